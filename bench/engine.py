@@ -1,0 +1,163 @@
+"""`python -m bench engine`: verify and verify_many against pyotp, cryptography and the stdlib.
+
+Every peer gets the same keys, the same codes and a process of its own. A round is three passes
+over all users at one moment: wrong codes, right codes, and the right codes again. Answers are
+compared with what the round was made to give; a peer that differs ends the run. Each pass is timed
+in wall time and in this thread's CPU time; the table shows medians, the raw rows are all kept.
+"""
+
+import argparse
+import importlib
+import json
+import os
+import platform
+import random
+import statistics
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bench.peers.stdlib import code_of
+
+RESULTS = Path(__file__).parent / "results"
+START_S = 1_700_000_000
+STEP_S = 30
+ROUND_S = 300  # between rounds, so that no window of one reaches into the next
+
+# Peer, way of calling it, users: slow ones get fewer, so that each pass takes about a second.
+ROWS = [
+    ("pyotp", "", 20_000),
+    ("cryptography", "", 40_000),
+    ("stdlib", "", 60_000),
+    ("watchword", "one", 60_000),
+    ("watchword", "many", 200_000),
+    ("watchword", "columns", 200_000),
+    ("watchword", "one-durable", 2_000),
+    ("watchword", "columns-durable", 200_000),
+]
+PASSES = ("wrong", "right", "again")
+
+
+def attempts(keys: list[bytes], number: int, seed: int) -> tuple[int, dict[str, list[str]]]:
+    """The moment of a round and its codes. Wrong ones match no step of the window."""
+    rng = random.Random(f"{seed}:{number}")
+    time_s = START_S + number * ROUND_S + rng.randrange(STEP_S)
+    middle = time_s // STEP_S
+    right = [code_of(key, middle) for key in keys]
+    wrong = []
+    for key in keys:
+        window = {code_of(key, middle + k) for k in (-1, 0, 1)}
+        code = f"{rng.randrange(1_000_000):06d}"
+        while code in window:
+            code = f"{rng.randrange(1_000_000):06d}"
+        wrong.append(code)
+    return time_s, {"wrong": wrong, "right": right, "again": right}
+
+
+def measure(peer_name: str, way: str, users: int, rounds: int, seed: int) -> None:
+    """The child's part: one peer, all rounds, a JSON line each pass."""
+    rng = random.Random(seed)
+    keys = [rng.randbytes(20) for _ in range(users)]
+    adapter = importlib.import_module(f"bench.peers.{peer_name}")
+    ways = (way,) if way else ()
+    peer = adapter.open_peer(keys, *ways)
+    order = list(range(users))
+    remembers = peer_name == "watchword"
+    for number in range(rounds + 1):  # round 0 warms up and is kept out of the medians
+        time_s, codes = attempts(keys, number, seed)
+        rng.shuffle(order)
+        for name in PASSES:
+            typed = [codes[name][user] for user in order]
+            wall, cpu = time.perf_counter(), time.thread_time()
+            answers = peer.decide(order, typed, time_s)
+            wall, cpu = time.perf_counter() - wall, time.thread_time() - cpu
+            accepted = name == "right" or (name == "again" and not remembers)
+            if answers != bytes([accepted]) * users:
+                raise SystemExit(f"{peer_name} {way}: {name} codes were not all decided as made")
+            row = {
+                "peer": peer_name, "way": way, "does": adapter.describe(*ways), "pass": name,
+                "round": number, "attempts": users, "wall_s": wall, "cpu_s": cpu,
+            }  # fmt: skip
+            print(json.dumps(row), flush=True)
+    peer.close()
+
+
+def machine() -> dict[str, str | int]:
+    """What the figures were measured on."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    models = [line.split(": ", 1)[1] for line in lines if line.startswith("model name")]
+    return {
+        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
+        "cpu": models[0] if models else platform.machine(),
+        "cpus": os.cpu_count() or 1,
+        "system": f"{platform.system()} {platform.release()}",
+        "python": platform.python_version(),
+    }
+
+
+def child(row: tuple[str, str, int], options: argparse.Namespace) -> list[dict[str, object]]:
+    name, way, users = row
+    command = [
+        sys.executable, "-m", "bench", "engine", "--only", f"{name}/{way}",
+        "--users", str(max(10, int(users * options.scale))),
+        "--rounds", str(options.rounds), "--seed", str(options.seed),
+    ]  # fmt: skip
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"{name} {way} failed with exit code {done.returncode}")
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def rate(rows: list[dict[str, object]], name: str, clock: str) -> float:
+    """Median attempts a second of one pass, the warming round left out."""
+    kept = [row for row in rows if row["pass"] == name and row["round"]]
+    return statistics.median(row["attempts"] / row[clock] for row in kept)  # type: ignore[operator]
+
+
+def table(runs: list[list[dict[str, object]]]) -> str:
+    """The Markdown table of README.md: per second of wall time, and the ratio to the first row."""
+    lines = [
+        "| what | wrong code/s | right code/s | used again | wrong, CPU time | ratio |",
+        "| --- | ---: | ---: | --- | ---: | ---: |",
+    ]
+    first = rate(runs[0], "wrong", "wall_s")
+    for rows in runs:
+        wrong, right = rate(rows, "wrong", "wall_s"), rate(rows, "right", "wall_s")
+        again = "refused" if rows[0]["peer"] == "watchword" else "accepted"
+        cpu = rate(rows, "wrong", "cpu_s")
+        lines.append(
+            f"| {rows[0]['does']} | {wrong:,.0f} | {right:,.0f} | {again} | {cpu:,.0f} "
+            f"| {wrong / first:.1f} |"
+        )
+    return "\n".join(lines)
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench engine", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5, help="rounds each, after one to warm up")
+    parser.add_argument("--scale", type=float, default=1.0, help="share of the usual users")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--save", action="store_true", help="keep the raw rows in bench/results/")
+    parser.add_argument("--only", metavar="PEER/WAY", help="one peer, here, raw rows to stdout")
+    parser.add_argument("--users", type=int, default=1000, help="with --only")
+    options = parser.parse_args(arguments)
+    if options.only:
+        name, _, way = options.only.partition("/")
+        measure(name, way, options.users, options.rounds, options.seed)
+        return 0
+    host = machine()
+    print(f"{host['cpu']}, {host['cpus']} CPUs, {host['system']}, Python {host['python']}, "
+          f"{host['date']}; median of {options.rounds} rounds, seed {options.seed}\n")  # fmt: skip
+    runs = []
+    for row in ROWS:
+        runs.append(child(row, options))
+        print(f"  {row[0]} {row[1]}: answers agree", file=sys.stderr)
+    print(table(runs))
+    if options.save:
+        path = RESULTS / f"engine-{host['date']}.jsonl"
+        lines = [{"machine": host, "seed": options.seed}, *(row for rows in runs for row in rows)]
+        path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+        print(f"\nraw rows: {path.relative_to(RESULTS.parents[1])}")
+    return 0

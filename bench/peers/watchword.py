@@ -1,0 +1,69 @@
+"""Watchword, called five ways: one attempt or many, str or numpy columns, in memory or on disk.
+
+On disk every call waits until its verdicts are durable; the other peers keep nothing at all.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import tempfile
+from importlib import metadata
+
+import numpy as np
+
+import watchword
+from watchword import _engine
+
+WAYS = {
+    "one": "verify, store in memory",
+    "many": "verify_many of str, store in memory",
+    "columns": "verify_many of numpy columns, store in memory",
+    "one-durable": "verify, store on disk, a sync each",
+    "columns-durable": "verify_many of numpy columns, store on disk, a sync a batch",
+}
+
+
+def describe(way: str = "one") -> str:
+    version = "source tree"
+    with contextlib.suppress(metadata.PackageNotFoundError):
+        version = metadata.version("watchword")
+    return f"watchword {version}, kernel {_engine.kernel_in_use()}: {WAYS[way]}"
+
+
+class Peer:
+    """An engine with a clock that the benchmark sets."""
+
+    def __init__(self, keys: list[bytes], way: str) -> None:
+        self.way = way
+        self.now_ms = 1_700_000_000_000
+        self.folder = tempfile.mkdtemp(prefix="watchword-bench-")
+        path = f"{self.folder}/store" if way.endswith("durable") else ":memory:"
+        self.engine = watchword.Engine.open(path, clock=lambda: self.now_ms)
+        self.names = [f"user{n}" for n in range(len(keys))]
+        for name, key in zip(self.names, keys, strict=True):
+            self.engine.add_user(name)
+            self.engine.add_device(name, watchword.Device.totp(key))
+        self.column = np.array(self.names, dtype="S")
+
+    def decide(self, users: list[int], codes: list[str], time_s: int) -> bytes:
+        self.now_ms = time_s * 1000
+        names = self.names
+        if self.way.startswith("one"):
+            verify = self.engine.verify
+            return bytes(
+                bool(verify(names[user], code)) for user, code in zip(users, codes, strict=True)
+            )
+        if self.way.startswith("many"):
+            verdicts = self.engine.verify_many([names[user] for user in users], codes)
+        else:  # the columns are made here: a gateway that has them already saves that
+            verdicts = self.engine.verify_many(self.column[users], np.array(codes, dtype="S6"))
+        return (np.asarray(verdicts) == watchword.Code.ACCEPTED).astype(np.uint8).tobytes()
+
+    def close(self) -> None:
+        self.engine.close()
+        shutil.rmtree(self.folder)
+
+
+def open_peer(keys: list[bytes], way: str = "one") -> Peer:
+    return Peer(keys, way)

@@ -1,0 +1,214 @@
+# What Cython may see of the core: declarations only, from watchword.h.
+from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+
+cdef extern from "watchword.h" nogil:
+    enum:
+        WW_NAME_BYTES_MAX
+        WW_NAME_INLINE_BYTES
+        WW_RESPONSE_BYTES_MAX
+        WW_SERIAL_BYTES_MAX
+        WW_KEY_BYTES_MAX
+        WW_BATCH_ATTEMPTS_MAX
+        WW_RECORD_UNITS_PER_ATTEMPT_MAX
+        WW_DECOYS
+        WW_SOURCES
+        WW_RING_INLINE
+        WW_RING_DEEP
+        WW_PAGE_USERS
+        WW_RECORD_BYTES
+        WW_ROW_MAGIC
+        WW_ROW_VERSION
+        WW_SLOT_NONE
+        WW_DIRTY_STATE
+        WW_DIRTY_IDENTITY
+        WW_DEVICES_PER_USER_MAX
+        WW_WIRE_INLINE_BYTES_MAX
+        WW_WIRE_COMMAND_BYTES_MAX
+        WW_WIRE_MANY_BYTES_MAX
+        WW_WIRE_MANY_PAIRS_MAX
+        WW_WIRE_ARGS_MAX
+    enum:
+        WW_ACCEPTED
+        WW_REJECTED
+        WW_LOCKED
+        WW_CHALLENGE
+        WW_EXPIRED
+        WW_NOT_PERMITTED
+        WW_BAD_CHARACTER
+        WW_BUSY
+    enum:
+        WW_EVENT_ATTEMPT
+        WW_EVENT_RESYNC
+        WW_EVENT_TOMBSTONE
+        WW_EVENT_NOTE
+    enum:
+        WW_TRADING
+        WW_PORTAL
+        WW_LIVE
+        WW_PAPER
+        WW_KIND_NONE
+        WW_KIND_TOTP
+        WW_KIND_HOTP
+        WW_SHA1
+        WW_HASHES
+    ctypedef enum ww_hash:
+        pass
+
+    ctypedef struct ww_record:
+        uint8_t event, verdict, reason, tail, effects, gateway, place
+        int8_t drift
+        uint64_t user, moving
+        uint32_t device, lock_ms
+
+    ctypedef struct ww_row:
+        uint32_t magic
+        uint16_t version, gateways
+        uint32_t names_bytes, units
+        int64_t turn, time_ms
+
+    ctypedef struct ww_device:
+        uint64_t moving
+        uint32_t number, cold
+        uint16_t period_s
+        uint8_t kind, drift_max, state, capped, hash, wide, digits, window, failures
+        int8_t drift
+
+    ctypedef struct ww_wide:
+        ww_device line
+
+    ctypedef struct ww_streak:
+        int64_t last_ms, lock_until_ms
+        uint8_t count
+
+    ctypedef struct ww_user:
+        uint64_t id
+        uint32_t more, mark
+        uint8_t name_len, account, realm, devices
+        ww_device device
+        ww_streak streak
+
+    ctypedef struct ww_decoy:
+        uint64_t hash
+    ctypedef struct ww_source:
+        int64_t minute
+
+    ctypedef struct ww_tables:
+        ww_user *users
+        void *deep
+        uint32_t users_used, users_cap, users_free, users_live
+        ww_wide *wides
+        uint32_t wides_used, wides_cap, wides_free
+        uint64_t *index
+        uint32_t index_mask
+        uint32_t device_next
+        uint8_t *cold
+        uint64_t cold_used, cold_cap, cold_dead
+        ww_decoy *decoys
+        ww_source *sources
+        uint8_t *dirty
+        uint64_t name_key[2]
+
+    ctypedef struct ww_policy:
+        int64_t lockout_window_ms
+        uint32_t lockout_failures, failures_cap, source_failures
+        uint8_t lockout_extend, names_any
+
+    ctypedef struct ww_attempt:
+        uint32_t name_at, response_at, second_at, serial_at
+        uint16_t name_len, response_len, second_len, serial_len
+        uint64_t name_hash
+        uint32_t slot
+        uint8_t event, platform, realm, gateway, place_in
+        uint8_t has_address, has_serial, shed, bad_name
+        uint8_t address[16]
+        uint64_t origin
+        uint8_t verdict, reason, kind
+        uint32_t device, device_cold
+        int32_t offset
+        int64_t retry_after_ms
+
+    ctypedef struct ww_batch:
+        ww_attempt *attempts
+        uint32_t count
+        const uint8_t *bytes
+        ww_record *records
+        uint32_t units
+
+    ctypedef struct ww_kernel:
+        const char *name
+        void (*hotp[3])(const void *const *, const uint64_t *, uint32_t *, size_t) noexcept nogil
+        uint32_t lanes[3]
+
+    ctypedef struct ww_row_needs:
+        uint32_t users, wides, events
+        uint64_t cold_bytes
+        int64_t turn, time_ms
+
+    ctypedef struct ww_page_needs:
+        uint32_t slots, wides
+        uint64_t cold_bytes
+
+    size_t ww_kernels(const ww_kernel **rows)
+    const ww_kernel *ww_kernel_in_use()
+    int ww_kernel_force(const char *name)
+    size_t ww_hash_bytes(ww_hash hash)
+    size_t ww_mid_bytes(ww_hash hash)
+    void ww_hmac_mid(ww_hash hash, const uint8_t *key, size_t key_len, void *mid)
+    void ww_hmac(ww_hash hash, const uint8_t *key, size_t key_len, const uint8_t *text,
+                 size_t text_len, uint8_t *mac)
+    uint32_t ww_truncate(const uint8_t *mac, size_t mac_len)
+    uint32_t ww_reduce(uint32_t truncated, uint32_t digits)
+
+    uint64_t ww_name_hash(const ww_tables *t, const uint8_t *name, size_t len)
+    int ww_name_legal(const ww_policy *p, const uint8_t *name, size_t len)
+    uint32_t ww_slot_find(const ww_tables *t, uint64_t hash, const uint8_t *name, size_t len)
+    uint32_t ww_slot_next(const ww_tables *t)
+    void ww_slots_rebuild(ww_tables *t)
+    void ww_index_move(const uint64_t *old, uint32_t from_mask, uint64_t *to, uint32_t to_mask)
+    const uint8_t *ww_user_name(const ww_tables *t, const ww_user *u, size_t *len)
+    const uint8_t *ww_cold_first(const ww_tables *t, uint32_t ref, size_t *len)
+    const uint8_t *ww_cold_second(const ww_tables *t, uint32_t ref, size_t *len)
+    ww_device *ww_device_first(const ww_tables *t, ww_user *u)
+    ww_device *ww_device_next(const ww_tables *t, ww_user *u, ww_device *d)
+    int64_t ww_device_t0(const ww_device *d)
+
+    void ww_turn(ww_tables *t, const ww_policy *p, ww_batch *b, int64_t now_ms)
+    int ww_apply(ww_tables *t, const ww_record *r, int64_t now_ms, ww_streak *streak,
+                 uint32_t *deep)
+
+    int ww_row_needed(const ww_tables *t, const uint8_t *row, size_t len, ww_row_needs *needs)
+    int ww_row_replay(ww_tables *t, const uint8_t *row, size_t len, const int64_t *identity_turns,
+                      const int64_t *state_turns, uint32_t pages)
+    size_t ww_page_identity_max(const ww_tables *t, uint32_t page)
+    size_t ww_page_identity_encode(const ww_tables *t, uint32_t page, uint8_t *out)
+    int ww_page_identity_needed(const uint8_t *raw, size_t len, ww_page_needs *needs)
+    int ww_page_identity_decode(ww_tables *t, uint32_t page, const uint8_t *raw, size_t len)
+    size_t ww_page_state_max(const ww_tables *t, uint32_t page)
+    size_t ww_page_state_encode(const ww_tables *t, uint32_t page, uint8_t *out)
+    int ww_page_state_decode(ww_tables *t, uint32_t page, const uint8_t *raw, size_t len)
+
+    ctypedef struct ww_span:
+        uint32_t at, len
+    ctypedef enum ww_wire_status:
+        WW_WIRE_MORE
+        WW_WIRE_COMMAND
+        WW_WIRE_ROOM
+        WW_WIRE_HTTP
+        WW_WIRE_BAD_MULTIBULK
+        WW_WIRE_BAD_BULK
+        WW_WIRE_EXPECTED_BULK
+        WW_WIRE_TOO_BIG_INLINE
+        WW_WIRE_UNBALANCED
+        WW_WIRE_TOO_BIG
+        WW_WIRE_TOO_MANY_ARGS
+    ctypedef struct ww_wire:
+        ww_span *args
+        uint32_t args_cap, argc, expected, at, end, scan
+        uint8_t bad, many
+    ww_wire_status ww_wire_parse(ww_wire *w, uint8_t *buf, size_t len)
+    void ww_wire_next(ww_wire *w)
+    const char *ww_wire_error(ww_wire_status status)
+    int ww_wire_is(const uint8_t *buf, ww_span s, const char *word)
+
+cdef extern from "secret.h" nogil:
+    void ww_wipe(void *p, size_t n)

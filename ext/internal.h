@@ -1,0 +1,123 @@
+/* What the C files of the core share among themselves and nobody else may see.
+ *
+ * Big-endian loads and stores (hashes count that way), unaligned native ones, the shapes that
+ * files and tables rely on, asserted next to each other, and the rows that dispatch.c chooses from.
+ */
+#ifndef WATCHWORD_INTERNAL_H
+#define WATCHWORD_INTERNAL_H
+
+#include <assert.h>
+#include <string.h>
+
+#include "secret.h"
+#include "watchword.h"
+
+/* ---- shapes ---------------------------------------------------------------------------------- */
+
+/* On disk: a size that moves is a format that changed. */
+static_assert(sizeof(ww_record) == WW_RECORD_BYTES, "a journal record is one unit");
+static_assert(sizeof(ww_spec) == 8 * WW_RECORD_BYTES, "an enrolled device is eight units");
+static_assert(sizeof(ww_row) == WW_RECORD_BYTES, "a row's header is one unit");
+
+/* In memory: an attempt touches three adjacent cache lines and no more. */
+static_assert(sizeof(ww_device) == 64, "a device is a cache line");
+static_assert(sizeof(ww_wide) == 192, "a wide device is its line and two lines of midstates");
+static_assert(sizeof(ww_streak) == 64, "a streak is a cache line");
+static_assert(sizeof(ww_user) == 192, "a user is three cache lines");
+static_assert(offsetof(ww_user, device) == 64, "the device starts a line");
+static_assert(offsetof(ww_user, streak) == 128, "the streak starts a line");
+static_assert(offsetof(ww_wide, mid) == 64, "wide midstates start a line");
+
+/* Limits that follow from one another. */
+static_assert(1 + WW_RING_INLINE + WW_RING_DEEP == WW_LOCKOUT_FAILURES_MAX,
+              "a streak of n failures has n - 1 gaps, near ones inline and the rest deep");
+static_assert(WW_POSITIONS_MAX == 8 * sizeof(ww_mask), "a mask has a bit for every position");
+static_assert(WW_LOOK_AHEAD_MAX + 1 <= WW_POSITIONS_MAX, "a look-ahead fits a mask");
+static_assert(WW_RESYNC_COUNTERS + 1 <= WW_POSITIONS_MAX, "a resynchronisation fits a mask");
+static_assert(2 * (WW_WINDOW_STEPS_MAX + WW_DRIFT_STEPS_MAX) + 1 <= WW_POSITIONS_MAX &&
+                  2 * (WW_RESYNC_STEPS + WW_DRIFT_STEPS_MAX) + 2 <= WW_POSITIONS_MAX,
+              "a window of steps fits a mask");
+static_assert(WW_WINDOW_STEPS_MAX <= 15, "back and forward are four bits each");
+static_assert(WW_DRIFT_STEPS_MAX <= 15, "drift_max is four bits");
+static_assert(WW_LANES_CHUNK >= WW_POSITIONS_MAX, "one window fits one call of the kernel");
+static_assert(WW_RECORD_UNITS_PER_ATTEMPT_MAX >= 2 + WW_DEVICES_PER_USER_MAX,
+              "a record, its tail and one more for every device fit");
+static_assert((WW_DECOYS & (WW_DECOYS - 1)) == 0 && WW_DECOYS % WW_DECOY_WAYS == 0,
+              "decoys are picked by the bits of a hash");
+static_assert((WW_SOURCES & (WW_SOURCES - 1)) == 0 && WW_SOURCES % WW_SOURCE_WAYS == 0,
+              "sources are picked by the bits of a hash");
+
+/* ---- bytes and words --------------------------------------------------------------------------- */
+
+static inline uint32_t ww_load_be32(const uint8_t *p)
+{
+    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
+static inline uint64_t ww_load_be64(const uint8_t *p)
+{
+    return (uint64_t)ww_load_be32(p) << 32 | ww_load_be32(p + 4);
+}
+
+static inline void ww_store_be32(uint8_t *p, uint32_t x)
+{
+    p[0] = (uint8_t)(x >> 24);
+    p[1] = (uint8_t)(x >> 16);
+    p[2] = (uint8_t)(x >> 8);
+    p[3] = (uint8_t)x;
+}
+
+static inline void ww_store_be64(uint8_t *p, uint64_t x)
+{
+    ww_store_be32(p, (uint32_t)(x >> 32));
+    ww_store_be32(p + 4, (uint32_t)x);
+}
+
+/* The machine is little-endian (watchword.h asserts it); what is missing is only alignment. */
+static inline uint16_t ww_load_le16(const void *p)
+{
+    uint16_t x;
+    memcpy(&x, p, sizeof x);
+    return x;
+}
+
+static inline uint32_t ww_load_le32(const void *p)
+{
+    uint32_t x;
+    memcpy(&x, p, sizeof x);
+    return x;
+}
+
+static inline uint64_t ww_load_le64(const void *p)
+{
+    uint64_t x;
+    memcpy(&x, p, sizeof x);
+    return x;
+}
+
+static inline void ww_store_le16(void *p, uint16_t x) { memcpy(p, &x, sizeof x); }
+static inline void ww_store_le32(void *p, uint32_t x) { memcpy(p, &x, sizeof x); }
+static inline void ww_store_le64(void *p, uint64_t x) { memcpy(p, &x, sizeof x); }
+
+/* ---- isa/portable.c ------------------------------------------------------------------------------ */
+
+/* One block into one state, for messages that are not an eight-byte counter. */
+void ww_sha1_block(uint32_t state[5], const uint8_t block[64]);
+void ww_sha256_block(uint32_t state[8], const uint8_t block[64]);
+void ww_sha512_block(uint64_t state[8], const uint8_t block[128]);
+
+#define WW_ROW(isa)                                                                               \
+    ww_hotp_many ww_hotp_sha1_many_##isa, ww_hotp_sha256_many_##isa, ww_hotp_sha512_many_##isa
+
+WW_ROW(portable);
+#if defined(__x86_64__)
+WW_ROW(sse2);
+WW_ROW(avx2);
+WW_ROW(avx512vl);
+WW_ROW(avx512);
+ww_hotp_many ww_hotp_sha1_many_shani, ww_hotp_sha256_many_shani;
+#elif defined(__aarch64__)
+WW_ROW(neon);
+#endif
+
+#endif

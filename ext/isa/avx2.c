@@ -1,0 +1,30 @@
+/* Eight lanes of 32 bits, four of 64, on AVX2. This file names the instruction set; the vector is
+ * in ymm.h and the rounds in lanes/.
+ */
+#if defined(__x86_64__)
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx2"))), apply_to = function)
+#else
+#pragma GCC push_options
+#pragma GCC target("avx2")
+#endif
+#include <immintrin.h>
+
+#include "../internal.h"
+
+#define ROW(name) name##_avx2
+#ifndef NOADD
+/* Doubling is an addition, which more ports take than a shift. */
+#define v_rol(a, n) ((n) == 1 ? ((a) + (a)) | ((a) >> 31) : ((a) << (n)) | ((a) >> (32 - (n))))
+#endif
+#define v_ror64(a, n) ((n) == 8 ? (v_t)rotate_byte(V256(a)) : ((a) >> (n)) | ((a) << (64 - (n))))
+#include "ymm.h"
+
+#if defined(__clang__)
+#pragma clang attribute pop
+#else
+#pragma GCC pop_options
+#endif
+#else
+typedef int ww_no_avx2;
+#endif

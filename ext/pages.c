@@ -1,0 +1,402 @@
+/* A page: 1,024 users as bytes, and a journal row as records. What is at rest looks like this.
+ *
+ * Identity pages hold who there is and what they carry (names, keys, serials); state pages hold
+ * what logins change. Readers trust nothing: every length is held against the bytes that are left
+ * and against its limit before it is used, and a page that does not fit is refused whole.
+ */
+#include "internal.h"
+
+#include <string.h>
+
+enum {
+    IDENTITY_MAGIC = 0x49505757, /* "WWPI" */
+    STATE_MAGIC = 0x53505757,    /* "WWPS" */
+    PAGE_VERSION = 1,
+    HEAD_BYTES = 20,             /* magic, version, page, slots, device_next */
+    DEVICE_BYTES = 26            /* a device's fixed part in an identity page */
+};
+
+/* A cursor over bytes that never passes their end; bad stays set once anything was missing. */
+typedef struct { const uint8_t *at, *end; int bad; } reader;
+
+static uint64_t take(reader *r, uint32_t bytes)
+{
+    uint64_t v = 0;
+    if ((size_t)(r->end - r->at) < bytes) {
+        r->bad = 1;
+        return 0;
+    }
+    memcpy(&v, r->at, bytes);
+    r->at += bytes;
+    return v;
+}
+
+static const uint8_t *take_bytes(reader *r, size_t n)
+{
+    const uint8_t *at = r->at;
+    if ((size_t)(r->end - r->at) < n) {
+        r->bad = 1;
+        return NULL;
+    }
+    r->at += n;
+    return at;
+}
+
+static uint8_t *put(uint8_t *to, uint64_t v, uint32_t bytes)
+{
+    memcpy(to, &v, bytes);
+    return to + bytes;
+}
+
+static uint32_t page_slots(const ww_tables *t, uint32_t page)
+{
+    uint32_t first = page * WW_PAGE_USERS;
+    uint32_t left = t->users_used > first ? t->users_used - first : 0;
+    return left < WW_PAGE_USERS ? left : WW_PAGE_USERS;
+}
+
+static uint8_t *put_head(const ww_tables *t, uint32_t page, uint32_t magic, uint8_t *to)
+{
+    to = put(to, magic, 4);
+    to = put(to, PAGE_VERSION, 4);
+    to = put(to, page, 4);
+    to = put(to, page_slots(t, page), 4);
+    return put(to, t->device_next, 4);
+}
+
+typedef struct { uint32_t slots, device_next; } head;
+
+static head take_head(reader *r, uint32_t magic, uint32_t page)
+{
+    head h;
+    r->bad |= take(r, 4) != magic;
+    r->bad |= take(r, 4) != PAGE_VERSION;
+    r->bad |= take(r, 4) != page && page != UINT32_MAX;
+    h.slots = (uint32_t)take(r, 4);
+    h.device_next = (uint32_t)take(r, 4);
+    r->bad |= h.slots > WW_PAGE_USERS;
+    return h;
+}
+
+/* ---- identity ---------------------------------------------------------------------------------- */
+
+size_t ww_page_identity_max(const ww_tables *t, uint32_t page)
+{
+    size_t bytes = HEAD_BYTES;
+    uint32_t first = page * WW_PAGE_USERS, slots = page_slots(t, page);
+    for (uint32_t i = 0; i < slots; i++) {
+        ww_user *u = &t->users[first + i];
+        bytes += 8 + 1 + 2 + u->name_len;
+        if (u->name_len)
+            for (ww_device *d = ww_device_first(t, u); d; d = ww_device_next(t, u, d))
+                bytes += DEVICE_BYTES + WW_KEY_BYTES_MAX + WW_SERIAL_BYTES_MAX;
+    }
+    return bytes;
+}
+
+static uint8_t *put_device(const ww_tables *t, const ww_device *d, uint8_t *to)
+{
+    size_t key_len, serial_len;
+    const uint8_t *key = ww_cold_first(t, d->cold, &key_len);
+    const uint8_t *serial = ww_cold_second(t, d->cold, &serial_len);
+    int totp = d->kind == WW_KIND_TOTP;
+    to = put(to, d->number, 4);
+    to = put(to, d->kind, 1);
+    to = put(to, d->hash, 1);
+    to = put(to, d->digits, 1);
+    to = put(to, totp ? d->window >> 4 : 0, 1);
+    to = put(to, totp ? d->window & 15u : 0, 1);
+    to = put(to, totp ? 0 : d->window, 1);
+    to = put(to, d->drift_max, 1);
+    to = put(to, d->period_s, 2);
+    to = put(to, (uint64_t)ww_device_t0(d), 8);
+    to = put(to, d->state, 1); /* as enrolled is enough: the state page says what it is now */
+    to = put(to, key_len, 2);
+    to = put(to, serial_len, 2);
+    memcpy(to, key, key_len);
+    to += key_len;
+    memcpy(to, serial, serial_len);
+    return to + serial_len;
+}
+
+size_t ww_page_identity_encode(const ww_tables *t, uint32_t page, uint8_t *out)
+{
+    uint32_t first = page * WW_PAGE_USERS, slots = page_slots(t, page);
+    uint8_t *to = put_head(t, page, IDENTITY_MAGIC, out);
+    for (uint32_t i = 0; i < slots; i++) {
+        ww_user *u = &t->users[first + i];
+        size_t len;
+        to = put(to, u->id, 8); /* of a free slot too: the id is never used again */
+        to = put(to, u->name_len, 1);
+        if (!u->name_len)
+            continue;
+        to = put(to, (uint64_t)u->account | (uint64_t)u->realm << 2, 1);
+        to = put(to, u->devices, 1);
+        const uint8_t *name = ww_user_name(t, u, &len);
+        memcpy(to, name, len);
+        to += len;
+        for (ww_device *d = ww_device_first(t, u); d; d = ww_device_next(t, u, d))
+            to = put_device(t, d, to);
+    }
+    return (size_t)(to - out);
+}
+
+static void take_device(reader *r, ww_spec *s, uint32_t *number)
+{
+    memset(s, 0, sizeof *s);
+    *number = (uint32_t)take(r, 4);
+    s->kind = (uint8_t)take(r, 1);
+    s->hash = (uint8_t)take(r, 1);
+    s->digits = (uint8_t)take(r, 1);
+    s->back = (uint8_t)take(r, 1);
+    s->forward = (uint8_t)take(r, 1);
+    s->look_ahead = (uint8_t)take(r, 1);
+    s->drift_max = (uint8_t)take(r, 1);
+    s->period_s = (uint16_t)take(r, 2);
+    s->t0_s = (int64_t)take(r, 8);
+    s->state = (uint8_t)take(r, 1);
+    size_t key_len = take(r, 2), serial_len = take(r, 2);
+    if (key_len > WW_KEY_BYTES_MAX || serial_len > WW_SERIAL_BYTES_MAX) {
+        r->bad = 1;
+        return;
+    }
+    const uint8_t *key = take_bytes(r, key_len), *serial = take_bytes(r, serial_len);
+    if (r->bad)
+        return;
+    memcpy(s->key, key, key_len);
+    memcpy(s->serial, serial, serial_len);
+    s->key_len = (uint8_t)key_len;
+    s->serial_len = (uint8_t)serial_len;
+    r->bad |= !ww_spec_legal(s);
+}
+
+static void take_user(reader *r, ww_tables *t, uint32_t slot, ww_page_needs *needs)
+{
+    uint64_t id = take(r, 8);
+    uint32_t len = (uint32_t)take(r, 1);
+    ww_user *u = t ? &t->users[slot] : NULL;
+    if (u) {
+        memset(u, 0, sizeof *u);
+        u->id = id;
+    }
+    r->bad |= t && (uint32_t)id != slot;
+    if (!len || r->bad)
+        return;
+    uint32_t place = (uint32_t)take(r, 1), devices = (uint32_t)take(r, 1);
+    r->bad |= len > WW_NAME_BYTES_MAX || devices > WW_DEVICES_PER_USER_MAX;
+    const uint8_t *name = r->bad ? NULL : take_bytes(r, len);
+    if (!name)
+        return;
+    if (u) {
+        u->account = place & 3u;
+        u->realm = (place >> 2) & 1u;
+        u->name_len = (uint8_t)len;
+        if (len <= WW_NAME_INLINE_BYTES)
+            memcpy(u->name.text, name, len);
+        else
+            u->name.cold = ww_cold_add(t, name, len, NULL, 0);
+        t->users_live++;
+        ww_slot_index(t, slot);
+    } else {
+        needs->cold_bytes += len > WW_NAME_INLINE_BYTES ? WW_COLD_BYTES(len, 0) : 0;
+    }
+    ww_spec s;
+    for (uint32_t i = 0; i < devices && !r->bad; i++) {
+        uint32_t number;
+        take_device(r, &s, &number);
+        if (r->bad)
+            break;
+        if (u) {
+            ww_device_place(t, u, &s)->number = number;
+        } else {
+            needs->wides += i > 0 || s.hash != WW_SHA1 || s.t0_s != 0;
+            needs->cold_bytes += WW_COLD_BYTES(s.key_len, s.serial_len);
+        }
+    }
+    ww_wipe(&s, sizeof s);
+}
+
+int ww_page_identity_needed(const uint8_t *in, size_t len, ww_page_needs *needs)
+{
+    reader r = {in, in + len, 0};
+    head h = take_head(&r, IDENTITY_MAGIC, UINT32_MAX);
+    memset(needs, 0, sizeof *needs);
+    needs->slots = h.slots;
+    for (uint32_t i = 0; i < h.slots && !r.bad; i++)
+        take_user(&r, NULL, 0, needs);
+    return r.bad || r.at != r.end ? -1 : 0;
+}
+
+int ww_page_identity_decode(ww_tables *t, uint32_t page, const uint8_t *in, size_t len)
+{
+    reader r = {in, in + len, 0};
+    head h = take_head(&r, IDENTITY_MAGIC, page);
+    uint32_t first = page * WW_PAGE_USERS;
+    for (uint32_t i = 0; i < h.slots && !r.bad; i++)
+        take_user(&r, t, first + i, NULL);
+    if (r.bad || r.at != r.end)
+        return -1;
+    if (t->users_used < first + h.slots)
+        t->users_used = first + h.slots;
+    if (t->device_next < h.device_next)
+        t->device_next = h.device_next;
+    return 0;
+}
+
+/* ---- state -------------------------------------------------------------------------------------- */
+
+enum { USER_STATE_BYTES = 4 + 20 + 4 * (WW_RING_INLINE + WW_RING_DEEP), DEVICE_STATE_BYTES = 15 };
+
+size_t ww_page_state_max(const ww_tables *t, uint32_t page)
+{
+    size_t bytes = HEAD_BYTES;
+    uint32_t first = page * WW_PAGE_USERS, slots = page_slots(t, page);
+    for (uint32_t i = 0; i < slots; i++)
+        bytes += USER_STATE_BYTES + (size_t)t->users[first + i].devices * DEVICE_STATE_BYTES;
+    return bytes;
+}
+
+static uint32_t gaps_kept(const ww_tables *t, const ww_streak *s)
+{
+    uint32_t kept = s->count > 1 ? s->count - 1u : 0, most = WW_RING_INLINE + (t->deep ? WW_RING_DEEP : 0);
+    return kept < most ? kept : most;
+}
+
+size_t ww_page_state_encode(const ww_tables *t, uint32_t page, uint8_t *out)
+{
+    uint32_t first = page * WW_PAGE_USERS, slots = page_slots(t, page);
+    uint8_t *to = put_head(t, page, STATE_MAGIC, out);
+    for (uint32_t i = 0; i < slots; i++) {
+        ww_user *u = &t->users[first + i];
+        const ww_streak *s = &u->streak;
+        if (!u->name_len)
+            continue;
+        int streak = s->last_ms || s->lock_until_ms || s->count;
+        to = put(to, i, 2);
+        to = put(to, u->devices, 1);
+        to = put(to, (uint64_t)streak, 1);
+        if (streak) {
+            uint32_t gaps = gaps_kept(t, s);
+            to = put(to, (uint64_t)s->last_ms, 8);
+            to = put(to, (uint64_t)s->lock_until_ms, 8);
+            to = put(to, s->count, 1);
+            to = put(to, gaps, 1);
+            for (uint32_t g = 0; g < gaps; g++)
+                to = put(to, g < WW_RING_INLINE ? s->gap_ms[g]
+                                                : t->deep[first + i][g - WW_RING_INLINE], 4);
+        }
+        for (ww_device *d = ww_device_first(t, u); d; d = ww_device_next(t, u, d)) {
+            to = put(to, d->number, 4);
+            to = put(to, d->moving, 8);
+            to = put(to, (uint8_t)d->drift, 1);
+            to = put(to, d->failures, 1);
+            to = put(to, (uint64_t)d->state | (uint64_t)d->capped << 3, 1);
+        }
+    }
+    return (size_t)(to - out);
+}
+
+static void take_streak(reader *r, ww_tables *t, uint32_t slot, ww_streak *s)
+{
+    s->last_ms = (int64_t)take(r, 8);
+    s->lock_until_ms = (int64_t)take(r, 8);
+    s->count = (uint8_t)take(r, 1);
+    uint32_t gaps = (uint32_t)take(r, 1);
+    r->bad |= s->count > WW_LOCKOUT_FAILURES_MAX || gaps > WW_RING_INLINE + WW_RING_DEEP;
+    for (uint32_t g = 0; g < gaps && !r->bad; g++) {
+        uint32_t gap = (uint32_t)take(r, 4);
+        if (g < WW_RING_INLINE)
+            s->gap_ms[g] = gap;
+        else if (t->deep)
+            t->deep[slot][g - WW_RING_INLINE] = gap;
+    }
+}
+
+int ww_page_state_decode(ww_tables *t, uint32_t page, const uint8_t *in, size_t len)
+{
+    reader r = {in, in + len, 0};
+    head h = take_head(&r, STATE_MAGIC, page);
+    uint32_t first = page * WW_PAGE_USERS;
+    while (!r.bad && r.at != r.end) {
+        uint32_t i = (uint32_t)take(&r, 2), devices = (uint32_t)take(&r, 1);
+        int streak = (int)take(&r, 1);
+        if (r.bad || i >= h.slots || first + i >= t->users_used)
+            return -1;
+        ww_user *u = &t->users[first + i];
+        if (!u->name_len || u->devices != devices)
+            return -1;
+        if (streak)
+            take_streak(&r, t, first + i, &u->streak);
+        for (uint32_t k = 0; k < devices && !r.bad; k++) {
+            ww_device *d = ww_device_find(t, u, (uint32_t)take(&r, 4));
+            if (r.bad || !d)
+                return -1;
+            d->moving = take(&r, 8);
+            d->drift = (int8_t)take(&r, 1);
+            d->failures = (uint8_t)take(&r, 1);
+            uint32_t state = (uint32_t)take(&r, 1);
+            r.bad |= (state & 7) > WW_ENDED;
+            d->state = state & 7u;
+            d->capped = (state >> 3) & 1u;
+        }
+    }
+    return r.bad ? -1 : 0;
+}
+
+/* ---- rows ----------------------------------------------------------------------------------------- */
+
+static const ww_record *row_records(const uint8_t *row, size_t len, ww_row *h)
+{
+    if (len < sizeof *h)
+        return NULL;
+    memcpy(h, row, sizeof *h);
+    if (h->magic != WW_ROW_MAGIC || h->version != WW_ROW_VERSION ||
+        h->names_bytes % WW_RECORD_BYTES || h->names_bytes > len ||
+        len != sizeof *h + h->names_bytes + (size_t)h->units * WW_RECORD_BYTES)
+        return NULL;
+    return (const ww_record *)(const void *)(row + sizeof *h + h->names_bytes);
+}
+
+int ww_row_needed(const ww_tables *t, const uint8_t *row, size_t len, ww_row_needs *needs)
+{
+    ww_row h;
+    const ww_record *r = row_records(row, len, &h);
+    if (!r)
+        return -1;
+    *needs = (ww_row_needs){.users = t->users_used, .turn = h.turn, .time_ms = h.time_ms};
+    for (uint32_t n = 0; n < h.units; n += 1u + r[n].tail) {
+        if (r[n].event < WW_EVENT_ATTEMPT || r[n].event > WW_EVENT_NOTE ||
+            n + 1u + r[n].tail > h.units)
+            return -1;
+        needs->events |= 1u << r[n].event;
+        if (r[n].event == WW_EVENT_USER_ADD && (uint32_t)r[n].user >= needs->users)
+            needs->users = (uint32_t)r[n].user + 1;
+        needs->wides += r[n].event == WW_EVENT_DEVICE_ADD;
+        needs->cold_bytes += r[n].event == WW_EVENT_DEVICE_ADD || r[n].event == WW_EVENT_USER_ADD
+                                 ? (1u + r[n].tail) * (uint32_t)WW_RECORD_BYTES : 0;
+    }
+    return 0;
+}
+
+int ww_row_replay(ww_tables *t, const uint8_t *row, size_t len, const int64_t *identity_turns,
+                  const int64_t *state_turns, uint32_t pages)
+{
+    ww_row h;
+    const ww_record *r = row_records(row, len, &h);
+    if (!r)
+        return -1;
+    for (uint32_t n = 0; n < h.units; n += 1u + r[n].tail) {
+        if (n + 1u + r[n].tail > h.units)
+            return -1;
+        int attempt = r[n].event <= WW_EVENT_RESYNC;
+        if (r[n].place & WW_PLACE_UNKNOWN || r[n].event >= WW_EVENT_TOMBSTONE)
+            continue;
+        uint32_t page = (uint32_t)r[n].user / WW_PAGE_USERS;
+        const int64_t *covered = attempt ? state_turns : identity_turns;
+        if (page < pages && covered[page] >= h.turn)
+            continue;
+        if (ww_apply(t, &r[n], h.time_ms, NULL, NULL))
+            return -1;
+    }
+    return 0;
+}

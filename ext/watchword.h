@@ -1,0 +1,453 @@
+/* The whole C surface of Watchword: limits, codes, records, tables, functions.
+ *
+ * Everything the door (engine.pyx) or a test may call is declared here and nothing else is. The
+ * core holds no Python, no malloc, no clock, no randomness and no input or output: the caller owns
+ * all memory, brings the time, and brings every key. Integers in records and pages are
+ * little-endian on disk; times are integer milliseconds since 1970 unless a name says seconds.
+ */
+#ifndef WATCHWORD_H
+#define WATCHWORD_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "records and pages are laid out for little-endian machines"
+#endif
+
+/* ---- limits: name, unit, and what happens beyond them -------------------------------------- */
+
+enum {
+    WW_NAME_BYTES_MAX = 128,            /* policy names = "any"; longer: BAD_CHARACTER            */
+    WW_NAME_CHARS_MAX = 64,             /* default names: lower-case letters and digits           */
+    WW_NAME_INLINE_BYTES = 40,          /* longer names live in the cold arena                    */
+    WW_RESPONSE_BYTES_MAX = 128,        /* longer: never copied, never right                      */
+    WW_SERIAL_BYTES_MAX = 32,           /* device serial, as text                                 */
+    WW_KEY_BYTES_MIN = 10,
+    WW_KEY_BYTES_MAX = 128,
+    WW_DIGITS_MIN = 6,
+    WW_DIGITS_MAX = 8,
+    WW_PERIOD_SECONDS_MAX = 3600,
+    WW_WINDOW_STEPS_MAX = 10,           /* TOTP: steps either side                                */
+    WW_LOOK_AHEAD_MAX = 100,            /* HOTP: counters past the expected one                   */
+    WW_DRIFT_STEPS_MAX = 10,
+    WW_RESYNC_COUNTERS = 100,           /* RULES 4: how far two consecutive codes may be          */
+    WW_RESYNC_STEPS = 20,
+    WW_POSITIONS_MAX = 128,             /* positions of one window: the width of a ww_mask        */
+    WW_DEVICES_PER_USER_MAX = 16,
+    WW_BATCH_ATTEMPTS_MAX = 8192,       /* attempts in one turn                                   */
+    WW_GROUP_ATTEMPTS_MAX = 64,         /* attempts laid into lanes together                      */
+    WW_LANES_CHUNK = 512,               /* lanes handed to the kernel at once                     */
+    WW_LOCKOUT_FAILURES_MAX = 100,
+    WW_RING_INLINE = 11,                /* deltas kept in a user's own line: lockout_failures <= 12 */
+    WW_RING_DEEP = 88,                  /* further deltas when the policy asks for more           */
+    WW_DECOYS = 65536,                  /* streaks of names that do not exist                     */
+    WW_DECOY_WAYS = 8,
+    WW_SOURCES = 16384,                 /* addresses whose failures are counted                   */
+    WW_SOURCE_WAYS = 8,
+    WW_SOURCE_MINUTES = 60,
+    WW_GATEWAYS_PER_ROW_MAX = 255,
+    WW_PAGE_USERS = 1024,               /* users in one stored page                               */
+    WW_RECORD_BYTES = 32,
+    WW_RECORD_UNITS_PER_ATTEMPT_MAX = 18 /* one record, one tail, an ALSO for every further device */
+};
+
+/* ---- codes --------------------------------------------------------------------------------- */
+
+/* RULES 7. Frozen: numbers are never used again, 0 is never a verdict. Last used: 8. */
+typedef enum {
+    WW_ACCEPTED = 1, WW_REJECTED = 2, WW_LOCKED = 3, WW_CHALLENGE = 4,
+    WW_EXPIRED = 5, WW_NOT_PERMITTED = 6, WW_BAD_CHARACTER = 7, WW_BUSY = 8
+} ww_verdict;
+
+/* Why; for the audit trail and for gateways that may see it. Last used: 13. */
+typedef enum {
+    WW_REASON_NONE = 0,          /* accepted                                                     */
+    WW_REASON_WRONG = 1,         /* no position of any window matches                            */
+    WW_REASON_REPLAYED = 2,      /* only positions already used match                            */
+    WW_REASON_UNKNOWN_USER = 3,
+    WW_REASON_NO_DEVICE = 4,     /* the user has none that could answer                          */
+    WW_REASON_DEVICE_UNKNOWN = 5,/* the serial named is not one of this user's                   */
+    WW_REASON_DEVICE_INACTIVE = 6,
+    WW_REASON_LOCKED = 7,
+    WW_REASON_EMPTY = 8,         /* nothing was answered: ask for a challenge first              */
+    WW_REASON_ACCOUNT = 9,       /* account state forbids the platform                           */
+    WW_REASON_REALM = 10,
+    WW_REASON_NAME = 11,         /* the name holds what no name may hold                         */
+    WW_REASON_SOURCE = 12,       /* too many failures from this address                          */
+    WW_REASON_LOAD = 13          /* load is shed, or the clock is not trusted                    */
+} ww_reason;
+
+typedef enum { WW_SHA1 = 0, WW_SHA256 = 1, WW_SHA512 = 2, WW_HASHES = 3 } ww_hash;
+typedef enum { WW_KIND_NONE = 0, WW_KIND_TOTP = 1, WW_KIND_HOTP = 2 } ww_kind;
+/* RULES 6. Only ACTIVE verifies. */
+typedef enum {
+    WW_SHIPPED = 0, WW_ACTIVE = 1, WW_SUSPENDED = 2, WW_LOST = 3, WW_RETURNED = 4, WW_ENDED = 5
+} ww_device_state;
+typedef enum { WW_OPEN = 0, WW_PENDING = 1, WW_CLOSED = 2 } ww_account;
+typedef enum { WW_TRADING = 0, WW_PORTAL = 1 } ww_platform;
+typedef enum { WW_LIVE = 0, WW_PAPER = 1 } ww_realm;
+
+/* What a record is about. Frozen: it stands in journals. Last used: 12. */
+typedef enum {
+    WW_EVENT_ATTEMPT = 1,        /* a login; tail: client address                                */
+    WW_EVENT_ALSO = 2,           /* a further device touched by the attempt before it            */
+    WW_EVENT_RESYNC = 3,         /* an attempt with two codes                                    */
+    WW_EVENT_USER_ADD = 4,       /* tail: name                                                   */
+    WW_EVENT_USER_SET = 5,       /* place: account state and realm                               */
+    WW_EVENT_USER_REMOVE = 6,
+    WW_EVENT_UNLOCK = 7,         /* tail: who did it                                             */
+    WW_EVENT_DEVICE_ADD = 8,     /* tail: ww_spec                                                */
+    WW_EVENT_DEVICE_SET = 9,     /* place: device state                                          */
+    WW_EVENT_DEVICE_REMOVE = 10,
+    WW_EVENT_TOMBSTONE = 11,     /* tail: key fingerprint; moving: floor                         */
+    WW_EVENT_NOTE = 12           /* tail: text; what the store itself did (key rotation, clock)  */
+} ww_event;
+
+enum { WW_PLACE_UNKNOWN = 0x80 }; /* in place: the user field is a name's keyed hash, not an id */
+
+enum { /* effects of an attempt: what apply does, in this order */
+    WW_EFFECT_CLEAR = 1,         /* the streak is emptied                                        */
+    WW_EFFECT_PUSH = 2,          /* one failure more in the streak                               */
+    WW_EFFECT_WAIT = 4,          /* refused while locked: the wait starts again                  */
+    WW_EFFECT_LOCK = 8,          /* locked until the row's time + lock_ms                        */
+    WW_EFFECT_ADVANCE = 16,      /* the device's moving factor and drift                         */
+    WW_EFFECT_FORGIVE = 32,      /* the device's own failures are none                           */
+    WW_EFFECT_CHARGE = 64,       /* one more failure for device; 0: every device that was tried  */
+    WW_EFFECT_SUSPEND = 128      /* the cap: the device is suspended for this user               */
+};
+
+/* ---- the journal's record ------------------------------------------------------------------- */
+
+typedef struct {
+    uint8_t event, verdict, reason;
+    uint8_t tail;                /* units of 32 bytes that follow and belong to this record      */
+    uint8_t effects;
+    uint8_t gateway;             /* index into the row's gateways                                */
+    uint8_t place;               /* platform | realm << 2; account or device state for the acts  */
+    int8_t drift;
+    uint64_t user;               /* user id; for a name that does not exist its keyed hash       */
+    uint64_t moving;             /* first position not used up; matched position + 1             */
+    uint32_t device;             /* number                                                       */
+    uint32_t lock_ms;            /* with LOCK; for the acts: bytes of text in the tail           */
+} ww_record;
+
+/* The tail of DEVICE_ADD: a device as enrolled. 256 bytes, eight units. */
+typedef struct {
+    uint8_t kind, hash, digits, state;
+    uint8_t back, forward, look_ahead, drift_max;
+    uint16_t period_s;
+    uint8_t key_len, serial_len;
+    uint32_t spare0;
+    int64_t t0_s;
+    uint8_t key[WW_KEY_BYTES_MAX];
+    uint8_t serial[WW_SERIAL_BYTES_MAX];
+    uint8_t spare1[72];
+} ww_spec;
+
+/* One journal row, before it is sealed: this header, the gateways' names (one length byte each,
+ * padded together to 32), then the records. */
+typedef struct {
+    uint32_t magic;              /* "WWR1"                                                       */
+    uint16_t version, gateways;  /* format; how many names follow                                */
+    uint32_t names_bytes;        /* bytes of names, padding included                             */
+    uint32_t units;              /* 32-byte units of records                                     */
+    int64_t turn;                /* the row's sequence number                                    */
+    int64_t time_ms;
+} ww_row;
+
+enum { WW_ROW_MAGIC = 0x31525757, WW_ROW_VERSION = 1 };
+
+/* ---- tables --------------------------------------------------------------------------------- */
+
+/* One device: a cache line when its hash is SHA-1 and t0 is 0, for then the midstates fit. */
+typedef struct {
+    uint64_t moving;             /* first position not used up: counter expected, last step + 1  */
+    uint32_t number;             /* never used again; 0 is no device                             */
+    uint32_t cold;               /* arena reference of key and serial                            */
+    uint16_t period_s;
+    uint8_t kind : 4, drift_max : 4;
+    uint8_t state : 3, capped : 1, hash : 2, wide : 1, spare : 1;
+    uint8_t digits;
+    uint8_t window;              /* TOTP: back << 4 | forward; HOTP: look-ahead                  */
+    int8_t drift;
+    uint8_t failures;            /* in a row, for the cap                                        */
+    union {
+        uint32_t sha1[10];       /* inner, then outer midstate                                   */
+        struct { int64_t t0_s; uint32_t next; uint32_t owner; uint32_t pad[6]; } far;
+    } u;
+} ww_device;
+
+/* A further or wider device: the same line, and midstates of any hash behind it. */
+typedef struct {
+    ww_device line;              /* line.wide is 1                                               */
+    union { uint32_t w32[32]; uint64_t w64[16]; } mid; /* inner words, then outer words          */
+} ww_wide;
+
+/* Failures in a row: their times as gaps, newest first; users and decoys alike. */
+typedef struct {
+    int64_t last_ms;             /* last unsuccessful attempt                                    */
+    int64_t lock_until_ms;       /* 0: not locked                                                */
+    uint8_t count;               /* failures in the streak, at most WW_LOCKOUT_FAILURES_MAX      */
+    uint8_t pad[3];
+    uint32_t gap_ms[WW_RING_INLINE]; /* saturating; gap_ms[0] is between the last two            */
+} ww_streak;
+
+/* One user: three adjacent cache lines. */
+typedef struct {
+    uint64_t id;                 /* generation << 32 | slot; never used again                    */
+    uint32_t more;               /* first further device + 1, an index into wides; 0: none       */
+    uint32_t mark;               /* latest attempt of the turn on this user (self-validating)    */
+    uint32_t extra;              /* reserved: addresses, password, limits                        */
+    uint8_t name_len;            /* 0: the slot is free                                          */
+    uint8_t account : 2, realm : 1, spare : 5;
+    uint8_t devices;
+    uint8_t pad;
+    union { uint8_t text[WW_NAME_INLINE_BYTES]; uint32_t cold; } name;
+    ww_device device;            /* the first, when it fits the line; kind NONE: empty           */
+    ww_streak streak;
+} ww_user;
+
+typedef struct { uint64_t hash; ww_streak streak; uint32_t gap_deep[WW_RING_DEEP]; } ww_decoy;
+typedef struct {
+    uint8_t address[16];         /* IPv6, or IPv4 mapped; /64 for IPv6                           */
+    int64_t minute;              /* of the newest bucket                                         */
+    uint32_t used;
+    uint16_t bucket[WW_SOURCE_MINUTES];
+    uint8_t pad[4];
+} ww_source;
+
+/* All memory is the caller's. Capacities are counts of elements; the door grows tables between
+ * turns so that no function here ever lacks room (each says what it may consume). */
+typedef struct {
+    ww_user *users;
+    uint32_t (*deep)[WW_RING_DEEP]; /* per slot, when lockout_failures > 12; else NULL           */
+    uint32_t users_used, users_cap, users_free; /* users_free: head of the free chain + 1        */
+    uint32_t users_live;
+    ww_wide *wides;
+    uint32_t wides_used, wides_cap, wides_free;
+    uint64_t *index;             /* open addressing: tag << 32 | slot + 1; 0 is empty            */
+    uint32_t index_mask;
+    uint32_t device_next;        /* number of the next device                                    */
+    uint8_t *cold;               /* arena: keys, serials, long names; references count 8 bytes   */
+    uint64_t cold_used, cold_cap, cold_dead;
+    ww_decoy *decoys;            /* WW_DECOYS                                                    */
+    ww_source *sources;          /* WW_SOURCES                                                   */
+    uint8_t *dirty;              /* per page: WW_DIRTY bits                                      */
+    uint64_t name_key[2];        /* of the keyed hash                                            */
+} ww_tables;
+
+enum { WW_DIRTY_STATE = 1, WW_DIRTY_IDENTITY = 2 };
+
+typedef struct {
+    int64_t lockout_window_ms;   /* at most 2^32 - 1                                             */
+    uint32_t lockout_failures;   /* 1 .. 100                                                     */
+    uint32_t failures_cap;       /* 0: off                                                       */
+    uint32_t source_failures;    /* an hour; 0: off                                              */
+    uint8_t lockout_extend;      /* refused attempts restart the wait                            */
+    uint8_t names_any;
+    uint8_t pad[2];
+} ww_policy;
+
+/* ---- attempts ------------------------------------------------------------------------------- */
+
+typedef struct { uint64_t lo, hi; } ww_mask;   /* bit j: position base + j matches               */
+
+/* What a client submitted, and what became of it. Positions are offsets into the batch's bytes. */
+typedef struct {
+    uint32_t name_at, response_at, second_at, serial_at;
+    uint16_t name_len, response_len, second_len, serial_len; /* second: resynchronisation        */
+    uint64_t name_hash;          /* ww_name_hash; filled by ww_turn                              */
+    uint32_t slot;               /* filled by ww_turn; WW_SLOT_NONE: no such user                */
+    uint8_t event;               /* WW_EVENT_ATTEMPT or WW_EVENT_RESYNC                          */
+    uint8_t platform, realm, gateway, place_in;  /* place_in: filled by ww_turn                  */
+    uint8_t has_address, has_serial;
+    uint8_t shed;                /* answer BUSY, do nothing                                      */
+    uint8_t bad_name;            /* too long to be copied                                        */
+    uint8_t address[16];
+    uint64_t origin;             /* the door's own tag: who waits for the verdict                */
+    /* out */
+    uint8_t verdict, reason, kind, pad;
+    uint32_t device;             /* matched device's number, or 0                                */
+    uint32_t device_cold;        /* its cold reference, for the serial                           */
+    int32_t offset;              /* matched position from the expected one, steps or counters    */
+    int64_t retry_after_ms;      /* time left while the user is locked, else 0                   */
+} ww_attempt;
+
+#define WW_SLOT_NONE UINT32_MAX     /* an enumerator would have to fit an int */
+
+typedef struct {
+    ww_attempt *attempts;
+    uint32_t count;
+    const uint8_t *bytes;        /* names, responses, serials                                    */
+    ww_record *records;          /* room: count * WW_RECORD_UNITS_PER_ATTEMPT_MAX units          */
+    uint32_t units;              /* out                                                          */
+} ww_batch;
+
+/* ---- dispatch.c: what this CPU can run ------------------------------------------------------- */
+
+/* A row of the kernel table. mids[i] points at the midstates of lane i (inner words, then outer
+ * words: 5, 8 or 8 each), moving[i] is its counter; out[i] receives the 31-bit truncation of
+ * RFC 4226 section 5.3. Any n, no alignment asked, mids of all lanes valid. */
+typedef void ww_hotp_many(const void *const *mids, const uint64_t *moving, uint32_t *out, size_t n);
+/* Midstates of n keys: key blocks already padded with zeros to the hash's block size. */
+typedef struct {
+    const char *name;            /* "portable", ...                                              */
+    uint32_t lanes[WW_HASHES];   /* messages in one vector                                       */
+    ww_hotp_many *hotp[WW_HASHES];
+} ww_kernel;
+
+size_t ww_kernels(const ww_kernel **rows);      /* rows this machine can run, portable first      */
+const ww_kernel *ww_kernel_in_use(void);
+int ww_kernel_force(const char *name);          /* NULL: the best again; -1: no such row here     */
+
+/* Scalar pieces, for enrolment and the plain functions. */
+size_t ww_hash_bytes(ww_hash hash);             /* 20, 32, 64                                     */
+size_t ww_mid_bytes(ww_hash hash);              /* inner and outer: 40, 64, 128                   */
+void ww_hmac_mid(ww_hash hash, const uint8_t *key, size_t key_len, void *mid);
+void ww_hmac(ww_hash hash, const uint8_t *key, size_t key_len, const uint8_t *text, size_t text_len,
+             uint8_t *mac);
+uint32_t ww_truncate(const uint8_t *mac, size_t mac_len);       /* RFC 4226 5.3, 31 bits          */
+uint32_t ww_reduce(uint32_t truncated, uint32_t digits);        /* modulo 10^digits, no division  */
+
+/* ---- slots.c: user name -> slot ---------------------------------------------------------------- */
+
+uint64_t ww_name_hash(const ww_tables *t, const uint8_t *name, size_t len);
+int ww_name_legal(const ww_policy *p, const uint8_t *name, size_t len);
+uint32_t ww_slot_find(const ww_tables *t, uint64_t hash, const uint8_t *name, size_t len);
+uint32_t ww_slot_next(const ww_tables *t);              /* the slot the next user gets             */
+void ww_slot_index(ww_tables *t, uint32_t slot);        /* the index has room                      */
+void ww_slot_unindex(ww_tables *t, uint32_t slot);
+void ww_slots_rebuild(ww_tables *t);                    /* free chain and count, after a replay    */
+void ww_index_move(const uint64_t *from, uint32_t from_mask, uint64_t *to, uint32_t to_mask);
+ww_streak *ww_decoy_find(ww_tables *t, uint64_t hash, int create, uint32_t **deep);
+int ww_source_busy(const ww_tables *t, const ww_policy *p, const uint8_t *address, int64_t now_ms);
+void ww_source_charge(ww_tables *t, const uint8_t *address, int64_t now_ms);
+const uint8_t *ww_user_name(const ww_tables *t, const ww_user *u, size_t *len);
+/* Bytes the arena spends on two texts; references count units of eight, 0 is none. */
+#define WW_COLD_BYTES(a_len, b_len) (((size_t)(a_len) + (size_t)(b_len) + 2 + 7) & ~(size_t)7)
+uint32_t ww_cold_add(ww_tables *t, const uint8_t *a, size_t a_len, const uint8_t *b, size_t b_len);
+const uint8_t *ww_cold_first(const ww_tables *t, uint32_t ref, size_t *len);  /* key, or name      */
+const uint8_t *ww_cold_second(const ww_tables *t, uint32_t ref, size_t *len); /* serial            */
+ww_device *ww_device_first(const ww_tables *t, ww_user *u);
+ww_device *ww_device_next(const ww_tables *t, ww_user *u, ww_device *d);
+ww_device *ww_device_find(const ww_tables *t, ww_user *u, uint32_t number);
+const void *ww_device_mid(const ww_device *d);
+int64_t ww_device_t0(const ww_device *d);                   /* seconds                               */
+int64_t ww_step_now(const ww_device *d, int64_t now_ms);   /* floor((now - t0) / period)            */
+
+/* ---- verify.c: attempts -> lanes -> masks; one whole turn --------------------------------------- */
+
+/* Everything a turn does: find users, lay windows, run the kernel, decide and apply in arrival
+ * order. Writes verdicts into the attempts and records into the batch. Allocates nothing; grows
+ * nothing (attempts never create users or devices). */
+void ww_turn(ww_tables *t, const ww_policy *p, ww_batch *b, int64_t now_ms);
+
+/* ---- state.c: the one transition ----------------------------------------------------------------- */
+
+/* One window of one device against one response (or two, for resynchronisation). */
+typedef struct {
+    ww_device *device;           /* NULL: a decoy's lanes, whose masks mean nothing               */
+    uint64_t base;               /* position of bit 0                                             */
+    uint32_t count;
+    ww_mask mask, second;
+} ww_try;
+
+/* What decide is given: who, with which windows matched, and when. */
+typedef struct {
+    ww_user *user;               /* NULL: no such name                                            */
+    ww_streak *streak;           /* the user's or the decoy's                                     */
+    const uint32_t *deep;        /* its further gaps, or NULL                                     */
+    const ww_try *tries;
+    uint32_t tries_count;
+    uint8_t legal;               /* the name is one that could exist                              */
+    uint8_t source_busy;         /* too many failures from the address                            */
+    uint8_t inactive;            /* the device named cannot answer: the reason, or 0              */
+} ww_event_in;
+
+/* decide reads, apply writes. decide returns the units it wrote to out (records and tails). */
+uint32_t ww_decide(const ww_tables *t, const ww_policy *p, ww_attempt *a, const ww_event_in *in,
+                   int64_t now_ms, ww_record *out);
+/* Applies one record with its tail. now_ms is the row's time. streak and deep are the decoy's for
+ * a name that does not exist, NULL when replaying a journal (decoys are not durable). Returns 0,
+ * or -1 when the record does not fit the tables (a damaged or foreign journal). May consume one
+ * user, one wide device, and cold bytes for names, keys and serials: the door sees to room. */
+int ww_apply(ww_tables *t, const ww_record *r, int64_t now_ms, ww_streak *streak, uint32_t *deep);
+int ww_spec_legal(const ww_spec *s);
+/* A device's line, midstates and cold texts from its enrolment; number and state are the caller's. */
+ww_device *ww_device_place(ww_tables *t, ww_user *u, const ww_spec *spec);
+
+/* ---- rows: a journal row before sealing and after opening (pages.c) -------------------------------- */
+
+/* What replaying a row may consume: users_used after it, wides and cold bytes; events is the set
+ * of 1 << event found. -1: not a row. */
+typedef struct {
+    uint32_t users, wides, events;
+    uint64_t cold_bytes;
+    int64_t turn, time_ms;       /* from the row's header                                        */
+} ww_row_needs;
+int ww_row_needed(const ww_tables *t, const uint8_t *row, size_t len, ww_row_needs *needs);
+/* Applies every record that is newer than its user's page. */
+int ww_row_replay(ww_tables *t, const uint8_t *row, size_t len, const int64_t *identity_turns,
+                  const int64_t *state_turns, uint32_t pages);
+
+/* ---- pages.c: 1,024 users as bytes ---------------------------------------------------------------- */
+
+/* Bytes a page may need at most; encode returns what it used. decode returns 0, or -1 when the
+ * bytes are not such a page; identity comes first. Decoding may consume slots, wides and cold
+ * bytes: needed says how many. */
+size_t ww_page_identity_max(const ww_tables *t, uint32_t page);
+size_t ww_page_identity_encode(const ww_tables *t, uint32_t page, uint8_t *out);
+typedef struct { uint32_t slots, wides; uint64_t cold_bytes; } ww_page_needs;
+int ww_page_identity_needed(const uint8_t *in, size_t len, ww_page_needs *needs);
+int ww_page_identity_decode(ww_tables *t, uint32_t page, const uint8_t *in, size_t len);
+size_t ww_page_state_max(const ww_tables *t, uint32_t page);
+size_t ww_page_state_encode(const ww_tables *t, uint32_t page, uint8_t *out);
+int ww_page_state_decode(ww_tables *t, uint32_t page, const uint8_t *in, size_t len);
+
+/* ---- wire.c: RESP frames in and out of a byte range ------------------------------------------------ */
+
+typedef struct { uint32_t at, len; } ww_span;
+
+enum {
+    WW_WIRE_INLINE_BYTES_MAX = 65536,
+    WW_WIRE_COMMAND_BYTES_MAX = 65536,
+    WW_WIRE_MANY_BYTES_MAX = 262144,    /* VERIFYMANY alone                                       */
+    WW_WIRE_MANY_PAIRS_MAX = 4096,
+    WW_WIRE_ARGS_MAX = 8212             /* VERIFYMANY n, its pairs, its options                   */
+};
+
+typedef enum {
+    WW_WIRE_MORE = 0,            /* nothing whole yet                                             */
+    WW_WIRE_COMMAND = 1,         /* args[0..argc) are spans; the frame ends at end                */
+    WW_WIRE_ROOM = 2,            /* args is full: give it more room and call again                */
+    WW_WIRE_HTTP = 3,            /* an HTTP method: close without an answer                       */
+    WW_WIRE_BAD_MULTIBULK = -1, WW_WIRE_BAD_BULK = -2, WW_WIRE_EXPECTED_BULK = -3,
+    WW_WIRE_TOO_BIG_INLINE = -4, WW_WIRE_UNBALANCED = -5, WW_WIRE_TOO_BIG = -6,
+    WW_WIRE_TOO_MANY_ARGS = -7
+} ww_wire_status;
+
+/* Where the parser stands in a connection's buffer; zeroed for a new connection. A frame that
+ * arrives byte by byte is never read twice from its start. */
+typedef struct {
+    ww_span *args;               /* caller's memory                                               */
+    uint32_t args_cap, argc;
+    uint32_t expected;           /* arguments of the frame under way; 0: none                     */
+    uint32_t at;                 /* next byte to look at, from the frame's start                  */
+    uint32_t end;                /* after COMMAND: bytes the frame took                           */
+    uint32_t scan;               /* inline: how far a line end was looked for                     */
+    uint8_t bad;                 /* after EXPECTED_BULK: the byte found instead                   */
+    uint8_t many;                /* the command is VERIFYMANY: its own limits                     */
+    uint8_t pad[2];
+} ww_wire;
+
+/* Looks at buf[0..len), where buf is the start of the frame under way. Inline quoting rewrites the
+ * buffer in place. After COMMAND the caller drops end bytes and calls ww_wire_next. */
+ww_wire_status ww_wire_parse(ww_wire *w, uint8_t *buf, size_t len);
+void ww_wire_next(ww_wire *w);
+/* What a Redis server says to that status, without the CRLF; "" for MORE, COMMAND, ROOM, HTTP. */
+const char *ww_wire_error(ww_wire_status status);
+/* ASCII, case-insensitive; word is upper case. */
+int ww_wire_is(const uint8_t *buf, ww_span s, const char *word);
+
+#endif

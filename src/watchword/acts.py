@@ -1,0 +1,322 @@
+"""The administration verbs of an engine: what is legal, as one row of records, then durable.
+
+Rule: an act is decided under the engine's lock from the state as it stands, is one record row or
+none, and returns only when that row is on the disk.
+"""
+
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from watchword import lifecycle
+from watchword._engine import (
+    ACCOUNT_STATES,
+    DEVICE_STATES,
+    DEVICES_PER_USER_MAX,
+    HASH_NAMES,
+    KINDS,
+    REALMS,
+    Core,
+)
+from watchword.devices.device import Device
+from watchword.errors import Exists, InvalidArgument, NotFound
+from watchword.policy import Policy
+from watchword.tombs import Tombs
+
+__all__ = ["Acts", "DeviceView", "User"]
+
+SERIAL_BYTES_MAX = 32
+BY_BYTES_MAX = 128
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceView:
+    """A device as it stands; never its key. `moving`: the first position not used up."""
+
+    serial: str
+    kind: str
+    state: str
+    algorithm: str
+    digits: int
+    period: int
+    t0: int
+    window: tuple[int, int]
+    look_ahead: int
+    drift_max: int
+    moving: int
+    drift: int
+    failures: int
+    capped: bool
+
+    @property
+    def counter(self) -> int | None:
+        """The HOTP counter expected next; None for other kinds."""
+        return self.moving if self.kind == "hotp" else None
+
+    @property
+    def last_step(self) -> int | None:
+        """The TOTP step accepted last; None before the first and for other kinds."""
+        return self.moving - 1 if self.kind == "totp" and self.moving else None
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A user as it stands. locked_until_ms: None when no lock was set, else when it ends."""
+
+    name: str
+    state: str
+    realm: str
+    failures: int
+    locked_until_ms: int | None
+    last_failure_ms: int | None
+    devices: tuple[DeviceView, ...]
+
+
+class _Parts(Protocol):
+    """What the verbs need of the engine they belong to."""
+
+    _lock: threading.RLock
+    _core: Core
+    _tombs: Tombs
+    _policy: Policy
+    _mark_key: bytes
+    _turn: int
+
+    def _alive(self) -> None: ...
+    def _now(self) -> int: ...
+    def _submit(self, row: bytes) -> int: ...
+    def _wait(self, turn: int) -> None: ...
+
+
+if TYPE_CHECKING:
+    _Base = _Parts
+else:
+    _Base = object
+
+
+class Acts(_Base):
+    """add, set, remove and unlock users; add, set and remove devices; look at both."""
+
+    def _act(self, acts: bytes) -> int:
+        """Applies records and queues their row. The lock is held. Returns the turn to wait for."""
+        self._alive()
+        row = lifecycle.row(acts, self._turn + 1, self._now())
+        self._core.act(row)
+        self._turn += 1
+        return self._submit(row)
+
+    # -- users
+
+    def add_user(self, name: str, state: str = "open", realm: str = "live") -> None:
+        """A new user. state: open, pending or closed; realm: live or paper (RULES section 1).
+
+        Errors: InvalidArgument, Exists, StoreFailed.
+        """
+        _one_of("state", state, ACCOUNT_STATES)
+        _one_of("realm", realm, REALMS)
+        with self._lock:
+            text = self._legal(name)
+            if self._core.find(text) is not None:
+                raise Exists(f"user {name!r} exists already")
+            _, number = self._core.next_slot()
+            turn = self._act(lifecycle.user_add(number, text, state, realm))
+        self._wait(turn)
+
+    def set_user(self, name: str, *, state: str | None = None, realm: str | None = None) -> None:
+        """Changes a user's account state or realm. Errors: InvalidArgument, NotFound."""
+        if state is not None:
+            _one_of("state", state, ACCOUNT_STATES)
+        if realm is not None:
+            _one_of("realm", realm, REALMS)
+        with self._lock:
+            number, user = self._user(name)
+            turn = self._act(lifecycle.user_set(number, state or user.state, realm or user.realm))
+        self._wait(turn)
+
+    def remove_user(self, name: str) -> None:
+        """Removes a user and its devices; what they had used stays used up. Errors: NotFound."""
+        with self._lock:
+            number, user = self._user(name)
+            acts = b"".join(self._bury(number, view.serial) for view in user.devices)
+            turn = self._act(acts + lifecycle.user_remove(number))
+        self._wait(turn)
+
+    def unlock(self, name: str, *, by: str) -> None:
+        """Empties the streak and lifts the cap's suspensions; who did it is recorded.
+
+        Errors: InvalidArgument, NotFound, StoreFailed.
+        """
+        if not isinstance(by, str) or not 1 <= len(by.encode()) <= BY_BYTES_MAX:
+            raise InvalidArgument(f"by is text of 1 to {BY_BYTES_MAX} bytes")
+        with self._lock:
+            number, _ = self._user(name)
+            turn = self._act(lifecycle.unlock(number, by))
+        self._wait(turn)
+
+    def user(self, name: str) -> User:
+        """A user as it stands now. Errors: NotFound."""
+        with self._lock:
+            return self._user(name)[1]
+
+    def users(self, after: str = "", count: int = 1_000) -> list[str]:
+        """Names of users in the order of their slots, from the one after `after`."""
+        with self._lock:
+            start = 0
+            if after:
+                slot = self._core.find(_text("after", after))
+                if slot is None:
+                    raise NotFound(f"there is no user {after!r}")
+                start = slot + 1
+            names: list[str] = []
+            for slot in range(start, self._core.slots_used()):
+                found = self._core.user(slot)
+                if found is not None:
+                    names.append(found[1])
+                    if len(names) >= count:
+                        break
+            return names
+
+    # -- devices
+
+    def add_device(self, name: str, device: Device, serial: str | None = None) -> str:
+        """Enrols an active device for a user and returns its serial, made here unless given.
+
+        A key that was enrolled before keeps what it had used. Errors: InvalidArgument, NotFound,
+        Exists, StoreFailed.
+        """
+        if not isinstance(device, Device):
+            raise InvalidArgument("device is a watchword.Device")
+        if len(device.key) < self._policy.key_bytes_min:
+            raise InvalidArgument(
+                f"key is at least {self._policy.key_bytes_min} bytes under this policy"
+            )
+        if max(device.window) > self._policy.window_max:
+            raise InvalidArgument(
+                f"window is at most {self._policy.window_max} steps under this policy"
+            )
+        with self._lock:
+            number, user = self._user(name)
+            if len(user.devices) >= DEVICES_PER_USER_MAX:
+                raise InvalidArgument(f"a user has at most {DEVICES_PER_USER_MAX} devices")
+            device_number = self._core.next_device()
+            text = _serial(serial) if serial is not None else f"W{device_number:08d}"
+            if any(view.serial == text for view in user.devices):
+                raise Exists(f"user {name!r} has a device {text!r} already")
+            mark = lifecycle.fingerprint(self._mark_key, device.key)
+            moving = max(device.counter, self._tombs.lift(mark, device))
+            record = lifecycle.device_add(number, device_number, device, text.encode(), moving)
+            turn = self._act(record)
+        self._wait(turn)
+        return text
+
+    def set_device(self, name: str, serial: str, *, state: str) -> None:
+        """Moves a device to another state (RULES section 6). Errors: InvalidArgument, NotFound."""
+        _one_of("state", state, DEVICE_STATES)
+        with self._lock:
+            number, _ = self._user(name)
+            device = self._device(name, serial)
+            turn = self._act(lifecycle.device_set(number, device, state))
+        self._wait(turn)
+
+    def remove_device(self, name: str, serial: str) -> None:
+        """Removes a device; what it had used stays used up. Errors: NotFound, StoreFailed."""
+        with self._lock:
+            number, _ = self._user(name)
+            device = self._device(name, serial)
+            acts = self._bury(number, serial) + lifecycle.device_remove(number, device)
+            turn = self._act(acts)
+        self._wait(turn)
+
+    # -- what stands (the lock is held)
+
+    def _legal(self, name: str) -> bytes:
+        text = _text("user", name)
+        if not self._core.name_legal(text):
+            sort = (
+                "1 to 64 letters and digits" if self._policy.names == "sls"
+                else "1 to 128 bytes of UTF-8 without control characters"
+            )
+            raise InvalidArgument(f"user is {sort}")
+        if self._policy.names == "sls" and text != text.lower():
+            raise InvalidArgument("user is lower case: an upper-case letter names nobody")
+        return text
+
+    def _slot(self, name: str) -> int:
+        slot = self._core.find(_text("user", name))
+        if slot is None:
+            raise NotFound(f"there is no user {name!r}")
+        return slot
+
+    def _user(self, name: str) -> tuple[int, User]:
+        self._alive()
+        found = self._core.user(self._slot(name))
+        assert found is not None, "the index names no free slot"
+        number, text, account, realm, failures, lock_until, last, devices = found
+        return number, User(
+            text,
+            ACCOUNT_STATES[account],
+            REALMS[realm],
+            failures,
+            lock_until or None,
+            last or None,
+            tuple(_view(device) for device in devices),
+        )
+
+    def _device(self, name: str, serial: str) -> int:
+        found = self._core.user(self._slot(name))
+        for device in found[-1] if found else ():
+            if device[1] == serial:
+                return int(device[0])
+        raise NotFound(f"user {name!r} has no device {serial!r}")
+
+    def _bury(self, number: int, serial: str) -> bytes:
+        """A tombstone for a device that is about to go; nothing when it was never used."""
+        slot = number & 0xFFFFFFFF
+        found = self._core.user(slot)
+        for device in found[-1] if found else ():
+            if device[1] != serial:
+                continue
+            floor = lifecycle.Floor(device[2], device[7], device[12], device[13])
+            key = self._core.device_key(slot, device[0])
+            if not floor.moving or key is None:
+                return b""
+            mark = lifecycle.fingerprint(self._mark_key, key)
+            self._tombs.add(mark, floor)
+            return lifecycle.tombstone(number, device[0], mark, floor)
+        return b""
+
+
+def _view(device: tuple[int, ...]) -> DeviceView:
+    (_, serial, kind, state, capped, hash_, digits, period, back, forward, look_ahead, drift_max,
+     t0, moving, drift, failures) = device
+    return DeviceView(
+        str(serial), KINDS[kind], DEVICE_STATES[state], HASH_NAMES[hash_], digits, period, t0,
+        (back, forward), look_ahead, drift_max, moving, drift, failures, bool(capped),
+    )
+
+
+def _text(name: str, text: object) -> bytes:
+    if not isinstance(text, str):
+        raise InvalidArgument(f"{name} is str, not {type(text).__name__}")
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        raise InvalidArgument(f"{name} is text that UTF-8 can hold") from None
+
+
+def _serial(serial: object) -> str:
+    if (
+        not isinstance(serial, str)
+        or not 1 <= len(serial) <= SERIAL_BYTES_MAX
+        or not serial.isascii()
+        or not all(c.isalnum() or c in "-_.:" for c in serial)
+    ):
+        raise InvalidArgument(
+            f"serial is 1 to {SERIAL_BYTES_MAX} ASCII letters, digits and any of - _ . :"
+        )
+    return serial
+
+
+def _one_of(name: str, word: object, words: tuple[str, ...]) -> None:
+    if word not in words:
+        raise InvalidArgument(f"{name} is one of {', '.join(words)}")

@@ -1,0 +1,110 @@
+"""The root of the command line, and the one place where an exception becomes words and a number.
+
+Exit codes: 0 done or accepted, 1 refused or failed, 2 misuse. A traceback is a bug of ours.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import metadata
+from typing import NoReturn
+
+import click
+
+from watchword.cli import demo, devices, logins, stores, users
+from watchword.cli.options import store_option
+from watchword.cli.words import Verbs, complain, hint, spoken, tell
+from watchword.errors import Error, InvalidArgument
+
+__all__ = ["main", "root"]
+
+
+def version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        try:
+            tell(f"watchword {metadata.version('watchword')}")
+        except metadata.PackageNotFoundError:  # run from a source tree that was never installed
+            tell("watchword, not installed")
+        ctx.exit(0)
+
+
+@click.group(cls=Verbs)
+@click.option("--version", is_flag=True, expose_value=False, is_eager=True, callback=version)
+@store_option
+def root() -> None:
+    """
+    usage: watchword [--store PATH] VERB ...
+
+    Verifies one-time passcodes for login gateways: each is accepted once, and ten wrong ones
+    in a day lock the user.
+
+        demo                    see a login, a replay refused and a lockout, in seconds
+        init                    make a new store
+        serve                   answer gateways on TCP
+        config show             the daemon's settings, commented, to copy and change
+        user add NAME           enrol a user; also list, show, unlock, remove
+        device add totp USER    give a user a device; also hotp, list, resync, remove
+        verify USER             decide one login
+        key rotate              encrypt the store under a new key
+
+    --store PATH    the store's directory; else $WATCHWORD_STORE, else ./watchword-store
+    --version       which one this is
+    --help          after any verb: what it takes
+
+    While a daemon owns the store, every verb asks the daemon. Codes and keys come by prompt
+    or standard input, never as arguments. Exit code 1 is a refusal or failure, 2 misuse.
+
+    try:
+        watchword init
+        watchword user add alice
+        watchword device add totp alice
+        watchword verify alice
+    """
+
+
+for verb in (
+    demo.demo, stores.init, stores.serve, stores.config, users.user, devices.device,
+    logins.verify, stores.key,
+):  # fmt: skip
+    root.add_command(verb)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """The exit code of one command line. Every way to fail passes here, and only here."""
+    try:
+        return int(root.main(list(arguments), prog_name="watchword", standalone_mode=False) or 0)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return 2
+    except click.UsageError as error:
+        complain(misuse(error))
+        hint(f"see {error.ctx.command_path if error.ctx else 'watchword'} --help")
+        return 2
+    except (click.Abort, KeyboardInterrupt):
+        complain("interrupted")
+        return 1
+    except Error as error:
+        complain(str(error.args[0]))
+        if error.hint:
+            hint(error.hint)
+        return 2 if isinstance(error, InvalidArgument) else 1
+    except BrokenPipeError:
+        # The reader left, as in `| head`. Python would complain again while it closes stdout.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        complain(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+        return 1
+
+
+def misuse(error: click.UsageError) -> str:
+    """Click's sentence in our voice. An argument too many is not repeated: it may be a code."""
+    text = error.format_message()
+    if "unexpected extra argument" in text:
+        return "one argument too many; codes and keys come by prompt or standard input"
+    return spoken(text)
+
+
+def main() -> NoReturn:
+    """The entry point of the `watchword` program."""
+    sys.exit(run(sys.argv[1:]))

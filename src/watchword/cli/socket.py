@@ -1,0 +1,76 @@
+"""A client of the administration socket: one command, one reply, over RESP2 and a unix socket.
+
+It waits for each answer before it asks again, which is all a command line needs. The daemon checks
+who we are by the socket itself; nothing secret is sent to prove it.
+"""
+
+import socket
+from pathlib import Path
+
+from watchword.errors import Error, NotFound
+
+__all__ = ["Reply", "Socket"]
+
+Reply = str | int | None | list["Reply"]
+ANSWER_SECONDS_MAX = 60.0  # a rotation re-encrypts on its own time; no verb waits for longer
+LINE_BYTES_MAX = 65_536
+
+
+class Socket:
+    """A connection to the daemon that owns a store."""
+
+    def __init__(self, path: Path) -> None:
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._socket.settimeout(ANSWER_SECONDS_MAX)
+        try:
+            self._socket.connect(str(path))
+        except OSError as error:
+            self._socket.close()
+            raise NotFound(
+                f"the daemon's socket {path} does not answer ({error.strerror})",
+                hint="is it starting or stopping? try again in a moment",
+            ) from None
+        self._replies = self._socket.makefile("rb")
+
+    def ask(self, *words: str | int) -> Reply:
+        """The reply to one command. Raises Error for an error reply or a lost connection."""
+        texts = [str(word).encode() for word in words]
+        frame = b"".join(b"$%d\r\n%b\r\n" % (len(text), text) for text in texts)
+        try:
+            self._socket.sendall(b"*%d\r\n" % len(texts) + frame)
+            return self._reply()
+        except OSError as error:
+            raise Error(f"the daemon went away ({error.strerror or 'no answer in time'})") from None
+
+    def _line(self) -> bytes:
+        line = self._replies.readline(LINE_BYTES_MAX)
+        if not line.endswith(b"\r\n"):
+            raise Error("the daemon closed the connection without an answer")
+        return line[:-2]
+
+    def _reply(self) -> Reply:
+        line = self._line()
+        sign, rest = line[:1], line[1:].decode()
+        if sign == b"+":
+            return rest
+        if sign == b"-":
+            raise Error(rest.partition(" ")[2] or rest)
+        if sign == b":":
+            return int(rest)
+        if sign == b"$":
+            return self._bulk(int(rest))
+        if sign == b"*":
+            return None if int(rest) < 0 else [self._reply() for _ in range(int(rest))]
+        raise Error("the daemon's answer is not RESP2")
+
+    def _bulk(self, size: int) -> str | None:
+        if size < 0:
+            return None
+        text = self._replies.read(size + 2)
+        if len(text) != size + 2:
+            raise Error("the daemon closed the connection within an answer")
+        return text[:-2].decode()
+
+    def close(self) -> None:
+        self._replies.close()
+        self._socket.close()

@@ -1,0 +1,140 @@
+"""`watchword user`: who may log in."""
+
+import getpass
+import time
+
+import click
+
+from watchword.cli.doors import enter
+from watchword.cli.options import store_option
+from watchword.cli.words import Verb, Verbs, duration, note, table, tell
+
+__all__ = ["user"]
+
+STATES = ("open", "pending", "closed")
+REALMS = ("live", "paper")
+
+
+@click.group(cls=Verbs)
+@store_option
+def user() -> None:
+    """
+    usage: watchword user add | list | show | unlock | remove ...
+
+        add NAME       enrol a user
+        list           every user's name, one a line
+        show NAME      state, failures, lock and devices
+        unlock NAME    end a lock, and take back what it counted
+        remove NAME    forget a user; codes already used stay used
+
+    try:
+        watchword user add alice
+        watchword user show alice
+    """
+
+
+@user.command(cls=Verb)
+@click.argument("name")
+@click.option("--state", type=click.Choice(STATES), default="open")
+@click.option("--realm", type=click.Choice(REALMS), default="live")
+@store_option
+def add(name: str, state: str, realm: str) -> None:
+    """
+    usage: watchword user add NAME [--state open|pending|closed] [--realm live|paper]
+
+    Enrols a user: 1 to 64 lower-case letters and digits. A user who is pending or closed opens
+    the portal only.
+
+    --store PATH    the store's directory
+
+    try:
+        watchword user add alice
+        watchword device add totp alice
+    """
+    with enter() as door:
+        door.add_user(name, state, realm)
+    note(f"{name} is enrolled")
+
+
+@user.command("list", cls=Verb)
+@store_option
+def list_users() -> None:
+    """
+    usage: watchword user list
+
+    Prints every user's name, one a line, in no particular order.
+
+    --store PATH    the store's directory
+
+    try:
+        watchword user list | wc -l
+    """
+    with enter() as door:
+        for name in door.users():
+            tell(name)
+
+
+@user.command(cls=Verb)
+@click.argument("name")
+@store_option
+def show(name: str) -> None:
+    """
+    usage: watchword user show NAME
+
+    Prints what the store knows of a user, and a line for each device. Never a key.
+
+    --store PATH    the store's directory
+
+    try:
+        watchword user show alice
+    """
+    with enter() as door:
+        seen = door.user(name)
+    left_ms = seen.locked_until_ms - time.time_ns() // 1_000_000
+    lock = f"locked for {duration(left_ms)}" if left_ms > 0 else "not locked"
+    tell(f"{seen.name}: {seen.state}, {seen.realm}, {seen.failures} failures in a row, {lock}")
+    if seen.devices:
+        columns = ["serial", "kind", "state", "algorithm", "digits", "failures"]
+        table(columns, [[str(getattr(d, name)) for name in columns] for d in seen.devices])
+
+
+@user.command(cls=Verb)
+@click.argument("name")
+@click.option("--by", metavar="WHO", default=None)
+@store_option
+def unlock(name: str, by: str | None) -> None:
+    """
+    usage: watchword user unlock NAME [--by WHO]
+
+    Empties the streak of failures, and makes devices active again that too many failures had
+    suspended. The journal keeps who did it.
+
+    --by WHO        who unlocks; else your login name
+    --store PATH    the store's directory
+
+    try:
+        watchword user unlock alice --by "desk 4"
+    """
+    with enter() as door:
+        door.unlock(name, by or getpass.getuser())
+    note(f"{name} is unlocked")
+
+
+@user.command(cls=Verb)
+@click.argument("name")
+@store_option
+def remove(name: str) -> None:
+    """
+    usage: watchword user remove NAME
+
+    Forgets a user and the user's devices. Codes already used stay used: a key that is enrolled
+    again begins where it ended.
+
+    --store PATH    the store's directory
+
+    try:
+        watchword user remove alice
+    """
+    with enter() as door:
+        door.remove_user(name)
+    note(f"{name} is removed")

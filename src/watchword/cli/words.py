@@ -1,0 +1,95 @@
+"""How the command line speaks. Every word to a person goes through here.
+
+The rules are:
+- lower case, no final full stop, `watchword: ` first; errors and hints on standard error;
+- data on standard output, plain enough to pipe; colour only where a person looks;
+- help is the command's docstring, word for word: written by hand, ending in a session to paste;
+- nothing typed as a code or a key is ever repeated.
+"""
+
+import inspect
+import sys
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+__all__ = ["Verb", "Verbs", "complain", "hint", "note", "duration", "moment", "spoken", "table", "tell"]
+
+PIPE_COLUMNS = 400  # a table in a pipe is never cut to the width of a terminal nobody has
+
+
+class Verb(click.Command):
+    """A command whose help is its docstring and nothing else."""
+
+    def get_help(self, ctx: click.Context) -> str:
+        return inspect.cleandoc(self.help or "")
+
+
+class Verbs(click.Group):
+    """A group of verbs, with help written the same way."""
+
+    command_class = Verb
+    group_class = type
+
+    def get_help(self, ctx: click.Context) -> str:
+        return inspect.cleandoc(self.help or "")
+
+
+def spoken(text: str) -> str:
+    """A library's sentence in our voice: its first word lower case, no final full stop."""
+    text = text.strip().removesuffix(".")
+    first, _, rest = text.partition(" ")
+    if first[:1].isupper() and first[1:].islower():
+        first = first.lower()
+    return f"{first} {rest}".strip()
+
+
+def complain(text: str) -> None:
+    """What went wrong, to standard error."""
+    click.echo(f"watchword: {spoken(text)}", err=True)
+
+
+def hint(text: str) -> None:
+    """What to do about it, to standard error."""
+    click.echo(f"watchword: hint: {spoken(text)}", err=True)
+
+
+def note(text: str) -> None:
+    """What was done, to standard error: standard output is for data."""
+    click.echo(f"watchword: {text}", err=True)
+
+
+def tell(text: str) -> None:
+    """Data, to standard output."""
+    click.echo(text)
+
+
+def console() -> Console:
+    """Where tables and the demo are drawn: standard output as it is now."""
+    return Console(
+        file=sys.stdout,
+        highlight=False,
+        width=None if sys.stdout.isatty() else PIPE_COLUMNS,
+    )
+
+
+def table(columns: list[str], rows: list[list[str]]) -> None:
+    """Columns under their names, without lines, so that awk reads what people read."""
+    drawn = Table(box=None, pad_edge=False, header_style="dim")
+    for column in columns:
+        drawn.add_column(column, no_wrap=True, overflow="ignore")
+    for row in rows:
+        drawn.add_row(*row)
+    console().print(drawn)
+
+
+def duration(ms: int) -> str:
+    """Milliseconds as a person says them: the two largest units, rounded up to seconds."""
+    seconds = -(-ms // 1000)
+    parts = []
+    for unit, size in (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1)):
+        count, seconds = divmod(seconds, size)
+        if count or (unit == "s" and not parts):
+            parts.append(f"{count} {unit}")
+    return " ".join(parts[:2])

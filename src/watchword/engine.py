@@ -1,0 +1,469 @@
+"""The engine: opens a store, takes attempts through turns, and answers what is durable.
+
+Rule: state moves in memory under one lock, in the order of turns; nobody is answered before the
+row of that turn, and so every row before it, is on the disk. The clock is read once a turn, here
+and nowhere below.
+"""
+
+import asyncio
+import os
+import threading
+import time
+import weakref
+from array import array
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from watchword import lifecycle
+from watchword._engine import (
+    BATCH_ATTEMPTS_MAX,
+    PAGE_USERS,
+    PLATFORMS,
+    REALMS,
+    Batch,
+    Core,
+    Gather,
+    Verdict,
+)
+from watchword.acts import Acts
+from watchword.clock import SystemClock
+from watchword.errors import Error, InvalidArgument, StoreDamaged, StoreFailed
+from watchword.keeper import Keeper
+from watchword.keys import KeyProvider, derive
+from watchword.policy import Policy
+from watchword.store import Store, open_store
+from watchword.store.commits import Commits
+from watchword.store.memory import MemoryStore
+from watchword.tombs import Tombs
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["Engine"]
+
+GATEWAY_BYTES_MAX = 64
+_live: "weakref.WeakSet[Engine]" = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for engine in list(_live):
+        engine._ended = Error(
+            "this engine was opened before a fork and belongs to the parent",
+            hint="open the store after forking, or run the daemon for several workers",
+        )
+
+
+os.register_at_fork(after_in_child=_after_fork)
+
+
+class Engine(Acts):
+    """A verification engine over one store. Thread-safe; after a fork its use raises Error.
+
+    Open it with Engine.open, as a context manager or with close().
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        policy: Policy,
+        clock: Callable[[], int] | None,
+        entropy: Callable[[int], bytes],
+    ) -> None:
+        self._lock = threading.RLock()
+        self._store = store
+        self._entropy = entropy
+        self._policy = policy
+        self._durable = not isinstance(store, MemoryStore)
+        secret = store.secret if self._durable else entropy(32)
+        self._core = Core(derive(secret, "watchword names", 16))
+        self._mark_key = derive(secret, "watchword fingerprints", 32)
+        self._tombs = Tombs()
+        self._set_core_policy()
+        self._covered = self._load()
+        self._turn = store.head
+        self._commits = Commits(store, store.head)
+        self._clock: Callable[[], int] = clock or SystemClock(store.last_time_ms)
+        self._batch = Batch()
+        self._one = Batch(1)
+        self._names = lifecycle.names_packed(("embedded",))
+        self._ended: BaseException | None = None
+        self._closed = False
+        self._gathers: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Gather]
+        self._gathers = weakref.WeakKeyDictionary()
+        self._at_end: list[Callable[[BaseException], None]] = []
+        self.tap: list[bytes] | None = None
+        """When a list, every journal row is appended to it before it is sealed: tests and replay."""
+        self._keeper = Keeper(self) if self._durable else None
+        _live.add(self)
+
+    @classmethod
+    def open(
+        cls,
+        path: str | os.PathLike[str] = ":memory:",
+        key: KeyProvider | bytes | str | os.PathLike[str] | None = None,
+        policy: Policy | None = None,
+        clock: Callable[[], int] | None = None,
+        entropy: Callable[[int], bytes] | None = None,
+    ) -> Self:
+        """Opens the store at `path`, made if it is not there; ":memory:" keeps nothing.
+
+        key: 32 bytes, the path of a key file, or a provider of watchword.keys; None: the file
+        `path`.key, made on first use. clock: () -> integer milliseconds since 1970, and
+        entropy: n -> n random bytes, for tests and replay. Errors: WrongKey, StoreOwned,
+        StoreDamaged, StoreFailed, InvalidArgument.
+        """
+        if policy is not None and not isinstance(policy, Policy):
+            raise InvalidArgument("policy is a watchword.Policy or None")
+        for name, given in (("clock", clock), ("entropy", entropy)):
+            if given is not None and not callable(given):
+                raise InvalidArgument(f"{name} is a callable or None")
+        store = open_store(path, key)
+        try:
+            engine = cls(store, policy or Policy(), clock, entropy or os.urandom)
+        except BaseException:
+            store.close()
+            raise
+        if engine._keeper is not None:
+            engine._keeper.start()
+        return engine
+
+    # -- opening and closing
+
+    def _load(self) -> int:
+        """Pages, then whatever the journal holds beyond them. Returns the turn pages cover."""
+        core, covered = self._core, 0
+        turns = {"identity": array("q"), "state": array("q")}
+        for page in self._store.pages():
+            if page.table == "covered":
+                covered = page.turn
+                continue
+            if page.table == "tombstones":
+                sound = self._tombs.load(page.image)
+            else:
+                load = core.load_identity if page.table == "identity" else core.load_state
+                seen = turns[page.table]
+                seen.extend([0] * (page.number + 1 - len(seen)))
+                seen[page.number] = page.turn
+                sound = load(page.number, page.image)
+            if not sound:
+                raise StoreDamaged(f"page {page.number} of table {page.table} cannot be read")
+        for turn, row in self._store.replay(covered):
+            events = core.replay(row, turns["identity"], turns["state"])
+            if events is None:
+                raise StoreDamaged(f"journal row {turn} does not fit the pages before it")
+            if events & 1 << lifecycle.TOMBSTONE:
+                for mark, floor in lifecycle.tombstones(bytes(row)):
+                    self._tombs.add(mark, floor)
+        core.loaded()
+        return covered
+
+    def _set_core_policy(self) -> None:
+        figures = self._policy
+        self._core.set_policy(
+            lockout_failures=figures.lockout_failures,
+            lockout_window_ms=figures.lockout_window_ms,
+            lockout_extend=figures.lockout_extend,
+            failures_cap=figures.failures_cap or 0,
+            source_failures=figures.source_failures or 0,
+            names_any=figures.names == "any",
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Makes everything durable, writes the pages and lets go of the store. Twice is no error."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+        failed = self._ended
+        if self._keeper is not None and failed is None:
+            self._keeper.close()
+            try:
+                self._commits.wait(self._turn)
+                self._keeper.write()
+            except StoreFailed as error:
+                failed = error
+        elif self._keeper is not None:
+            self._keeper.close()
+        self._commits.close()
+        self._ended = self._ended or Error("the engine is closed")
+        self._store.close()
+        if isinstance(failed, StoreFailed):
+            raise failed
+
+    def _alive(self) -> None:
+        if self._ended is not None:
+            if isinstance(self._ended, StoreFailed) or not isinstance(self._ended, Error):
+                raise StoreFailed(
+                    f"the store failed and the engine has ended: {self._ended.args[0]}",
+                    hint="see to the disk, then open the store anew",
+                ) from self._ended
+            raise self._ended
+
+    def _end(self, error: BaseException) -> None:
+        """The disk refused: no further answer, ever. Whoever asked to be told is told."""
+        self._ended = self._ended or error
+        self._commits.fail(error)
+        for tell in self._at_end:
+            tell(error)
+
+    @property
+    def memory_locked(self) -> bool:
+        """Whether the system let the tables be locked into memory."""
+        return self._core.memory_locked
+
+    @property
+    def policy(self) -> Policy:
+        return self._policy
+
+    # -- time
+
+    def _now(self) -> int:
+        return self._clock()
+
+    def _shed(self) -> bool:
+        """Whether the clock is in doubt, so that every attempt is BUSY. Read after _now()."""
+        return isinstance(self._clock, SystemClock) and bool(self._clock.doubt)
+
+    @property
+    def clock_doubt(self) -> str:
+        """Why attempts are answered BUSY: what is wrong with the clock, or nothing."""
+        return self._clock.doubt if isinstance(self._clock, SystemClock) else ""
+
+    def accept_clock(self, *, by: str) -> str:
+        """An operator believes the clock as it is; recorded. Returns what was in doubt."""
+        with self._lock:
+            self._alive()
+            if not isinstance(self._clock, SystemClock):
+                return ""
+            doubted = self._clock.accept()
+            turn = self._act(lifecycle.note(f"clock accepted by {by}: {doubted or 'no doubt'}"))
+        self._commits.wait(turn)
+        return doubted
+
+    # -- turns
+
+    def _submit(self, row: bytes) -> int:
+        """Queues the row of the turn just taken. The lock is held. Returns its turn."""
+        if self.tap is not None:
+            self.tap.append(row)
+        if self._durable:
+            self._commits.submit(self._turn, row)
+        return self._turn
+
+    def _take(self, batch: Batch, now_ms: int, names: bytes, gateways: int) -> int:
+        """One turn. The lock is held. Returns the turn to wait for before anyone is answered."""
+        units = self._core.turn(batch, now_ms)
+        if not units:
+            return self._turn
+        self._turn += 1
+        if self._durable or self.tap is not None:
+            return self._submit(self._core.row(batch, self._turn, names, gateways))
+        return self._turn
+
+    def _wait(self, turn: int) -> None:
+        if not self._durable:
+            return
+        try:
+            self._commits.wait(turn)
+        except BaseException as error:
+            self._end(error)
+            raise
+
+    def _when_durable(self, turn: int, tell: Callable[[BaseException | None], None]) -> None:
+        """Calls tell(None) once `turn` is durable or tell(error), from the journal thread; at once
+        when the store keeps nothing."""
+        if self._durable:
+            self._commits.when_durable(turn, tell)
+        else:
+            tell(None)
+
+    # -- verification
+
+    def verify(
+        self,
+        user: str,
+        response: str,
+        *,
+        platform: str = "trading",
+        realm: str = "live",
+        device: str | None = None,
+        address: str | None = None,
+        gateway: str | None = None,
+    ) -> Verdict:
+        """May this user in, with this response? The verdict is durable when it is returned.
+
+        platform: "trading" or "portal". realm: "live" or "paper". device: serial of the only device
+        to try. address: the client's IP. gateway: who asks, for the record. A refused login never
+        raises. Errors: InvalidArgument, StoreFailed.
+        """
+        places = _place(platform, realm)
+        names = self._names if gateway is None else _gateway(gateway)
+        with self._lock:
+            self._alive()
+            batch = self._one
+            batch.reset()
+            now = self._now()
+            batch.put(user, response, *places, device, address, None, self._shed())
+            turn = self._take(batch, now, names, 1)
+            verdict = self._core.verdict(batch, 0)
+        self._wait(turn)
+        return verdict
+
+    def verify_many(
+        self,
+        users: "Sequence[str] | NDArray[np.bytes_]",
+        responses: "Sequence[str] | NDArray[np.bytes_]",
+        *,
+        platform: str = "trading",
+        realm: str = "live",
+        devices: Sequence[str | None] | None = None,
+        addresses: Sequence[str | None] | None = None,
+        gateway: str | None = None,
+        threads: int = 1,
+    ) -> "NDArray[np.uint8]":
+        """Verdicts of many attempts, in order: an array of watchword.Code numbers (uint8).
+
+        users and responses: sequences of str, or numpy 'S' arrays; devices and addresses: one for
+        each attempt or None. Attempts on one user keep their order and see each other's effects.
+        threads: how many may share the work at most. Errors: InvalidArgument, StoreFailed.
+        """
+        places = _place(platform, realm)
+        count = len(users)
+        for name, column in (
+            ("responses", responses), ("devices", devices), ("addresses", addresses)
+        ):
+            if column is not None and len(column) != count:
+                raise InvalidArgument(f"{name} has {len(column)} entries, users has {count}")
+        if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
+            raise InvalidArgument("threads is a whole number from 1")
+        columns = _is_column(users) and _is_column(responses) and not (devices or addresses)
+        names = self._names if gateway is None else _gateway(gateway)
+        codes = np.zeros(count, np.uint8)
+        turn = 0
+        for start in range(0, count, BATCH_ATTEMPTS_MAX):
+            stop = min(count, start + BATCH_ATTEMPTS_MAX)
+            with self._lock:
+                self._alive()
+                batch = self._batch
+                batch.reset()
+                now = self._now()
+                shed = self._shed()
+                if columns:
+                    batch.put_columns(users, responses, start, stop, *places, shed)
+                else:
+                    batch.put_many(
+                        users, responses, devices, addresses, start, stop, *places, shed
+                    )
+                turn = self._take(batch, now, names, 1)
+                batch.codes_into(codes, start)
+        self._wait(turn)
+        return codes
+
+    async def averify(
+        self,
+        user: str,
+        response: str,
+        *,
+        platform: str = "trading",
+        realm: str = "live",
+        device: str | None = None,
+        address: str | None = None,
+    ) -> Verdict:
+        """verify for asyncio: the calls of one loop pass share a turn and a sync."""
+        self._alive()
+        loop = asyncio.get_running_loop()
+        gather = self._gathers.get(loop)
+        if gather is None:
+            gather = self._gathers[loop] = Gather(self, loop)
+        places = _place(platform, realm)
+        verdict: Verdict = await gather.ask(user, response, *places, device, address)
+        return verdict
+
+    def resync(
+        self,
+        user: str,
+        first: str,
+        second: str,
+        *,
+        device: str,
+        address: str | None = None,
+        gateway: str | None = None,
+    ) -> Verdict:
+        """Finds a device again by two consecutive codes, forward only (RULES section 4).
+
+        An attempt like any other: counted, locked and recorded as one. Errors: InvalidArgument,
+        StoreFailed.
+        """
+        names = self._names if gateway is None else _gateway(gateway)
+        with self._lock:
+            self._alive()
+            batch = self._one
+            batch.reset()
+            now = self._now()
+            batch.put(user, first, 0, 0, device, address, second, self._shed())
+            turn = self._take(batch, now, names, 1)
+            verdict = self._core.verdict(batch, 0)
+        self._wait(turn)
+        return verdict
+
+    def counters(self) -> dict[str, int]:
+        """Figures for operators: users, memory, turns, and the store's own."""
+        with self._lock:
+            return {
+                "users": self._core.users_live,
+                "memory_bytes": self._core.memory_bytes,
+                "turns": self._turn,
+                **self._store.counters(),
+            }
+
+    def rotate_key(self) -> list[int]:
+        """Re-encrypts the store under a new data key while logins go on; the keys that went.
+
+        Every page is sealed anew; rows written from now on are under the new key. Old journal
+        segments keep theirs until they are dropped. Errors: StoreFailed.
+        """
+        if self._keeper is None:
+            raise InvalidArgument("a store in memory has no key to rotate")
+        with self._keeper.resting(), self._lock:
+            self._alive()
+            turn = self._act(lifecycle.note("data key rotated"))
+            self._wait(turn)
+            number = self._store.rotate()
+            self._act(lifecycle.note(f"data key {number} in use"))
+            self._core.dirty_all()
+            self._tombs.all_changed()
+        while True:
+            self._keeper.write()
+            with self._keeper.resting(), self._lock:
+                self._wait(self._turn)
+                if self._store.stale_pages() == 0:
+                    return self._store.retire()
+            time.sleep(0.01)
+
+
+def _place(platform: str, realm: str) -> tuple[int, int]:
+    try:
+        return PLATFORMS.index(platform), REALMS.index(realm)
+    except ValueError:
+        pass
+    if platform not in PLATFORMS:
+        raise InvalidArgument(f"platform is one of {', '.join(PLATFORMS)}")
+    raise InvalidArgument(f"realm is one of {', '.join(REALMS)}")
+
+
+def _gateway(name: str) -> bytes:
+    if not isinstance(name, str) or not 1 <= len(name.encode()) <= GATEWAY_BYTES_MAX:
+        raise InvalidArgument(f"gateway is text of 1 to {GATEWAY_BYTES_MAX} bytes")
+    return lifecycle.names_packed((name,))
+
+
+def _is_column(column: Any) -> bool:
+    return isinstance(column, np.ndarray) and column.dtype.kind == "S" and column.ndim == 1

@@ -1,0 +1,196 @@
+"""The acts of administration as journal records (ww_record and ww_spec of ext/watchword.h).
+
+Rule: an act is one row of records or none. What is legal is decided before it is built; what a
+record does is done by the core's apply, living and recovering alike.
+"""
+
+import hashlib
+import hmac
+import struct
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from watchword._engine import ACCOUNT_STATES, DEVICE_STATES, HASH_NAMES, KINDS, REALMS, ROW_MAGIC
+from watchword.devices.device import Device
+
+__all__ = [
+    "Floor",
+    "Record",
+    "device_add",
+    "device_remove",
+    "device_set",
+    "fingerprint",
+    "names_packed",
+    "note",
+    "records",
+    "row",
+    "tombstone",
+    "tombstones",
+    "unlock",
+    "user_add",
+    "user_remove",
+    "user_set",
+]
+
+RECORD = struct.Struct("<7BbQQII")
+HEADER = struct.Struct("<IHHIIqq")
+SPEC = struct.Struct("<8BHBBIq128s32s72x")
+TOMB = struct.Struct("<16sBxHxxxxq")
+UNIT = 32
+ROW_VERSION = 1
+
+# ww_event, ww_verdict: numbers are frozen, they stand in journals
+ATTEMPT, ALSO, RESYNC, USER_ADD, USER_SET, USER_REMOVE, UNLOCK = 1, 2, 3, 4, 5, 6, 7
+DEVICE_ADD, DEVICE_SET, DEVICE_REMOVE, TOMBSTONE, NOTE = 8, 9, 10, 11, 12
+
+
+class Record(NamedTuple):
+    """A journal record as read: the fields of ww_record, and its tail's bytes."""
+
+    event: int
+    verdict: int
+    reason: int
+    effects: int
+    gateway: int
+    place: int
+    drift: int
+    user: int
+    moving: int
+    device: int
+    lock_ms: int
+    tail: bytes
+
+
+class Floor(NamedTuple):
+    """What a removed device leaves behind: no position below `moving` may ever be accepted."""
+
+    kind: int
+    period: int
+    t0: int
+    moving: int
+
+    def lift(self, device: Device) -> int:
+        """The least position a device enrolled with the same key may accept."""
+        if KINDS[self.kind] != device.kind:
+            return 0
+        if device.kind == "hotp" or (self.period, self.t0) == (device.period, device.t0):
+            return self.moving
+        begins_s = self.t0 + self.period * self.moving
+        return max(0, -((device.t0 - begins_s) // device.period))
+
+
+def _record(
+    event: int,
+    user: int,
+    *,
+    place: int = 0,
+    moving: int = 0,
+    device: int = 0,
+    tail: bytes = b"",
+    text: int = 0,
+) -> bytes:
+    padded = tail + bytes(-len(tail) % UNIT)
+    units = len(padded) // UNIT
+    return RECORD.pack(event, 0, 0, units, 0, 0, place, 0, user, moving, device, text) + padded
+
+
+def user_add(user: int, name: bytes, state: str, realm: str) -> bytes:
+    return _record(USER_ADD, user, place=_place(state, realm), tail=name, text=len(name))
+
+
+def user_set(user: int, state: str, realm: str) -> bytes:
+    return _record(USER_SET, user, place=_place(state, realm))
+
+
+def user_remove(user: int) -> bytes:
+    return _record(USER_REMOVE, user)
+
+
+def unlock(user: int, by: str) -> bytes:
+    return _text(UNLOCK, user, by)
+
+
+def note(text: str) -> bytes:
+    """What the store itself did: key rotation, a clock accepted."""
+    return _text(NOTE, 0, text)
+
+
+def _text(event: int, user: int, text: str) -> bytes:
+    tail = text.encode()[: 255 * UNIT]
+    return _record(event, user, tail=tail, text=len(tail))
+
+
+def _place(state: str, realm: str) -> int:
+    return ACCOUNT_STATES.index(state) | REALMS.index(realm) << 2
+
+
+def device_add(user: int, number: int, device: Device, serial: bytes, moving: int) -> bytes:
+    back, forward = device.window
+    spec = SPEC.pack(
+        KINDS.index(device.kind),
+        HASH_NAMES.index(device.algorithm),
+        device.digits,
+        DEVICE_STATES.index("active"),
+        back,
+        forward,
+        device.look_ahead,
+        device.drift_max,
+        device.period,
+        len(device.key),
+        len(serial),
+        0,
+        device.t0,
+        device.key,
+        serial,
+    )
+    return _record(DEVICE_ADD, user, device=number, moving=moving, tail=spec)
+
+
+def device_set(user: int, number: int, state: str) -> bytes:
+    return _record(DEVICE_SET, user, device=number, place=DEVICE_STATES.index(state))
+
+
+def device_remove(user: int, number: int) -> bytes:
+    return _record(DEVICE_REMOVE, user, device=number)
+
+
+def fingerprint(secret: bytes, key: bytes) -> bytes:
+    """A keyed hash of a device's key: 16 bytes that tell it again and nothing else."""
+    return hmac.digest(secret, key, hashlib.sha256)[:16]
+
+
+def tombstone(user: int, number: int, mark: bytes, floor: Floor) -> bytes:
+    tail = TOMB.pack(mark, floor.kind, floor.period, floor.t0)
+    return _record(TOMBSTONE, user, device=number, moving=floor.moving, tail=tail)
+
+
+def tombstones(image: bytes) -> Iterator[tuple[bytes, Floor]]:
+    """Every tombstone among a row's records."""
+    for record in records(image):
+        if record.event == TOMBSTONE:
+            mark, kind, period, t0 = TOMB.unpack(record.tail)
+            yield mark, Floor(kind, period, t0, record.moving)
+
+
+def names_packed(gateways: tuple[str, ...]) -> bytes:
+    """The gateways of a row: a length byte and a name each, padded to a unit."""
+    packed = b"".join(bytes([len(name.encode())]) + name.encode() for name in gateways)
+    return packed + bytes(-len(packed) % UNIT)
+
+
+def row(acts: bytes, turn: int, time_ms: int) -> bytes:
+    """A journal row of acts."""
+    units = len(acts) // UNIT
+    return HEADER.pack(ROW_MAGIC, ROW_VERSION, 0, 0, units, turn, time_ms) + acts
+
+
+def records(image: bytes) -> Iterator[Record]:
+    """A row's records, for audit and tests."""
+    _, _, _, names, units, _, _ = HEADER.unpack_from(image)
+    at = HEADER.size + names
+    end = at + units * UNIT
+    while at < end:
+        event, verdict, reason, tail, *rest = RECORD.unpack_from(image, at)
+        stop = at + UNIT * (1 + tail)
+        yield Record(event, verdict, reason, *rest, bytes(image[at + UNIT : stop]))
+        at = stop

@@ -1,0 +1,95 @@
+"""Every figure of RULES.md that this release decides by, in one place, read from TOML.
+
+Rule: a figure has a name, a unit in its name, a legal range here, and no second home. `Policy()` is
+the rules as written; `Policy.profile("strict")` follows NIST SP 800-63B to the letter.
+"""
+
+import os
+import tomllib
+from dataclasses import dataclass, fields, replace
+from typing import Any, Self
+
+from watchword.errors import InvalidArgument
+
+__all__ = ["Policy"]
+
+# field: lowest, highest, may be None (off)
+RANGES: dict[str, tuple[int, int, bool]] = {
+    "lockout_failures": (1, 100, False),
+    "lockout_window_ms": (1, 2**32 - 1, False),
+    "failures_cap": (1, 255, True),
+    "source_failures": (1, 1_000_000, True),
+    "window_max": (0, 10, False),
+    "key_bytes_min": (10, 128, False),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """The rules' figures. Errors: InvalidArgument names the figure and its legal range."""
+
+    lockout_failures: int = 10
+    """Consecutive failures that lock a user (RULES section 5)."""
+    lockout_window_ms: int = 86_400_000
+    """Failures count together within this time; a lock lasts this long (RULES section 5)."""
+    lockout_extend: bool = True
+    """Whether an attempt refused by the lock starts the wait again."""
+    failures_cap: int | None = 100
+    """Failures in a row, over whatever time, that suspend a device; None: off."""
+    source_failures: int | None = 1_000
+    """Failures an hour from one address, beyond which it gets BUSY; None: off."""
+    names: str = "sls"
+    """"sls": 1 to 64 lower-case letters and digits; "any": UTF-8 of 1 to 128 bytes."""
+    window_max: int = 10
+    """The widest TOTP window a device may be enrolled with, steps either side."""
+    key_bytes_min: int = 10
+    """The shortest device key that may be enrolled, bytes."""
+
+    def __post_init__(self) -> None:
+        for name, (low, high, optional) in RANGES.items():
+            figure = getattr(self, name)
+            if figure is None and optional:
+                continue
+            if isinstance(figure, bool) or not isinstance(figure, int) or not low <= figure <= high:
+                off = " or None" if optional else ""
+                raise InvalidArgument(f"policy {name} is a whole number from {low} to {high}{off}")
+        if not isinstance(self.lockout_extend, bool):
+            raise InvalidArgument("policy lockout_extend is true or false")
+        if self.names not in ("sls", "any"):
+            raise InvalidArgument('policy names is "sls" or "any"')
+
+    @classmethod
+    def profile(cls, name: str) -> Self:
+        """A named set of figures: "default" or "strict" (RULES section 8)."""
+        if name == "default":
+            return cls()
+        if name == "strict":
+            return cls(window_max=0, key_bytes_min=14)
+        raise InvalidArgument('a policy profile is "default" or "strict"')
+
+    @classmethod
+    def from_table(cls, table: dict[str, Any]) -> Self:
+        """A policy from TOML's keys: figures by name over `profile`. 0 switches a cap off."""
+        figures = dict(table)
+        base = cls.profile(figures.pop("profile", "default"))
+        known = {field.name for field in fields(cls)}
+        unknown = sorted(set(figures) - known)
+        if unknown:
+            raise InvalidArgument(
+                f"policy has no figure named {', '.join(map(repr, unknown))}",
+                hint=f"the figures are {', '.join(sorted(known))}",
+            )
+        for name, (_, _, optional) in RANGES.items():
+            if optional and figures.get(name) == 0:
+                figures[name] = None
+        return replace(base, **figures)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """A policy from a TOML file. Errors: InvalidArgument, OSError."""
+        with open(path, "rb") as file:
+            try:
+                table = tomllib.load(file)
+            except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+                raise InvalidArgument(f"{os.fspath(path)} is not TOML: {error}") from None
+        return cls.from_table(table)

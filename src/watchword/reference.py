@@ -1,0 +1,543 @@
+"""The slow, obvious twin of verification and of the transition: the oracle of the property tests.
+
+Written from RULES.md alone, with the standard library alone, to be read and believed rather than
+to be fast: dictionaries, lists, Python integers. `decide` reads the state and returns an answer
+with its records, `apply` does what one record says, and living is decide, then apply. A journal
+applied alone gives the same state. Nothing here is constant-time or durable: never serve with it.
+"""
+
+import hmac
+import ipaddress
+import string
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from enum import IntEnum, IntFlag
+from typing import NamedTuple
+
+POSITION_LAST = 2**64 - 2           # one more must still fit as the next position expected
+U32_MAX = 2**32 - 1
+RESYNC_COUNTERS, RESYNC_STEPS = 100, 20
+STREAK_COUNT_MAX = 100
+SOURCE_MINUTES = 60
+PLATFORMS, REALMS = ("trading", "portal"), ("live", "paper")
+ACCOUNTS = ("open", "pending", "closed")
+DEVICE_STATES = ("shipped", "active", "suspended", "lost", "returned", "ended")
+
+
+class Verdict(IntEnum):
+    """RULES 7."""
+
+    ACCEPTED, REJECTED, LOCKED, CHALLENGE = 1, 2, 3, 4
+    EXPIRED, NOT_PERMITTED, BAD_CHARACTER, BUSY = 5, 6, 7, 8
+
+
+class Reason(IntEnum):
+    """Why, for the audit trail."""
+
+    NONE, WRONG, REPLAYED, UNKNOWN_USER, NO_DEVICE, DEVICE_UNKNOWN, DEVICE_INACTIVE = range(7)
+    LOCKED, EMPTY, ACCOUNT, REALM, NAME, SOURCE, LOAD = range(7, 14)
+
+
+class Event(IntEnum):
+    """What a record is about."""
+
+    ATTEMPT, ALSO, RESYNC, USER_ADD, USER_SET, USER_REMOVE, UNLOCK = range(1, 8)
+    DEVICE_ADD, DEVICE_SET, DEVICE_REMOVE, TOMBSTONE, NOTE = range(8, 13)
+
+
+class Effect(IntFlag):
+    """What apply does to a streak and to devices, in this order."""
+
+    CLEAR, PUSH, WAIT, LOCK, ADVANCE, FORGIVE, CHARGE, SUSPEND = (1 << bit for bit in range(8))
+
+
+@dataclass(frozen=True)
+class Figures:
+    """The figures of the policy that decide uses (RULES 2 and 5)."""
+
+    lockout_failures: int = 10
+    lockout_window_ms: int = 86_400_000
+    lockout_extend: bool = True
+    failures_cap: int | None = 100
+    source_failures: int | None = 1000
+    names_any: bool = False
+
+
+@dataclass
+class Streak:
+    """Failures in a row. gaps_ms[0] is the time between the last two."""
+
+    last_ms: int = 0
+    lock_until_ms: int = 0
+    count: int = 0
+    gaps_ms: list[int] = field(default_factory=list)
+
+
+@dataclass
+class Device:
+    """One device. moving is the lowest position still unused."""
+
+    kind: str
+    key: bytes
+    serial: str = ""
+    number: int = 0
+    algorithm: str = "sha1"
+    digits: int = 6
+    moving: int = 0
+    look_ahead: int = 10
+    period: int = 30
+    t0: int = 0
+    back: int = 1
+    forward: int = 1
+    drift_max: int = 0
+    drift: int = 0
+    state: str = "active"
+    capped: bool = False
+    failures: int = 0
+
+    def code(self, position: int) -> str:
+        """RFC 4226 section 5.3."""
+        mac = hmac.digest(self.key, position.to_bytes(8, "big"), self.algorithm)
+        at = mac[-1] & 15
+        number = int.from_bytes(mac[at : at + 4], "big") & 0x7FFFFFFF
+        return str(number % 10**self.digits).rjust(self.digits, "0")
+
+    def expected(self, now_ms: int) -> int:
+        """The counter expected, or the step that now is (RFC 6238 section 4.2)."""
+        return self.moving if self.kind == "hotp" else (now_ms // 1000 - self.t0) // self.period
+
+    def window(self, now_ms: int) -> range:
+        """Positions a login's code is compared with."""
+        at = self.expected(now_ms) + self.drift
+        if self.kind == "hotp":
+            return range(at, min(at + self.look_ahead, POSITION_LAST) + 1)
+        return range(max(0, at - self.back), max(0, at + self.forward + 1))
+
+    def wide_window(self, now_ms: int) -> range:
+        """Positions of the first of resynchronisation's two codes, none of them used."""
+        at = self.expected(now_ms)
+        if self.kind == "hotp":
+            return range(at, min(at + RESYNC_COUNTERS, POSITION_LAST - 1) + 1)
+        return range(max(0, self.moving, at - RESYNC_STEPS), at + RESYNC_STEPS + 1)
+
+    def used_until(self, floor: "Device") -> int:
+        """The first position that a predecessor with this key cannot have used up."""
+        if self.kind == "hotp" or (self.period, self.t0) == (floor.period, floor.t0):
+            return floor.moving
+        end_s = floor.t0 + floor.moving * floor.period
+        return max(0, -((self.t0 - end_s) // self.period)) if floor.moving else 0
+
+
+@dataclass
+class User:
+    """A login name and all that hangs on it. Devices stand in the order of enrolment."""
+
+    number: int
+    name: str
+    account: str = "open"
+    realm: str = "live"
+    devices: list[Device] = field(default_factory=list)
+    streak: Streak = field(default_factory=Streak)
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What a client submitted. With a second code it is a resynchronisation."""
+
+    name: str
+    response: str
+    platform: str = "trading"
+    realm: str = "live"
+    device: str | None = None
+    address: str | None = None
+    second: str | None = None
+    shed: bool = False
+
+
+class Answer(NamedTuple):
+    """What the client is told; device and offset only of a code that was right."""
+
+    verdict: Verdict
+    reason: Reason
+    device: str | None = None
+    offset: int = 0
+    retry_after_ms: int = 0
+
+
+class Record(NamedTuple):
+    """One journal record: the fields of ww_record. user is a number, or the name nobody has."""
+
+    event: Event
+    user: int | str
+    verdict: int = 0
+    reason: int = 0
+    effects: Effect = Effect(0)
+    place: int = 0
+    device: int = 0
+    moving: int = 0
+    drift: int = 0
+    lock_ms: int = 0
+    tail: object = None
+
+
+class Match(NamedTuple):
+    """A device whose code was right at an unused position, and what becomes of it."""
+
+    device: Device
+    moving: int
+    drift: int
+    offset: int
+
+
+def name_is_legal(name: str, any_text: bool) -> bool:
+    """RULES 2."""
+    if any_text:
+        size = len(name.encode("utf-8", "surrogatepass"))
+        return 1 <= size <= 128 and not any(unicodedata.category(c) in ("Cc", "Cs") for c in name)
+    return 1 <= len(name) <= 64 and set(name) <= set(string.ascii_letters + string.digits)
+
+
+def source_of(address: str) -> str:
+    """The place an address counts for: itself, or its /64 (RULES 5)."""
+    parsed = ipaddress.ip_address(address)
+    if isinstance(parsed, ipaddress.IPv6Address):
+        if parsed.ipv4_mapped is not None:
+            return str(parsed.ipv4_mapped)
+        return str(ipaddress.ip_network((parsed, 64), strict=False))
+    return str(parsed)
+
+
+def match(device: Device, attempt: Attempt, now_ms: int) -> tuple[Match | None, bool]:
+    """The lowest unused position whose code this is; and whether a used one has it."""
+    expected, unused, used = device.expected(now_ms), [], False
+    if attempt.second is not None:
+        for position in device.wide_window(now_ms):
+            codes = (device.code(position), device.code(position + 1))
+            if codes == (attempt.response, attempt.second):
+                unused.append(position + 1)
+    else:
+        for position in device.window(now_ms):
+            if device.code(position) == attempt.response:
+                if position >= device.moving:
+                    unused.append(position)
+                else:
+                    used = True
+    if not unused:
+        return None, used
+    offset = unused[0] - expected
+    drift = 0
+    if device.kind == "totp":
+        drift = max(-device.drift_max, min(device.drift_max, offset))
+    return Match(device, unused[0] + 1, drift, offset), used
+
+
+class Reference:
+    """The whole state, and its one transition."""
+
+    def __init__(self, figures: Figures | None = None) -> None:
+        self.figures = figures or Figures()
+        self.users: dict[str, User] = {}
+        self.decoys: dict[str, Streak] = {}
+        self.sources: dict[str, list[int]] = {}     # the minutes of an address's failures
+        self.tombstones: list[Device] = []
+        self.numbers_used = 0                       # of users and devices alike
+        self.journal: list[tuple[int, list[Record]]] = []
+
+    # ---- the transition: decide ----------------------------------------------------------------
+
+    def decide(self, a: Attempt, now_ms: int) -> tuple[Answer, list[Record]]:
+        """RULES 7, row by row. Reads the state, changes nothing."""
+        user = self.users.get(a.name)
+        main = Record(
+            Event.ATTEMPT if a.second is None else Event.RESYNC,
+            user.number if user else a.name,
+            place=PLATFORMS.index(a.platform) | REALMS.index(a.realm) << 2,
+            tail=a.address,
+        )
+        if not name_is_legal(a.name, self.figures.names_any):
+            return self._answer(main, Verdict.BAD_CHARACTER, Reason.NAME)
+        if a.shed or self._source_is_full(a.address, now_ms):
+            return Answer(Verdict.BUSY, Reason.LOAD if a.shed else Reason.SOURCE), []
+        streak = user.streak if user else self.decoys.get(a.name, Streak())
+        locked = now_ms < streak.lock_until_ms
+        over = Effect.CLEAR if streak.lock_until_ms and not locked else Effect(0)
+        if not a.response and a.second is None and not locked:
+            main = main._replace(effects=over)
+            return self._answer(main, Verdict.CHALLENGE, Reason.EMPTY)
+
+        tried, reason = self._tried(user, a)
+        found = [match(device, a, now_ms) for device in tried]
+        matched = [m for m, _ in found if m is not None]
+        if tried and not matched:
+            reason = Reason.REPLAYED if any(used for _, used in found) else Reason.WRONG
+        if locked:
+            return self._locked(main, streak, a, tried, matched, now_ms)
+        if user is None or not matched:
+            return self._rejected(main, over, streak, a, tried, reason, now_ms)
+        if a.second is None and user.account != "open" and a.platform == "trading":
+            return self._right(main, over, matched, Verdict.NOT_PERMITTED, Reason.ACCOUNT)
+        if a.second is None and user.realm != a.realm:
+            return self._right(main, over, matched, Verdict.NOT_PERMITTED, Reason.REALM)
+        clear = Effect.CLEAR if streak.count or streak.lock_until_ms else Effect(0)
+        return self._right(main, clear, matched, Verdict.ACCEPTED, Reason.NONE)
+
+    @staticmethod
+    def _tried(user: User | None, a: Attempt) -> tuple[list[Device], Reason]:
+        """The devices this response is compared with; if none, why."""
+        if user is None:
+            return [], Reason.UNKNOWN_USER
+        if a.device is not None:
+            named = [d for d in user.devices if d.serial == a.device]
+            if not named:
+                return [], Reason.DEVICE_UNKNOWN
+            if named[0].state != "active":
+                return [], Reason.DEVICE_INACTIVE
+            return named, Reason.NONE
+        active = [d for d in user.devices if d.state == "active"]
+        return active, Reason.NONE if active else Reason.NO_DEVICE
+
+    @staticmethod
+    def _answer(
+        main: Record, verdict: Verdict, reason: Reason, also: Sequence[Record] = (),
+        retry_ms: int = 0,
+    ) -> tuple[Answer, list[Record]]:  # fmt: skip
+        main = main._replace(verdict=verdict, reason=reason)
+        return Answer(verdict, reason, None, 0, retry_ms), [main, *also]
+
+    @staticmethod
+    def _used_up(
+        main: Record, matched: list[Match], forgive: bool
+    ) -> tuple[Record, list[Record], Match]:
+        """Every device that matched moves on: the reported one in main, the others beside it."""
+        reported, also = min(matched, key=lambda m: m.device.serial.encode()), []
+        for m in matched:
+            pardon = Effect.FORGIVE if forgive and m.device.failures else Effect(0)
+            base = main if m is reported else Record(Event.ALSO, main.user)
+            record = base._replace(
+                effects=base.effects | Effect.ADVANCE | pardon,
+                device=m.device.number, moving=m.moving, drift=m.drift,
+            )  # fmt: skip
+            if m is reported:
+                main = record
+            else:
+                also.append(record)
+        return main, also, reported
+
+    def _right(
+        self, main: Record, clear: Effect, matched: list[Match], verdict: Verdict, reason: Reason
+    ) -> tuple[Answer, list[Record]]:
+        main, also, reported = self._used_up(
+            main._replace(effects=clear), matched, forgive=verdict is Verdict.ACCEPTED
+        )
+        _, records = self._answer(main, verdict, reason, also)
+        return Answer(verdict, reason, reported.device.serial, reported.offset), records
+
+    def _charged(
+        self, main: Record, a: Attempt, tried: list[Device]
+    ) -> tuple[Record, list[Record]]:
+        """A failure costs every device it was tried against; the cap suspends (RULES 5)."""
+        if not tried:
+            return main, []
+        cap = self.figures.failures_cap
+        full = [d for d in tried if cap and min(d.failures + 1, 255) >= cap]
+        if a.device is not None:
+            bits = Effect.CHARGE | (Effect.SUSPEND if full else Effect(0))
+            return main._replace(device=tried[0].number, effects=main.effects | bits), []
+        also = [
+            Record(Event.ALSO, main.user, effects=Effect.SUSPEND, device=d.number) for d in full
+        ]
+        if main.device == 0:
+            return main._replace(effects=main.effects | Effect.CHARGE), also
+        return main, [Record(Event.ALSO, main.user, effects=Effect.CHARGE), *also]
+
+    def _locked(
+        self, main: Record, streak: Streak, a: Attempt, tried: list[Device], matched: list[Match],
+        now_ms: int,
+    ) -> tuple[Answer, list[Record]]:  # fmt: skip
+        """Refused while locked: a failure, and a right code is used up all the same."""
+        until, main = streak.lock_until_ms, main._replace(effects=Effect.WAIT)
+        if self.figures.lockout_extend:
+            main = self._locking(main, streak, now_ms)
+            until = now_ms + main.lock_ms
+        used: list[Record] = []
+        if matched:
+            main, used, _ = self._used_up(main, matched, forgive=False)
+        main, charges = self._charged(main, a, tried)
+        return self._answer(main, Verdict.LOCKED, Reason.LOCKED, [*used, *charges], until - now_ms)
+
+    def _rejected(
+        self, main: Record, over: Effect, streak: Streak, a: Attempt, tried: list[Device],
+        reason: Reason, now_ms: int,
+    ) -> tuple[Answer, list[Record]]:  # fmt: skip
+        """A failure: the streak is one longer, and may lock."""
+        after = replace(streak, gaps_ms=list(streak.gaps_ms))
+        if over:
+            self._empty(after)
+        self._push(after, now_ms)
+        main, failures = main._replace(effects=over | Effect.PUSH), self.figures.lockout_failures
+        newest = after.gaps_ms[: failures - 1]
+        if after.count >= failures and sum(newest) < self.figures.lockout_window_ms:
+            main = self._locking(main, streak, now_ms)
+        main, charges = self._charged(main, a, tried)
+        return self._answer(main, Verdict.REJECTED, reason, charges, main.lock_ms)
+
+    def _locking(self, main: Record, streak: Streak, now_ms: int) -> Record:
+        """The lock begins, or its wait begins again, at the last unsuccessful attempt: this one."""
+        until = max(now_ms, streak.last_ms) + self.figures.lockout_window_ms
+        lock_ms = min(until - now_ms, U32_MAX)
+        return main._replace(effects=main.effects | Effect.LOCK, lock_ms=lock_ms)
+
+    def _source_is_full(self, address: str | None, now_ms: int) -> bool:
+        limit = self.figures.source_failures
+        if address is None or not limit:
+            return False
+        minutes = self.sources.get(source_of(address), [])
+        newest = max([now_ms // 60_000, *minutes])
+        return sum(minute > newest - SOURCE_MINUTES for minute in minutes) >= limit
+
+    # ---- the transition: apply -----------------------------------------------------------------
+
+    def apply(self, r: Record, now_ms: int) -> None:
+        """Does what one record says; decides nothing and reads no policy but the ring's length."""
+        if r.event in (Event.ATTEMPT, Event.ALSO, Event.RESYNC):
+            self._apply_attempt(r, now_ms)
+        elif r.event is Event.USER_ADD:
+            assert isinstance(r.user, int)
+            name = str(r.tail)
+            self.users[name] = User(r.user, name, ACCOUNTS[r.place & 3], REALMS[r.place >> 2])
+            self.numbers_used = max(self.numbers_used, r.user)
+        elif r.event is Event.TOMBSTONE:
+            assert isinstance(r.tail, Device)
+            self.tombstones.append(r.tail)
+        else:
+            self._apply_act(r, self._user(r.user))
+
+    def _apply_attempt(self, r: Record, now_ms: int) -> None:
+        user = None if isinstance(r.user, str) else self._user(r.user)
+        if r.event is not Event.ALSO and r.verdict != Verdict.BAD_CHARACTER:
+            self._apply_streak(r, user.streak if user else self._decoy(str(r.user)), now_ms)
+        if r.verdict in (Verdict.REJECTED, Verdict.LOCKED) and r.tail is not None:
+            minutes = self.sources.setdefault(source_of(str(r.tail)), [])
+            minutes.append(max([now_ms // 60_000, *minutes]))
+        for d in user.devices if user else []:
+            named = d.number == r.device
+            if r.effects & Effect.ADVANCE and named:
+                d.moving, d.drift = r.moving, r.drift
+            if r.effects & Effect.FORGIVE and named:
+                d.failures = 0
+            if r.effects & Effect.CHARGE and (named or r.device == 0) and d.state == "active":
+                d.failures = min(d.failures + 1, 255)
+            if r.effects & Effect.SUSPEND and named:
+                d.state, d.capped = "suspended", True
+
+    def _apply_streak(self, r: Record, streak: Streak, now_ms: int) -> None:
+        if r.effects & Effect.CLEAR:
+            self._empty(streak)
+        if r.effects & Effect.PUSH:
+            self._push(streak, now_ms)
+        if r.effects & Effect.WAIT:
+            streak.last_ms = max(now_ms, streak.last_ms)
+            streak.count = min(streak.count + 1, STREAK_COUNT_MAX)
+        if r.effects & Effect.LOCK:
+            streak.lock_until_ms = now_ms + r.lock_ms
+
+    def _apply_act(self, r: Record, user: User) -> None:
+        device = next((d for d in user.devices if d.number == r.device), None)
+        if r.event is Event.USER_SET:
+            user.account, user.realm = ACCOUNTS[r.place & 3], REALMS[r.place >> 2]
+        elif r.event is Event.USER_REMOVE:
+            del self.users[user.name]
+        elif r.event is Event.DEVICE_ADD:
+            assert isinstance(r.tail, Device)
+            user.devices.append(replace(r.tail, number=r.device, moving=r.moving))
+            self.numbers_used = max(self.numbers_used, r.device)
+        elif r.event is Event.DEVICE_SET and device is not None:
+            device.state, device.capped, device.failures = DEVICE_STATES[r.place], False, 0
+        elif r.event is Event.DEVICE_REMOVE and device is not None:
+            user.devices.remove(device)
+        elif r.event is Event.UNLOCK:
+            self._empty(user.streak)
+            for d in user.devices:
+                if d.capped:
+                    d.state, d.capped, d.failures = "active", False, 0
+
+    @staticmethod
+    def _empty(streak: Streak) -> None:
+        streak.count, streak.lock_until_ms, streak.gaps_ms = 0, 0, []
+
+    def _push(self, streak: Streak, now_ms: int) -> None:
+        at = max(now_ms, streak.last_ms)
+        streak.gaps_ms.insert(0, min(at - streak.last_ms, U32_MAX))
+        del streak.gaps_ms[11 if self.figures.lockout_failures <= 12 else 99 :]
+        streak.last_ms, streak.count = at, min(streak.count + 1, STREAK_COUNT_MAX)
+
+    def _user(self, number: int | str) -> User:
+        return next(user for user in self.users.values() if user.number == number)
+
+    def _decoy(self, name: str) -> Streak:
+        return self.decoys.setdefault(name, Streak())
+
+    # ---- turns: decide, apply, and the journal ---------------------------------------------------
+
+    def attempt(self, attempt: Attempt, now_ms: int) -> Answer:
+        """One attempt, decided and applied."""
+        answer, records = self.decide(attempt, now_ms)
+        self._turn(records, now_ms)
+        return answer
+
+    def _turn(self, records: Iterable[Record], now_ms: int) -> None:
+        written = list(records)
+        for record in written:
+            self.apply(record, now_ms)
+        if written:
+            self.journal.append((now_ms, written))
+
+    def add_user(self, name: str, now_ms: int, *, state: str = "open", realm: str = "live") -> None:
+        place = ACCOUNTS.index(state) | REALMS.index(realm) << 2
+        number = self.numbers_used + 1
+        self._turn([Record(Event.USER_ADD, number, place=place, tail=name)], now_ms)
+
+    def set_user(self, name: str, now_ms: int, *, state: str, realm: str) -> None:
+        place = ACCOUNTS.index(state) | REALMS.index(realm) << 2
+        self._turn([Record(Event.USER_SET, self.users[name].number, place=place)], now_ms)
+
+    def remove_user(self, name: str, now_ms: int) -> None:
+        user = self.users[name]
+        stones = [self._tombstone(user, device) for device in user.devices]
+        self._turn([*stones, Record(Event.USER_REMOVE, user.number)], now_ms)
+
+    def unlock(self, name: str, now_ms: int, *, by: str) -> None:
+        self._turn([Record(Event.UNLOCK, self.users[name].number, tail=by)], now_ms)
+
+    def add_device(self, name: str, device: Device, now_ms: int) -> None:
+        """Enrols; a key seen before does not become fresh by being enrolled again (RULES 4)."""
+        floors = [t for t in self.tombstones if (t.kind, t.key) == (device.kind, device.key)]
+        moving = max([device.moving, *(device.used_until(floor) for floor in floors)])
+        number = self.numbers_used + 1
+        record = Record(
+            Event.DEVICE_ADD, self.users[name].number, device=number, moving=moving, tail=device
+        )
+        self._turn([record], now_ms)
+
+    def set_device(self, name: str, serial: str, state: str, now_ms: int) -> None:
+        user, place = self.users[name], DEVICE_STATES.index(state)
+        number = self._device(user, serial).number
+        record = Record(Event.DEVICE_SET, user.number, place=place, device=number)
+        self._turn([record], now_ms)
+
+    def remove_device(self, name: str, serial: str, now_ms: int) -> None:
+        user = self.users[name]
+        device = self._device(user, serial)
+        gone = Record(Event.DEVICE_REMOVE, user.number, device=device.number)
+        self._turn([self._tombstone(user, device), gone], now_ms)
+
+    @staticmethod
+    def _device(user: User, serial: str) -> Device:
+        return next(device for device in user.devices if device.serial == serial)
+
+    @staticmethod
+    def _tombstone(user: User, d: Device) -> Record:
+        return Record(
+            Event.TOMBSTONE, user.number, device=d.number, moving=d.moving, tail=replace(d)
+        )

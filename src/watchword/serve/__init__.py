@@ -1,0 +1,10 @@
+"""The daemon: one engine behind RESP on TCP, and its administration behind a unix socket.
+
+The road of a login is compiled (ext/connection.pxi, ext/gather.pxi); here is the wiring around it:
+settings, limits, the commands that are not hot, administration, signals. One file, one noun.
+"""
+
+from watchword.serve.config import Config
+from watchword.serve.daemon import run
+
+__all__ = ["Config", "run"]

@@ -1,0 +1,221 @@
+"""What client libraries send by themselves, answered as a Redis server answers it.
+
+VERIFY, VERIFYMANY and a bare PING never come here: they are compiled. The rule: a reply is made
+from the command and the connection alone; nothing here decides, waits, or touches the engine.
+"""
+
+from asyncio import Future
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from watchword.serve.resp import Refusal, Reply, Simple, encode
+
+__all__ = ["Client", "Commands", "arity", "unknown"]
+
+OK = Simple("OK")
+SERVER_VERSION = "7.0.15"  # the Redis whose answers these are; client libraries look at it
+ECHOED_CHARS_MAX = 128
+NOT_HERE = ("USER", "DEVICE", "KEY")
+NOT_YET = ("CHALLENGE",)
+SETTINGS = {"save": "", "appendonly": ""}  # all that redis-benchmark asks for
+
+WRONG_NAME = "WRONGPASS invalid username-password pair or user is disabled."
+NO_PASSWORD = (
+    "ERR AUTH <password> called without any password configured for the default user. "
+    "Are you sure your configuration is correct?"
+)
+
+
+class Client(Protocol):
+    """The connection a command came by."""
+
+    id: int
+    protocol: int
+    name: bytes
+
+    def drain(self) -> None: ...
+
+
+def text(word: bytes) -> str:
+    return word.decode("utf-8", "surrogateescape")
+
+
+def arity(name: str) -> Refusal:
+    return Refusal(f"ERR wrong number of arguments for '{name.lower()}' command")
+
+
+def unknown(args: Sequence[bytes]) -> Refusal:
+    """What Redis says: the name, and the beginning of what came with it."""
+    said = ""
+    for word in args[1:]:
+        if len(said) >= ECHOED_CHARS_MAX:
+            break
+        said += f"'{text(word)[: ECHOED_CHARS_MAX - len(said)]}' "
+    name = text(args[0])[:ECHOED_CHARS_MAX]
+    return Refusal(f"ERR unknown command '{name}', with args beginning with: {said}")
+
+
+class Commands:
+    """What a listening socket gives its connections: their rights, and the answers here.
+
+    gateway: index into the gather's gateways. reasons: whether LOCKED, EXPIRED and NOT_PERMITTED
+    may be seen, or read REJECTED. facts: the lines of INFO that are ours.
+    """
+
+    acts = False
+
+    def __init__(self, gateway: int, reasons: bool, facts: Callable[[], dict[str, object]]) -> None:
+        self.gateway = gateway
+        self.reasons = reasons
+        self._facts = facts
+
+    def answer(self, client: Client, args: list[bytes]) -> bytes | Future[bytes]:
+        """The whole reply to a command, or a promise of it."""
+        name = text(args[0]).upper()
+        verb = getattr(self, f"_{name.lower()}", None) if name in VERBS_HERE else None
+        if verb is None:
+            reply: Reply = self.foreign(name, args)
+        else:
+            reply = verb(client, args)
+        return encode(reply, client.protocol)
+
+    def foreign(self, name: str, args: list[bytes]) -> Refusal:
+        if name in NOT_HERE:
+            return Refusal(f"NOPERM '{name}' is answered on the store's own socket alone")
+        if name in NOT_YET:
+            return Refusal(f"ERR '{name}' is not served yet")
+        return unknown(args)
+
+    # ---- greetings ----
+
+    def _hello(self, client: Client, args: list[bytes]) -> Reply:
+        protocol, name = client.protocol, client.name
+        if len(args) > 1:
+            if not args[1].isdigit():
+                return Refusal("ERR Protocol version is not an integer or out of range")
+            if args[1] not in (b"2", b"3"):
+                return Refusal("NOPROTO unsupported protocol version")
+            protocol = int(args[1])
+        at = 2
+        while at < len(args):
+            option = text(args[at]).upper()
+            if option == "AUTH" and at + 2 < len(args):
+                if args[at + 1] != b"default":
+                    return Refusal(WRONG_NAME)
+                at += 3
+            elif option == "SETNAME" and at + 1 < len(args):
+                if not legal_name(args[at + 1]):
+                    return bad_name()
+                name = args[at + 1]
+                at += 2
+            else:
+                return Refusal(f"ERR Syntax error in HELLO option '{text(args[at])}'")
+        client.protocol, client.name = protocol, name
+        return {
+            "server": "redis",
+            "version": SERVER_VERSION,
+            "proto": protocol,
+            "id": client.id,
+            "mode": "standalone",
+            "role": "master",
+            "modules": [],
+        }
+
+    def _auth(self, client: Client, args: list[bytes]) -> Reply:
+        """No password is set, and Redis then lets the user `default` in with any."""
+        if len(args) == 2:
+            return Refusal(NO_PASSWORD)
+        if len(args) != 3:
+            return arity("auth") if len(args) < 2 else Refusal("ERR syntax error")
+        return OK if args[1] == b"default" else Refusal(WRONG_NAME)
+
+    def _client(self, client: Client, args: list[bytes]) -> Reply:
+        if len(args) < 2:
+            return arity("client")
+        verb, rest = text(args[1]).upper(), args[2:]
+        wanted = {"SETINFO": 2, "SETNAME": 1, "GETNAME": 0, "ID": 0}.get(verb)
+        if wanted is None:
+            return Refusal(f"ERR unknown subcommand '{text(args[1])}'. Try CLIENT HELP.")
+        if len(rest) != wanted:
+            return arity(f"client|{verb}")
+        if verb == "ID":
+            return client.id
+        if verb == "GETNAME":
+            return client.name or None
+        if verb == "SETNAME":
+            if not legal_name(rest[0]):
+                return bad_name()
+            client.name = rest[0]
+        elif text(rest[0]).upper() not in ("LIB-NAME", "LIB-VER"):
+            return Refusal(f"ERR Unrecognized option '{text(rest[0])}'")
+        return OK
+
+    def _reset(self, client: Client, args: list[bytes]) -> Reply:
+        client.protocol, client.name = 2, b""
+        return Simple("RESET")
+
+    def _quit(self, client: Client, args: list[bytes]) -> Reply:
+        client.drain()
+        return OK
+
+    # ---- small talk ----
+
+    def _ping(self, client: Client, args: list[bytes]) -> Reply:
+        return args[1] if len(args) == 2 else arity("ping")
+
+    def _echo(self, client: Client, args: list[bytes]) -> Reply:
+        return args[1] if len(args) == 2 else arity("echo")
+
+    def _select(self, client: Client, args: list[bytes]) -> Reply:
+        if len(args) != 2:
+            return arity("select")
+        if not args[1].removeprefix(b"-").isdigit():
+            return Refusal("ERR value is not an integer or out of range")
+        return OK if args[1] == b"0" else Refusal("ERR DB index is out of range")
+
+    # ---- about the server ----
+
+    def _command(self, client: Client, args: list[bytes]) -> Reply:
+        verb = text(args[1]).upper() if len(args) > 1 else ""
+        if verb == "COUNT":
+            return len(VERBS_HERE) + 2  # VERIFY and VERIFYMANY are compiled
+        if verb == "DOCS":
+            return {}
+        if verb in ("", "LIST", "INFO"):
+            return []
+        return Refusal(f"ERR unknown subcommand '{text(args[1])}'. Try COMMAND HELP.")
+
+    def _config(self, client: Client, args: list[bytes]) -> Reply:
+        if len(args) < 2:
+            return arity("config")
+        if text(args[1]).upper() != "GET":
+            return Refusal(f"ERR unknown subcommand '{text(args[1])}'. Try CONFIG HELP.")
+        if len(args) < 3:
+            return arity("config|get")
+        asked = [text(word).lower() for word in args[2:]]
+        return {name: SETTINGS[name] for name in asked if name in SETTINGS}
+
+    def _info(self, client: Client, args: list[bytes]) -> Reply:
+        sections: dict[str, dict[str, object]] = {
+            "Server": {"redis_version": SERVER_VERSION, "redis_mode": "standalone"},
+            "Watchword": self._facts(),
+        }
+        asked = {text(word).lower() for word in args[1:]} - {"all", "default", "everything"}
+        return "\r\n".join(
+            f"# {title}\r\n" + "".join(f"{name}:{fact}\r\n" for name, fact in facts.items())
+            for title, facts in sections.items()
+            if not asked or title.lower() in asked
+        )
+
+
+VERBS_HERE = frozenset(
+    "HELLO AUTH CLIENT RESET QUIT PING ECHO SELECT COMMAND CONFIG INFO".split()
+)
+
+
+def legal_name(name: bytes) -> bool:
+    return all(0x21 <= byte <= 0x7E for byte in name)
+
+
+def bad_name() -> Refusal:
+    return Refusal("ERR Client names cannot contain spaces, newlines or special characters.")

@@ -1,0 +1,157 @@
+"""The daemon's settings: one commented TOML file, read into a frozen dataclass.
+
+The rule: every setting has a default that is safe, a name that is refused when misspelt, and its
+explanation in TEMPLATE, which is what `watchword config show` prints. No setting holds a secret.
+"""
+
+import ipaddress
+import os
+import tomllib
+from dataclasses import dataclass, field, fields
+from typing import Any, Final, Self
+
+from watchword.errors import InvalidArgument
+from watchword.keys import Credential, KeyFd, KeyFile, KeyProvider
+from watchword.policy import Policy
+
+__all__ = ["TEMPLATE", "Config"]
+
+TEMPLATE: Final = """\
+# Watchword's daemon. Every line is a default: change what you need, leave out what you do not.
+
+# Where gateways connect: RESP, as any Redis client library speaks it. Plain TCP serves this
+# machine alone: other than loopback addresses are refused.
+listen = "127.0.0.1:4001"
+
+# The store's directory. Its administration socket, admin.sock, lies in it.
+store = "watchword-store"
+
+# Whether gateways on TCP may see LOCKED, EXPIRED and NOT_PERMITTED. With false they read REJECTED,
+# byte for byte.
+reasons = true
+
+# Serve even where the system does not let memory be locked, so that keys may reach the swap.
+unlocked_memory = false
+
+# Milliseconds between writings of changed pages: a longer pause means a longer start after a crash.
+page_interval_ms = 1000
+
+[key]
+# Where the store's key comes from: one of the three. Without any, the file beside the store whose
+# name ends in .key. It is made with the store; never keep it inside the store's directory.
+# file = "/etc/watchword/store.key"
+# fd = 3
+# credential = "watchword-key"
+
+[policy]
+# Any figure of the rules, by its name: see Policy in the documentation.
+# profile = "strict"
+# lockout_failures = 10
+# lockout_window_ms = 86400000
+"""
+
+KEY_SOURCES = ("file", "fd", "credential")
+PAGE_INTERVAL_MS_MIN, PAGE_INTERVAL_MS_MAX = 10, 3_600_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """What a daemon is told. Errors: InvalidArgument names the setting and what it may be."""
+
+    listen: str = "127.0.0.1:4001"
+    store: str = "watchword-store"
+    reasons: bool = True
+    unlocked_memory: bool = False
+    page_interval_ms: int = 1_000
+    key: KeyProvider | None = field(default=None, repr=False)
+    policy: Policy = field(default_factory=Policy)
+
+    def __post_init__(self) -> None:
+        for name in ("reasons", "unlocked_memory"):
+            if not isinstance(getattr(self, name), bool):
+                raise InvalidArgument(f"{name} must be true or false")
+        if not isinstance(self.store, str) or not self.store or "\0" in self.store:
+            raise InvalidArgument("store must be the path of a directory")
+        interval = self.page_interval_ms
+        if (
+            isinstance(interval, bool)
+            or not isinstance(interval, int)
+            or not PAGE_INTERVAL_MS_MIN <= interval <= PAGE_INTERVAL_MS_MAX
+        ):
+            raise InvalidArgument(
+                f"page_interval_ms must be {PAGE_INTERVAL_MS_MIN} to {PAGE_INTERVAL_MS_MAX}"
+            )
+        self.address()
+
+    def address(self) -> tuple[str, int]:
+        """The host and port of `listen`. Port 0: the system picks one."""
+        host, _, port = self.listen.rpartition(":") if isinstance(self.listen, str) else ("",) * 3
+        host = host.removeprefix("[").removesuffix("]")
+        if not port.isascii() or not port.isdecimal() or int(port) > 65_535:
+            raise InvalidArgument('listen must be an address and a port, as "127.0.0.1:4001"')
+        try:
+            loopback = ipaddress.ip_address("127.0.0.1" if host == "localhost" else host)
+        except ValueError:
+            raise InvalidArgument(
+                'listen must be an IP address and a port, as "127.0.0.1:4001"'
+            ) from None
+        if not loopback.is_loopback:
+            raise InvalidArgument(
+                f"listen must be a loopback address, not {host}",
+                hint="plain TCP carries codes in the clear: put a TLS proxy on this machine before it",
+            )
+        return str(loopback), int(port)
+
+    @classmethod
+    def from_table(cls, table: dict[str, Any], *, folder: str = "") -> Self:
+        """Settings from TOML's keys. folder: what relative paths in it are relative to."""
+        settings = dict(table)
+        known = {setting.name for setting in fields(cls)}
+        unknown = sorted(set(settings) - known)
+        if unknown:
+            raise InvalidArgument(
+                f"there is no setting named {', '.join(map(repr, unknown))}",
+                hint=f"the settings are {', '.join(sorted(known))}",
+            )
+        for name in ("key", "policy"):
+            if not isinstance(settings.get(name, {}), dict):
+                raise InvalidArgument(f"{name} must be a table: [{name}]")
+        settings["key"] = key_source(settings.get("key", {}), folder)
+        settings["policy"] = Policy.from_table(settings.get("policy", {}))
+        if isinstance(settings.get("store"), str):
+            settings["store"] = os.path.join(folder, settings["store"])
+        return cls(**settings)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Settings from a TOML file; its relative paths are relative to its own directory.
+
+        Errors: InvalidArgument, OSError.
+        """
+        with open(path, "rb") as file:
+            try:
+                table = tomllib.load(file)
+            except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+                raise InvalidArgument(f"{os.fspath(path)} is not TOML: {error}") from None
+        return cls.from_table(table, folder=os.path.dirname(os.path.abspath(path)))
+
+
+def key_source(table: dict[str, Any], folder: str) -> KeyProvider | None:
+    """What [key] says: a file, a descriptor, a credential, or nothing."""
+    unknown = sorted(set(table) - set(KEY_SOURCES))
+    if unknown or len(table) > 1:
+        raise InvalidArgument(f"[key] takes one of {', '.join(KEY_SOURCES)}")
+    if "file" in table:
+        if not isinstance(table["file"], str) or not table["file"]:
+            raise InvalidArgument("key file must be a path")
+        return KeyFile(os.path.join(folder, table["file"]))
+    if "fd" in table:
+        fd = table["fd"]
+        if isinstance(fd, bool) or not isinstance(fd, int) or not 3 <= fd <= 65_535:
+            raise InvalidArgument("key fd must be an open descriptor, 3 or more")
+        return KeyFd(fd)
+    if "credential" in table:
+        if not isinstance(table["credential"], str):
+            raise InvalidArgument("key credential must be a name")
+        return Credential(table["credential"])
+    return None

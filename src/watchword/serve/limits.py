@@ -1,0 +1,38 @@
+"""Every limit of the daemon, by name and unit, and what happens beyond it.
+
+The limits of frames are the parser's (WW_WIRE_* in ext/watchword.h): 64 kB a command, 256 kB and
+4,096 pairs for VERIFYMANY; beyond them -ERR and a close. A batch holds 8,192 attempts
+(WW_BATCH_ATTEMPTS_MAX); a connection that finds it full is not read until the next batch opens.
+"""
+
+from typing import Final
+
+__all__ = [
+    "CONNECTIONS_MAX",
+    "ACTS_SECONDS_MAX",
+    "ANSWERS_MAX",
+    "DRAIN_SECONDS_MAX",
+    "FILES_SPARE",
+    "IDLE_SECONDS_MAX",
+    "LINGER_SECONDS_MAX",
+    "LISTEN_BACKLOG",
+    "NAMES_PER_LIST_MAX",
+    "PARTIAL_SECONDS_MAX",
+    "SWEEP_SECONDS",
+    "UNDRAINED_SECONDS_MAX",
+    "UNREAD_BYTES_MAX",
+]
+
+CONNECTIONS_MAX: Final = 10_000  # beyond: -ERR max number of clients reached, and a close
+ANSWERS_MAX: Final = 4_096  # unanswered attempts of a connection; beyond: it is not read
+UNREAD_BYTES_MAX: Final = 262_144  # replies a client has not read; beyond: it is not read
+UNDRAINED_SECONDS_MAX: Final = 10.0  # beyond UNREAD_BYTES_MAX for so long: closed
+PARTIAL_SECONDS_MAX: Final = 5.0  # a command begun and not ended: closed
+IDLE_SECONDS_MAX: Final = 300.0  # nothing said and nothing owed: closed
+LINGER_SECONDS_MAX: Final = 2.0  # after a bad frame, for the client to read why: closed
+SWEEP_SECONDS: Final = 1.0  # how often ages are looked at, and so how late a close may come
+DRAIN_SECONDS_MAX: Final = 10.0  # after SIGTERM, for clients to take their answers: closed
+LISTEN_BACKLOG: Final = 1_024  # connections the kernel keeps before we accept them
+FILES_SPARE: Final = 64  # open files kept for the store and for ourselves
+NAMES_PER_LIST_MAX: Final = 1_000  # names in one reply of USER LIST; ask again AFTER the last
+ACTS_SECONDS_MAX: Final = 60.0  # an administrative act at shutdown; beyond: not waited for

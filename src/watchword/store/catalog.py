@@ -1,0 +1,316 @@
+"""pages.db but for its pages: whose store this is, its keys, and which journal segments exist.
+
+Every fact here carries a MAC (`note`, `segment`) or a seal (`key`), so that an altered one is
+named, not believed. All changes go through `change`, one synced transaction each; one lock lets
+the commit thread in when it must make a segment itself.
+
+    note      store (format, id, incarnation), check (is the master key right), head (a row known
+              to be durable), anchor (the last row that was dropped), pages (see pages.py)
+    key       id 0 the store's secret, then the data keys, wrapped
+    segment   number -> what is known of the file; a segment not in here holds no rows
+"""
+
+import contextlib
+import os
+import secrets
+import struct
+import threading
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+import apsw
+from cryptography.exceptions import InvalidTag
+
+from watchword.errors import InvalidArgument, StoreDamaged, WrongKey
+from watchword.keys import KeyProvider
+from watchword.store import TABLES, wal
+from watchword.store.disk import (
+    believing,
+    connect,
+    create_private,
+    expect_database,
+    sync_directory,
+    unlink,
+    wal_frames,
+)
+from watchword.store.owner import DATABASE, UNFINISHED
+from watchword.store.sealing import SECRET_ID, Keyring
+
+__all__ = ["FORMAT", "Anchor", "Catalog", "Link"]
+
+FORMAT: Final = 1  # of the store as a whole: tables, seals, segment files
+APPLICATION_ID: Final = 0x57574442  # "WWDB": what `file` and SQLite show of the database
+
+_STORE: Final = struct.Struct(">I16sQ")  # format, store id, incarnation
+_HEAD: Final = struct.Struct(">Q16s")  # turn, tag
+_ANCHOR: Final = struct.Struct(">QQ16sIq")  # segment, turn, tag, key id, time_ms
+_LINK: Final = struct.Struct(">BQQ16sIqQ")  # state, first, last, tag, key id, time_ms, bytes
+_TABLES: Final = """
+CREATE TABLE note(name TEXT PRIMARY KEY, body BLOB NOT NULL, mac BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE key(id INTEGER PRIMARY KEY, nonce BLOB NOT NULL, wrapped BLOB NOT NULL);
+CREATE TABLE segment(number INTEGER PRIMARY KEY, body BLOB NOT NULL, mac BLOB NOT NULL);
+""" + "".join(
+    f"CREATE TABLE {table}(number INTEGER PRIMARY KEY, turn INTEGER NOT NULL,"
+    " generation INTEGER NOT NULL, key_id INTEGER NOT NULL, nonce BLOB NOT NULL,"
+    " image BLOB NOT NULL);"
+    for table in TABLES
+)
+
+MADE: Final = 1  # the file exists; whether it holds rows only the file knows
+ENDED: Final = 2  # no row will be added; the rest of the link is known
+PACKED: Final = 3  # ended, and its rows are moving or have moved from the -wal into the database
+
+
+class Link(NamedTuple):
+    """What the catalog knows of a segment."""
+
+    number: int
+    state: int = MADE
+    first: int = 0
+    last: int = 0
+    tag: bytes = bytes(16)
+    key_id: int = 0
+    time_ms: int = 0
+    size: int = 0  # bytes of its -wal that hold rows
+
+
+class Anchor(NamedTuple):
+    """The last row that is no longer there: what the first kept segment must follow."""
+
+    number: int = 0
+    turn: int = 0
+    tag: bytes = bytes(16)
+    key_id: int = 0
+    time_ms: int = 0
+
+
+class Catalog:
+    """The open pages.db. `connection` belongs to whoever holds `change` or is alone."""
+
+    def __init__(self, path: str, key: KeyProvider, *, create: bool) -> None:
+        self.path = os.path.join(path, DATABASE)
+        self.keys = Keyring(key.key(create=create))
+        self._lock = threading.RLock()
+        if create:
+            _create(path, self.keys)
+        expect_database(self.path, DATABASE)
+        with believing(DATABASE):
+            self.connection = connect(self.path, keep_wal=True)
+        try:
+            with believing(DATABASE):
+                self._open()
+        except BaseException:
+            self.connection.close()
+            raise
+
+    def _open(self) -> None:
+        # Reading anything makes SQLite recover the -wal; only then is there something to judge.
+        version = int(self.connection.pragma("user_version"))
+        if wal.lost_commit(self.path + "-wal", wal_frames(self.connection)):
+            raise StoreDamaged(f"{DATABASE}-wal is damaged: it lost commits that were made durable")
+        self._expect_format(version)
+        self._expect_master()
+        self._load_keys()
+        self.note("anchor")
+        # From here on new frames never stand beside older ones of a torn commit.
+        self.checkpoint()
+
+    def _expect_format(self, version: int) -> None:
+        body, _mac = self._stored_note("store")
+        written, self.keys.store_id, self.keys.incarnation = _STORE.unpack(body)
+        if version != written or self.connection.pragma("application_id") != APPLICATION_ID:
+            raise StoreDamaged(f"{DATABASE} is damaged: it contradicts itself about its format")
+        if version > FORMAT:
+            raise InvalidArgument(
+                f"the store has format {version}, this program knows none after {FORMAT}",
+                hint="open it with the newer watchword that wrote it",
+            )
+        if version < FORMAT:
+            raise InvalidArgument(
+                f"the store has format {version}, this program works with {FORMAT}",
+                hint="run `watchword upgrade` on it first",
+            )
+
+    def _expect_master(self) -> None:
+        """Two facts bear witness to the master key, so that damage to one is not called a wrong
+        key.
+        """
+        holds = {}
+        for name in ("check", "store"):
+            body, mac = self._stored_note(name)
+            holds[name] = self.keys.mac_holds(name, body, mac, of_store=False)
+        if not any(holds.values()):
+            raise WrongKey(
+                "the key does not open this store",
+                hint="give the key that the store was made with",
+            )
+        for name, held in holds.items():
+            if not held:
+                raise StoreDamaged(f"{DATABASE} is damaged: note {name} was altered")
+
+    def _load_keys(self) -> None:
+        secret = b""
+        for key_id, nonce, wrapped in self.connection.execute("SELECT * FROM key ORDER BY id"):
+            try:
+                if key_id == SECRET_ID:
+                    secret = self.keys.unwrap(key_id, nonce, wrapped)
+                else:
+                    self.keys.admit(key_id, nonce, wrapped)
+            except InvalidTag:
+                raise StoreDamaged(f"{DATABASE} is damaged: key {key_id} was altered") from None
+        if not secret or not self.keys.ids:
+            raise StoreDamaged(f"{DATABASE} is damaged: keys are missing")
+        self.secret = secret
+
+    # ---- changes ---------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def change(self) -> Iterator[apsw.Cursor]:
+        """One transaction, durable when the block ends. Inside another it joins that one."""
+        with self._lock:
+            cursor = self.connection.cursor()
+            if self.connection.in_transaction:
+                yield cursor
+                return
+            cursor.execute("BEGIN IMMEDIATE")
+            try:
+                yield cursor
+                cursor.execute("COMMIT")
+            except BaseException:
+                # After an error the store is dead: nothing will be asked of this connection again.
+                with contextlib.suppress(apsw.Error):
+                    cursor.execute("ROLLBACK")
+                raise
+
+    def checkpoint(self) -> None:
+        """Moves everything from the -wal into the database and starts the -wal over."""
+        with self._lock:
+            list(self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)"))
+
+    def wal_size(self) -> int:
+        """Bytes of the -wal file."""
+        try:
+            return os.stat(self.path + "-wal").st_size
+        except FileNotFoundError:
+            return 0
+
+    def close(self) -> None:
+        self.connection.close()
+
+    # ---- notes -----------------------------------------------------------------------------
+
+    def note(self, name: str) -> bytes:
+        """A small fact. Raises StoreDamaged when it is missing or was altered."""
+        with self._lock:
+            body, mac = self._stored_note(name)
+        if not self.keys.mac_holds(name, body, mac):
+            raise StoreDamaged(f"{DATABASE} is damaged: note {name} was altered")
+        return body
+
+    def set_note(self, name: str, body: bytes) -> None:
+        with self.change() as cursor:
+            cursor.execute(
+                "INSERT OR REPLACE INTO note VALUES(?,?,?)", (name, body, self.keys.mac(name, body))
+            )
+
+    def _stored_note(self, name: str) -> tuple[bytes, bytes]:
+        rows = list(self.connection.execute("SELECT body, mac FROM note WHERE name=?", (name,)))
+        if not rows:
+            raise StoreDamaged(f"{DATABASE} is damaged: note {name} is missing")
+        return rows[0]
+
+    def head(self) -> tuple[int, bytes]:
+        """A row (turn, tag) that was durable when this was noted."""
+        turn, tag = _HEAD.unpack(self.note("head"))
+        return turn, tag
+
+    def set_head(self, turn: int, tag: bytes) -> None:
+        self.set_note("head", _HEAD.pack(turn, tag))
+
+    def anchor(self) -> Anchor:
+        return Anchor._make(_ANCHOR.unpack(self.note("anchor")))
+
+    def set_anchor(self, anchor: Anchor) -> None:
+        self.set_note("anchor", _ANCHOR.pack(*anchor))
+
+    # ---- segments --------------------------------------------------------------------------
+
+    def links(self) -> list[Link]:
+        """Every segment there must be, by number."""
+        found = []
+        with self._lock:
+            rows = list(self.connection.execute("SELECT * FROM segment ORDER BY number"))
+        for number, body, mac in rows:
+            if not self.keys.mac_holds(f"segment {number}", body, mac):
+                raise StoreDamaged(f"{DATABASE} is damaged: segment {number} was altered")
+            found.append(Link(number, *_LINK.unpack(body)))
+        return found
+
+    def set_link(self, link: Link) -> None:
+        body = _LINK.pack(*link[1:])
+        mac = self.keys.mac(f"segment {link.number}", body)
+        with self.change() as cursor:
+            cursor.execute("INSERT OR REPLACE INTO segment VALUES(?,?,?)", (link.number, body, mac))
+
+    def remove_link(self, number: int) -> None:
+        with self.change() as cursor:
+            cursor.execute("DELETE FROM segment WHERE number=?", (number,))
+
+    # ---- keys ------------------------------------------------------------------------------
+
+    def add_key(self) -> int:
+        """A new data key, durable and in use when this returns; its id."""
+        key_id = self.keys.newest + 1
+        nonce, wrapped = self.keys.make(key_id)
+        with self.change() as cursor:
+            cursor.execute("INSERT INTO key VALUES(?,?,?)", (key_id, nonce, wrapped))
+        self.keys.admit(key_id, nonce, wrapped)
+        return key_id
+
+    def remove_keys(self, key_ids: list[int]) -> None:
+        """Forgets data keys, on disk too: deleted cells are zeroed, and the -wal starts over."""
+        with self._lock:
+            self.connection.pragma("secure_delete", 1)
+            with self.change() as cursor:
+                cursor.executemany("DELETE FROM key WHERE id=?", [(key_id,) for key_id in key_ids])
+            self.connection.pragma("secure_delete", 0)
+            self.checkpoint()
+        for key_id in key_ids:
+            self.keys.forget(key_id)
+
+
+def _create(path: str, keys: Keyring) -> None:
+    """A new pages.db, whole or not at all: made under another name and renamed when durable."""
+    part = os.path.join(path, UNFINISHED)
+    unlink(part)
+    create_private(part)
+    keys.store_id, keys.incarnation = secrets.token_bytes(16), 1
+    check = secrets.token_bytes(16)
+    store = _STORE.pack(FORMAT, keys.store_id, keys.incarnation)
+    notes = [
+        ("check", check, keys.mac("check", check, of_store=False)),
+        ("store", store, keys.mac("store", store, of_store=False)),
+    ]
+    pages = struct.pack(">IQ", 1, 0) + bytes(len(TABLES) * 40)
+    for name, body in (
+        ("head", _HEAD.pack(0, bytes(16))),
+        ("anchor", _ANCHOR.pack(*Anchor())),
+        ("pages", pages),
+    ):
+        notes.append((name, body, keys.mac(name, body)))
+    with believing(UNFINISHED):
+        connection = connect(part, keep_wal=False)
+        try:
+            connection.pragma("page_size", 16384)
+            connection.pragma("journal_mode", "wal")
+            with connection:
+                connection.pragma("application_id", APPLICATION_ID)
+                connection.pragma("user_version", FORMAT)
+                list(connection.execute(_TABLES))
+                connection.executemany("INSERT INTO note VALUES(?,?,?)", notes)
+                for key_id in (SECRET_ID, 1):
+                    connection.execute("INSERT INTO key VALUES(?,?,?)", (key_id, *keys.make(key_id)))
+        finally:
+            connection.close()
+        os.rename(part, os.path.join(path, DATABASE))
+        sync_directory(path)

@@ -1,0 +1,73 @@
+"""A store without durability, for ":memory:": it keeps the head and counts, and nothing else.
+
+It obeys the same order of calls as a real one, so that an engine that would break the write-ahead
+rule on disk breaks it here as well. It grows with nothing.
+"""
+
+import secrets
+from collections.abc import Iterator, Sequence
+
+from watchword.errors import InvalidArgument, NotFound
+from watchword.store import Page
+from watchword.store.row import expect_next, expect_written, row_time_ms
+
+__all__ = ["MemoryStore"]
+
+
+class MemoryStore:
+    """See `watchword.store.Store`."""
+
+    def __init__(self) -> None:
+        self.secret = secrets.token_bytes(32)
+        self.created = True
+        self.head = 0
+        self.last_time_ms = 0
+        self._key_id = 1
+        self._rows = 0
+        self._seals = 0
+        self._closed = False
+
+    def pages(self) -> Iterator[Page]:
+        return iter(())
+
+    def replay(self, after: int) -> Iterator[tuple[int, memoryview]]:
+        if after != self.head:
+            raise NotFound("a store in memory keeps no rows")
+        return iter(())
+
+    def append(self, rows: Sequence[tuple[int, bytes | bytearray | memoryview]]) -> None:
+        if self._closed:
+            raise InvalidArgument("the store is closed")
+        if not rows:
+            return
+        expect_next(rows, self.head)
+        self.head, last = rows[-1]
+        self.last_time_ms = row_time_ms(last)
+        self._rows += len(rows)
+
+    def write_pages(self, pages: Sequence[Page]) -> None:
+        expect_written(pages, self.head)
+        self._seals += len(pages)
+
+    def tick(self) -> None:
+        """Nothing to keep."""
+
+    def rotate(self) -> int:
+        self._key_id += 1
+        self._seals = 0
+        return self._key_id
+
+    def retire(self) -> list[int]:
+        return []
+
+    def stale_pages(self) -> int:
+        return 0
+
+    def drop_before(self, turn: int) -> int:
+        return 0
+
+    def counters(self) -> dict[str, int]:
+        return {"head": self.head, "rows": self._rows, "key": self._key_id, "seals": self._seals}
+
+    def close(self) -> None:
+        self._closed = True

@@ -1,0 +1,120 @@
+"""Who may open a store's directory: one process at a time, and only if it is a store.
+
+The owner holds a lock on `owner.lock`, which names its pid and program for whoever comes second.
+A directory that holds something else is refused before anything in it is touched.
+"""
+
+import contextlib
+import fcntl
+import os
+import stat
+import sys
+from typing import Final
+
+from watchword.errors import InvalidArgument, NotFound, StoreDamaged, StoreFailed, StoreOwned
+from watchword.store.disk import sync_directory
+
+__all__ = ["DATABASE", "JOURNAL", "Owner"]
+
+LOCK: Final = "owner.lock"
+DATABASE: Final = "pages.db"
+UNFINISHED: Final = "pages.new"
+JOURNAL: Final = "journal"
+
+
+class Owner:
+    """The lock on a store's directory, which is made when it is not there.
+
+    `created`: there is no store in it yet, or only the beginnings of one.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._lock = -1
+        try:
+            self._prepare()
+            self._look()
+            self._take()
+            # Once more, now that nobody else can be making a store here.
+            self.created = self._look()
+            os.makedirs(os.path.join(path, JOURNAL), mode=0o700, exist_ok=True)
+            sync_directory(path)
+        except OSError as error:
+            self.release()
+            raise StoreFailed(f"store {path} cannot be opened: {error.strerror}") from error
+        except BaseException:
+            self.release()
+            raise
+
+    def release(self) -> None:
+        """Lets the next process in."""
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+    def _prepare(self) -> None:
+        try:
+            os.mkdir(self.path, 0o700)
+            sync_directory(os.path.dirname(os.path.abspath(self.path)))
+        except FileExistsError:
+            pass
+        except FileNotFoundError:
+            raise NotFound(f"there is no directory to make the store {self.path} in") from None
+        status = os.stat(self.path)
+        if not stat.S_ISDIR(status.st_mode):
+            raise InvalidArgument(f"store {self.path} is not a directory")
+        if status.st_mode & 0o077:
+            if os.listdir(self.path):
+                raise InvalidArgument(
+                    f"store {self.path} can be entered by others "
+                    f"(mode {status.st_mode & 0o777:o})",
+                    hint=f"chmod 700 {self.path}",
+                )
+            os.chmod(self.path, 0o700)
+
+    def _look(self) -> bool:
+        """Whether there is no finished store here. Raises when there is something else."""
+        names = os.listdir(self.path)
+        if DATABASE in names:
+            return False
+        for name in sorted(names):
+            beginnings = name in (LOCK, JOURNAL) or name.startswith(UNFINISHED)
+            if not beginnings and not name.endswith(".sock"):
+                raise InvalidArgument(
+                    f"directory {self.path} is neither empty nor a store: it holds {name!r}",
+                    hint="give the store a directory of its own",
+                )
+        if JOURNAL in names and os.listdir(os.path.join(self.path, JOURNAL)):
+            raise StoreDamaged(f"{DATABASE} is missing from store {self.path}, its journal is not")
+        return True
+
+    def _take(self) -> None:
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        self._lock = os.open(os.path.join(self.path, LOCK), flags, 0o600)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StoreOwned(
+                f"store {self.path} is owned by {_named(os.pread(self._lock, 512, 0))}",
+                hint="reach it through the socket in the store's directory, or stop it first",
+            ) from None
+        os.ftruncate(self._lock, 0)
+        os.pwrite(self._lock, f"{os.getpid()} {_program()}\n".encode(), 0)
+
+
+def _program() -> str:
+    """What this process is called: the script, or the package run with -m."""
+    script = sys.argv[0] if sys.argv else ""
+    folder, name = os.path.split(script)
+    if name == "__main__.py":
+        name = os.path.basename(folder)
+    if not name or name == "-c":
+        name = os.path.basename(sys.executable)
+    return "".join(letter if letter.isprintable() else "?" for letter in name)[:200]
+
+
+def _named(text: bytes) -> str:
+    pid, program = "", ""
+    with contextlib.suppress(ValueError):
+        pid, program = text.decode(errors="replace").strip().split(" ", 1)
+    return f"process {pid} ({program})" if pid.isdigit() else "another process"

@@ -1,0 +1,162 @@
+"""A store in a directory of SQLite files: pages.db, and the journal's segments.
+
+What holds them together is here: the order of opening, the rule that one refusal of the disk ends
+the store, and what a key rotation has to touch. After an I/O error SQLite reports that commit and
+accepts the next one; trusting it again would lose records. So nothing is tried twice: recovery is
+opening the store anew.
+"""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+import apsw
+
+from watchword.errors import Error, InvalidArgument, StoreDamaged, StoreFailed
+from watchword.keys import KeyProvider
+from watchword.store import Page
+from watchword.store.catalog import Catalog
+from watchword.store.disk import expect_library
+from watchword.store.journal import Journal
+from watchword.store.owner import DATABASE, Owner
+from watchword.store.pages import Pages
+from watchword.store.row import expect_next, expect_written
+from watchword.store.segment import Row
+
+__all__ = ["SEGMENT_BYTES", "SqliteStore"]
+
+SEGMENT_BYTES: Final = 64 << 20
+CHECKPOINT_BYTES: Final = 4 << 20  # of pages.db-wal: small steps disturb commits least
+_HINT: Final = "make room or repair the disk, then open the store anew"
+
+
+class SqliteStore:
+    """See `watchword.store.Store`. Opening it takes the directory's lock."""
+
+    def __init__(self, path: str, key: KeyProvider, segment_bytes: int) -> None:
+        expect_library(apsw.sqlite_lib_version())
+        self._path = path
+        self._dead = ""
+        self._closed = False
+        with contextlib.ExitStack() as undo:
+            self._owner = Owner(path)
+            undo.callback(self._owner.release)
+            self.created = self._owner.created
+            with self._or_fail("be opened"):
+                self._catalog = Catalog(path, key, create=self.created)
+                undo.callback(self._catalog.close)
+                self.secret = self._catalog.secret
+                self._pages = Pages(self._catalog)
+                self._journal = Journal(path, self._catalog, segment_bytes)
+                undo.callback(self._journal.abandon)
+                turn, where = self._pages.newest_turn()
+                if turn > self.head:
+                    raise StoreDamaged(
+                        f"{DATABASE}: {where} is from turn {turn}, "
+                        f"but the journal ends with row {self.head}"
+                    )
+            undo.pop_all()
+
+    @property
+    def head(self) -> int:
+        return self._journal.tip.turn
+
+    @property
+    def last_time_ms(self) -> int:
+        return self._journal.tip.time_ms
+
+    def pages(self) -> Iterator[Page]:
+        return self._pages.read()
+
+    def replay(self, after: int) -> Iterator[tuple[int, memoryview]]:
+        return self._journal.replay(after)
+
+    def append(self, rows: Sequence[Row]) -> None:
+        rows = list(rows)
+        if not rows:
+            return
+        with self._or_fail(f"take rows {rows[0][0]} to {rows[-1][0]}"):
+            expect_next(rows, self.head)
+            self._journal.append(rows)
+
+    def write_pages(self, pages: Sequence[Page]) -> None:
+        with self._or_fail("take pages"):
+            expect_written(pages, self.head)
+            with self._catalog.change():
+                self._journal.note_head()
+                self._pages.write(pages)
+
+    def tick(self) -> None:
+        with self._or_fail("keep house"):
+            self._journal.tick()
+            self._journal.note_head()
+            if self._catalog.wal_size() >= CHECKPOINT_BYTES:
+                self._catalog.checkpoint()
+
+    def rotate(self) -> int:
+        with self._or_fail("rotate its key"):
+            with self._catalog.change():
+                key_id = self._catalog.add_key()
+                self._pages.seals = 0
+                self._pages.note()
+            self._journal.end_segment()
+            return key_id
+
+    def retire(self) -> list[int]:
+        with self._or_fail("retire its keys"):
+            used = {self._catalog.keys.newest, *self._pages.under(), *self._journal.key_ids()}
+            gone = [key_id for key_id in self._catalog.keys.ids if key_id not in used]
+            if gone:
+                self._catalog.remove_keys(gone)
+            return gone
+
+    def stale_pages(self) -> int:
+        return self._pages.count - self._pages.under().get(self._catalog.keys.newest, 0)
+
+    def drop_before(self, turn: int) -> int:
+        with self._or_fail("drop rows"):
+            return self._journal.drop_before(turn)
+
+    def counters(self) -> dict[str, int]:
+        return {
+            "head": self.head,
+            **self._journal.counters(),
+            "pages": self._pages.count,
+            "stale_pages": self.stale_pages(),
+            "key": self._catalog.keys.newest,
+            "keys": len(self._catalog.keys.ids),
+            "seals": self._pages.seals,
+        }
+
+    def close(self) -> None:
+        """A store that failed is closed as a crash would leave it, one that did not in order."""
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            if self._dead:
+                self._journal.abandon()
+            else:
+                with self._or_fail("be closed"):
+                    self._journal.close()
+                    self._catalog.checkpoint()
+        finally:
+            self._dead = self._dead or "is closed"
+            self._catalog.close()
+            self._owner.release()
+
+    @contextlib.contextmanager
+    def _or_fail(self, what: str) -> Iterator[None]:
+        """Ends the store with the first thing the disk refuses; misuse does not end it."""
+        if self._dead:
+            raise StoreFailed(f"store {self._path} {self._dead}", hint=_HINT)
+        try:
+            yield
+        except InvalidArgument:
+            raise
+        except BaseException as error:
+            # Also for an interrupt: who knows how far the commit was?
+            self._dead = f"has ended: it could not {what} ({error})"
+            if isinstance(error, Error) or not isinstance(error, Exception):
+                raise
+            raise StoreFailed(f"store {self._path} {self._dead}", hint=_HINT) from error

@@ -1,0 +1,93 @@
+"""What SQLite does not say about a -wal file: whether it threw away commits that were synced.
+
+SQLite believes a WAL up to the first frame whose checksum fails and takes the rest for the tail a
+crash tore. But here a transaction begins only after the one before it was synced, and the WAL of a
+live segment is never reset. So when the frames SQLite left out belong to more than one transaction,
+all but the last of those were durable, and what stopped SQLite was damage. Two signs prove it: a
+commit frame followed by another frame, and a page written twice (no transaction of ours writes a
+page twice; see disk.connect).
+
+The format: https://www.sqlite.org/fileformat2.html section 4.
+"""
+
+import os
+import struct
+from typing import Final
+
+__all__ = ["SETTLE_BYTES", "lost_commit", "settle", "wal_bytes"]
+
+_HEADER: Final = struct.Struct(">8I")  # magic, format, page size, count, salts, checksums
+_FRAME: Final = struct.Struct(">6I")  # page, size after commit or 0, salts, checksums
+_FORMAT: Final = 3007000
+_MAGIC: Final = 0x377F0682  # the lowest bit says: checksums over big-endian words
+SETTLE_BYTES: Final = 4 << 20
+
+
+def lost_commit(path: str, frames: int) -> bool:
+    """Whether the -wal at `path` holds a synced commit beyond the `frames` SQLite believes."""
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        size = os.fstat(file).st_size
+        if size <= _HEADER.size:
+            return False  # the header is synced before the first frame is written
+        head = os.pread(file, _HEADER.size, 0)
+        if not _header_holds(head):
+            return True
+        _magic, _format, page_bytes, _count, salt1, salt2, _sum1, _sum2 = _HEADER.unpack(head)
+        step = _FRAME.size + page_bytes
+        committed, seen = False, set()
+        for at in range(_HEADER.size + frames * step, size - _FRAME.size + 1, step):
+            page, after, one, two, _, _ = _FRAME.unpack(os.pread(file, _FRAME.size, at))
+            # One salt is enough to know a frame of ours, so that damage to the other hides nothing;
+            # a hole that was never written has neither.
+            if one != salt1 and two != salt2:
+                continue
+            if committed or page in seen:
+                return True
+            committed = after != 0
+            seen.add(page)
+        return False
+    finally:
+        os.close(file)
+
+
+def wal_bytes(path: str, frames: int) -> int:
+    """How long the -wal is up to and with `frames` frames."""
+    with open(path, "rb") as file:
+        head = file.read(_HEADER.size)
+    return _HEADER.size + frames * (_FRAME.size + int(_HEADER.unpack(head)[2]))
+
+
+def settle(path: str, size: int) -> None:
+    """Makes sure that the disk has what the page cache showed, before anything is built on it.
+
+    After a failed sync, file systems mark pages clean that never arrived; after a kill the last
+    commit may be written and not synced. So the tail is written once more as it is, and synced.
+    """
+    file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        at = max(0, size - SETTLE_BYTES)
+        tail = os.pread(file, size - at, at)
+        done = 0
+        while done < len(tail):
+            done += os.pwrite(file, tail[done:], at + done)
+        os.fsync(file)
+    finally:
+        os.close(file)
+
+
+def _header_holds(head: bytes) -> bool:
+    magic, version, page_bytes, _count, _salt1, _salt2, sum1, sum2 = _HEADER.unpack(head)
+    if magic & ~1 != _MAGIC or version != _FORMAT:
+        return False
+    if page_bytes < 512 or page_bytes > 65536 or page_bytes & (page_bytes - 1):
+        return False
+    words = struct.unpack((">" if magic & 1 else "<") + "6I", head[:24])
+    one = two = 0
+    for first, second in zip(words[::2], words[1::2], strict=True):
+        one = (one + first + two) & 0xFFFFFFFF
+        two = (two + second + one) & 0xFFFFFFFF
+    return (one, two) == (sum1, sum2)

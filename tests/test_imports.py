@@ -1,0 +1,183 @@
+"""Imports run one way: down. Python is read by ast, C by its #include lines, and a child process
+shows what `import watchword` really brings in.
+
+A layer may use those below it and, without a cycle, its neighbours. A third-party library is
+named with the layers it belongs to, so that the second place that wants it is a decision.
+"""
+
+import ast
+import json
+import re
+import subprocess
+import sys
+import types
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+import watchword
+
+ROOT = Path(__file__).parents[1]
+SOURCE = ROOT / "src" / "watchword"
+EXT = ROOT / "ext"
+
+LAYERS = [
+    ["errors"],
+    ["_engine"],
+    ["store", "keys", "policy"],
+    ["lifecycle", "devices", "formats"],
+    ["engine"],
+    ["__init__"],
+    ["serve", "client"],
+    ["cli"],
+    ["__main__"],
+]
+RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
+
+LIBRARIES = {
+    "apsw": {"store"},
+    "cryptography": {"store", "keys"},
+    "numpy": {"engine"},
+    "uvloop": {"serve"},
+    "click": {"cli"},
+    "rich": {"cli"},
+    "segno": {"cli"},
+}
+
+MODULES = sorted([*SOURCE.rglob("*.py"), *SOURCE.rglob("*.pyi")])
+
+
+def dotted(path: Path) -> str:
+    """src/watchword/store/journal.py -> store.journal; a package's __init__ is the package."""
+    parts = path.relative_to(SOURCE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts)
+
+
+def part(name: str) -> str:
+    """The name on the floor plan: the first noun of a dotted name."""
+    return name.split(".")[0]
+
+
+def imports(path: Path) -> set[str]:
+    """Absolute names a file imports; ours without the leading 'watchword.'."""
+    here = dotted(path).split(".")
+    package = here if path.stem == "__init__" and here != ["__init__"] else here[:-1]
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                up = package[: len(package) - node.level + 1]
+                base = ".".join(["watchword", *up, *([base] if base else [])])
+            if base == "watchword" or base in PACKAGES:
+                found |= {f"{base}.{alias.name}" for alias in node.names}
+            else:
+                found.add(base)
+    return found
+
+
+PACKAGES = {f"watchword.{dotted(path)}" for path in SOURCE.rglob("*/__init__.py")}
+KNOWN = {dotted(path) for path in MODULES}
+
+
+def ours(name: str) -> str | None:
+    """The module of ours that an import reaches, or None for somebody else's."""
+    if name == "watchword":
+        return "__init__"
+    if not name.startswith("watchword."):
+        return None
+    parts = name.split(".")[1:]
+    while parts and ".".join(parts) not in KNOWN:
+        parts.pop()
+    return ".".join(parts) or "__init__"
+
+
+def test_every_module_stands_on_the_floor_plan() -> None:
+    assert {part(name) for name in KNOWN} <= set(RANK) | {"reference"}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=dotted)
+def test_imports_run_down(path: Path) -> None:
+    me = part(dotted(path))
+    for name in imports(path):
+        target = ours(name)
+        if target is None:
+            library = name.split(".")[0]
+            if library in LIBRARIES:
+                assert me in LIBRARIES[library], f"{dotted(path)} imports {library}"
+            else:
+                assert library in sys.stdlib_module_names, f"{dotted(path)} imports {library}"
+        else:
+            assert me != "reference", f"reference imports {target}: it is a witness of its own"
+            assert part(target) != "reference", f"{dotted(path)} leans on the oracle"
+            assert RANK[part(target)] <= RANK[me], f"{dotted(path)} imports {target}, which is above"
+
+
+def test_no_cycle() -> None:
+    graph = {dotted(path): {ours(n) for n in imports(path)} - {None} for path in MODULES}
+    for name, targets in graph.items():
+        targets.discard(name)
+    TopologicalSorter(graph).prepare()  # raises CycleError, which shows the ring
+
+
+def test_reference_imports_the_standard_library_alone() -> None:
+    for name in imports(SOURCE / "reference.py"):
+        assert name.split(".")[0] in sys.stdlib_module_names, f"reference imports {name}"
+
+
+def test_import_brings_in_no_daemon_and_no_command_line() -> None:
+    script = "import json, sys, watchword; print(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
+    loaded = {name.split(".")[0] for name in json.loads(done.stdout)}
+    for library in ("click", "rich", "segno", "uvloop"):
+        assert library not in loaded, f"import watchword loads {library}"
+
+
+def test_all_is_what_is_visible() -> None:
+    visible = {
+        name
+        for name, value in vars(watchword).items()
+        if not name.startswith("_") and not isinstance(value, types.ModuleType)
+    }
+    assert sorted(visible) == sorted(watchword.__all__)
+    assert list(watchword.__all__) == sorted(watchword.__all__)
+
+
+# Which of our headers a C file may include. A name ending in / is a folder.
+BASE = {"watchword.h", "secret.h"}
+C_ARROWS = {
+    "watchword.h": set(),
+    "secret.h": set(),
+    "internal.h": BASE,
+    "lanes/": {"internal.h", "secret.h", "lanes/"},
+    "isa/": BASE | {"internal.h", "lanes/"},
+    "dispatch.c": BASE | {"internal.h"},
+    "slots.c": BASE,
+    "state.c": BASE,
+    "verify.c": BASE,
+    "pages.c": BASE,
+    "wire.c": BASE,
+}
+C_FILES = sorted(p for p in EXT.rglob("*") if p.suffix in (".c", ".h"))
+
+
+def c_place(path: str) -> str:
+    return path.split("/")[0] + "/" if "/" in path else path
+
+
+@pytest.mark.parametrize("path", C_FILES, ids=lambda p: str(p.relative_to(EXT)))
+def test_c_includes_run_down(path: Path) -> None:
+    place = c_place(str(path.relative_to(EXT)))
+    assert place in C_ARROWS, f"ext/{path.relative_to(EXT)} is not on the floor plan"
+    for name in re.findall(r'^\s*#\s*include\s*"([^"]+)"', path.read_text(), re.M):
+        assert c_place(name) in C_ARROWS[place], f"ext/{path.relative_to(EXT)} includes {name}"
+
+
+@pytest.mark.parametrize("name", ["engine.pyx", "connection.pxi"])
+def test_cython_crosses_by_one_declaration_file(name: str) -> None:
+    """core.pxd alone declares the core; the door adds only what the system itself offers."""
+    text = (EXT / name).read_text()
+    headers = re.findall(r'^\s*cdef extern from "([^"]+)"', text, re.M)
+    assert not [h for h in headers if h in ("watchword.h", "internal.h", "secret.h")]
