@@ -259,11 +259,12 @@ cdef class Clients:
     """Every connection of one loop: their count, their limits, and the one sweep that ages them.
 
     limits has the attributes of watchword.serve.limits; a door is what a listening socket gives its
-    connections: .answer(connection, args) -> bytes, an asyncio.Future of bytes; .gateway, an index
-    into gather.gateways; .reasons, whether it may see why; .acts, whether it has acts that take
-    time and wait for the answers before them.
+    connections: .admits(transport) -> bool; .answer(connection, args) -> bytes or an asyncio.Future
+    of bytes; .gateway, an index into the gather's names; .reasons, whether it may see why; .acts,
+    whether it has acts, which take time and wait for the answers before them.
     """
     cdef readonly Gather gather
+    cdef readonly object loop
     cdef readonly uint64_t accepted, refused, commands
     cdef set all
     cdef Bytes out                # replies of the callback under way; empty between callbacks
@@ -276,17 +277,18 @@ cdef class Clients:
     def __cinit__(self):
         memset(&self.out, 0, sizeof(self.out))
 
-    def __init__(self, Gather gather, limits):
+    def __init__(self, Gather gather, loop, limits, size_t connections_max):
         self.gather = gather
+        self.loop = loop
         self.all = set()
-        self.connections_max = limits.CONNECTIONS_MAX
+        self.connections_max = connections_max
         self.unread_bytes_max = limits.UNREAD_BYTES_MAX
         self.answers_max = limits.ANSWERS_MAX
         self.partial_s_max = limits.PARTIAL_SECONDS_MAX
         self.idle_s_max = limits.IDLE_SECONDS_MAX
         self.undrained_s_max = limits.UNDRAINED_SECONDS_MAX
         self.linger_s_max = limits.LINGER_SECONDS_MAX
-        self.now_s = gather.loop.time()
+        self.now_s = loop.time()
 
     def __dealloc__(self):
         bytes_free(&self.out)
@@ -384,7 +386,8 @@ cdef class Connection:
         self.transport = transport
         clients.accepted += 1
         self.id = clients.accepted
-        if clients.drained is not None or clients.gather.ended:
+        if (clients.drained is not None or clients.gather.ended
+                or not self.door.admits(transport)):
             transport.abort()
         elif <size_t>len(clients.all) >= clients.connections_max:
             clients.refused += 1
@@ -506,7 +509,7 @@ cdef class Connection:
                 status = ww_wire_parse(&self.wire, self.rx + self.head, self.tail - self.head)
                 if status == WW_WIRE_MORE:
                     if self.partial_s == 0:
-                        self.partial_s = self.clients.gather.loop.time()
+                        self.partial_s = self.clients.loop.time()
                     return
                 if status == WW_WIRE_ROOM:
                     if not self.more_args():
@@ -709,7 +712,7 @@ cdef class Connection:
         """All is answered. After an error the client gets a moment to read it before we close."""
         if self.linger and not self.eof and self.transport.can_write_eof():
             self.state = LINGERING
-            self.linger_s = self.clients.gather.loop.time()
+            self.linger_s = self.clients.loop.time()
             self.transport.write_eof()
             self.read_on(True)
         else:
@@ -718,7 +721,7 @@ cdef class Connection:
 
     def pause_writing(self):
         self.stalls |= STALL_WRITE
-        self.unread_s = self.clients.gather.loop.time()
+        self.unread_s = self.clients.loop.time()
 
     def resume_writing(self):
         self.unread_s = 0

@@ -3,8 +3,9 @@
 # The rule is beam 3 of the house: attempts join the open batch; a turn runs at the end of a loop
 # pass if none is in flight, else as soon as the one in flight is durable. No timer and no knob: idle
 # means a batch of one at once, busy means hundreds. Nobody hears a verdict before its turn is
-# durable, and when the disk refuses nobody hears anything.
+# durable, and when the disk refuses nobody hears one at all.
 
+from asyncio import get_running_loop as _get_running_loop
 from collections import deque as _deque
 from threading import get_ident as _get_ident
 
@@ -12,30 +13,42 @@ cdef enum:
     ASKS_MAX = 65536         # awaited attempts that wait for room in a batch; beyond it: BUSY
 
 
-cdef class Gather:
-    """The open batch, the batch in flight, and who waits for either.
+cdef Verdict verdict_busy():
+    cdef Verdict v = Verdict.__new__(Verdict)
+    v.code = CODES[WW_BUSY]
+    v.reason = Reason.LOAD
+    v.kind = KINDS[WW_KIND_NONE]
+    v.scope = ""
+    return v
 
-    on_end(error) is called once, on the loop, when a turn fails: the engine has ended then.
+
+@cython.final
+cdef class Gather:
+    """The open batch, the batch in flight, and who waits for either. Lives on one loop's thread.
+
+    names and gateways are how a row names who asked: the packed names, and how many they are; an
+    attempt's gateway is an index into them.
     """
-    cdef readonly object engine, loop
-    cdef public object on_end
-    cdef public list gateways            # names; an attempt's gateway is an index into them
+    cdef readonly object engine
+    cdef public bytes names
+    cdef public int gateways
     cdef readonly uint64_t turns, attempts
     cdef Core core
+    cdef object loop                     # held only while a turn is booked or in flight
     cdef Batch open, flying, spare
-    cdef uint64_t number                 # of the open batch; a turn's name to those who wait
-    cdef list waiting, landing           # connections with attempts in the open batch, in flight
-    cdef list asked, asked_landing       # [index of the attempt, future], in the same two
+    cdef uint64_t number                 # of the open batch: a turn's name to those who wait
+    cdef list waiting, landing           # connections with attempts in the open batch; in flight
+    cdef list asked, asked_landing       # (index of the attempt, future), in the same two
     cdef list stalled                    # connections that found the open batch full
     cdef object asks                     # deque of what ask could not add yet
     cdef bint booked, ended
     cdef unsigned long thread
 
-    def __init__(self, engine, loop):
+    def __init__(self, engine):
         self.engine = engine
-        self.loop = loop
         self.core = engine._core
-        self.gateways = [""]
+        self.names = engine._names
+        self.gateways = 1
         self.open = Batch()
         self.spare = Batch()
         self.number = 1
@@ -43,7 +56,7 @@ cdef class Gather:
         self.asked, self.asked_landing = [], []
         self.stalled = []
         self.asks = _deque()
-        self.thread = 0
+        self.thread = _get_ident()
 
     # ---- filling the open batch ----
 
@@ -51,54 +64,71 @@ cdef class Gather:
         """Attempts the open batch still takes."""
         return 0 if self.ended else WW_BATCH_ATTEMPTS_MAX - self.open.b.count
 
-    cdef void book(self):
+    cdef int book(self) except -1:
         """A turn at the end of this pass; while one is in flight its landing sees to the next."""
         if not self.booked and self.flying is None and not self.ended:
             self.booked = True
+            if self.loop is None:
+                self.loop = _get_running_loop()
             self.loop.call_soon(self._turn)
+        return 0
 
-    def ask(self, bytes name, bytes response, int platform, int realm, bytes serial=None,
-            bytes address=None, int gateway=0):
-        """One attempt of this loop's own program: an asyncio.Future of its Verdict."""
-        future = self.loop.create_future()
-        ask = (name, response, platform, realm, serial, address, gateway, future)
+    def ask(self, user, response, int platform, int realm, device=None, address=None):
+        """One attempt of this loop's own program: an asyncio.Future of its Verdict.
+
+        user, response and device are str or bytes; address an IP address as text. Errors:
+        InvalidArgument, and the engine's end.
+        """
+        cdef const char *text = NULL
+        cdef Py_ssize_t n = 0
+        for given in (user, response, "" if device is None else device):
+            take_text(given, &text, &n)      # what is wrong is said before anything is counted
+        packed = None if address is None else pack_address(address)
+        future = _get_running_loop().create_future()
+        ask = (user, response, platform, realm, device, packed, future)
         if self.ended:
-            future.set_exception(self.engine._ended())
-        elif self.asks or not self._add(ask):
+            future.set_exception(self.failure())
+        elif self.asks or not self.add(ask):
             if len(self.asks) < ASKS_MAX:
                 self.asks.append(ask)
             else:
-                future.set_result(self.engine._busy())
+                future.set_result(verdict_busy())
         return future
 
-    cdef bint _add(self, tuple ask):
-        cdef bytes name = ask[0], response = ask[1], serial = ask[4], address = ask[5]
+    cdef bint add(self, tuple ask) except -1:
+        cdef const char *name = NULL
+        cdef const char *text = NULL
+        cdef Py_ssize_t name_len = 0, text_len = 0
         cdef ww_attempt *a
         if self.room() == 0:
             return False
-        a = self.open.add(<const uint8_t *>PyBytes_AS_STRING(name), len(name),
-                          <const uint8_t *>PyBytes_AS_STRING(response), len(response))
-        if a is NULL:
-            return False
-        a.platform = ask[2]
-        a.realm = ask[3]
-        a.gateway = ask[6]
-        if serial is not None:
-            self.open.set_serial(a, <const uint8_t *>PyBytes_AS_STRING(serial), len(serial))
-        if address is not None:
-            memcpy(a.address, PyBytes_AS_STRING(address), sizeof(a.address))
+        take_text(ask[0], &name, &name_len)
+        take_text(ask[1], &text, &text_len)
+        a = self.open.add(<const uint8_t *>name, name_len, <const uint8_t *>text, text_len)
+        a.platform = <uint8_t><int>ask[2]
+        a.realm = <uint8_t><int>ask[3]
+        if ask[4] is not None:
+            take_text(ask[4], &text, &text_len)
+            self.open.set_serial(a, <const uint8_t *>text, text_len)
+        if ask[5] is not None:
+            memcpy(a.address, PyBytes_AS_STRING(ask[5]), sizeof(a.address))
             a.has_address = 1
-        self.asked.append((self.open.b.count - 1, ask[7]))
+        self.asked.append((self.open.b.count - 1, ask[6]))
         self.book()
         return True
 
     # ---- a turn, and its landing ----
 
     def _turn(self):
-        self.booked = False
-        if self.flying is not None or self.ended or self.open.b.count == 0:
-            return
+        """Closes the open batch and takes it through its turn."""
         cdef Batch batch = self.open
+        cdef uint32_t i
+        self.booked = False
+        if self.flying is not None or self.ended:
+            return
+        if batch.b.count == 0:
+            self.loop = None
+            return
         self.open, self.spare, self.flying = self.spare, None, batch
         self.landing, self.waiting = self.waiting, []
         self.asked_landing, self.asked = self.asked, []
@@ -108,40 +138,50 @@ cdef class Gather:
         self.thread = _get_ident()
         try:
             with self.engine._lock:
-                self.core.run(batch, self.engine._now())
-                row = self.engine._row(batch, self.gateways)
-                ticket = self.engine._submit(row)
-            self.engine._when_durable(ticket, self._durable)
+                self.engine._alive()
+                now_ms = self.engine._now()
+                if self.engine._shed():
+                    for i in range(batch.b.count):
+                        batch.b.attempts[i].shed = 1
+                turn = self.engine._take(batch, now_ms, self.names, self.gateways)
+            self.engine._when_durable(turn, self._durable)
         except BaseException as error:
-            self._end(error)
+            self.end(error)
             raise
-        self._refill()
+        self.refill()
 
-    cdef void _refill(self):
+    cdef int refill(self) except -1:
         """Room again: first come, first served."""
         cdef Connection connection
-        while self.asks and self._add(self.asks[0]):
+        while self.asks and self.add(self.asks[0]):
             self.asks.popleft()
         stalled, self.stalled = self.stalled, []
         for connection in stalled:
             connection.resume(STALL_BATCH)
+        return 0
 
     def _durable(self, error):
-        """The journal's word, from whatever thread: the turn in flight is durable, or is not."""
+        """The journal's word, on its own thread: the turn in flight is durable, or error."""
+        loop = self.loop
+        if loop is None:
+            return
         if _get_ident() == self.thread:
-            self.loop.call_soon(self._landed, error)
+            loop.call_soon(self._landed, error)
             return
         try:
-            self.loop.call_soon_threadsafe(self._landed, error)
+            loop.call_soon_threadsafe(self._landed, error)
         except RuntimeError:
-            pass  # the loop was closed over an attempt in flight; it stays decided and recorded
+            pass    # the loop was closed over a turn in flight, which stays decided and recorded
 
     def _landed(self, error):
+        """Every verdict of the turn goes out; then the next turn, for the journal is idle."""
         cdef Connection connection
         cdef Batch batch = self.flying
         cdef uint64_t turn = self.number - 1
+        if self.ended:
+            return
         if error is not None:
-            self._end(error)
+            self.end(error)
             return
         landing, self.landing = self.landing, []
         asked, self.asked_landing = self.asked_landing, []
@@ -149,20 +189,30 @@ cdef class Gather:
             connection.deliver(batch, turn)
         for index, future in asked:
             if not future.done():
-                future.set_result(self.engine._verdict(batch, index))
+                future.set_result(self.core.verdict(batch, index))
         batch.clear()
         self.flying, self.spare = None, batch
         self._turn()
 
-    cdef void _end(self, error):
+    cdef object failure(self):
+        """The exception that says that the engine has ended."""
+        try:
+            self.engine._alive()
+        except BaseException as error:
+            return error
+        return Error("the engine has ended")
+
+    cdef int end(self, error) except -1:
         """The engine has ended. Connections hear nothing, for nothing was promised."""
         self.ended = True
-        self.flying = None
-        asked = self.asked_landing + self.asked + [(0, ask[7]) for ask in self.asks]
+        self.engine._end(error)
+        asked = [future for _, future in self.asked_landing + self.asked]
+        asked += [ask[6] for ask in self.asks]
         self.asked, self.asked_landing = [], []
+        self.waiting, self.landing, self.stalled = [], [], []
         self.asks.clear()
-        for _, future in asked:
+        self.flying = self.loop = None
+        for future in asked:
             if not future.done():
-                future.set_exception(self.engine._ended())
-        if self.on_end is not None:
-            self.on_end(error)
+                future.set_exception(self.failure())
+        return 0

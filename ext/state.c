@@ -77,7 +77,7 @@ static finding find(const ww_attempt *a, const ww_try *y, int64_t now_ms)
     if (d->kind == WW_KIND_TOTP) {
         int64_t ahead = (int64_t)(position + past - 1) - ww_step_now(d, now_ms);
         int64_t most = d->drift_max;
-        f.offset = (int32_t)ahead;
+        f.offset = (int32_t)(ahead - (int64_t)(past - 1)); /* of the first code, as for HOTP */
         f.drift = (int8_t)(ahead > most ? most : ahead < -most ? -most : ahead);
     } else {
         f.offset = (int32_t)(position - d->moving);
@@ -185,21 +185,23 @@ uint32_t ww_decide(const ww_tables *t, const ww_policy *p, ww_attempt *a, const 
             r.effects |= WW_EFFECT_LOCK;
             lock_until = at + p->lockout_window_ms;
         }
-    } else if (a->event == WW_EVENT_ATTEMPT && in->user->realm != a->realm) {
-        r.verdict = WW_NOT_PERMITTED;
-        r.reason = WW_REASON_REALM;
     } else if (a->event == WW_EVENT_ATTEMPT && in->user->account != WW_OPEN &&
                a->platform == WW_TRADING) {
         r.verdict = WW_NOT_PERMITTED;
         r.reason = WW_REASON_ACCOUNT;
+    } else if (a->event == WW_EVENT_ATTEMPT && in->user->realm != a->realm) {
+        r.verdict = WW_NOT_PERMITTED;
+        r.reason = WW_REASON_REALM;
     } else {
         r.verdict = WW_ACCEPTED;
         r.reason = WW_REASON_NONE;
         if (s->count || s->lock_until_ms)
             r.effects |= WW_EFFECT_CLEAR;
     }
-    if (r.effects & WW_EFFECT_LOCK)
+    if (r.effects & WW_EFFECT_LOCK) {
         r.lock_ms = gap_between(now_ms, lock_until);
+        lock_until = now_ms + r.lock_ms; /* as apply will set it, after a gap that saturates too */
+    }
     if (lock_until)
         a->retry_after_ms = lock_until - now_ms;
 

@@ -8,6 +8,7 @@ import os
 import random
 
 import pytest
+
 from watchword import _engine
 
 SEED = int(os.environ.get("WATCHWORD_SEED") or random.SystemRandom().randrange(2**32))
@@ -36,5 +37,5 @@ def seed() -> int:
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
-    rows = ", ".join(_engine.kernels())
-    return [f"watchword: kernel rows {rows}; in use {_engine.kernel_in_use()}; WATCHWORD_SEED={SEED}"]
+    rows, used = ", ".join(_engine.kernels()), _engine.kernel_in_use()
+    return [f"watchword: kernel rows {rows}; in use {used}; WATCHWORD_SEED={SEED}"]

@@ -16,7 +16,7 @@ def describe() -> str:
 
 class Peer:
     def __init__(self, keys: list[bytes]) -> None:
-        self.devices = [TOTP(key, 6, SHA1(), 30) for key in keys]  # noqa: S303
+        self.devices = [TOTP(key, 6, SHA1(), 30) for key in keys]
 
     def one(self, device: TOTP, code: bytes, time_s: int) -> bool:
         for at in (time_s, time_s - 30, time_s + 30):

@@ -1,8 +1,8 @@
 /* SHA-1 and SHA-256 on the SHA extensions of x86: whole rounds as instructions, one message a
  * register. SHA-512 has none there; its entry stays the portable one.
  *
- * A round's instruction waits for the one before, so LANES messages go side by side: the second
- * costs almost nothing. Rule: as everywhere, no branch and no index from what a lane holds.
+ * A round's instruction waits for the one before, so four messages go side by side, and what is
+ * left goes one by one. Rule: as everywhere, no branch and no index from what a lane holds.
  */
 #if defined(__x86_64__)
 #if defined(__clang__)
@@ -16,9 +16,7 @@
 #include "../internal.h"
 
 #define ROW(name) name##_shani
-#ifndef LANES
-#define LANES 2
-#endif
+#define LANES 4
 
 /* The truncation is a plain word's; only it needs the operations. */
 #define V_BITS 32

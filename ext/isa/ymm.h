@@ -31,7 +31,8 @@ V_INLINE __m256i evens(__m256i a, __m256i b)
 /* Eight bits to the right in words of 64. */
 V_INLINE __m256i rotate_byte(__m256i v)
 {
-    return _mm256_shuffle_epi8(v, _mm256_set_epi8(8, 15, 14, 13, 12, 11, 10, 9, 0, 7, 6, 5, 4, 3, 2, 1, 8, 15, 14, 13, 12, 11, 10, 9, 0, 7, 6, 5, 4, 3, 2, 1));
+    return _mm256_shuffle_epi8(v, _mm256_set_epi64x(0x080f0e0d0c0b0a09, 0x0007060504030201,
+                                                    0x080f0e0d0c0b0a09, 0x0007060504030201));
 }
 
 #define LANES 8

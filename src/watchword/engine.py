@@ -19,7 +19,6 @@ import numpy as np
 from watchword import lifecycle
 from watchword._engine import (
     BATCH_ATTEMPTS_MAX,
-    PAGE_USERS,
     PLATFORMS,
     REALMS,
     Batch,
@@ -94,7 +93,7 @@ class Engine(Acts):
         self._gathers = weakref.WeakKeyDictionary()
         self._at_end: list[Callable[[BaseException], None]] = []
         self.tap: list[bytes] | None = None
-        """When a list, every journal row is appended to it before it is sealed: tests and replay."""
+        """When a list, every journal row is appended to it before it is sealed."""
         self._keeper = Keeper(self) if self._durable else None
         _live.add(self)
 
@@ -177,7 +176,7 @@ class Engine(Acts):
         self.close()
 
     def close(self) -> None:
-        """Makes everything durable, writes the pages and lets go of the store. Twice is no error."""
+        """Makes all durable, writes the pages, lets go of the store. Twice is no error."""
         with self._lock:
             if self._closed:
                 return
@@ -382,7 +381,7 @@ class Engine(Acts):
         loop = asyncio.get_running_loop()
         gather = self._gathers.get(loop)
         if gather is None:
-            gather = self._gathers[loop] = Gather(self, loop)
+            gather = self._gathers[loop] = Gather(self)
         places = _place(platform, realm)
         verdict: Verdict = await gather.ask(user, response, *places, device, address)
         return verdict

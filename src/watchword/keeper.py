@@ -25,6 +25,7 @@ class Keeper:
 
     def __init__(self, engine: "Engine") -> None:
         self._engine = engine
+        self.pass_seconds = PASS_SECONDS
         self._writing = threading.Lock()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watchword-keeper", daemon=True)
@@ -33,7 +34,7 @@ class Keeper:
         self._thread.start()
 
     def _run(self) -> None:
-        while not self._stop.wait(PASS_SECONDS):
+        while not self._stop.wait(self.pass_seconds):
             try:
                 with self._writing:
                     self._engine._store.tick()

@@ -190,7 +190,7 @@ def records(image: bytes) -> Iterator[Record]:
     at = HEADER.size + names
     end = at + units * UNIT
     while at < end:
-        event, verdict, reason, tail, *rest = RECORD.unpack_from(image, at)
-        stop = at + UNIT * (1 + tail)
-        yield Record(event, verdict, reason, *rest, bytes(image[at + UNIT : stop]))
+        head = RECORD.unpack_from(image, at)
+        stop = at + UNIT * (1 + head[3])
+        yield Record._make((*head[:3], *head[4:], bytes(image[at + UNIT : stop])))
         at = stop

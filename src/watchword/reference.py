@@ -215,7 +215,7 @@ def match(device: Device, attempt: Attempt, now_ms: int) -> tuple[Match | None, 
         for position in device.wide_window(now_ms):
             codes = (device.code(position), device.code(position + 1))
             if codes == (attempt.response, attempt.second):
-                unused.append(position + 1)
+                unused.append(position)
     else:
         for position in device.window(now_ms):
             if device.code(position) == attempt.response:
@@ -225,11 +225,10 @@ def match(device: Device, attempt: Attempt, now_ms: int) -> tuple[Match | None, 
                     used = True
     if not unused:
         return None, used
-    offset = unused[0] - expected
-    drift = 0
+    last, drift = unused[0] + (attempt.second is not None), 0
     if device.kind == "totp":
-        drift = max(-device.drift_max, min(device.drift_max, offset))
-    return Match(device, unused[0] + 1, drift, offset), used
+        drift = max(-device.drift_max, min(device.drift_max, last - expected))
+    return Match(device, last + 1, drift, unused[0] - expected), used
 
 
 class Reference:
@@ -262,11 +261,12 @@ class Reference:
         streak = user.streak if user else self.decoys.get(a.name, Streak())
         locked = now_ms < streak.lock_until_ms
         over = Effect.CLEAR if streak.lock_until_ms and not locked else Effect(0)
+        tried, reason = self._tried(user, a)
+        if tried and a.device is not None:
+            main = main._replace(device=tried[0].number)
         if not a.response and a.second is None and not locked:
             main = main._replace(effects=over)
             return self._answer(main, Verdict.CHALLENGE, Reason.EMPTY)
-
-        tried, reason = self._tried(user, a)
         found = [match(device, a, now_ms) for device in tried]
         matched = [m for m, _ in found if m is not None]
         if tried and not matched:
@@ -306,50 +306,53 @@ class Reference:
         return Answer(verdict, reason, None, 0, retry_ms), [main, *also]
 
     @staticmethod
-    def _used_up(
-        main: Record, matched: list[Match], forgive: bool
-    ) -> tuple[Record, list[Record], Match]:
-        """Every device that matched moves on: the reported one in main, the others beside it."""
-        reported, also = min(matched, key=lambda m: m.device.serial.encode()), []
-        for m in matched:
-            pardon = Effect.FORGIVE if forgive and m.device.failures else Effect(0)
-            base = main if m is reported else Record(Event.ALSO, main.user)
-            record = base._replace(
-                effects=base.effects | Effect.ADVANCE | pardon,
-                device=m.device.number, moving=m.moving, drift=m.drift,
-            )  # fmt: skip
-            if m is reported:
-                main = record
-            else:
-                also.append(record)
-        return main, also, reported
+    def _beside(main: Record) -> Record:
+        return Record(Event.ALSO, main.user, place=main.place)
+
+    @staticmethod
+    def _advance(base: Record, m: Match, forgive: bool = False) -> Record:
+        pardon = Effect.FORGIVE if forgive and m.device.failures else Effect(0)
+        return base._replace(
+            effects=base.effects | Effect.ADVANCE | pardon,
+            device=m.device.number, moving=m.moving, drift=m.drift,
+        )  # fmt: skip
 
     def _right(
         self, main: Record, clear: Effect, matched: list[Match], verdict: Verdict, reason: Reason
     ) -> tuple[Answer, list[Record]]:
-        main, also, reported = self._used_up(
-            main._replace(effects=clear), matched, forgive=verdict is Verdict.ACCEPTED
-        )
+        """Every device that matched moves on: the reported one in main, the others beside it."""
+        reported = min(matched, key=lambda m: m.device.serial.encode())
+        forgive = verdict is Verdict.ACCEPTED
+        main = self._advance(main._replace(effects=clear), reported, forgive)
+        also = [
+            self._advance(self._beside(main), m, forgive) for m in matched if m is not reported
+        ]
         _, records = self._answer(main, verdict, reason, also)
         return Answer(verdict, reason, reported.device.serial, reported.offset), records
 
     def _charged(
-        self, main: Record, a: Attempt, tried: list[Device]
-    ) -> tuple[Record, list[Record]]:
-        """A failure costs every device it was tried against; the cap suspends (RULES 5)."""
+        self, main: Record, a: Attempt, tried: list[Device], matched: list[Match]
+    ) -> list[Record]:
+        """A failure costs every device it was tried against; the cap suspends (RULES 5). What
+        matched while locked is used up. One named is all in main; else each has its own record."""
         if not tried:
-            return main, []
-        cap = self.figures.failures_cap
-        full = [d for d in tried if cap and min(d.failures + 1, 255) >= cap]
-        if a.device is not None:
-            bits = Effect.CHARGE | (Effect.SUSPEND if full else Effect(0))
-            return main._replace(device=tried[0].number, effects=main.effects | bits), []
-        also = [
-            Record(Event.ALSO, main.user, effects=Effect.SUSPEND, device=d.number) for d in full
-        ]
-        if main.device == 0:
-            return main._replace(effects=main.effects | Effect.CHARGE), also
-        return main, [Record(Event.ALSO, main.user, effects=Effect.CHARGE), *also]
+            return [main]
+        cap, records = self.figures.failures_cap, []
+        main = main._replace(effects=main.effects | Effect.CHARGE)
+        for device in tried:
+            record = main if a.device is not None else self._beside(main)
+            untouched = record
+            for m in matched:
+                if m.device is device:
+                    record = self._advance(record, m)
+            if cap and min(device.failures + 1, 255) >= cap:
+                effects = record.effects | Effect.SUSPEND
+                record = record._replace(effects=effects, device=device.number)
+            if a.device is not None:
+                return [record]
+            if record != untouched:
+                records.append(record)
+        return [main, *records]
 
     def _locked(
         self, main: Record, streak: Streak, a: Attempt, tried: list[Device], matched: list[Match],
@@ -360,11 +363,8 @@ class Reference:
         if self.figures.lockout_extend:
             main = self._locking(main, streak, now_ms)
             until = now_ms + main.lock_ms
-        used: list[Record] = []
-        if matched:
-            main, used, _ = self._used_up(main, matched, forgive=False)
-        main, charges = self._charged(main, a, tried)
-        return self._answer(main, Verdict.LOCKED, Reason.LOCKED, [*used, *charges], until - now_ms)
+        main, *also = self._charged(main, a, tried, matched)
+        return self._answer(main, Verdict.LOCKED, Reason.LOCKED, also, until - now_ms)
 
     def _rejected(
         self, main: Record, over: Effect, streak: Streak, a: Attempt, tried: list[Device],
@@ -379,8 +379,8 @@ class Reference:
         newest = after.gaps_ms[: failures - 1]
         if after.count >= failures and sum(newest) < self.figures.lockout_window_ms:
             main = self._locking(main, streak, now_ms)
-        main, charges = self._charged(main, a, tried)
-        return self._answer(main, Verdict.REJECTED, reason, charges, main.lock_ms)
+        main, *also = self._charged(main, a, tried, [])
+        return self._answer(main, Verdict.REJECTED, reason, also, main.lock_ms)
 
     def _locking(self, main: Record, streak: Streak, now_ms: int) -> Record:
         """The lock begins, or its wait begins again, at the last unsuccessful attempt: this one."""
@@ -453,7 +453,9 @@ class Reference:
             user.devices.append(replace(r.tail, number=r.device, moving=r.moving))
             self.numbers_used = max(self.numbers_used, r.device)
         elif r.event is Event.DEVICE_SET and device is not None:
-            device.state, device.capped, device.failures = DEVICE_STATES[r.place], False, 0
+            device.state, device.capped = DEVICE_STATES[r.place], False
+            if device.state == "active":
+                device.failures = 0
         elif r.event is Event.DEVICE_REMOVE and device is not None:
             user.devices.remove(device)
         elif r.event is Event.UNLOCK:
@@ -504,7 +506,7 @@ class Reference:
 
     def remove_user(self, name: str, now_ms: int) -> None:
         user = self.users[name]
-        stones = [self._tombstone(user, device) for device in user.devices]
+        stones = [self._tombstone(user, device) for device in user.devices if device.moving]
         self._turn([*stones, Record(Event.USER_REMOVE, user.number)], now_ms)
 
     def unlock(self, name: str, now_ms: int, *, by: str) -> None:
@@ -530,7 +532,8 @@ class Reference:
         user = self.users[name]
         device = self._device(user, serial)
         gone = Record(Event.DEVICE_REMOVE, user.number, device=device.number)
-        self._turn([self._tombstone(user, device), gone], now_ms)
+        stones = [self._tombstone(user, device)] if device.moving else []
+        self._turn([*stones, gone], now_ms)
 
     @staticmethod
     def _device(user: User, serial: str) -> Device:

@@ -31,6 +31,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+
 from watchword.cli.main import run
 
 HERE = Path(__file__).parent

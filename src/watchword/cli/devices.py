@@ -8,7 +8,8 @@ import segno
 
 from watchword import Device
 from watchword.cli.doors import enter
-from watchword.cli.options import secret_line, store_option
+from watchword.cli.logins import speak
+from watchword.cli.options import common_options, secret_line
 from watchword.cli.words import Verb, Verbs, note, table, tell
 from watchword.formats import otpauth
 
@@ -20,7 +21,7 @@ ALGORITHMS = tuple(KEY_BYTES)
 
 
 @click.group(cls=Verbs)
-@store_option
+@common_options
 def device() -> None:
     """
     usage: watchword device add | list | resync | remove ...
@@ -38,7 +39,7 @@ def device() -> None:
 
 
 @device.group(cls=Verbs)
-@store_option
+@common_options
 def add() -> None:
     """
     usage: watchword device add totp|hotp USER ...
@@ -76,7 +77,7 @@ class Window(click.ParamType[tuple[int, int]]):
 @click.option("--serial", default=None)
 @click.option("--issuer", default="watchword")
 @click.option("--key-stdin", is_flag=True)
-@store_option
+@common_options
 def totp(
     user: str, period: int, window: tuple[int, int], drift: int, t0: int, digits: int,
     algorithm: str, serial: str | None, issuer: str, key_stdin: bool,
@@ -122,7 +123,7 @@ def totp(
 @click.option("--serial", default=None)
 @click.option("--issuer", default="watchword")
 @click.option("--key-stdin", is_flag=True)
-@store_option
+@common_options
 def hotp(
     user: str, counter: int, look_ahead: int, digits: int, algorithm: str, serial: str | None,
     issuer: str, key_stdin: bool,
@@ -172,7 +173,7 @@ def enrol(user: str, made: Device, serial: str | None, token: otpauth.Token) -> 
 
 @device.command("list", cls=Verb)
 @click.argument("user")
-@store_option
+@common_options
 def list_devices(user: str) -> None:
     """
     usage: watchword device list USER
@@ -180,7 +181,8 @@ def list_devices(user: str) -> None:
     Prints a line for each of the user's devices. `moving` is the first counter or step not yet
     used up. Never a key.
 
-    --store PATH    the store's directory
+    --store PATH     the store's directory
+    --config FILE    the daemon's settings
 
     try:
         watchword device list alice
@@ -194,7 +196,7 @@ def list_devices(user: str) -> None:
 @device.command(cls=Verb)
 @click.argument("user")
 @click.argument("serial")
-@store_option
+@common_options
 def resync(user: str, serial: str) -> None:
     """
     usage: watchword device resync USER SERIAL
@@ -203,7 +205,8 @@ def resync(user: str, serial: str) -> None:
     of standard input. Looks 100 counters or 20 steps ahead, and never back to what was used. Two
     wrong codes are one failed attempt.
 
-    --store PATH    the store's directory
+    --store PATH     the store's directory
+    --config FILE    the daemon's settings
 
     try:
         watchword device resync alice 7QK2M4XB
@@ -212,13 +215,13 @@ def resync(user: str, serial: str) -> None:
     second = secret_line("second code")
     with enter() as door:
         answer = door.resync(user, first, second, serial)
-    answer.speak()
+    speak(answer, detail=False)
 
 
 @device.command(cls=Verb)
 @click.argument("user")
 @click.argument("serial")
-@store_option
+@common_options
 def remove(user: str, serial: str) -> None:
     """
     usage: watchword device remove USER SERIAL
@@ -226,7 +229,8 @@ def remove(user: str, serial: str) -> None:
     Takes a device away. Codes already used stay used: the same key, enrolled again, begins
     where it ended.
 
-    --store PATH    the store's directory
+    --store PATH     the store's directory
+    --config FILE    the daemon's settings
 
     try:
         watchword device remove alice 7QK2M4XB

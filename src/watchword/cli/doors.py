@@ -1,7 +1,7 @@
 """One interface, two ways in: the engine itself, or the daemon that owns the store.
 
 A verb never knows which one it has. Whoever owns the store does the work: we open it when nobody
-does, and ask through STORE/admin.sock when a daemon does.
+does, and ask through the store's administration socket when a daemon does.
 """
 
 from collections.abc import Iterator
@@ -9,9 +9,96 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from watchword import Code, Device, Engine, User, Verdict
-from watchword.cli.options import store_path
-from watchword.cli.replies import Answer, Socket
+from watchword import Device, Engine, User
+from watchword.cli.answers import Answer
+from watchword.cli.options import settings
+from watchword.cli.remote import RemoteDoor
+from watchword.cli.words import note
 from watchword.errors import NotFound, StoreOwned
+from watchword.serve.config import Config
+from watchword.store.owner import DATABASE
 
-__all__ = ["ADMIN_SOCKET", "Answer", "Door", "enter"]
+__all__ = ["ADMIN_SOCKET", "Door", "OwnDoor", "enter", "is_store"]
+
+ADMIN_SOCKET = "admin.sock"
+
+
+class Door(Protocol):
+    """What the verbs ask for; each means what Engine's method of that name means."""
+
+    def add_user(self, name: str, state: str, realm: str) -> None: ...
+    def user(self, name: str) -> User: ...
+    def users(self, after: str, count: int) -> list[str]: ...
+    def remove_user(self, name: str) -> None: ...
+    def unlock(self, name: str, by: str) -> None: ...
+    def add_device(self, user: str, device: Device, serial: str | None) -> str: ...
+    def remove_device(self, user: str, serial: str) -> None: ...
+    def resync(self, user: str, first: str, second: str, serial: str) -> Answer: ...
+    def verify(self, user: str, response: str, platform: str, serial: str | None) -> Answer: ...
+    def rotate_key(self) -> None: ...
+    def accept_clock(self, by: str) -> None: ...
+    def close(self) -> None: ...
+
+
+class OwnDoor:
+    """The store opened here, for as long as one verb takes."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.add_user = engine.add_user
+        self.user = engine.user
+        self.users = engine.users
+        self.remove_user = engine.remove_user
+        self.add_device = engine.add_device
+        self.remove_device = engine.remove_device
+        self.close = engine.close
+
+    def unlock(self, name: str, by: str) -> None:
+        self._engine.unlock(name, by=by)
+
+    def resync(self, user: str, first: str, second: str, serial: str) -> Answer:
+        verdict = self._engine.resync(user, first, second, device=serial)
+        return Answer(verdict.code, verdict.device, verdict.retry_after_ms)
+
+    def verify(self, user: str, response: str, platform: str, serial: str | None) -> Answer:
+        verdict = self._engine.verify(user, response, platform=platform, device=serial)
+        return Answer(verdict.code, verdict.device, verdict.retry_after_ms)
+
+    def rotate_key(self) -> None:
+        self._engine.rotate_key()
+
+    def accept_clock(self, by: str) -> None:
+        self._engine.accept_clock(by=by)
+
+
+def is_store(config: Config) -> bool:
+    return (Path(config.store) / DATABASE).exists()
+
+
+def open_engine(config: Config) -> Engine:
+    """The engine of a store that exists: a verb that mistypes a path must not make a new store."""
+    if not is_store(config):
+        raise NotFound(
+            f"there is no store at {config.store}",
+            hint=f"watchword init --store {config.store}",
+        )
+    return Engine.open(config.store, config.key, config.policy)
+
+
+@contextmanager
+def enter() -> Iterator[Door]:
+    """The door to the store that --store or --config means."""
+    config = settings()
+    door: Door
+    try:
+        engine = open_engine(config)
+    except StoreOwned:
+        door = RemoteDoor(Path(config.store) / ADMIN_SOCKET)
+    else:
+        door = OwnDoor(engine)
+        if engine.clock_doubt:
+            note(f"warning: {engine.clock_doubt}; logins are busy until `watchword clock accept`")
+    try:
+        yield door
+    finally:
+        door.close()

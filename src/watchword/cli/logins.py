@@ -2,8 +2,9 @@
 
 import click
 
-from watchword.cli.doors import Answer, enter
-from watchword.cli.options import secret_line, store_option
+from watchword.cli.answers import Answer
+from watchword.cli.doors import enter
+from watchword.cli.options import common_options, secret_line
 from watchword.cli.words import Verb, complain, duration, hint, tell
 
 __all__ = ["speak", "verify"]
@@ -14,7 +15,7 @@ __all__ = ["speak", "verify"]
 @click.option("--platform", type=click.Choice(["trading", "portal"]), default="trading")
 @click.option("--device", metavar="SERIAL", default=None)
 @click.option("--detail", is_flag=True)
-@store_option
+@common_options
 def verify(user: str, platform: str, device: str | None, detail: bool) -> None:
     """
     usage: watchword verify USER [--platform trading|portal] [--device SERIAL] [--detail]
@@ -26,7 +27,8 @@ def verify(user: str, platform: str, device: str | None, detail: bool) -> None:
     --platform      where the user logs in                       trading
     --device        the one device to try; else every active one
     --detail        also print the device, or how long a lock still holds
-    --store PATH    the store's directory
+    --store PATH     the store's directory
+    --config FILE    the daemon's settings
 
     try:
         watchword verify alice
@@ -41,7 +43,7 @@ def verify(user: str, platform: str, device: str | None, detail: bool) -> None:
 def speak(answer: Answer, *, detail: bool) -> None:
     """Says a verdict and ends the verb: exit code 0 for ACCEPTED alone."""
     name = answer.code.name.lower().replace("_", " ")
-    if answer.accepted:
+    if answer:
         tell(name)
         if detail:
             tell(f"device {answer.device}")

@@ -12,7 +12,7 @@ from typing import NoReturn
 import click
 
 from watchword.cli import demo, devices, logins, stores, users
-from watchword.cli.options import store_option
+from watchword.cli.options import common_options
 from watchword.cli.words import Verbs, complain, hint, spoken, tell
 from watchword.errors import Error, InvalidArgument
 
@@ -30,7 +30,7 @@ def version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
 
 @click.group(cls=Verbs)
 @click.option("--version", is_flag=True, expose_value=False, is_eager=True, callback=version)
-@store_option
+@common_options
 def root() -> None:
     """
     usage: watchword [--store PATH] VERB ...
@@ -46,10 +46,12 @@ def root() -> None:
         device add totp USER    give a user a device; also hotp, list, resync, remove
         verify USER             decide one login
         key rotate              encrypt the store under a new key
+        clock accept            believe the clock again after it has jumped
 
-    --store PATH    the store's directory; else $WATCHWORD_STORE, else ./watchword-store
-    --version       which one this is
-    --help          after any verb: what it takes
+    --store PATH     the store's directory; else $WATCHWORD_STORE, else ./watchword-store
+    --config FILE    the daemon's settings: they name the store, its key and its policy
+    --version        which one this is
+    --help           after any verb: what it takes
 
     While a daemon owns the store, every verb asks the daemon. Codes and keys come by prompt
     or standard input, never as arguments. Exit code 1 is a refusal or failure, 2 misuse.
@@ -64,7 +66,7 @@ def root() -> None:
 
 for verb in (
     demo.demo, stores.init, stores.serve, stores.config, users.user, devices.device,
-    logins.verify, stores.key,
+    logins.verify, stores.key, stores.clock,
 ):  # fmt: skip
     root.add_command(verb)
 
@@ -102,7 +104,7 @@ def misuse(error: click.UsageError) -> str:
     text = error.format_message()
     if "unexpected extra argument" in text:
         return "one argument too many; codes and keys come by prompt or standard input"
-    return spoken(text)
+    return spoken(text.replace(". Did you mean", "; did you mean"))
 
 
 def main() -> NoReturn:

@@ -1,38 +1,55 @@
-"""What many verbs share: where the store is, and how a person hands over what is secret."""
+"""What many verbs share: which store is meant, and how a person hands over a secret."""
 
 import os
 import sys
 from collections.abc import Callable
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import click
 
 from watchword.errors import InvalidArgument
+from watchword.serve.config import Config
 
-__all__ = ["secret_line", "store_option", "store_path"]
+__all__ = ["Chosen", "common_options", "secret_line", "settings"]
 
-DEFAULT_STORE = "watchword-store"
 LINE_CHARS_MAX = 1024  # far past any code or key; the rest of a longer line is not read
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-def remember_store(ctx: click.Context, _: click.Parameter, path: str | None) -> None:
-    if path is not None:
-        ctx.find_root().obj = Path(path)
+@dataclass
+class Chosen:
+    """What --store and --config said, wherever on the line they stood."""
+
+    store: str | None = None
+    config: str | None = None
 
 
-def store_option(command: Command) -> Command:
-    """--store, on the root and on every verb alike; the one nearest the verb counts."""
-    option = click.option("--store", metavar="PATH", expose_value=False, callback=remember_store)
-    return option(command)
+def remember(ctx: click.Context, option: click.Parameter, text: str | None) -> None:
+    if text is not None:
+        setattr(ctx.find_root().ensure_object(Chosen), str(option.name), text)
 
 
-def store_path() -> Path:
-    """The store meant: --store, else WATCHWORD_STORE, else ./watchword-store."""
-    chosen: Path | None = click.get_current_context().find_root().obj
-    return chosen or Path(os.environ.get("WATCHWORD_STORE") or DEFAULT_STORE)
+def common_options(command: Command) -> Command:
+    """--store and --config, on the root and every verb alike; the one nearest the verb counts."""
+    for name, shape in (("--store", "PATH"), ("--config", "FILE")):
+        option = click.option(name, metavar=shape, expose_value=False, callback=remember)
+        command = option(command)
+    return command
+
+
+def settings() -> Config:
+    """The settings meant: --config's file or the defaults, with the store that was named.
+
+    The store is --store's, else the file's, else WATCHWORD_STORE's, else ./watchword-store.
+    """
+    chosen = click.get_current_context().find_root().ensure_object(Chosen)
+    config = Config.load(chosen.config) if chosen.config else Config()
+    store = chosen.store
+    if store is None and chosen.config is None:
+        store = os.environ.get("WATCHWORD_STORE")
+    return replace(config, store=store) if store else config
 
 
 def secret_line(what: str) -> str:

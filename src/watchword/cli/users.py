@@ -6,17 +6,18 @@ import time
 import click
 
 from watchword.cli.doors import enter
-from watchword.cli.options import store_option
+from watchword.cli.options import common_options
 from watchword.cli.words import Verb, Verbs, duration, note, table, tell
 
 __all__ = ["user"]
 
 STATES = ("open", "pending", "closed")
 REALMS = ("live", "paper")
+NAMES_AT_ONCE = 1000  # as many as the daemon gives in one answer
 
 
 @click.group(cls=Verbs)
-@store_option
+@common_options
 def user() -> None:
     """
     usage: watchword user add | list | show | unlock | remove ...
@@ -37,7 +38,7 @@ def user() -> None:
 @click.argument("name")
 @click.option("--state", type=click.Choice(STATES), default="open")
 @click.option("--realm", type=click.Choice(REALMS), default="live")
-@store_option
+@common_options
 def add(name: str, state: str, realm: str) -> None:
     """
     usage: watchword user add NAME [--state open|pending|closed] [--realm live|paper]
@@ -45,7 +46,8 @@ def add(name: str, state: str, realm: str) -> None:
     Enrols a user: 1 to 64 lower-case letters and digits. A user who is pending or closed opens
     the portal only.
 
-    --store PATH    the store's directory
+    --store PATH     the store's directory
+    --config FILE    the daemon's settings
 
     try:
         watchword user add alice
@@ -57,40 +59,44 @@ def add(name: str, state: str, realm: str) -> None:
 
 
 @user.command("list", cls=Verb)
-@store_option
+@common_options
 def list_users() -> None:
     """
     usage: watchword user list
 
     Prints every user's name, one a line, in no particular order.
 
-    --store PATH    the store's directory
+    --store PATH     the store's directory
+    --config FILE    the daemon's settings
 
     try:
         watchword user list | wc -l
     """
     with enter() as door:
-        for name in door.users():
-            tell(name)
+        names = door.users("", NAMES_AT_ONCE)
+        while names:
+            tell("\n".join(names))
+            names = door.users(names[-1], NAMES_AT_ONCE)
 
 
 @user.command(cls=Verb)
 @click.argument("name")
-@store_option
+@common_options
 def show(name: str) -> None:
     """
     usage: watchword user show NAME
 
     Prints what the store knows of a user, and a line for each device. Never a key.
 
-    --store PATH    the store's directory
+    --store PATH     the store's directory
+    --config FILE    the daemon's settings
 
     try:
         watchword user show alice
     """
     with enter() as door:
         seen = door.user(name)
-    left_ms = seen.locked_until_ms - time.time_ns() // 1_000_000
+    left_ms = (seen.locked_until_ms or 0) - time.time_ns() // 1_000_000
     lock = f"locked for {duration(left_ms)}" if left_ms > 0 else "not locked"
     tell(f"{seen.name}: {seen.state}, {seen.realm}, {seen.failures} failures in a row, {lock}")
     if seen.devices:
@@ -101,7 +107,7 @@ def show(name: str) -> None:
 @user.command(cls=Verb)
 @click.argument("name")
 @click.option("--by", metavar="WHO", default=None)
-@store_option
+@common_options
 def unlock(name: str, by: str | None) -> None:
     """
     usage: watchword user unlock NAME [--by WHO]
@@ -110,7 +116,8 @@ def unlock(name: str, by: str | None) -> None:
     suspended. The journal keeps who did it.
 
     --by WHO        who unlocks; else your login name
-    --store PATH    the store's directory
+    --store PATH     the store's directory
+    --config FILE    the daemon's settings
 
     try:
         watchword user unlock alice --by "desk 4"
@@ -122,7 +129,7 @@ def unlock(name: str, by: str | None) -> None:
 
 @user.command(cls=Verb)
 @click.argument("name")
-@store_option
+@common_options
 def remove(name: str) -> None:
     """
     usage: watchword user remove NAME
@@ -130,7 +137,8 @@ def remove(name: str) -> None:
     Forgets a user and the user's devices. Codes already used stay used: a key that is enrolled
     again begins where it ended.
 
-    --store PATH    the store's directory
+    --store PATH     the store's directory
+    --config FILE    the daemon's settings
 
     try:
         watchword user remove alice

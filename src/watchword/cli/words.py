@@ -14,7 +14,9 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-__all__ = ["Verb", "Verbs", "complain", "hint", "note", "duration", "moment", "spoken", "table", "tell"]
+__all__ = [
+    "Verb", "Verbs", "complain", "console", "duration", "hint", "note", "spoken", "table", "tell",
+]  # fmt: skip
 
 PIPE_COLUMNS = 400  # a table in a pipe is never cut to the width of a terminal nobody has
 
@@ -87,7 +89,7 @@ def table(columns: list[str], rows: list[list[str]]) -> None:
 def duration(ms: int) -> str:
     """Milliseconds as a person says them: the two largest units, rounded up to seconds."""
     seconds = -(-ms // 1000)
-    parts = []
+    parts: list[str] = []
     for unit, size in (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1)):
         count, seconds = divmod(seconds, size)
         if count or (unit == "s" and not parts):

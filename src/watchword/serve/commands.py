@@ -4,7 +4,7 @@ VERIFY, VERIFYMANY and a bare PING never come here: they are compiled. The rule:
 from the command and the connection alone; nothing here decides, waits, or touches the engine.
 """
 
-from asyncio import Future
+from asyncio import Future, Transport
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -68,6 +68,10 @@ class Commands:
         self.gateway = gateway
         self.reasons = reasons
         self._facts = facts
+
+    def admits(self, transport: Transport) -> bool:
+        """Whether a client that has just connected may speak at all."""
+        return True
 
     def answer(self, client: Client, args: list[bytes]) -> bytes | Future[bytes]:
         """The whole reply to a command, or a promise of it."""

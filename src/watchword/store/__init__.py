@@ -16,7 +16,7 @@ __all__ = ["TABLES", "Page", "Store", "open_store"]
 
 # In the order in which they are loaded. "covered" has one page without an image: every record up
 # to its turn stands in the pages, so that a replay begins after it.
-TABLES = ("covered", "identity", "state", "tombstones")
+TABLES = ("covered", "identity", "state", "tombstones")  # in the order in which they are loaded
 
 
 class Page(NamedTuple):

@@ -21,7 +21,7 @@ from typing import Final, NamedTuple
 import apsw
 from cryptography.exceptions import InvalidTag
 
-from watchword.errors import InvalidArgument, StoreDamaged, WrongKey
+from watchword.errors import InvalidArgument, StoreDamaged, StoreFailed, WrongKey
 from watchword.keys import KeyProvider
 from watchword.store import TABLES, wal
 from watchword.store.disk import (
@@ -29,6 +29,7 @@ from watchword.store.disk import (
     connect,
     create_private,
     expect_database,
+    fold_wal,
     sync_directory,
     unlink,
     wal_frames,
@@ -91,6 +92,7 @@ class Catalog:
         self.path = os.path.join(path, DATABASE)
         self.keys = Keyring(key.key(create=create))
         self._lock = threading.RLock()
+        self._broken = False
         if create:
             _create(path, self.keys)
         expect_database(self.path, DATABASE)
@@ -169,6 +171,8 @@ class Catalog:
         """One transaction, durable when the block ends. Inside another it joins that one."""
         with self._lock:
             cursor = self.connection.cursor()
+            if self._broken:
+                raise StoreFailed(f"{DATABASE} takes no more changes: one has failed")
             if self.connection.in_transaction:
                 yield cursor
                 return
@@ -177,7 +181,7 @@ class Catalog:
                 yield cursor
                 cursor.execute("COMMIT")
             except BaseException:
-                # After an error the store is dead: nothing will be asked of this connection again.
+                self._broken = True
                 with contextlib.suppress(apsw.Error):
                     cursor.execute("ROLLBACK")
                 raise
@@ -185,7 +189,7 @@ class Catalog:
     def checkpoint(self) -> None:
         """Moves everything from the -wal into the database and starts the -wal over."""
         with self._lock:
-            list(self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)"))
+            fold_wal(self.connection)
 
     def wal_size(self) -> int:
         """Bytes of the -wal file."""
@@ -309,7 +313,9 @@ def _create(path: str, keys: Keyring) -> None:
                 list(connection.execute(_TABLES))
                 connection.executemany("INSERT INTO note VALUES(?,?,?)", notes)
                 for key_id in (SECRET_ID, 1):
-                    connection.execute("INSERT INTO key VALUES(?,?,?)", (key_id, *keys.make(key_id)))
+                    connection.execute(
+                        "INSERT INTO key VALUES(?,?,?)", (key_id, *keys.make(key_id))
+                    )
         finally:
             connection.close()
         os.rename(part, os.path.join(path, DATABASE))

@@ -24,6 +24,7 @@ __all__ = [
     "create_private",
     "expect_database",
     "expect_library",
+    "fold_wal",
     "sync_directory",
     "unlink",
     "wal_frames",
@@ -119,6 +120,13 @@ def expect_database(path: str, name: str) -> None:
         raise StoreDamaged(f"{name} is missing") from None
     if len(head) < 100 or head[:16] != b"SQLite format 3\0" or head[18:20] != b"\2\2":
         raise StoreDamaged(f"{name} is not the database it was: its header is damaged")
+
+
+def fold_wal(connection: apsw.Connection) -> None:
+    """Moves everything from the -wal into the database, durably, and empties the -wal."""
+    busy, _frames, _moved = next(iter(list(connection.execute("PRAGMA wal_checkpoint(TRUNCATE)"))))
+    if busy:
+        raise apsw.BusyError("the file is in use")
 
 
 @contextlib.contextmanager

@@ -19,7 +19,7 @@ import apsw
 from watchword.errors import InvalidArgument, StoreDamaged
 from watchword.store import wal
 from watchword.store.catalog import ENDED, MADE, PACKED, Anchor, Catalog, Link
-from watchword.store.disk import believing, unlink
+from watchword.store.disk import fold_wal, unlink
 from watchword.store.owner import JOURNAL
 from watchword.store.row import row_time_ms
 from watchword.store.segment import Reader, Row, Segment, Tip, segment_name
@@ -164,9 +164,7 @@ class Journal:
         """Notes, packs and closes the segments that were left since last time."""
         while self._ended:
             segment = self._ended[0]
-            place = next(
-                at for at, link in enumerate(self.links) if link.number == segment.number
-            )
+            place = next(at for at, link in enumerate(self.links) if link.number == segment.number)
             self.links[place] = self._noted_link(
                 self.links[place], segment.sealed_bytes, segment.connection
             )
@@ -183,7 +181,7 @@ class Journal:
             return link
         link = link._replace(state=PACKED, size=sealed_bytes)
         self._catalog.set_link(link)
-        list(connection.execute("PRAGMA wal_checkpoint(TRUNCATE)"))
+        fold_wal(connection)
         return link
 
     def _unlink_dropped(self) -> None:

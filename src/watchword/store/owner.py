@@ -66,8 +66,7 @@ class Owner:
         if status.st_mode & 0o077:
             if os.listdir(self.path):
                 raise InvalidArgument(
-                    f"store {self.path} can be entered by others "
-                    f"(mode {status.st_mode & 0o777:o})",
+                    f"store {self.path} can be entered by others (mode {status.st_mode & 0o777:o})",
                     hint=f"chmod 700 {self.path}",
                 )
             os.chmod(self.path, 0o700)

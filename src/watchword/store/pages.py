@@ -11,8 +11,6 @@ import struct
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple, NoReturn
 
-from cryptography.exceptions import InvalidTag
-
 from watchword.errors import InvalidArgument, StoreDamaged
 from watchword.store import TABLES, Page
 from watchword.store.catalog import Catalog
@@ -42,6 +40,7 @@ class Pages:
         self._catalog = catalog
         self._versions: list[dict[int, Version]] = []
         self._totals: list[int] = []  # a table's marks, summed
+        self.under: dict[int, int] = {}  # present pages by the data key that sealed them
         body = catalog.note("pages")
         key_id, self.seals = _SEALS.unpack_from(body)
         with believing(DATABASE):
@@ -109,6 +108,7 @@ class Pages:
                 mark = keys.page_mark(place, nonce)
                 versions[page.number] = Version(page.turn, generation, key_id, mark)
                 self._totals[index] += mark - (old.mark if old else 0)
+                self._move(old.key_id if old else None, key_id)
             self.seals += len(pages)
             self.note()
 
@@ -119,13 +119,10 @@ class Pages:
             body += _SUM.pack(*self._sum(index))
         self._catalog.set_note("pages", body)
 
-    def under(self) -> dict[int, int]:
-        """How many pages each data key has sealed that are still present."""
-        found: dict[int, int] = {}
-        for versions in self._versions:
-            for version in versions.values():
-                found[version.key_id] = found.get(version.key_id, 0) + 1
-        return found
+    def _move(self, old_key: int | None, key_id: int) -> None:
+        self.under[key_id] = self.under.get(key_id, 0) + 1
+        if old_key is not None:
+            self.under[old_key] -= 1
 
     def _scan(self, index: int, table: str) -> dict[int, Version]:
         """Which pages a table holds, without their images (which come last, in overflow pages)."""
@@ -136,6 +133,7 @@ class Pages:
         ):
             place = keys.page_aad(index, number, generation, turn, key_id)
             found[number] = Version(turn, generation, key_id, keys.page_mark(place, nonce))
+            self._move(None, key_id)
         return found
 
     def _sum(self, index: int) -> tuple[int, bytes]:

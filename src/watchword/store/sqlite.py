@@ -104,14 +104,15 @@ class SqliteStore:
 
     def retire(self) -> list[int]:
         with self._or_fail("retire its keys"):
-            used = {self._catalog.keys.newest, *self._pages.under(), *self._journal.key_ids()}
+            pages = {key_id for key_id, count in self._pages.under.items() if count}
+            used = {self._catalog.keys.newest, *pages, *self._journal.key_ids()}
             gone = [key_id for key_id in self._catalog.keys.ids if key_id not in used]
             if gone:
                 self._catalog.remove_keys(gone)
             return gone
 
     def stale_pages(self) -> int:
-        return self._pages.count - self._pages.under().get(self._catalog.keys.newest, 0)
+        return self._pages.count - self._pages.under.get(self._catalog.keys.newest, 0)
 
     def drop_before(self, turn: int) -> int:
         with self._or_fail("drop rows"):

@@ -1,7 +1,7 @@
-"""A client of the administration socket: one command, one reply, over RESP2 and a unix socket.
+"""A connection to the daemon: one command, one reply, over RESP2.
 
-It waits for each answer before it asks again, which is all a command line needs. The daemon checks
-who we are by the socket itself; nothing secret is sent to prove it.
+It waits for each answer before it asks again, which is all a command line needs. On the store's
+own socket the daemon knows who we are by the socket itself: nothing secret is sent to prove it.
 """
 
 import socket
@@ -9,25 +9,28 @@ from pathlib import Path
 
 from watchword.errors import Error, NotFound
 
-__all__ = ["Reply", "Socket"]
+__all__ = ["Connection", "Reply"]
 
 Reply = str | int | None | list["Reply"]
-ANSWER_SECONDS_MAX = 60.0  # a rotation re-encrypts on its own time; no verb waits for longer
+
+ANSWER_SECONDS_MAX = 60.0
 LINE_BYTES_MAX = 65_536
 
 
-class Socket:
-    """A connection to the daemon that owns a store."""
+class Connection:
+    """To a unix socket, by its path, or to a port of this machine, by its number."""
 
-    def __init__(self, path: Path) -> None:
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._socket.settimeout(ANSWER_SECONDS_MAX)
+    def __init__(self, to: Path | int) -> None:
         try:
-            self._socket.connect(str(path))
+            if isinstance(to, int):
+                self._socket = socket.create_connection(("127.0.0.1", to), ANSWER_SECONDS_MAX)
+            else:
+                self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+                self._socket.settimeout(ANSWER_SECONDS_MAX)
+                self._socket.connect(str(to))
         except OSError as error:
-            self._socket.close()
             raise NotFound(
-                f"the daemon's socket {path} does not answer ({error.strerror})",
+                f"the daemon does not answer at {to}: {error.strerror}",
                 hint="is it starting or stopping? try again in a moment",
             ) from None
         self._replies = self._socket.makefile("rb")
@@ -40,7 +43,11 @@ class Socket:
             self._socket.sendall(b"*%d\r\n" % len(texts) + frame)
             return self._reply()
         except OSError as error:
-            raise Error(f"the daemon went away ({error.strerror or 'no answer in time'})") from None
+            raise Error(f"the daemon went away: {error.strerror or 'no answer in time'}") from None
+
+    def close(self) -> None:
+        self._replies.close()
+        self._socket.close()
 
     def _line(self) -> bytes:
         line = self._replies.readline(LINE_BYTES_MAX)
@@ -70,7 +77,3 @@ class Socket:
         if len(text) != size + 2:
             raise Error("the daemon closed the connection within an answer")
         return text[:-2].decode()
-
-    def close(self) -> None:
-        self._replies.close()
-        self._socket.close()

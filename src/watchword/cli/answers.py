@@ -1,0 +1,19 @@
+"""A verdict as the command line knows it, whichever door it came through."""
+
+from dataclasses import dataclass
+
+from watchword import Code
+
+__all__ = ["Answer"]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The verdict, the serial of the device that matched, and what a lock still has to run."""
+
+    code: Code
+    device: str | None
+    retry_after_ms: int
+
+    def __bool__(self) -> bool:
+        return self.code is Code.ACCEPTED

@@ -1,0 +1,118 @@
+"""The door through a daemon: every verb as one command on the store's administration socket."""
+
+from pathlib import Path
+
+from watchword import Code, Device, DeviceView, User
+from watchword.cli.answers import Answer
+from watchword.cli.connection import Connection, Reply
+from watchword.errors import Error
+
+__all__ = ["RemoteDoor"]
+
+
+class RemoteDoor:
+    """Engine's verbs, asked of the daemon that owns the store."""
+
+    def __init__(self, path: Path) -> None:
+        self._connection = Connection(path)
+        self._ask = self._connection.ask
+        self.close = self._connection.close
+
+    def add_user(self, name: str, state: str, realm: str) -> None:
+        self._ask("USER", "ADD", name, "STATE", state, "REALM", realm)
+
+    def user(self, name: str) -> User:
+        fields = mapping(self._ask("USER", "GET", name))
+        devices = [mapping(device) for device in listed(self._ask("DEVICE", "LIST", name))]
+        return User(
+            name=str(fields["name"]),
+            state=str(fields["state"]),
+            realm=str(fields["realm"]),
+            failures=number(fields["failures"]),
+            locked_until_ms=number(fields["locked_until_ms"]) or None,
+            last_failure_ms=number(fields["last_failure_ms"]) or None,
+            devices=tuple(device_view(device) for device in devices),
+        )
+
+    def users(self, after: str, count: int) -> list[str]:
+        words = ["AFTER", after] if after else []
+        return [str(name) for name in listed(self._ask("USER", "LIST", *words, "COUNT", count))]
+
+    def remove_user(self, name: str) -> None:
+        self._ask("USER", "REMOVE", name)
+
+    def unlock(self, name: str, by: str) -> None:
+        self._ask("USER", "UNLOCK", name, "BY", by)
+
+    def add_device(self, user: str, device: Device, serial: str | None) -> str:
+        words: list[str | int] = ["DEVICE", "ADD", user, device.kind.upper()]
+        words += ["KEY", device.key.hex(), "DIGITS", device.digits, "ALGORITHM", device.algorithm]
+        if device.kind == "totp":
+            words += ["PERIOD", device.period, "WINDOW", *device.window]
+            words += ["DRIFT", device.drift_max, "T0", device.t0]
+        else:
+            words += ["COUNTER", device.counter, "LOOKAHEAD", device.look_ahead]
+        if serial is not None:
+            words += ["SERIAL", serial]
+        return str(self._ask(*words))
+
+    def remove_device(self, user: str, serial: str) -> None:
+        self._ask("DEVICE", "REMOVE", user, serial)
+
+    def resync(self, user: str, first: str, second: str, serial: str) -> Answer:
+        verdict = self._ask("DEVICE", "RESYNC", user, serial, first, second)
+        return Answer(Code[str(verdict)], serial, 0)
+
+    def verify(self, user: str, response: str, platform: str, serial: str | None) -> Answer:
+        words = ["DEVICE", serial] if serial is not None else []
+        reply = self._ask("VERIFY", user, response, "PLATFORM", platform, *words, "DETAIL")
+        fields = mapping(reply)
+        device = str(fields["device"]) if fields.get("device") else None
+        wait_ms = number(fields["retry_after_ms"])
+        return Answer(Code[str(fields["verdict"])], device, wait_ms)
+
+    def rotate_key(self) -> None:
+        self._ask("KEY", "ROTATE")
+
+    def accept_clock(self, by: str) -> None:
+        self._ask("CLOCK", "ACCEPT", "BY", by)
+
+
+def device_view(fields: dict[str, Reply]) -> DeviceView:
+    back, forward = listed(fields["window"])
+    return DeviceView(
+        serial=str(fields["serial"]),
+        kind=str(fields["kind"]),
+        state=str(fields["state"]),
+        algorithm=str(fields["algorithm"]),
+        digits=number(fields["digits"]),
+        period=number(fields["period"]),
+        t0=number(fields["t0"]),
+        window=(number(back), number(forward)),
+        look_ahead=number(fields["look_ahead"]),
+        drift_max=number(fields["drift_max"]),
+        moving=number(fields["moving"]),
+        drift=number(fields["drift"]),
+        failures=number(fields["failures"]),
+        capped=bool(number(fields["capped"])),
+    )
+
+
+def listed(reply: Reply) -> list[Reply]:
+    if not isinstance(reply, list):
+        raise Error("the daemon's answer is not a list")
+    return reply
+
+
+def mapping(reply: Reply) -> dict[str, Reply]:
+    """A map, which RESP2 writes as a flat array."""
+    flat = listed(reply)
+    return {str(name): value for name, value in zip(flat[::2], flat[1::2], strict=True)}
+
+
+def number(reply: Reply) -> int:
+    if reply is None:
+        return 0
+    if not isinstance(reply, int | str):
+        raise Error("the daemon's answer holds no number where one must be")
+    return int(reply)

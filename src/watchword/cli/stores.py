@@ -1,0 +1,161 @@
+"""`watchword init, serve, config, key, clock`: the store, the daemon over it, and their keeping."""
+
+import getpass
+from dataclasses import replace
+
+import click
+
+from watchword import Engine
+from watchword.cli.doors import enter, is_store
+from watchword.cli.options import common_options, settings
+from watchword.cli.words import Verb, Verbs, note, tell
+from watchword.errors import Exists
+from watchword.serve.config import TEMPLATE
+
+__all__ = ["clock", "config", "init", "key", "serve"]
+
+
+@click.command(cls=Verb)
+@common_options
+def init() -> None:
+    """
+    usage: watchword init [--store PATH] [--config FILE]
+
+    Makes a new, empty store: a directory, and beside it the key that opens it. Whoever has both
+    has every device's key; keep copies of them apart.
+
+    --store PATH     the store's directory
+    --config FILE    the daemon's settings; they may name the store, its key and its policy
+
+    try:
+        watchword init
+        watchword user add alice
+    """
+    chosen = settings()
+    store = chosen.store
+    if is_store(chosen):
+        raise Exists(f"there is a store at {store} already", hint="name another with --store")
+    Engine.open(store, chosen.key, chosen.policy).close()
+    note(f"a new store at {store}")
+    if chosen.key is None:
+        note(f"its key is {store}.key: without it the store cannot be opened, so keep a copy safe")
+
+
+@click.command(cls=Verb)
+@click.option("--unlocked-memory", is_flag=True)
+@common_options
+def serve(unlocked_memory: bool) -> None:
+    """
+    usage: watchword serve [--config FILE] [--store PATH] [--unlocked-memory]
+
+    Answers gateways on TCP until SIGTERM: any Redis client library is a client. The other verbs
+    then ask this daemon. Makes the store when there is none.
+
+    --config FILE        settings, as `watchword config show` prints them
+    --store PATH         the store's directory, over what the file says
+    --unlocked-memory    serve even where memory cannot be locked, so that keys may reach the swap
+
+    try:
+        watchword serve &
+        redis-cli -p 4001 VERIFY alice 123456
+    """
+    from watchword.serve.daemon import run  # the loop and its library, only where they serve
+
+    chosen = settings()
+    if unlocked_memory:
+        chosen = replace(chosen, unlocked_memory=True)
+    click.get_current_context().exit(run(chosen))
+
+
+@click.group(cls=Verbs)
+def config() -> None:
+    """
+    usage: watchword config show
+
+        show    every setting of the daemon, with its default and what it means
+
+    try:
+        watchword config show > watchword.toml
+        watchword serve --config watchword.toml
+    """
+
+
+@config.command(cls=Verb)
+def show() -> None:
+    """
+    usage: watchword config show
+
+    Prints a settings file that changes nothing: every line is a default, with what it means.
+
+    try:
+        watchword config show > watchword.toml
+        watchword serve --config watchword.toml
+    """
+    tell(TEMPLATE.removesuffix("\n"))
+
+
+@click.group(cls=Verbs)
+def key() -> None:
+    """
+    usage: watchword key rotate
+
+        rotate    encrypt the store under a new key, while logins go on
+
+    try:
+        watchword key rotate
+    """
+
+
+@key.command(cls=Verb)
+@common_options
+def rotate() -> None:
+    """
+    usage: watchword key rotate
+
+    Makes a new key for the store's contents and encrypts every page under it, while logins go on.
+    The key file stays: it guards the keys inside.
+
+    --store PATH     the store's directory
+    --config FILE    the daemon's settings
+
+    try:
+        watchword key rotate
+    """
+    with enter() as door:
+        door.rotate_key()
+    note("the store is encrypted under a new key")
+
+
+@click.group(cls=Verbs)
+def clock() -> None:
+    """
+    usage: watchword clock accept [--by WHO]
+
+        accept    believe the clock again after it has jumped
+
+    try:
+        watchword clock accept
+    """
+
+
+@clock.command(cls=Verb)
+@click.option("--by", metavar="WHO", default=None)
+@common_options
+def accept(by: str | None) -> None:
+    """
+    usage: watchword clock accept [--by WHO]
+
+    After the clock has jumped by more than a minute, or a store was away for more than a week,
+    every login is answered BUSY until the clock is right again or somebody says that it is. The
+    journal keeps who said so.
+
+    --by WHO         who says so; else your login name
+    --store PATH     the store's directory
+    --config FILE    the daemon's settings
+
+    try:
+        date && watchword clock accept --by "desk 4"
+    """
+    with enter() as door:
+        door.accept_clock(by or getpass.getuser())
+    note("the clock is accepted as it is")

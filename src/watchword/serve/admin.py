@@ -1,0 +1,304 @@
+"""Administration, on the 0600 socket `admin.sock` in the store's directory.
+
+    USER ADD name [STATE s] [REALM r]      USER SET name [STATE s] [REALM r]
+    USER GET name                          USER LIST [AFTER name] [COUNT n]
+    USER REMOVE name                       USER UNLOCK name [BY who]
+    DEVICE ADD user TOTP|HOTP KEY hex | BASE32 text [SERIAL s] [DIGITS n] [ALGORITHM a]
+               TOTP: [PERIOD s] [WINDOW back forward] [DRIFT n] [T0 s]
+               HOTP: [COUNTER n] [LOOKAHEAD n]
+    DEVICE GET user serial                 DEVICE LIST user
+    DEVICE SET user serial STATE s         DEVICE RESYNC user serial code code
+    DEVICE REMOVE user serial              KEY ROTATE               CLOCK ACCEPT [BY who]
+
+The rules: the kernel says who is at the other end, and only root and the daemon's own user may
+speak; an act runs on a thread of its own while the loop goes on, and is answered when it is
+durable; a key comes in and never goes out, into a reply or a message.
+"""
+
+import asyncio
+import base64
+import binascii
+import os
+import socket
+import struct
+import sys
+import traceback
+from asyncio import Future, Transport
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from typing import Any
+
+from watchword.devices.device import Device
+from watchword.engine import Engine
+from watchword.errors import Error, Exists, InvalidArgument, NotFound
+from watchword.serve import limits
+from watchword.serve.commands import Client, Commands, arity
+from watchword.serve.resp import Refusal, Reply, Simple, encode
+
+__all__ = ["Admin"]
+
+OK = Simple("OK")
+BY = "the administration socket"  # who did it, when nobody says
+COUNTS = ("DIGITS", "PERIOD", "DRIFT", "T0", "COUNTER", "LOOKAHEAD")
+FIGURES = {
+    "DIGITS": "digits",
+    "ALGORITHM": "algorithm",
+    "PERIOD": "period",
+    "WINDOW": "window",
+    "DRIFT": "drift_max",
+    "T0": "t0",
+    "COUNTER": "counter",
+    "LOOKAHEAD": "look_ahead",
+}
+OF_KIND = {
+    "TOTP": ("DIGITS", "ALGORITHM", "PERIOD", "WINDOW", "DRIFT", "T0"),
+    "HOTP": ("DIGITS", "ALGORITHM", "COUNTER", "LOOKAHEAD"),
+}
+PEER = struct.Struct("3i")  # struct ucred: process, user, group
+
+
+class Misuse(Exception):
+    """The command is not one: the refusal is the reply."""
+
+
+class Admin(Commands):
+    """What the administration socket gives its connections: every verb of an operator."""
+
+    acts = True
+
+    def __init__(
+        self,
+        engine: Engine,
+        worker: ThreadPoolExecutor,
+        gateway: int,
+        facts: Callable[[], dict[str, object]],
+    ) -> None:
+        super().__init__(gateway, True, facts)
+        self._engine = engine
+        self._worker = worker
+
+    def admits(self, transport: Transport) -> bool:
+        """Root, or the user the daemon runs as: whoever else got at the socket hears nothing."""
+        peer = transport.get_extra_info("socket")
+        found = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, PEER.size)
+        _, user, _ = PEER.unpack(found)
+        return user in (0, os.geteuid())
+
+    def answer(self, client: Client, args: list[bytes]) -> bytes | Future[bytes]:
+        name = args[0].upper()
+        verbs = {b"USER": USER, b"DEVICE": DEVICE, b"KEY": KEY, b"CLOCK": CLOCK}.get(name)
+        if verbs is None:
+            return super().answer(client, args)
+        loop = asyncio.get_running_loop()
+        return loop.run_in_executor(self._worker, self._act, verbs, args, client.protocol)
+
+    def _act(self, verbs: dict[str, "Verb"], args: list[bytes], protocol: int) -> bytes:
+        """One act and its reply, on the worker's thread."""
+        reply: Reply
+        try:
+            words = [word.decode() for word in args]
+            reply = self._reply(verbs, words)
+        except UnicodeDecodeError:
+            reply = Refusal("ERR an argument is not UTF-8")
+        except Misuse as misuse:
+            reply = Refusal(str(misuse))
+        except NotFound as error:
+            reply = Refusal(f"NOTFOUND {error.args[0]}")
+        except Exists as error:
+            reply = Refusal(f"EXISTS {error.args[0]}")
+        except Error as error:
+            reply = Refusal(f"ERR {error.args[0]}")
+        except Exception as error:
+            # Whatever it was, it is ours. The frames say where; the values stay where they are.
+            traceback.print_tb(error.__traceback__, file=sys.stderr)
+            print(f"watchword: {type(error).__name__} in an act", file=sys.stderr)
+            reply = Refusal("ERR internal error, see the daemon's log")
+        return encode(reply, protocol)
+
+    def _reply(self, verbs: dict[str, "Verb"], words: list[str]) -> Reply:
+        name = words[0].lower()
+        if len(words) < 2:
+            raise Misuse(arity(name))
+        verb = verbs.get(words[1].upper())
+        if verb is None:
+            raise Misuse(f"ERR unknown subcommand '{words[1]}', one of {', '.join(verbs)}")
+        needed, run = verb
+        if len(words) < 2 + needed:
+            raise Misuse(arity(f"{name}|{words[1]}"))
+        return run(self._engine, words[2:])
+
+
+Verb = tuple[int, Callable[[Engine, list[str]], Reply]]
+
+
+def options(words: Sequence[str], legal: Sequence[str]) -> dict[str, Any]:
+    """NAME value ..., each at most once; WINDOW takes two values, counts are whole numbers."""
+    found: dict[str, Any] = {}
+    at = 0
+    while at < len(words):
+        name = words[at].upper()
+        taken = 3 if name == "WINDOW" else 2
+        if name not in legal or name in found or at + taken > len(words):
+            raise Misuse(f"ERR syntax error, options are {', '.join(legal)}, each at most once")
+        if name == "WINDOW":
+            found[name] = (whole(name, words[at + 1]), whole(name, words[at + 2]))
+        else:
+            word = words[at + 1]
+            found[name] = whole(name, word) if name in COUNTS or name == "COUNT" else word
+        at += taken
+    return found
+
+
+def whole(name: str, word: str) -> int:
+    if not word.isascii() or not word.removeprefix("-").isdecimal() or len(word) > 20:
+        raise InvalidArgument(f"{name} is a whole number")
+    return int(word)
+
+
+def no_more(words: Sequence[str]) -> None:
+    if words:
+        raise Misuse("ERR syntax error")
+
+
+# ---- users ----
+
+
+def user_add(engine: Engine, words: list[str]) -> Reply:
+    given = options(words[1:], ("STATE", "REALM"))
+    engine.add_user(words[0], given.get("STATE", "open"), given.get("REALM", "live"))
+    return OK
+
+
+def user_get(engine: Engine, words: list[str]) -> Reply:
+    no_more(words[1:])
+    user = engine.user(words[0])
+    return {
+        "name": user.name,
+        "state": user.state,
+        "realm": user.realm,
+        "failures": user.failures,
+        "locked_until_ms": user.locked_until_ms or 0,
+        "last_failure_ms": user.last_failure_ms or 0,
+        "devices": [view.serial for view in user.devices],
+    }
+
+
+def user_set(engine: Engine, words: list[str]) -> Reply:
+    given = options(words[1:], ("STATE", "REALM"))
+    engine.set_user(words[0], state=given.get("STATE"), realm=given.get("REALM"))
+    return OK
+
+
+def user_remove(engine: Engine, words: list[str]) -> Reply:
+    no_more(words[1:])
+    engine.remove_user(words[0])
+    return OK
+
+
+def user_unlock(engine: Engine, words: list[str]) -> Reply:
+    engine.unlock(words[0], by=options(words[1:], ("BY",)).get("BY", BY))
+    return OK
+
+
+def user_list(engine: Engine, words: list[str]) -> Reply:
+    given = options(words, ("AFTER", "COUNT"))
+    count = given.get("COUNT", limits.NAMES_PER_LIST_MAX)
+    if not 1 <= count <= limits.NAMES_PER_LIST_MAX:
+        raise InvalidArgument(f"COUNT is 1 to {limits.NAMES_PER_LIST_MAX}")
+    return engine.users(given.get("AFTER", ""), count)
+
+
+# ---- devices ----
+
+
+def device_add(engine: Engine, words: list[str]) -> Reply:
+    user, kind = words[0], words[1].upper()
+    if kind not in OF_KIND:
+        raise Misuse("ERR a device is TOTP or HOTP")
+    given = options(words[2:], ("KEY", "BASE32", "SERIAL", *OF_KIND[kind]))
+    serial = given.pop("SERIAL", None)
+    key = device_key(given.pop("KEY", None), given.pop("BASE32", None))
+    figures = {FIGURES[name]: figure for name, figure in given.items()}
+    make = Device.totp if kind == "TOTP" else Device.hotp
+    return engine.add_device(user, make(key, **figures), serial)
+
+
+def device_key(hex_digits: str | None, base32: str | None) -> bytes:
+    """The key as bytes. No message repeats any of it."""
+    if (hex_digits is None) == (base32 is None):
+        raise Misuse("ERR syntax error, one of KEY hex and BASE32 text is needed")
+    try:
+        if hex_digits is not None:
+            return bytes.fromhex(hex_digits)
+        text = str(base32).upper().rstrip("=")
+        return base64.b32decode(text + "=" * (-len(text) % 8))
+    except (ValueError, binascii.Error):
+        raise InvalidArgument("the key is not written as it is said to be") from None
+
+
+def device_get(engine: Engine, words: list[str]) -> Reply:
+    no_more(words[2:])
+    for view in engine.user(words[0]).devices:
+        if view.serial == words[1]:
+            return asdict(view)
+    raise NotFound(f"user {words[0]!r} has no device {words[1]!r}")
+
+
+def device_list(engine: Engine, words: list[str]) -> Reply:
+    no_more(words[1:])
+    return [asdict(view) for view in engine.user(words[0]).devices]
+
+
+def device_set(engine: Engine, words: list[str]) -> Reply:
+    given = options(words[2:], ("STATE",))
+    if not given:
+        raise Misuse("ERR syntax error, STATE is needed")
+    engine.set_device(words[0], words[1], state=given["STATE"])
+    return OK
+
+
+def device_resync(engine: Engine, words: list[str]) -> Reply:
+    no_more(words[4:])
+    verdict = engine.resync(words[0], words[2], words[3], device=words[1])
+    return Simple(verdict.code.name)
+
+
+def device_remove(engine: Engine, words: list[str]) -> Reply:
+    no_more(words[2:])
+    engine.remove_device(words[0], words[1])
+    return OK
+
+
+# ---- the store and its clock ----
+
+
+def key_rotate(engine: Engine, words: list[str]) -> Reply:
+    no_more(words)
+    engine.rotate_key()
+    return OK
+
+
+def clock_accept(engine: Engine, words: list[str]) -> Reply:
+    return engine.accept_clock(by=options(words, ("BY",)).get("BY", BY))
+
+
+# How many words each needs at least.
+USER: dict[str, Verb] = {
+    "ADD": (1, user_add),
+    "GET": (1, user_get),
+    "SET": (1, user_set),
+    "REMOVE": (1, user_remove),
+    "UNLOCK": (1, user_unlock),
+    "LIST": (0, user_list),
+}
+DEVICE: dict[str, Verb] = {
+    "ADD": (2, device_add),
+    "GET": (2, device_get),
+    "LIST": (1, device_list),
+    "SET": (2, device_set),
+    "RESYNC": (4, device_resync),
+    "REMOVE": (2, device_remove),
+}
+KEY: dict[str, Verb] = {"ROTATE": (0, key_rotate)}
+CLOCK: dict[str, Verb] = {"ACCEPT": (0, clock_accept)}

@@ -1,0 +1,222 @@
+"""The daemon's life: open the store, listen, serve until told or until the store fails, stop.
+
+The rule: whatever was answered is durable, and whatever was not was never promised. SIGTERM and
+SIGINT stop accepting, finish the open turn, answer it and close the store; a commit that fails ends
+everything at once, with a message and exit code 1.
+"""
+
+import asyncio
+import contextlib
+import ctypes
+import os
+import resource
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from importlib import metadata
+
+import uvloop
+
+from watchword._engine import Clients, Gather, kernel_in_use
+from watchword.engine import Engine
+from watchword.errors import Error, StoreFailed
+from watchword.lifecycle import names_packed
+from watchword.serve import limits
+from watchword.serve.admin import Admin
+from watchword.serve.commands import Commands
+from watchword.serve.config import Config
+
+__all__ = ["ADMIN_SOCKET", "run"]
+
+ADMIN_SOCKET = "admin.sock"
+GATEWAYS = ("tcp", "admin")  # who asked, in the journal; a door's gateway is an index into it
+PR_SET_DUMPABLE = 4
+
+
+def say(text: str) -> None:
+    print(f"watchword: {text}", file=sys.stderr, flush=True)
+
+
+def run(config: Config, ready: Callable[[str, int], None] | None = None) -> int:
+    """Serves until a signal or the store's failure. Returns the exit code: 0, or 1 for a failure.
+
+    ready(host, port) is called once connections are accepted. Errors: whatever Engine.open raises,
+    and Error when an address cannot be listened on or memory cannot be locked.
+    """
+    protect()
+    connections_max = raise_file_limit()
+    engine = Engine.open(config.store, config.key, config.policy)
+    try:
+        if engine._keeper is not None:
+            engine._keeper.pass_seconds = config.page_interval_ms / 1000
+        if not engine.memory_locked:
+            if not config.unlocked_memory:
+                raise Error(
+                    "the system does not let memory be locked, so keys could reach the swap",
+                    hint="raise the limit on locked memory, or set unlocked_memory = true",
+                )
+            say("warning: memory is not locked, keys could reach the swap")
+        if engine.clock_doubt:
+            say(f"warning: {engine.clock_doubt}: every login is BUSY until the clock is accepted")
+        return Daemon(config, engine, connections_max).run(ready)
+    finally:
+        with contextlib.suppress(StoreFailed):  # it was said when it happened
+            engine.close()
+
+
+def protect() -> None:
+    """No core dump, and no other process of this user may read our memory."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
+def raise_file_limit() -> int:
+    """Asks for all the open files there are; returns how many connections they allow."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = limits.CONNECTIONS_MAX + limits.FILES_SPARE
+    soft = wanted if most == resource.RLIM_INFINITY else min(wanted, most)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, most))
+    allowed = soft - limits.FILES_SPARE
+    if allowed < limits.CONNECTIONS_MAX:
+        say(f"warning: open files are limited to {soft}, so connections to {allowed}")
+    return max(1, min(limits.CONNECTIONS_MAX, allowed))
+
+
+class Daemon:
+    """One engine, one loop, two listening sockets."""
+
+    def __init__(self, config: Config, engine: Engine, connections_max: int) -> None:
+        self._config = config
+        self._engine = engine
+        self._connections_max = connections_max
+        self._began_s = time.monotonic()
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="watchword-acts")
+        self._signals = 0
+        self._failed: BaseException | None = None
+
+    def run(self, ready: Callable[[str, int], None] | None) -> int:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(self._serve(ready))
+        self._worker.shutdown()
+        if self._failed is None:
+            say("stopped")
+            return 0
+        say(f"the store failed: {self._failed.args[0] if self._failed.args else self._failed}")
+        say("hint: nothing unanswered was promised; see to the disk and start again")
+        return 1
+
+    async def _serve(self, ready: Callable[[str, int], None] | None) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._stopping = self._loop.create_future()
+        gather = Gather(self._engine)
+        gather.names, gather.gateways = names_packed(GATEWAYS), len(GATEWAYS)
+        self._clients = Clients(gather, self._loop, limits, self._connections_max)
+        self._gather = gather
+        self._engine._at_end.append(self._end)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._loop.add_signal_handler(number, self._signalled)
+        listening = [await self._listen_unix(), await self._listen_tcp()]
+        self._sweep()
+        if ready is not None:
+            ready(*self._address)
+        say(f"serving {self._config.store} on {self._address[0]}:{self._address[1]}")
+        try:
+            await self._stopping
+        finally:
+            for server in listening:
+                server.close()
+            with contextlib.suppress(OSError):
+                os.unlink(os.path.join(self._config.store, ADMIN_SOCKET))
+        if self._failed is None:
+            await self._drain()
+        self._clients.abort()
+
+    # ---- listening ----
+
+    async def _listen_tcp(self) -> asyncio.Server:
+        door = Commands(GATEWAYS.index("tcp"), self._config.reasons, self._facts)
+        host, port = self._config.address()
+        try:
+            server = await self._loop.create_server(
+                lambda: self._clients.connect(door), host, port, backlog=limits.LISTEN_BACKLOG
+            )
+        except OSError as error:
+            raise Error(
+                f"cannot listen on {host}:{port}: {os.strerror(error.errno or 0)}",
+                hint="another daemon may be running; `listen` takes another port",
+            ) from None
+        self._address = server.sockets[0].getsockname()[:2]
+        return server
+
+    async def _listen_unix(self) -> asyncio.Server:
+        """The administration socket: born with its mode, over what a killed daemon left behind."""
+        door = Admin(self._engine, self._worker, GATEWAYS.index("admin"), self._facts)
+        path = os.path.join(self._config.store, ADMIN_SOCKET)
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        before = os.umask(0o177)
+        try:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
+            listener.bind(path)
+        except OSError as error:
+            listener.close()
+            raise Error(
+                f"cannot make the administration socket {path}: {error}",
+                hint="a store's path may have some 90 bytes" if len(path) > 100 else "",
+            ) from None
+        finally:
+            os.umask(before)
+        return await self._loop.create_unix_server(
+            lambda: self._clients.connect(door), sock=listener, backlog=limits.LISTEN_BACKLOG
+        )
+
+    # ---- while serving ----
+
+    def _sweep(self) -> None:
+        self._clients.sweep(self._loop.time())
+        self._loop.call_later(limits.SWEEP_SECONDS, self._sweep)
+
+    def _facts(self) -> dict[str, object]:
+        """INFO's own section. No count here tells one refusal from another."""
+        return {
+            "watchword_version": metadata.version("watchword"),
+            "uptime_in_seconds": int(time.monotonic() - self._began_s),
+            "connected_clients": len(self._clients),
+            "total_connections_received": self._clients.accepted,
+            "rejected_connections": self._clients.refused,
+            "total_commands_processed": self._clients.commands,
+            "attempts": self._gather.attempts,
+            "turns": self._gather.turns,
+            "kernel": kernel_in_use(),
+        }
+
+    # ---- stopping ----
+
+    def _signalled(self) -> None:
+        self._signals += 1
+        if self._signals > 1:
+            self._clients.abort()
+        elif not self._stopping.done():
+            self._stopping.set_result(None)
+
+    def _end(self, error: BaseException) -> None:
+        """The engine has ended, as told from any thread."""
+
+        def stop() -> None:
+            self._failed = self._failed or error
+            self._clients.abort()
+            if not self._stopping.done():
+                self._stopping.set_result(None)
+
+        with contextlib.suppress(RuntimeError):  # the loop has already closed
+            self._loop.call_soon_threadsafe(stop)
+
+    async def _drain(self) -> None:
+        """Everyone who is owed an answer gets it, within limits."""
+        drained = self._loop.create_future()
+        self._clients.drain(lambda: drained.done() or drained.set_result(None))
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(drained, limits.DRAIN_SECONDS_MAX)
