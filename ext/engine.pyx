@@ -188,14 +188,17 @@ if os.environ.get("WATCHWORD_KERNEL"):
 # ---- memory that holds secrets ----------------------------------------------------------------------
 
 cdef class Region:
-    """Zeroed memory of our own: private, not dumped, locked where allowed, wiped at the end."""
+    """Zeroed memory of our own: private and not dumped; with keys in it locked too, where the
+    system allows, and wiped at the end."""
 
     cdef void *at
     cdef size_t size
     cdef readonly bint locked
+    cdef bint keys
     cdef int pid
 
-    def __cinit__(self, size_t size):
+    def __cinit__(self, size_t size, bint keys=False):
+        self.keys = keys
         self.size = max(<size_t>4096, (size + 4095) & ~<size_t>4095)
         self.pid = getpid()
         self.at = mmap(NULL, self.size, PROT_READ | PROT_WRITE,
@@ -207,7 +210,7 @@ cdef class Region:
 
     cdef void _advise(self):
         # Locked as pages are touched: a table is as large as its capacity, resident as it is used.
-        self.locked = mlock2(self.at, self.size, MLOCK_ONFAULT) == 0
+        self.locked = self.keys and mlock2(self.at, self.size, MLOCK_ONFAULT) == 0
         madvise(self.at, self.size, MADV_DONTDUMP)
         if self.size >= <size_t>(4 << 20):
             madvise(self.at, self.size, MADV_HUGEPAGE)
@@ -227,7 +230,7 @@ cdef class Region:
     def __dealloc__(self):
         if self.at == NULL:
             return
-        if self.pid == getpid():  # a fork's copy is not ours to wipe: it would cost its memory
+        if self.keys and self.pid == getpid():  # wiping a fork's copy would only cost memory
             ww_wipe(self.at, self.size)
         munmap(self.at, self.size)
 
@@ -254,27 +257,28 @@ cdef class Batch:
 
     cdef ww_batch b
     cdef uint32_t cap
+    cdef Region texts
     cdef uint8_t *arena
-    cdef uint32_t arena_used, arena_cap
+    cdef uint32_t arena_used
     cdef readonly int64_t now_ms
 
     def __cinit__(self, uint32_t cap=WW_BATCH_ATTEMPTS_MAX):
         self.cap = cap
-        self.arena_cap = cap * (WW_NAME_BYTES_MAX + 2 * WW_RESPONSE_BYTES_MAX + WW_SERIAL_BYTES_MAX)
+        self.texts = Region(
+            cap * (WW_NAME_BYTES_MAX + 2 * WW_RESPONSE_BYTES_MAX + WW_SERIAL_BYTES_MAX))
+        self.arena = <uint8_t *>self.texts.at
         self.b.attempts = <ww_attempt *>malloc(cap * sizeof(ww_attempt))
         self.b.records = <ww_record *>malloc(
             cap * <size_t>(WW_RECORD_UNITS_PER_ATTEMPT_MAX * WW_RECORD_BYTES))
-        self.arena = <uint8_t *>malloc(self.arena_cap)
-        if self.b.attempts == NULL or self.b.records == NULL or self.arena == NULL:
+        if self.b.attempts == NULL or self.b.records == NULL:
             raise MemoryError
         self.b.bytes = self.arena
 
     def __dealloc__(self):
-        if self.arena != NULL:
+        if self.texts is not None:
             ww_wipe(self.arena, self.arena_used)
         free(self.b.attempts)
         free(self.b.records)
-        free(self.arena)
 
     def __len__(self):
         return self.b.count
@@ -430,6 +434,14 @@ cdef class Batch:
         self.clear()
 
 
+def expect_texts(texts):
+    """Raises InvalidArgument unless every entry is str or bytes: told before anything is done."""
+    for text in texts:
+        if not (PyUnicode_Check(text) or isinstance(text, bytes)):
+            raise InvalidArgument(
+                f"names and responses are str or bytes, not {type(text).__name__}")
+
+
 def pack_address(address):
     """16 bytes of an IP address: IPv4 mapped into IPv6, IPv6 to its /64. Errors: InvalidArgument."""
     try:
@@ -478,15 +490,14 @@ cdef class Core:
     cdef ww_policy p
     cdef Region users_region, wides_region, cold_region, index_region, deep_region
     cdef Region decoys_region, sources_region
-    cdef list regions
 
     def __cinit__(self, bytes name_key):
         if len(name_key) != 16:
             raise InvalidArgument("name_key is 16 bytes")
         memcpy(self.t.name_key, PyBytes_AS_STRING(name_key), 16)
-        self.users_region = Region(WW_PAGE_USERS * sizeof(ww_user))
-        self.wides_region = Region(64 * sizeof(ww_wide))
-        self.cold_region = Region(1 << 16)
+        self.users_region = Region(WW_PAGE_USERS * sizeof(ww_user), keys=True)
+        self.wides_region = Region(64 * sizeof(ww_wide), keys=True)
+        self.cold_region = Region(1 << 16, keys=True)
         self.index_region = Region(4096 * 8)
         self.decoys_region = Region(WW_DECOYS * sizeof(ww_decoy))
         self.sources_region = Region(WW_SOURCES * sizeof(ww_source))
@@ -512,9 +523,9 @@ cdef class Core:
 
     @property
     def memory_locked(self):
-        """Whether the system let every table be kept out of swap."""
-        return (self.users_region.locked and self.wides_region.locked and self.cold_region.locked
-                and self.index_region.locked and self.decoys_region.locked)
+        """Whether the system let every table with keys in it be kept out of swap."""
+        return (self.users_region.locked and self.wides_region.locked
+                and self.cold_region.locked)
 
     @property
     def users_live(self):

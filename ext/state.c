@@ -466,13 +466,28 @@ int ww_spec_legal(const ww_spec *s)
            (!totp || (s->period_s >= 1 && s->period_s <= WW_PERIOD_SECONDS_MAX));
 }
 
+int ww_spec_read(const ww_record *r, ww_spec *s)
+{
+    const uint8_t *tail = (const uint8_t *)(r + 1);
+    size_t room = r->tail * (size_t)WW_RECORD_BYTES;
+    memset(s, 0, sizeof *s);
+    if (room < WW_SPEC_HEAD_BYTES)
+        return -1;
+    memcpy(s, tail, WW_SPEC_HEAD_BYTES);
+    if (!ww_spec_legal(s) || WW_SPEC_HEAD_BYTES + (size_t)s->key_len + s->serial_len > room)
+        return -1;
+    memcpy(s->key, tail + WW_SPEC_HEAD_BYTES, s->key_len);
+    memcpy(s->serial, tail + WW_SPEC_HEAD_BYTES + s->key_len, s->serial_len);
+    return 0;
+}
+
 static int device_add(ww_tables *t, ww_user *u, const ww_record *r)
 {
-    const ww_spec *spec = (const ww_spec *)(const void *)(r + 1);
-    if (r->tail * (size_t)WW_RECORD_BYTES != sizeof *spec || !ww_spec_legal(spec) ||
-        u->devices >= WW_DEVICES_PER_USER_MAX)
+    ww_spec spec;
+    if (ww_spec_read(r, &spec) || u->devices >= WW_DEVICES_PER_USER_MAX)
         return -1;
-    ww_device *d = ww_device_place(t, u, spec);
+    ww_device *d = ww_device_place(t, u, &spec);
+    ww_wipe(&spec, sizeof spec);
     d->number = r->device;
     d->moving = r->moving;
     if (t->device_next <= r->device)

@@ -132,18 +132,20 @@ typedef struct {
     uint32_t lock_ms;            /* with LOCK; for the acts: bytes of text in the tail           */
 } ww_record;
 
-/* The tail of DEVICE_ADD: a device as enrolled. 256 bytes, eight units. */
+/* A device as enrolled. In a journal the tail of DEVICE_ADD: the first WW_SPEC_HEAD_BYTES as they
+ * stand here, then key_len bytes of key and serial_len of serial. */
 typedef struct {
     uint8_t kind, hash, digits, state;
     uint8_t back, forward, look_ahead, drift_max;
     uint16_t period_s;
     uint8_t key_len, serial_len;
-    uint32_t spare0;
+    uint32_t spare;
     int64_t t0_s;
     uint8_t key[WW_KEY_BYTES_MAX];
     uint8_t serial[WW_SERIAL_BYTES_MAX];
-    uint8_t spare1[72];
 } ww_spec;
+
+enum { WW_SPEC_HEAD_BYTES = 24 };
 
 /* One journal row, before it is sealed: this header, the gateways' names (one length byte each,
  * padded together to 32), then the records. */
@@ -374,6 +376,7 @@ uint32_t ww_decide(const ww_tables *t, const ww_policy *p, ww_attempt *a, const 
  * user, one wide device, and cold bytes for names, keys and serials: the door sees to room. */
 int ww_apply(ww_tables *t, const ww_record *r, int64_t now_ms, ww_streak *streak, uint32_t *deep);
 int ww_spec_legal(const ww_spec *s);
+int ww_spec_read(const ww_record *r, ww_spec *s);          /* -1: not a legal enrolment             */
 /* A device's line, midstates and cold texts from its enrolment; number and state are the caller's. */
 ww_device *ww_device_place(ww_tables *t, ww_user *u, const ww_spec *spec);
 

@@ -182,7 +182,7 @@ TABLES: dict[str, tuple[dict[str, Any], list[Device], str]] = {
         30  alice  338314+254676  device=T1 ACCEPTED   NONE     0  6  4  0  0
         60  alice  287922         -         ACCEPTED   NONE     0  7  4  0  0
         60  alice  162583+399871  device=T1 ACCEPTED   NONE     0  9  5  0  0
-        60  alice  162583+399871  device=T1 REJECTED   WRONG    0  9  5  1  1
+        60  alice  162583+399871  device=T1 REJECTED   REPLAYED 0  9  5  1  1
         """),
     "resynchronisation while locked is refused and used up": (
         {"lockout_failures": 1}, [Device("hotp", KEY, "H1")], """

@@ -42,12 +42,12 @@ LONG = {
 
 # What the C core may take from outside: values, widths, intrinsics, and moving bytes.
 INCLUDES = {
-    "arm_neon.h", "assert.h", "cpuid.h", "immintrin.h", "limits.h", "stdalign.h", "stdbool.h",
-    "stddef.h", "stdint.h", "string.h", "valgrind/memcheck.h",
+    "arm_neon.h", "assert.h", "cpuid.h", "emmintrin.h", "immintrin.h", "limits.h", "stdalign.h",
+    "stdbool.h", "stddef.h", "stdint.h", "string.h", "valgrind/memcheck.h",
 }  # fmt: skip
 CALLS = {
-    "memchr", "memcmp", "memcpy", "memmove", "memset", "__assert_fail", "__stack_chk_fail",
-    "__cpu_model", "__cpu_indicator_init", "_GLOBAL_OFFSET_TABLE_",
+    "bcmp", "memchr", "memcmp", "memcpy", "memmove", "memset", "strchr", "strcmp", "strlen",
+    "__assert_fail", "__stack_chk_fail", "_GLOBAL_OFFSET_TABLE_",
 }  # fmt: skip
 
 

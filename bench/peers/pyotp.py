@@ -20,7 +20,8 @@ class Peer:
     def decide(self, users: list[int], codes: list[str], time_s: int) -> bytes:
         now, devices = datetime.fromtimestamp(time_s, UTC), self.devices
         return bytes(
-            devices[user].verify(code, now, 1) for user, code in zip(users, codes, strict=True)
+            devices[user].verify(code, for_time=now, valid_window=1)
+            for user, code in zip(users, codes, strict=True)
         )
 
     def close(self) -> None:

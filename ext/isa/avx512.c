@@ -2,7 +2,8 @@
  * rounds are in lanes/.
  *
  * Rotations are one instruction (vprold, vprolq), and so is any function of three words
- * (vpternlogd): a look at the compiler's output must find both.
+ * (vpternlogd): a look at the compiler's output must find both. Sums of three stay operators: the
+ * compiler finds their instruction too, and folds those whose words are constant.
  */
 #if defined(__x86_64__)
 #if defined(__clang__)
@@ -47,9 +48,6 @@ static inline __attribute__((always_inline)) __m512i blocks(const void *const *r
 #define v_ror(a, n) ((v_t)_mm512_ror_epi32(V512(a), n))
 #define v_choose(a, b, c) ((v_t)_mm512_ternarylogic_epi32(V512(a), V512(b), V512(c), 0xca))
 #define v_major(a, b, c) ((v_t)_mm512_ternarylogic_epi32(V512(a), V512(b), V512(c), 0xe8))
-#ifdef XOR3
-#define v_xor3(a, b, c) ((v_t)_mm512_ternarylogic_epi32(V512(a), V512(b), V512(c), 0x96))
-#endif
 #include "../lanes/ops.h"
 
 #include "../lanes/columns.h"
@@ -57,10 +55,11 @@ static inline __attribute__((always_inline)) __m512i blocks(const void *const *r
 
 V_INLINE void v_counters(v_t *high, v_t *low, const uint64_t *moving)
 {
-    const __m512i even = _mm512_set_epi32(30, 28, 26, 24, 22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0);
+    __m512i even = _mm512_set_epi32(30, 28, 26, 24, 22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0);
+    __m512i odd = _mm512_add_epi32(even, _mm512_set1_epi32(1));
     __m512i a = _mm512_loadu_si512(moving), b = _mm512_loadu_si512(moving + 8);
     *low = (v_t)_mm512_permutex2var_epi32(a, even, b);
-    *high = (v_t)_mm512_permutex2var_epi32(a, _mm512_add_epi32(even, _mm512_set1_epi32(1)), b);
+    *high = (v_t)_mm512_permutex2var_epi32(a, odd, b);
 }
 
 #define v_columns v_columns32
@@ -96,4 +95,6 @@ V_INLINE void v_counters(v_t *high, v_t *low, const uint64_t *moving)
 #else
 #pragma GCC pop_options
 #endif
+#else
+typedef int ww_no_avx512;
 #endif

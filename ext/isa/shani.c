@@ -25,9 +25,11 @@
 #include "../lanes/ops.h"
 
 #include "../lanes/many.h"
+#include "../lanes/sha256_k.h"
 #include "../lanes/truncate.h"
 
-#define EACH_LANE for (int lane = 0; lane < LANES; lane++)
+/* lanes is a literal wherever this unrolls: LANES, or 1. */
+#define EACH_LANE for (int lane = 0; lane < lanes; lane++)
 
 /* ---- SHA-1: abcd with a on top, e on top of a register of its own ---------------------------- */
 
@@ -52,7 +54,7 @@ typedef struct { __m128i abcd[LANES], e[LANES]; } sha1_lanes;
     SHA1_FOUR(t, f) SHA1_FOUR((t) + 1, f) SHA1_FOUR((t) + 2, f) SHA1_FOUR((t) + 3, f)             \
     SHA1_FOUR((t) + 4, f)
 
-V_INLINE void sha1_compress(sha1_lanes *state, __m128i w[LANES][4])
+V_INLINE void sha1_compress(int lanes, sha1_lanes *state, __m128i w[LANES][4])
 {
     sha1_lanes now = *state;
     SHA1_FIVE_FOURS(0, 0)
@@ -65,7 +67,7 @@ V_INLINE void sha1_compress(sha1_lanes *state, __m128i w[LANES][4])
     }
 }
 
-V_INLINE void sha1_load(sha1_lanes *state, const void *const *mids, size_t word)
+V_INLINE void sha1_load(int lanes, sha1_lanes *state, const void *const *mids, size_t word)
 {
     EACH_LANE {
         const uint8_t *at = (const uint8_t *)mids[lane] + 4 * word;
@@ -80,25 +82,25 @@ V_INLINE __m128i counter_words(uint64_t moving)
     return _mm_set_epi32((int)(moving >> 32), (int)moving, (int)0x80000000u, 0);
 }
 
-static void sha1_hotp(const void *const *mids, const uint64_t *moving, uint32_t *out)
+V_INLINE void sha1_hotp(int lanes, const void *const *mids, const uint64_t *moving, uint32_t *out)
 {
     sha1_lanes state, outer;
     __m128i w[LANES][4];
-    sha1_load(&state, mids, 0);
-    sha1_load(&outer, mids, 5);
+    sha1_load(lanes, &state, mids, 0);
+    sha1_load(lanes, &outer, mids, 5);
     EACH_LANE {
         w[lane][0] = counter_words(moving[lane]);
         w[lane][1] = w[lane][2] = _mm_setzero_si128();
         w[lane][3] = _mm_set_epi32(0, 0, 0, (64 + 8) * 8);
     }
-    sha1_compress(&state, w);
+    sha1_compress(lanes, &state, w);
     EACH_LANE {
         w[lane][0] = state.abcd[lane];
         w[lane][1] = _mm_or_si128(state.e[lane], _mm_set_epi32(0, (int)0x80000000u, 0, 0));
         w[lane][2] = _mm_setzero_si128();
         w[lane][3] = _mm_set_epi32(0, 0, 0, (64 + 20) * 8);
     }
-    sha1_compress(&outer, w);
+    sha1_compress(lanes, &outer, w);
     EACH_LANE {
         uint32_t h[5];
         _mm_storeu_si128((void *)h, _mm_shuffle_epi32(outer.abcd[lane], 0x1b));
@@ -107,29 +109,29 @@ static void sha1_hotp(const void *const *mids, const uint64_t *moving, uint32_t 
     }
 }
 
+static void sha1_four(const void *const *mids, const uint64_t *moving, uint32_t *out)
+{
+    sha1_hotp(LANES, mids, moving, out);
+}
+
+static void sha1_one(const void *const *mids, const uint64_t *moving, uint32_t *out)
+{
+    sha1_hotp(1, mids, moving, out);
+}
+
 void ROW(ww_hotp_sha1_many)(const void *const *mids, const uint64_t *moving, uint32_t *out,
                             size_t n)
 {
-    hotp_many(sha1_hotp, LANES, mids, moving, out, n);
+    size_t fours = n - n % LANES;
+    hotp_many(sha1_four, LANES, mids, moving, out, fours);
+    hotp_many(sha1_one, 1, mids + fours, moving + fours, out + fours, n - fours);
 }
 
 /* ---- SHA-256: a, b, e, f in one register and c, d, g, h in the other ------------------------- */
 
 typedef struct { __m128i abef[LANES], cdgh[LANES]; } sha256_lanes;
 
-static const uint32_t sha256_k[64] = {
-    0x428a2f98u, 0x71374491u, 0xb5c0fbcfu, 0xe9b5dba5u, 0x3956c25bu, 0x59f111f1u, 0x923f82a4u,
-    0xab1c5ed5u, 0xd807aa98u, 0x12835b01u, 0x243185beu, 0x550c7dc3u, 0x72be5d74u, 0x80deb1feu,
-    0x9bdc06a7u, 0xc19bf174u, 0xe49b69c1u, 0xefbe4786u, 0x0fc19dc6u, 0x240ca1ccu, 0x2de92c6fu,
-    0x4a7484aau, 0x5cb0a9dcu, 0x76f988dau, 0x983e5152u, 0xa831c66du, 0xb00327c8u, 0xbf597fc7u,
-    0xc6e00bf3u, 0xd5a79147u, 0x06ca6351u, 0x14292967u, 0x27b70a85u, 0x2e1b2138u, 0x4d2c6dfcu,
-    0x53380d13u, 0x650a7354u, 0x766a0abbu, 0x81c2c92eu, 0x92722c85u, 0xa2bfe8a1u, 0xa81a664bu,
-    0xc24b8b70u, 0xc76c51a3u, 0xd192e819u, 0xd6990624u, 0xf40e3585u, 0x106aa070u, 0x19a4c116u,
-    0x1e376c08u, 0x2748774cu, 0x34b0bcb5u, 0x391c0cb3u, 0x4ed8aa4au, 0x5b9cca4fu, 0x682e6ff3u,
-    0x748f82eeu, 0x78a5636fu, 0x84c87814u, 0x8cc70208u, 0x90befffau, 0xa4506cebu, 0xbef9a3f7u,
-    0xc67178f2u};
-
-/* Four rounds, and the words of four later ones: m[t & 3] becomes w[4 t + 16 ..]'s first half. */
+/* Four rounds; the schedule again runs three steps ahead. */
 #define SHA256_FOUR(t)                                                                            \
     EACH_LANE {                                                                                   \
         __m128i *m = w[lane];                                                                     \
@@ -149,7 +151,7 @@ static const uint32_t sha256_k[64] = {
 #define SHA256_FOUR_FOURS(t) SHA256_FOUR(t) SHA256_FOUR((t) + 1) SHA256_FOUR((t) + 2)             \
     SHA256_FOUR((t) + 3)
 
-V_INLINE void sha256_compress(sha256_lanes *state, __m128i w[LANES][4])
+V_INLINE void sha256_compress(int lanes, sha256_lanes *state, __m128i w[LANES][4])
 {
     sha256_lanes now = *state;
     SHA256_FOUR_FOURS(0)
@@ -162,7 +164,7 @@ V_INLINE void sha256_compress(sha256_lanes *state, __m128i w[LANES][4])
     }
 }
 
-V_INLINE void sha256_load(sha256_lanes *state, const void *const *mids, size_t word)
+V_INLINE void sha256_load(int lanes, sha256_lanes *state, const void *const *mids, size_t word)
 {
     EACH_LANE {
         const uint8_t *at = (const uint8_t *)mids[lane] + 4 * word;
@@ -183,24 +185,24 @@ V_INLINE void sha256_words(const sha256_lanes *state, int lane, __m128i *dcba, _
     *hgfe = _mm_alignr_epi8(dchg, feba, 8);
 }
 
-static void sha256_hotp(const void *const *mids, const uint64_t *moving, uint32_t *out)
+V_INLINE void sha256_hotp(int lanes, const void *const *mids, const uint64_t *moving, uint32_t *out)
 {
     sha256_lanes state, outer;
     __m128i w[LANES][4];
-    sha256_load(&state, mids, 0);
-    sha256_load(&outer, mids, 8);
+    sha256_load(lanes, &state, mids, 0);
+    sha256_load(lanes, &outer, mids, 8);
     EACH_LANE {
         w[lane][0] = _mm_shuffle_epi32(counter_words(moving[lane]), 0x1b);
         w[lane][1] = w[lane][2] = _mm_setzero_si128();
         w[lane][3] = _mm_set_epi32((64 + 8) * 8, 0, 0, 0);
     }
-    sha256_compress(&state, w);
+    sha256_compress(lanes, &state, w);
     EACH_LANE {
         sha256_words(&state, lane, &w[lane][0], &w[lane][1]);
         w[lane][2] = _mm_set_epi32(0, 0, 0, (int)0x80000000u);
         w[lane][3] = _mm_set_epi32((64 + 32) * 8, 0, 0, 0);
     }
-    sha256_compress(&outer, w);
+    sha256_compress(lanes, &outer, w);
     EACH_LANE {
         uint32_t h[8];
         __m128i dcba, hgfe;
@@ -211,10 +213,22 @@ static void sha256_hotp(const void *const *mids, const uint64_t *moving, uint32_
     }
 }
 
+static void sha256_four(const void *const *mids, const uint64_t *moving, uint32_t *out)
+{
+    sha256_hotp(LANES, mids, moving, out);
+}
+
+static void sha256_one(const void *const *mids, const uint64_t *moving, uint32_t *out)
+{
+    sha256_hotp(1, mids, moving, out);
+}
+
 void ROW(ww_hotp_sha256_many)(const void *const *mids, const uint64_t *moving, uint32_t *out,
                               size_t n)
 {
-    hotp_many(sha256_hotp, LANES, mids, moving, out, n);
+    size_t fours = n - n % LANES;
+    hotp_many(sha256_four, LANES, mids, moving, out, fours);
+    hotp_many(sha256_one, 1, mids + fours, moving + fours, out + fours, n - fours);
 }
 
 #if defined(__clang__)

@@ -156,12 +156,15 @@ class Acts(_Base):
     def user(self, name: str) -> User:
         """A user as it stands now. Errors: NotFound."""
         with self._lock:
-            return self._user(name)[1]
+            turn, found = self._turn, self._user(name)[1]
+        self._wait(turn)  # what is shown is durable too
+        return found
 
     def users(self, after: str = "", count: int = 1_000) -> list[str]:
         """Names of users in the order of their slots, from the one after `after`."""
         with self._lock:
-            start = 0
+            self._alive()
+            turn, start = self._turn, 0
             if after:
                 slot = self._core.find(_text("after", after))
                 if slot is None:
@@ -174,7 +177,8 @@ class Acts(_Base):
                     names.append(found[1])
                     if len(names) >= count:
                         break
-            return names
+        self._wait(turn)
+        return names
 
     # -- devices
 

@@ -25,6 +25,8 @@ from watchword._engine import (
     Core,
     Gather,
     Verdict,
+    expect_texts,
+    pack_address,
 )
 from watchword.acts import Acts
 from watchword.clock import SystemClock
@@ -244,7 +246,7 @@ class Engine(Acts):
                 return ""
             doubted = self._clock.accept()
             turn = self._act(lifecycle.note(f"clock accepted by {by}: {doubted or 'no doubt'}"))
-        self._commits.wait(turn)
+        self._wait(turn)
         return doubted
 
     # -- turns
@@ -345,6 +347,12 @@ class Engine(Acts):
             raise InvalidArgument("threads is a whole number from 1")
         columns = _is_column(users) and _is_column(responses) and not (devices or addresses)
         names = self._names if gateway is None else _gateway(gateway)
+        if not columns and count > BATCH_ATTEMPTS_MAX:  # misuse is told before the first turn
+            expect_texts(users)
+            expect_texts(responses)
+            for address in addresses or ():
+                if address is not None:
+                    pack_address(address)
         codes = np.zeros(count, np.uint8)
         turn = 0
         for start in range(0, count, BATCH_ATTEMPTS_MAX):

@@ -34,7 +34,7 @@ __all__ = [
 
 RECORD = struct.Struct("<7BbQQII")
 HEADER = struct.Struct("<IHHIIqq")
-SPEC = struct.Struct("<8BHBBIq128s32s72x")
+SPEC = struct.Struct("<8BHBBIq")
 TOMB = struct.Struct("<16sBxHxxxxq")
 UNIT = 32
 ROW_VERSION = 1
@@ -140,10 +140,9 @@ def device_add(user: int, number: int, device: Device, serial: bytes, moving: in
         len(serial),
         0,
         device.t0,
-        device.key,
-        serial,
     )
-    return _record(DEVICE_ADD, user, device=number, moving=moving, tail=spec)
+    tail = spec + device.key + serial
+    return _record(DEVICE_ADD, user, device=number, moving=moving, tail=tail)
 
 
 def device_set(user: int, number: int, state: str) -> bytes:

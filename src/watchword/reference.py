@@ -115,11 +115,11 @@ class Device:
         return range(max(0, at - self.back), max(0, at + self.forward + 1))
 
     def wide_window(self, now_ms: int) -> range:
-        """Positions of the first of resynchronisation's two codes, none of them used."""
+        """Positions that the first of resynchronisation's two codes is compared with."""
         at = self.expected(now_ms)
         if self.kind == "hotp":
             return range(at, min(at + RESYNC_COUNTERS, POSITION_LAST - 1) + 1)
-        return range(max(0, self.moving, at - RESYNC_STEPS), at + RESYNC_STEPS + 1)
+        return range(max(0, at - RESYNC_STEPS), max(0, at + RESYNC_STEPS + 1))
 
     def used_until(self, floor: "Device") -> int:
         """The first position that a predecessor with this key cannot have used up."""
@@ -209,26 +209,21 @@ def source_of(address: str) -> str:
 
 
 def match(device: Device, attempt: Attempt, now_ms: int) -> tuple[Match | None, bool]:
-    """The lowest unused position whose code this is; and whether a used one has it."""
-    expected, unused, used = device.expected(now_ms), [], False
-    if attempt.second is not None:
-        for position in device.wide_window(now_ms):
-            codes = (device.code(position), device.code(position + 1))
-            if codes == (attempt.response, attempt.second):
-                unused.append(position)
+    """The lowest unused position whose code this is; if none, whether a used one has it."""
+    expected = device.expected(now_ms)
+    if attempt.second is None:
+        found = [p for p in device.window(now_ms) if device.code(p) == attempt.response]
     else:
-        for position in device.window(now_ms):
-            if device.code(position) == attempt.response:
-                if position >= device.moving:
-                    unused.append(position)
-                else:
-                    used = True
+        pair = (attempt.response, attempt.second)
+        positions = device.wide_window(now_ms)
+        found = [p for p in positions if (device.code(p), device.code(p + 1)) == pair]
+    unused = [p for p in found if p >= device.moving]
     if not unused:
-        return None, used
+        return None, bool(found)
     last, drift = unused[0] + (attempt.second is not None), 0
     if device.kind == "totp":
         drift = max(-device.drift_max, min(device.drift_max, last - expected))
-    return Match(device, last + 1, drift, unused[0] - expected), used
+    return Match(device, last + 1, drift, unused[0] - expected), False
 
 
 class Reference:

@@ -158,8 +158,10 @@ def test_transcript(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         (tmp_path / name).write_text(text)
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("WATCHWORD_STORE", raising=False)
-    # A daemon must find the same package as we did, installed or not.
+    # A child must find the same Python as ours, and the same package, installed or not.
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
+    folder = str(Path(sys.executable).parent)
+    monkeypatch.setenv("PATH", os.pathsep.join([folder, os.environ["PATH"]]))
     session = Session(path.stem)
     try:
         play(session, lines, port)

@@ -7,12 +7,13 @@ own socket the daemon knows who we are by the socket itself: nothing secret is s
 import socket
 from pathlib import Path
 
-from watchword.errors import Error, NotFound
+from watchword.errors import Error, Exists, InvalidArgument, NotFound
 
 __all__ = ["Connection", "Reply"]
 
 Reply = str | int | None | list["Reply"]
 
+REFUSALS = {"NOTFOUND": NotFound, "EXISTS": Exists, "INVALID": InvalidArgument}
 ANSWER_SECONDS_MAX = 60.0
 LINE_BYTES_MAX = 65_536
 
@@ -61,7 +62,8 @@ class Connection:
         if sign == b"+":
             return rest
         if sign == b"-":
-            raise Error(rest.partition(" ")[2] or rest)
+            code, _, text = rest.partition(" ")
+            raise REFUSALS.get(code, Error)(text or code)
         if sign == b":":
             return int(rest)
         if sign == b"$":

@@ -73,6 +73,11 @@ class Daemon:
             time.sleep(0.01)
         raise Error(f"the daemon did not start: {self._log.read_text().strip() or 'no word of it'}")
 
+    def warnings(self) -> list[str]:
+        """What the daemon has to say about this machine."""
+        words = self._log.read_text().splitlines()
+        return sorted({word.partition("warning: ")[2] for word in words if "warning: " in word})
+
     def end(self, how: signal.Signals) -> None:
         """Sends a signal and waits until the process is gone."""
         if self._process is not None:
@@ -181,6 +186,8 @@ def play(story: Story, daemon: Daemon) -> None:
     story.scene("a daemon starts on a store of its own")
     daemon.start()
     story.line(f"watchword serve, on 127.0.0.1:{daemon.port}")
+    for warning in daemon.warnings():
+        story.line(f"warning: {warning}")
 
     story.scene(f"{USER} is enrolled, and scans a QR code")
     address = enrol(daemon)
@@ -205,8 +212,8 @@ def play(story: Story, daemon: Daemon) -> None:
     gateway.verify(phone.code(now_s() + 30), Code.LOCKED, "a right code; the lock comes first")
     with contextlib.closing(RemoteDoor(daemon.store / ADMIN_SOCKET)) as door:
         seen = door.user(USER)
-    left_ms = (seen.locked_until_ms or 0) - now_s() * 1000
-    story.line(f"{seen.failures} failures in a row; locked for {duration(left_ms)}")
+    left_ms = (seen.locked_until_ms or 0) - time.time_ns() // 1_000_000
+    story.line(f"failures in a row: {seen.failures}; locked for {duration(left_ms)}")
 
 
 def enrol(daemon: Daemon) -> str:

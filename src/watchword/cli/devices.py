@@ -9,7 +9,7 @@ import segno
 from watchword import Device
 from watchword.cli.doors import enter
 from watchword.cli.logins import speak
-from watchword.cli.options import common_options, secret_line
+from watchword.cli.options import secret_line, shared_options
 from watchword.cli.words import Verb, Verbs, note, table, tell
 from watchword.formats import otpauth
 
@@ -21,7 +21,7 @@ ALGORITHMS = tuple(KEY_BYTES)
 
 
 @click.group(cls=Verbs)
-@common_options
+@shared_options
 def device() -> None:
     """
     usage: watchword device add | list | resync | remove ...
@@ -39,7 +39,7 @@ def device() -> None:
 
 
 @device.group(cls=Verbs)
-@common_options
+@shared_options
 def add() -> None:
     """
     usage: watchword device add totp|hotp USER ...
@@ -77,7 +77,7 @@ class Window(click.ParamType[tuple[int, int]]):
 @click.option("--serial", default=None)
 @click.option("--issuer", default="watchword")
 @click.option("--key-stdin", is_flag=True)
-@common_options
+@shared_options
 def totp(
     user: str, period: int, window: tuple[int, int], drift: int, t0: int, digits: int,
     algorithm: str, serial: str | None, issuer: str, key_stdin: bool,
@@ -98,6 +98,7 @@ def totp(
     --issuer TEXT      who the app says the code is for              watchword
     --key-stdin        read the key from standard input: base32, or hex after hex:
     --store PATH       the store's directory
+    --config FILE      the daemon's settings
 
     try:
         watchword device add totp alice --issuer "Example Bank"
@@ -123,7 +124,7 @@ def totp(
 @click.option("--serial", default=None)
 @click.option("--issuer", default="watchword")
 @click.option("--key-stdin", is_flag=True)
-@common_options
+@shared_options
 def hotp(
     user: str, counter: int, look_ahead: int, digits: int, algorithm: str, serial: str | None,
     issuer: str, key_stdin: bool,
@@ -142,6 +143,7 @@ def hotp(
     --issuer TEXT      who the app says the code is for              watchword
     --key-stdin        read the key from standard input: base32, or hex after hex:
     --store PATH       the store's directory
+    --config FILE      the daemon's settings
 
     try:
         watchword device add hotp alice --look-ahead 20
@@ -173,7 +175,7 @@ def enrol(user: str, made: Device, serial: str | None, token: otpauth.Token) -> 
 
 @device.command("list", cls=Verb)
 @click.argument("user")
-@common_options
+@shared_options
 def list_devices(user: str) -> None:
     """
     usage: watchword device list USER
@@ -196,7 +198,7 @@ def list_devices(user: str) -> None:
 @device.command(cls=Verb)
 @click.argument("user")
 @click.argument("serial")
-@common_options
+@shared_options
 def resync(user: str, serial: str) -> None:
     """
     usage: watchword device resync USER SERIAL
@@ -221,7 +223,7 @@ def resync(user: str, serial: str) -> None:
 @device.command(cls=Verb)
 @click.argument("user")
 @click.argument("serial")
-@common_options
+@shared_options
 def remove(user: str, serial: str) -> None:
     """
     usage: watchword device remove USER SERIAL

@@ -16,11 +16,10 @@ from watchword.cli.remote import RemoteDoor
 from watchword.cli.words import note
 from watchword.errors import NotFound, StoreOwned
 from watchword.serve.config import Config
+from watchword.serve.daemon import ADMIN_SOCKET
 from watchword.store.owner import DATABASE
 
 __all__ = ["ADMIN_SOCKET", "Door", "OwnDoor", "enter", "is_store"]
-
-ADMIN_SOCKET = "admin.sock"
 
 
 class Door(Protocol):

@@ -4,7 +4,7 @@ import click
 
 from watchword.cli.answers import Answer
 from watchword.cli.doors import enter
-from watchword.cli.options import common_options, secret_line
+from watchword.cli.options import secret_line, shared_options
 from watchword.cli.words import Verb, complain, duration, hint, tell
 
 __all__ = ["speak", "verify"]
@@ -15,7 +15,7 @@ __all__ = ["speak", "verify"]
 @click.option("--platform", type=click.Choice(["trading", "portal"]), default="trading")
 @click.option("--device", metavar="SERIAL", default=None)
 @click.option("--detail", is_flag=True)
-@common_options
+@shared_options
 def verify(user: str, platform: str, device: str | None, detail: bool) -> None:
     """
     usage: watchword verify USER [--platform trading|portal] [--device SERIAL] [--detail]

@@ -12,7 +12,7 @@ from typing import NoReturn
 import click
 
 from watchword.cli import demo, devices, logins, stores, users
-from watchword.cli.options import common_options
+from watchword.cli.options import shared_options
 from watchword.cli.words import Verbs, complain, hint, spoken, tell
 from watchword.errors import Error, InvalidArgument
 
@@ -30,7 +30,7 @@ def version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
 
 @click.group(cls=Verbs)
 @click.option("--version", is_flag=True, expose_value=False, is_eager=True, callback=version)
-@common_options
+@shared_options
 def root() -> None:
     """
     usage: watchword [--store PATH] VERB ...

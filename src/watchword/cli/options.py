@@ -11,7 +11,7 @@ import click
 from watchword.errors import InvalidArgument
 from watchword.serve.config import Config
 
-__all__ = ["Chosen", "common_options", "secret_line", "settings"]
+__all__ = ["Chosen", "secret_line", "settings", "shared_options"]
 
 LINE_CHARS_MAX = 1024  # far past any code or key; the rest of a longer line is not read
 
@@ -31,7 +31,7 @@ def remember(ctx: click.Context, option: click.Parameter, text: str | None) -> N
         setattr(ctx.find_root().ensure_object(Chosen), str(option.name), text)
 
 
-def common_options(command: Command) -> Command:
+def shared_options(command: Command) -> Command:
     """--store and --config, on the root and every verb alike; the one nearest the verb counts."""
     for name, shape in (("--store", "PATH"), ("--config", "FILE")):
         option = click.option(name, metavar=shape, expose_value=False, callback=remember)

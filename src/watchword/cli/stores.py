@@ -7,7 +7,7 @@ import click
 
 from watchword import Engine
 from watchword.cli.doors import enter, is_store
-from watchword.cli.options import common_options, settings
+from watchword.cli.options import settings, shared_options
 from watchword.cli.words import Verb, Verbs, note, tell
 from watchword.errors import Exists
 from watchword.serve.config import TEMPLATE
@@ -16,7 +16,7 @@ __all__ = ["clock", "config", "init", "key", "serve"]
 
 
 @click.command(cls=Verb)
-@common_options
+@shared_options
 def init() -> None:
     """
     usage: watchword init [--store PATH] [--config FILE]
@@ -43,7 +43,7 @@ def init() -> None:
 
 @click.command(cls=Verb)
 @click.option("--unlocked-memory", is_flag=True)
-@common_options
+@shared_options
 def serve(unlocked_memory: bool) -> None:
     """
     usage: watchword serve [--config FILE] [--store PATH] [--unlocked-memory]
@@ -107,7 +107,7 @@ def key() -> None:
 
 
 @key.command(cls=Verb)
-@common_options
+@shared_options
 def rotate() -> None:
     """
     usage: watchword key rotate
@@ -129,7 +129,7 @@ def rotate() -> None:
 @click.group(cls=Verbs)
 def clock() -> None:
     """
-    usage: watchword clock accept [--by WHO]
+    usage: watchword clock accept
 
         accept    believe the clock again after it has jumped
 
@@ -140,7 +140,7 @@ def clock() -> None:
 
 @clock.command(cls=Verb)
 @click.option("--by", metavar="WHO", default=None)
-@common_options
+@shared_options
 def accept(by: str | None) -> None:
     """
     usage: watchword clock accept [--by WHO]

@@ -6,7 +6,7 @@ import time
 import click
 
 from watchword.cli.doors import enter
-from watchword.cli.options import common_options
+from watchword.cli.options import shared_options
 from watchword.cli.words import Verb, Verbs, duration, note, table, tell
 
 __all__ = ["user"]
@@ -17,7 +17,7 @@ NAMES_AT_ONCE = 1000  # as many as the daemon gives in one answer
 
 
 @click.group(cls=Verbs)
-@common_options
+@shared_options
 def user() -> None:
     """
     usage: watchword user add | list | show | unlock | remove ...
@@ -38,7 +38,7 @@ def user() -> None:
 @click.argument("name")
 @click.option("--state", type=click.Choice(STATES), default="open")
 @click.option("--realm", type=click.Choice(REALMS), default="live")
-@common_options
+@shared_options
 def add(name: str, state: str, realm: str) -> None:
     """
     usage: watchword user add NAME [--state open|pending|closed] [--realm live|paper]
@@ -59,7 +59,7 @@ def add(name: str, state: str, realm: str) -> None:
 
 
 @user.command("list", cls=Verb)
-@common_options
+@shared_options
 def list_users() -> None:
     """
     usage: watchword user list
@@ -81,7 +81,7 @@ def list_users() -> None:
 
 @user.command(cls=Verb)
 @click.argument("name")
-@common_options
+@shared_options
 def show(name: str) -> None:
     """
     usage: watchword user show NAME
@@ -98,7 +98,7 @@ def show(name: str) -> None:
         seen = door.user(name)
     left_ms = (seen.locked_until_ms or 0) - time.time_ns() // 1_000_000
     lock = f"locked for {duration(left_ms)}" if left_ms > 0 else "not locked"
-    tell(f"{seen.name}: {seen.state}, {seen.realm}, {seen.failures} failures in a row, {lock}")
+    tell(f"{seen.name}: {seen.state}, {seen.realm}, {lock}, failures in a row: {seen.failures}")
     if seen.devices:
         columns = ["serial", "kind", "state", "algorithm", "digits", "failures"]
         table(columns, [[str(getattr(d, name)) for name in columns] for d in seen.devices])
@@ -107,7 +107,7 @@ def show(name: str) -> None:
 @user.command(cls=Verb)
 @click.argument("name")
 @click.option("--by", metavar="WHO", default=None)
-@common_options
+@shared_options
 def unlock(name: str, by: str | None) -> None:
     """
     usage: watchword user unlock NAME [--by WHO]
@@ -129,7 +129,7 @@ def unlock(name: str, by: str | None) -> None:
 
 @user.command(cls=Verb)
 @click.argument("name")
-@common_options
+@shared_options
 def remove(name: str) -> None:
     """
     usage: watchword user remove NAME

@@ -87,10 +87,10 @@ def table(columns: list[str], rows: list[list[str]]) -> None:
 
 
 def duration(ms: int) -> str:
-    """Milliseconds as a person says them: the two largest units, rounded up to seconds."""
+    """Milliseconds as a person says them: its two largest units, rounded up to seconds."""
     seconds = -(-ms // 1000)
     parts: list[str] = []
-    for unit, size in (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1)):
+    for unit, size in (("h", 3600), ("min", 60), ("s", 1)):
         count, seconds = divmod(seconds, size)
         if count or (unit == "s" and not parts):
             parts.append(f"{count} {unit}")

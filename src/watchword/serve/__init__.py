@@ -2,9 +2,6 @@
 
 The road of a login is compiled (ext/connection.pxi, ext/gather.pxi); here is the wiring around it:
 settings, limits, the commands that are not hot, administration, signals. One file, one noun.
+`daemon.run(config)` serves; it is not imported here, since the loop and its library are only needed
+where somebody serves.
 """
-
-from watchword.serve.config import Config
-from watchword.serve.daemon import run
-
-__all__ = ["Config", "run"]

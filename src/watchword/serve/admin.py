@@ -58,7 +58,7 @@ OF_KIND = {
 PEER = struct.Struct("3i")  # struct ucred: process, user, group
 
 
-class Misuse(Exception):
+class MisuseError(Exception):
     """The command is not one: the refusal is the reply."""
 
 
@@ -101,7 +101,7 @@ class Admin(Commands):
             reply = self._reply(verbs, words)
         except UnicodeDecodeError:
             reply = Refusal("ERR an argument is not UTF-8")
-        except Misuse as misuse:
+        except MisuseError as misuse:
             reply = Refusal(str(misuse))
         except NotFound as error:
             reply = Refusal(f"NOTFOUND {error.args[0]}")
@@ -119,13 +119,13 @@ class Admin(Commands):
     def _reply(self, verbs: dict[str, "Verb"], words: list[str]) -> Reply:
         name = words[0].lower()
         if len(words) < 2:
-            raise Misuse(arity(name))
+            raise MisuseError(arity(name))
         verb = verbs.get(words[1].upper())
         if verb is None:
-            raise Misuse(f"ERR unknown subcommand '{words[1]}', one of {', '.join(verbs)}")
+            raise MisuseError(f"ERR unknown subcommand '{words[1]}', one of {', '.join(verbs)}")
         needed, run = verb
         if len(words) < 2 + needed:
-            raise Misuse(arity(f"{name}|{words[1]}"))
+            raise MisuseError(arity(f"{name}|{words[1]}"))
         return run(self._engine, words[2:])
 
 
@@ -140,7 +140,9 @@ def options(words: Sequence[str], legal: Sequence[str]) -> dict[str, Any]:
         name = words[at].upper()
         taken = 3 if name == "WINDOW" else 2
         if name not in legal or name in found or at + taken > len(words):
-            raise Misuse(f"ERR syntax error, options are {', '.join(legal)}, each at most once")
+            raise MisuseError(
+                f"ERR syntax error, options are {', '.join(legal)}, each at most once"
+            )
         if name == "WINDOW":
             found[name] = (whole(name, words[at + 1]), whole(name, words[at + 2]))
         else:
@@ -158,7 +160,7 @@ def whole(name: str, word: str) -> int:
 
 def no_more(words: Sequence[str]) -> None:
     if words:
-        raise Misuse("ERR syntax error")
+        raise MisuseError("ERR syntax error")
 
 
 # ---- users ----
@@ -215,7 +217,7 @@ def user_list(engine: Engine, words: list[str]) -> Reply:
 def device_add(engine: Engine, words: list[str]) -> Reply:
     user, kind = words[0], words[1].upper()
     if kind not in OF_KIND:
-        raise Misuse("ERR a device is TOTP or HOTP")
+        raise MisuseError("ERR a device is TOTP or HOTP")
     given = options(words[2:], ("KEY", "BASE32", "SERIAL", *OF_KIND[kind]))
     serial = given.pop("SERIAL", None)
     key = device_key(given.pop("KEY", None), given.pop("BASE32", None))
@@ -227,7 +229,7 @@ def device_add(engine: Engine, words: list[str]) -> Reply:
 def device_key(hex_digits: str | None, base32: str | None) -> bytes:
     """The key as bytes. No message repeats any of it."""
     if (hex_digits is None) == (base32 is None):
-        raise Misuse("ERR syntax error, one of KEY hex and BASE32 text is needed")
+        raise MisuseError("ERR syntax error, one of KEY hex and BASE32 text is needed")
     try:
         if hex_digits is not None:
             return bytes.fromhex(hex_digits)
@@ -253,7 +255,7 @@ def device_list(engine: Engine, words: list[str]) -> Reply:
 def device_set(engine: Engine, words: list[str]) -> Reply:
     given = options(words[2:], ("STATE",))
     if not given:
-        raise Misuse("ERR syntax error, STATE is needed")
+        raise MisuseError("ERR syntax error, STATE is needed")
     engine.set_device(words[0], words[1], state=given["STATE"])
     return OK
 

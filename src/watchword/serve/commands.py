@@ -20,7 +20,7 @@ NOT_YET = ("CHALLENGE",)
 SETTINGS = {"save": "", "appendonly": ""}  # all that redis-benchmark asks for
 
 WRONG_NAME = "WRONGPASS invalid username-password pair or user is disabled."
-NO_PASSWORD = (
+NONE_SET = (
     "ERR AUTH <password> called without any password configured for the default user. "
     "Are you sure your configuration is correct?"
 )
@@ -128,7 +128,7 @@ class Commands:
     def _auth(self, client: Client, args: list[bytes]) -> Reply:
         """No password is set, and Redis then lets the user `default` in with any."""
         if len(args) == 2:
-            return Refusal(NO_PASSWORD)
+            return Refusal(NONE_SET)
         if len(args) != 3:
             return arity("auth") if len(args) < 2 else Refusal("ERR syntax error")
         return OK if args[1] == b"default" else Refusal(WRONG_NAME)
@@ -213,7 +213,8 @@ class Commands:
 
 
 VERBS_HERE = frozenset(
-    "HELLO AUTH CLIENT RESET QUIT PING ECHO SELECT COMMAND CONFIG INFO".split()
+    ("HELLO", "AUTH", "CLIENT", "RESET", "QUIT", "PING", "ECHO", "SELECT")
+    + ("COMMAND", "CONFIG", "INFO")
 )
 
 

@@ -98,7 +98,7 @@ class Config:
         if not loopback.is_loopback:
             raise InvalidArgument(
                 f"listen must be a loopback address, not {host}",
-                hint="plain TCP carries codes in the clear: put a TLS proxy on this machine before it",
+                hint="plain TCP shows codes to the network; a TLS proxy here may stand before it",
             )
         return str(loopback), int(port)
 

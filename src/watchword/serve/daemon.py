@@ -73,6 +73,13 @@ def protect() -> None:
     ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
+def version() -> str:
+    try:
+        return metadata.version("watchword")
+    except metadata.PackageNotFoundError:  # run from a source tree that was never installed
+        return "not installed"
+
+
 def raise_file_limit() -> int:
     """Asks for all the open files there are; returns how many connections they allow."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -94,6 +101,7 @@ class Daemon:
         self._connections_max = connections_max
         self._began_s = time.monotonic()
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="watchword-acts")
+        self._version = version()
         self._signals = 0
         self._failed: BaseException | None = None
 
@@ -182,7 +190,7 @@ class Daemon:
     def _facts(self) -> dict[str, object]:
         """INFO's own section. No count here tells one refusal from another."""
         return {
-            "watchword_version": metadata.version("watchword"),
+            "watchword_version": self._version,
             "uptime_in_seconds": int(time.monotonic() - self._began_s),
             "connected_clients": len(self._clients),
             "total_connections_received": self._clients.accepted,
@@ -216,7 +224,7 @@ class Daemon:
 
     async def _drain(self) -> None:
         """Everyone who is owed an answer gets it, within limits."""
-        drained = self._loop.create_future()
-        self._clients.drain(lambda: drained.done() or drained.set_result(None))
+        drained = asyncio.Event()
+        self._clients.drain(drained.set)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(drained, limits.DRAIN_SECONDS_MAX)
+            await asyncio.wait_for(drained.wait(), limits.DRAIN_SECONDS_MAX)

@@ -8,9 +8,8 @@ The limits of frames are the parser's (WW_WIRE_* in ext/watchword.h): 64 kB a co
 from typing import Final
 
 __all__ = [
-    "CONNECTIONS_MAX",
-    "ACTS_SECONDS_MAX",
     "ANSWERS_MAX",
+    "CONNECTIONS_MAX",
     "DRAIN_SECONDS_MAX",
     "FILES_SPARE",
     "IDLE_SECONDS_MAX",
@@ -35,4 +34,3 @@ DRAIN_SECONDS_MAX: Final = 10.0  # after SIGTERM, for clients to take their answ
 LISTEN_BACKLOG: Final = 1_024  # connections the kernel keeps before we accept them
 FILES_SPARE: Final = 64  # open files kept for the store and for ourselves
 NAMES_PER_LIST_MAX: Final = 1_000  # names in one reply of USER LIST; ask again AFTER the last
-ACTS_SECONDS_MAX: Final = 60.0  # an administrative act at shutdown; beyond: not waited for

@@ -1,96 +1,17 @@
-"""The seam between the engine and whatever keeps its state.
+"""The store: what makes turns durable and brings them back. The engine sees `Store` and no more.
 
-The engine hands a store rows (one per turn) and pages (1,024 users each) and gets back "durable",
-or an exception that ends it. Nothing above this file knows what lies below it: SQLite today
-(`sqlite.py`), nothing at all for ":memory:" (`memory.py`). A store never looks into a row further
-than its header's time, and never into a page.
+Nothing above this package knows what lies below the seam (`seam.py`): SQLite today (`sqlite.py`),
+nothing at all for ":memory:" (`memory.py`).
 """
 
 import os
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple, Protocol
 
 from watchword.keys import KeyProvider, provider
+from watchword.store.memory import MemoryStore
+from watchword.store.seam import TABLES, Page, Store
+from watchword.store.sqlite import SEGMENT_BYTES, SqliteStore
 
 __all__ = ["TABLES", "Page", "Store", "open_store"]
-
-# In the order in which they are loaded. "covered" has one page without an image: every record up
-# to its turn stands in the pages, so that a replay begins after it.
-TABLES = ("covered", "identity", "state", "tombstones")  # in the order in which they are loaded
-
-
-class Page(NamedTuple):
-    """A stored block of one table. `image` is plain; `turn` is the last turn it contains."""
-
-    table: str
-    number: int
-    turn: int
-    image: bytes | bytearray | memoryview
-
-
-class Store(Protocol):
-    """What the engine asks of a store.
-
-    `append` is called by one thread at a time, `write_pages` and `tick` by one other; `rotate`,
-    `retire` and `drop_before` while `append` and `write_pages` rest; `pages` and `replay` before
-    the first `append`.
-    Whatever the disk refuses raises StoreFailed, and from then on every method does, untried.
-    """
-
-    @property
-    def secret(self) -> bytes:
-        """32 random bytes made with the store, sealed in it, never changed."""
-
-    @property
-    def created(self) -> bool:
-        """This opening made the store."""
-
-    @property
-    def head(self) -> int:
-        """The turn of the last durable row; 0: none."""
-
-    @property
-    def last_time_ms(self) -> int:
-        """The time in the last durable row's header; 0: none."""
-
-    def pages(self) -> Iterator[Page]:
-        """Every page, table by table, numbers ascending. An image is good until the next step.
-
-        Raises StoreDamaged naming table and number.
-        """
-
-    def replay(self, after: int) -> Iterator[tuple[int, memoryview]]:
-        """Turn and plain row, from turn `after` + 1 to the head; a row is good until the next step.
-
-        Raises StoreDamaged naming file and sequence where a row is missing, altered or moved.
-        """
-
-    def append(self, rows: Sequence[tuple[int, bytes | bytearray | memoryview]]) -> None:
-        """Makes rows durable: one transaction, one sync. Turns go on from the head by ones."""
-
-    def write_pages(self, pages: Sequence[Page]) -> None:
-        """Replaces pages: one transaction, one sync. None may be from beyond the head."""
-
-    def tick(self) -> None:
-        """Housekeeping off the commit path; about once a second."""
-
-    def rotate(self) -> int:
-        """A new data key, which seals whatever is written from now on; its id."""
-
-    def retire(self) -> list[int]:
-        """Forgets the data keys that nothing kept was sealed with; their ids."""
-
-    def stale_pages(self) -> int:
-        """How many pages are not under the newest data key yet."""
-
-    def drop_before(self, turn: int) -> int:
-        """Drops the segments that hold nothing but rows before `turn`; how many went."""
-
-    def counters(self) -> dict[str, int]:
-        """Figures for operators, each name with its unit or none for a plain count."""
-
-    def close(self) -> None:
-        """Lets go of the store. Closing twice is no error."""
 
 
 def open_store(
@@ -105,9 +26,5 @@ def open_store(
     Raises WrongKey, StoreOwned, StoreDamaged, StoreFailed, InvalidArgument or NotFound.
     """
     if path == ":memory:":
-        from watchword.store.memory import MemoryStore
-
         return MemoryStore()
-    from watchword.store.sqlite import SEGMENT_BYTES, SqliteStore
-
     return SqliteStore(os.fspath(path), provider(key, path), segment_bytes or SEGMENT_BYTES)

@@ -23,7 +23,7 @@ from cryptography.exceptions import InvalidTag
 
 from watchword.errors import InvalidArgument, StoreDamaged, StoreFailed, WrongKey
 from watchword.keys import KeyProvider
-from watchword.store import TABLES, wal
+from watchword.store import wal
 from watchword.store.disk import (
     believing,
     connect,
@@ -36,6 +36,7 @@ from watchword.store.disk import (
 )
 from watchword.store.owner import DATABASE, UNFINISHED
 from watchword.store.sealing import SECRET_ID, Keyring
+from watchword.store.seam import TABLES
 
 __all__ = ["FORMAT", "Anchor", "Catalog", "Link"]
 
@@ -113,7 +114,9 @@ class Catalog:
         self._expect_format(version)
         self._expect_master()
         self._load_keys()
-        self.note("anchor")
+        for (text,) in self.connection.execute("PRAGMA quick_check(1)"):
+            if text != "ok":
+                raise StoreDamaged(f"{DATABASE} is damaged: {text}")
         # From here on new frames never stand beside older ones of a torn commit.
         self.checkpoint()
 
@@ -221,7 +224,8 @@ class Catalog:
         rows = list(self.connection.execute("SELECT body, mac FROM note WHERE name=?", (name,)))
         if not rows:
             raise StoreDamaged(f"{DATABASE} is damaged: note {name} is missing")
-        return rows[0]
+        body, mac = rows[0]
+        return bytes(body), bytes(mac)
 
     def head(self) -> tuple[int, bytes]:
         """A row (turn, tag) that was durable when this was noted."""

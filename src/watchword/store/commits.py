@@ -50,6 +50,7 @@ class Commits:
                     self._carry()
 
     def _carry(self) -> None:
+        assert self._rows, "someone waits for a turn whose row was never queued"
         rows, self._rows = self._rows[:ROWS_PER_COMMIT_MAX], self._rows[ROWS_PER_COMMIT_MAX:]
         self._busy = True
         failed: BaseException | None = None

@@ -64,19 +64,18 @@ class Journal:
         old = self._current
         if old.header is None:
             return
-        with self._making:
-            spare = self._spares.popleft() if self._spares else None
-        self._current = spare or self._make()
         self.links.append(self._link(old, ENDED))
         self._ended.append(old)
+        with self._making:
+            # Under one lock with tick: numbers must go up in the order in which files are used.
+            self._current = self._spares.popleft() if self._spares else self._make()
 
     def tick(self) -> None:
         """Everything about files that need not be done while a commit waits."""
         self._note_ended()
         while self._current.header is not None and len(self._spares) < SPARES:
-            spare = self._make()
             with self._making:
-                self._spares.append(spare)
+                self._spares.append(self._make())
         self._unlink_dropped()
 
     def drop_before(self, turn: int) -> int:
@@ -114,6 +113,7 @@ class Journal:
         return {
             "segments": len(self.links) + 1,
             "spare_segments": len(self._spares),
+            "dropped_through": self.anchor.turn,
             "journal_bytes": sum(link.size for link in self.links) + self._current.size,
         }
 
@@ -139,12 +139,12 @@ class Journal:
             segment.close()
 
     def _make(self) -> Segment:
-        with self._making:
-            number = self._next
-            self._next += 1
-            segment = Segment(self._path, number)
-            self._catalog.set_link(Link(number, MADE))
-            return segment
+        """A segment file, noted; the caller holds `_making` or is alone."""
+        number = self._next
+        self._next += 1
+        segment = Segment(self._path, number)
+        self._catalog.set_link(Link(number, MADE))
+        return segment
 
     def _link(self, segment: Segment, state: int) -> Link:
         header = segment.header
@@ -221,9 +221,9 @@ class Journal:
     def _end(self, reader: Reader) -> Link:
         """The link of a segment that the last owner was writing when it ended."""
         header = reader.expect(self._keys, self.tip)
-        tag, time_ms = b"", 0
-        for _turn, row, tag in reader.rows(self._keys, reader.last):
-            time_ms = row_time_ms(row)
+        last = Tip(0, b"", 0)
+        for turn, row, tag in reader.rows(self._keys, reader.last):
+            last = Tip(turn, tag, row_time_ms(row))
         noted, noted_tag = self._catalog.head()
         if header.first <= noted <= reader.last and reader.tag_of(noted) != noted_tag:
             raise StoreDamaged(f"{reader.name}: row {noted} is not the one that was made durable")
@@ -232,10 +232,10 @@ class Journal:
             reader.number,
             ENDED,
             header.first,
-            reader.last,
-            tag,
+            last.turn,
+            last.tag,
             header.key_id,
-            time_ms,
+            last.time_ms,
             reader.size,
         )
         return self._noted_link(link, reader.sealed_bytes, reader.connection)
@@ -322,11 +322,12 @@ class Journal:
         with Reader(self._path, link.number, packed=link.state == PACKED) as reader:
             header = reader.expect(self._keys, previous)
             start = header.first if whole else max(header.first, after + 1)
-            turn, tag = start - 1, b""
+            reached = start - 1, b""
             for turn, row, tag in reader.rows(self._keys, start):
+                reached = turn, tag
                 if turn > after:
                     yield turn, row
-            if turn < link.last:
-                raise StoreDamaged(f"{reader.name}: row {turn + 1} is missing")
-            if (turn, tag) != (link.last, link.tag):
-                raise StoreDamaged(f"{reader.name}: row {turn} is not the segment's last row")
+            if reached[0] < link.last:
+                raise StoreDamaged(f"{reader.name}: row {reached[0] + 1} is missing")
+            if reached != (link.last, link.tag):
+                raise StoreDamaged(f"{reader.name}: row {link.last} should be its last row")

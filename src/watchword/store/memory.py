@@ -7,9 +7,9 @@ rule on disk breaks it here as well. It grows with nothing.
 import secrets
 from collections.abc import Iterator, Sequence
 
-from watchword.errors import InvalidArgument, NotFound
-from watchword.store import Page
+from watchword.errors import NotFound, StoreFailed
 from watchword.store.row import expect_next, expect_written, row_time_ms
+from watchword.store.seam import Page
 
 __all__ = ["MemoryStore"]
 
@@ -37,7 +37,7 @@ class MemoryStore:
 
     def append(self, rows: Sequence[tuple[int, bytes | bytearray | memoryview]]) -> None:
         if self._closed:
-            raise InvalidArgument("the store is closed")
+            raise StoreFailed("the store is closed")
         if not rows:
             return
         expect_next(rows, self.head)

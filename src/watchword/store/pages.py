@@ -12,16 +12,17 @@ from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple, NoReturn
 
 from watchword.errors import InvalidArgument, StoreDamaged
-from watchword.store import TABLES, Page
 from watchword.store.catalog import Catalog
 from watchword.store.disk import believing
 from watchword.store.owner import DATABASE
 from watchword.store.sealing import NONCE_BYTES, PAGE_SEALS_MAX, TAG_BYTES
+from watchword.store.seam import TABLES, Page
 
 __all__ = ["Pages"]
 
 _SEALS: Final = struct.Struct(">IQ")  # newest key id, seals under it
 _SUM: Final = struct.Struct(">Q32s")  # pages of a table, sum of their marks
+_SHORT: Final = "number, turn, generation, key_id, nonce"  # the image comes last, in overflow pages
 
 
 class Version(NamedTuple):
@@ -73,16 +74,16 @@ class Pages:
         for index in range(len(TABLES)):
             yield from self._read(index)
 
-    def write(self, pages: Sequence[Page]) -> None:
-        """Seals and replaces pages, inside the caller's transaction if there is one.
-
-        Raises InvalidArgument when the newest key has sealed enough.
-        """
-        if self.seals + len(pages) > PAGE_SEALS_MAX:
+    def expect_seals(self, count: int) -> None:
+        """Raises InvalidArgument when the newest key has sealed enough."""
+        if self.seals + count > PAGE_SEALS_MAX:
             raise InvalidArgument(
                 f"data key {self._catalog.keys.newest} has sealed {self.seals} pages",
                 hint="rotate the key: `watchword key rotate`",
             )
+
+    def write(self, pages: Sequence[Page]) -> None:
+        """Seals and replaces pages, inside the caller's transaction if there is one."""
         keys = self._catalog.keys
         key_id = keys.newest
         cipher = keys.page_cipher(key_id, "a page")
@@ -129,7 +130,7 @@ class Pages:
         keys = self._catalog.keys
         found = {}
         for number, turn, generation, key_id, nonce in self._catalog.connection.execute(
-            f"SELECT number, turn, generation, key_id, nonce FROM {table} ORDER BY number"
+            f"SELECT {_SHORT} FROM {table} ORDER BY number"  # noqa: S608 (one of TABLES)
         ):
             place = keys.page_aad(index, number, generation, turn, key_id)
             found[number] = Version(turn, generation, key_id, keys.page_mark(place, nonce))
@@ -144,7 +145,7 @@ class Pages:
         table, keys, seen = TABLES[index], self._catalog.keys, 0
         buffer = bytearray()
         rows = self._catalog.connection.execute(
-            f"SELECT number, turn, generation, key_id, nonce, image FROM {table} ORDER BY number"
+            f"SELECT {_SHORT}, image FROM {table} ORDER BY number"  # noqa: S608 (one of TABLES)
         )
         try:
             with believing(f"{DATABASE}, table {table}"):

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from watchword.errors import InvalidArgument
-from watchword.store import TABLES, Page
+from watchword.store.seam import TABLES, Page
 
 __all__ = ["ROW_BYTES_MAX", "expect_next", "expect_written", "row_time_ms"]
 

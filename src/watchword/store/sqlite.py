@@ -14,13 +14,13 @@ import apsw
 
 from watchword.errors import Error, InvalidArgument, StoreDamaged, StoreFailed
 from watchword.keys import KeyProvider
-from watchword.store import Page
 from watchword.store.catalog import Catalog
 from watchword.store.disk import expect_library
 from watchword.store.journal import Journal
 from watchword.store.owner import DATABASE, Owner
 from watchword.store.pages import Pages
 from watchword.store.row import expect_next, expect_written
+from watchword.store.seam import Page
 from watchword.store.segment import Row
 
 __all__ = ["SEGMENT_BYTES", "SqliteStore"]
@@ -82,6 +82,7 @@ class SqliteStore:
     def write_pages(self, pages: Sequence[Page]) -> None:
         with self._or_fail("take pages"):
             expect_written(pages, self.head)
+            self._pages.expect_seals(len(pages))
             with self._catalog.change():
                 self._journal.note_head()
                 self._pages.write(pages)

@@ -1,0 +1,148 @@
+"""Random histories for tests/test_agreement.py: made from a seed alone, and taken apart again.
+
+A history is the time it begins at and its steps: milliseconds to wait, a verb, its arguments. Which
+code is typed is given as a position of a device relative to the one expected, since only the state
+at that step can spell it out. Figures lean towards the edges: windows, waits, last counters.
+"""
+
+import random
+from collections.abc import Iterator
+from typing import Any
+
+from watchword.reference import Figures
+
+STEPS_MAX = 40
+DAY_MS = 86_400_000
+
+Step = tuple[Any, ...]
+History = tuple[int, list[Step]]
+
+
+def figures_of(seed: int) -> Figures:
+    """A policy."""
+    rng = random.Random(seed)
+    return Figures(
+        lockout_failures=rng.choice([1, 2, 3, 5, 10, 12, 13, 20, 100]),
+        lockout_window_ms=rng.choice([60_000, DAY_MS, 1, 3_600_000, 2**32 - 1]),
+        lockout_extend=rng.random() < 0.7,
+        failures_cap=rng.choice([None, 1, 3, 5, 100, 255]),
+        source_failures=rng.choice([None, 2, 5, 1000]),
+        names_any=rng.random() < 0.3,
+    )
+
+
+def history(seed: int, figures: Figures) -> History:
+    rng = random.Random(seed)
+    window_ms = figures.lockout_window_ms
+    waits = [0] * 6 + [1, 500, 1000, 15_000, 29_999, 30_000, 60_000, 3_600_000]
+    waits += [-1, -30_000, -DAY_MS, window_ms - 1, window_ms, window_ms + 1, window_ms // 3]
+    steps: list[Step] = [(0, "add_user", "alice", "open", "live")]
+    devices = rng.choice([0, 1, 1, 2, 2, 3, 3, 16])
+    steps += [(0, "add_device", "alice", device_words(rng)) for _ in range(devices)]
+    steps += [(0, "add_user", "bob", "open", "live"), (0, "add_device", "bob", device_words(rng))]
+    for _ in range(rng.randint(5, STEPS_MAX)):
+        wait, dice = rng.choice(waits), rng.random()
+        if dice < 0.50:
+            steps.append((wait, "verify", *attempt_words(rng)))
+        elif dice < 0.70:
+            most = rng.choice([1, 2, 12, 12, 12, 200])
+            many = [attempt_words(rng) for _ in range(rng.randint(1, most))]
+            steps.append((wait, "verify_many", many))
+        elif dice < 0.80:
+            who, first, options = attempt_words(rng)
+            second = rng.choice([1, 1, 1, 0, 2, "", "000000"])
+            steps.append((wait, "resync", who, first, second, options))
+        elif dice < 0.83:
+            steps += hammering(rng, figures)
+        else:
+            steps.append((wait, *act_words(rng)))
+    return rng.choice([0, 59_000, 1_000_000, 1_700_000_000_000]), steps
+
+
+def hammering(rng: random.Random, figures: Figures) -> list[Step]:
+    """As many failures as lock, and more: at once, or so far apart that they just do not."""
+    who, failures = rng.choice(["alice", "nobody"]), figures.lockout_failures
+    options = {"platform": "trading", "realm": "live", "device": None, "address": None}
+    if rng.random() < 0.2:
+        return [(0, "verify_many", [(who, "wrong", options)] * 260)]
+    apart = figures.lockout_window_ms // max(1, failures - 1)
+    wait = rng.choice([0, apart - 1, apart, apart + 1])
+    return [(wait, "verify", who, "wrong", options)] * (failures + 2)
+
+
+def attempt_words(rng: random.Random) -> tuple[str, Any, dict[str, Any]]:
+    """Who, what is typed, and the options."""
+    others = ["nobody", "Alice", "al_ice", "\u00e4\u20ac", "a\tb", "", "a" * 65, "a" * 129]
+    who = rng.choice(["alice"] * 12 + ["bob"] * 6 + others)
+    options = {
+        "platform": rng.choice(["trading"] * 3 + ["portal"]),
+        "realm": rng.choice(["live"] * 5 + ["paper"]),
+        "device": rng.choice([None] * 5 + [0, 0, 1, 2, "unheard-of"]),
+        "address": rng.choice([None] * 3 + ["1", "2", "::1", "::2", ":1::1"]),
+    }
+    return who, typed_words(rng), options
+
+
+def typed_words(rng: random.Random) -> Any:
+    """(device, position relative to the one expected), or plain text."""
+    if rng.random() < 0.75:
+        near = [0] * 4 + [1, 1, -1, -1, 2, -2, 3, 5, 10, 11, -10, 19, 20, 21, 100, 101]
+        return rng.randrange(3), rng.choice(near)
+    return rng.choice(["", "", "000000", "wrong", "12345", "1234567", "x" * 129, "\u0661" * 6])
+
+
+def act_words(rng: random.Random) -> Step:
+    """A verb of administration and its arguments."""
+    who = rng.choice(["alice", "alice", "bob"])
+    verb = rng.choice(
+        ["unlock"] * 4 + ["set_user"] * 3 + ["set_device"] * 3 + ["add_device"] * 3
+        + ["remove_device"] * 2 + ["remove_user", "add_user", "add_user"]
+    )  # fmt: skip
+    if verb in ("set_user", "add_user"):
+        states = ["open", "open", "pending", "closed"]
+        return (verb, who, rng.choice(states), rng.choice(["live", "live", "paper"]))
+    if verb == "set_device":
+        return (verb, who, rng.randrange(3), rng.choice(["active", "active", "lost", "suspended"]))
+    if verb == "remove_device":
+        return (verb, who, rng.randrange(3))
+    if verb == "add_device":
+        return (verb, who, device_words(rng))
+    return (verb, who)
+
+
+def device_words(rng: random.Random) -> dict[str, Any]:
+    """A device; the keys are three, so that several devices share one and match together."""
+    words: dict[str, Any] = {
+        "kind": rng.choice(["totp", "hotp"]),
+        "key": rng.randrange(3),
+        "algorithm": rng.choice(["sha1", "sha1", "sha256", "sha512"]),
+        "digits": rng.choice([6, 6, 6, 7, 8]),
+    }
+    if words["kind"] == "hotp":
+        words["moving"] = rng.choice([0, 0, 1, 5, 2**32 - 2, 2**64 - 4, 2**64 - 2])
+        words["look_ahead"] = rng.choice([0, 1, 3, 10, 100])
+    else:
+        words["period"] = rng.choice([1, 30, 30, 30, 60, 3600])
+        words["t0"] = rng.choice([0, 0, 0, 7, 1000, 2**40])
+        windows = [(1, 1), (1, 1), (0, 0), (2, 0), (0, 3), (10, 10)]
+        words["back"], words["forward"] = rng.choice(windows)
+        words["drift_max"] = rng.choice([0, 0, 1, 3, 10])
+    return words
+
+
+def shorter(steps: list[Step]) -> Iterator[list[Step]]:
+    """The same steps without one of them, or without one attempt of one batch, the last first.
+
+    The wait of a step taken out goes to the one after it, so that times stay as they were.
+    """
+    for at in reversed(range(len(steps))):
+        fewer = steps[:at] + steps[at + 1 :]
+        if at < len(fewer):
+            fewer[at] = (fewer[at][0] + steps[at][0], *fewer[at][1:])
+        yield fewer
+        if steps[at][1] == "verify_many":
+            wait_ms, verb, attempts = steps[at]
+            for one in range(len(attempts)):
+                rest = attempts[:one] + attempts[one + 1 :]
+                if rest:
+                    yield [*steps[:at], (wait_ms, verb, rest), *steps[at + 1 :]]

@@ -1,0 +1,596 @@
+"""The store while the disk does as it is told: what goes in comes out, in order, for its owner."""
+
+import contextlib
+import hashlib
+import hmac
+import os
+import random
+import stat
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import apsw
+import pytest
+from conftest import Seeded
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from faults import KEY, append, contents, copy, quick, read, row, write
+
+from watchword.errors import (
+    Error,
+    InvalidArgument,
+    NotFound,
+    StoreDamaged,
+    StoreFailed,
+    StoreOwned,
+    WrongKey,
+)
+from watchword.store import Page, Store, catalog, disk, open_store, pages
+
+SMALL = 40_000  # bytes of a segment: seven rows of 100 bytes
+
+
+@pytest.fixture
+def path() -> Iterator[Path]:
+    with quick() as place:
+        yield place / "store"
+
+
+def names(path: Path) -> set[str]:
+    return {str(name.relative_to(path)) for name in path.rglob("*")}
+
+
+# ---- what goes in comes out -----------------------------------------------------------------
+
+
+def test_a_new_store_is_empty_and_keeps_its_secret(path: Path) -> None:
+    store = open_store(path, KEY)
+    assert store.created
+    assert (store.head, store.last_time_ms, len(store.secret)) == (0, 0, 32)
+    secret = store.secret
+    assert read(store) == ({}, {})
+    store.close()
+    store = open_store(path, KEY)
+    assert not store.created
+    assert store.secret == secret
+    store.close()
+
+
+def test_rows_and_pages_come_back_as_they_were(path: Path, rng: Seeded) -> None:
+    sizes = [32, 33, 100, 4064, 4096, 33_000, 300_000]
+    rows = {turn: row(turn, size, rng) for turn, size in enumerate(sizes, 1)}
+    rows |= {8: b"", 9: b"x", 10: b"\0" * 31}
+    plain = {
+        ("tombstones", 3): (10, b""),
+        ("covered", 0): (9, b""),
+        ("identity", 0): (2, rng.randbytes(60_000)),
+        ("state", 10_000): (7, rng.randbytes(40_000)),
+        ("state", 1): (0, b"1"),
+    }
+    store = open_store(path, KEY)
+    store.append([(turn, rows[turn]) for turn in (1, 2, 3)])
+    for turn in range(4, 11):
+        store.append([(turn, memoryview(rows[turn]))])
+    store.append([])
+    assert store.head == 10
+    write(store, plain)
+    store.close()
+    for _ in range(2):
+        store = open_store(path, KEY)
+        assert store.head == 10, rng
+        assert read(store) == (rows, plain), rng
+        store.close()
+
+
+def test_pages_come_table_by_table_and_numbers_ascend(path: Path) -> None:
+    store = open_store(path, KEY)
+    places = [(table, number) for table in ("covered", "identity", "state") for number in (0, 9)]
+    write(store, dict.fromkeys(reversed(places), (0, b"image")))
+    assert [(page.table, page.number) for page in store.pages()] == places
+    store.close()
+
+
+def test_the_last_rows_time_is_known(path: Path) -> None:
+    store = open_store(path, KEY)
+    append(store, 3, random.Random(1))
+    assert store.last_time_ms == 3000
+    store.close()
+    store = open_store(path, KEY)
+    assert store.last_time_ms == 3000
+    store.append([(4, b"a row without a header")])
+    assert store.last_time_ms == 0
+    store.close()
+
+
+@pytest.mark.parametrize("ticks", [False, True], ids=["without ticks", "with ticks"])
+def test_a_journal_of_many_segments_is_one_journal(path: Path, rng: Seeded, ticks: bool) -> None:
+    store = open_store(path, KEY, segment_bytes=SMALL)
+    rows = {}
+    for _ in range(10):
+        rows |= append(store, 3, rng)
+        if ticks:
+            store.tick()
+    assert store.counters()["segments"] > 3
+    store.close()
+    store = open_store(path, KEY, segment_bytes=SMALL)
+    for after in (0, 1, 6, 7, 8, 9, 29, 30):
+        wanted = {turn: plain for turn, plain in rows.items() if turn > after}
+        assert read(store, after).rows == wanted, (after, rng)
+    store.close()
+
+
+def test_every_life_goes_on_where_the_last_one_ended(path: Path, rng: Seeded) -> None:
+    rows = {}
+    for life in range(6):
+        store = open_store(path, KEY)
+        assert store.head == len(rows)
+        assert read(store).rows == rows, rng
+        rows |= append(store, life, rng)
+        store.close()
+    assert contents(path).rows == rows, rng
+
+
+def test_openings_that_write_nothing_leave_nothing(path: Path) -> None:
+    store = open_store(path, KEY)
+    append(store, 1, random.Random(1))
+    store.close()
+    before = names(path)
+    for _ in range(3):
+        store = open_store(path, KEY)
+        store.tick()
+        store.close()
+    assert names(path) == before
+
+
+def test_a_killed_owner_loses_nothing_it_had_acknowledged(path: Path, rng: Seeded) -> None:
+    store = open_store(path, KEY, segment_bytes=SMALL)
+    rows = append(store, 20, rng)
+    store.tick()
+    rows |= append(store, 3, rng)
+    killed = copy(path, path.with_name("killed"))
+    store.close()
+    assert contents(killed).rows == rows, rng
+    assert contents(killed).rows == rows, rng
+
+
+def test_small_rows_do_not_keep_a_page_of_disk_each(path: Path, rng: Seeded) -> None:
+    store = open_store(path, KEY, segment_bytes=500_000)
+    rows = append(store, 200, rng)
+    store.tick()
+    store.close()
+    size = sum(file.stat().st_size for file in (path / "journal").iterdir())
+    assert size < 200 * 400
+    assert contents(path).rows == rows, rng
+
+
+def test_two_threads_share_a_store_as_the_seam_says(path: Path, rng: Seeded) -> None:
+    store = open_store(path, KEY, segment_bytes=SMALL)
+    stop, failed = threading.Event(), []
+
+    def keep() -> None:
+        try:
+            while not stop.is_set():
+                store.tick()
+                turn = store.head
+                write(store, {("state", turn % 5): (turn, b"%d" % turn)})
+                store.counters()
+                store.drop_before(store.head - 60)
+        except Exception as error:
+            failed.append(error)
+
+    keeper = threading.Thread(target=keep)
+    keeper.start()
+    rows = append(store, 150, rng)
+    stop.set()
+    keeper.join()
+    assert not failed
+    first = next(turn for turn in rows if turn > store.counters()["dropped_through"])
+    store.close()
+    kept = {turn: plain for turn, plain in rows.items() if turn >= first}
+    assert contents(path, first - 1).rows == kept, rng
+
+
+# ---- what a store refuses -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("turns", [[0], [2], [1, 1], [1, 3], [-1]])
+def test_turns_leave_no_gap(path: Path, turns: list[int]) -> None:
+    for place in (path, ":memory:"):
+        store = open_store(place, KEY)
+        with pytest.raises(InvalidArgument, match="cannot follow turn"):
+            store.append([(turn, b"row") for turn in turns])
+        store.append([(1, b"row")])  # misuse does not end the store
+        assert store.head == 1
+        store.close()
+
+
+@pytest.mark.parametrize(
+    ("page", "words"),
+    [
+        (Page("state", 0, 4, b""), "page 0 is from turn 4, but the journal is durable through 3"),
+        (Page("users", 0, 1, b""), "table must be one of"),
+        (Page("state", -1, 1, b""), "page number -1"),
+        (Page("state", 1 << 31, 1, b""), "page number 2147483648"),
+    ],
+)
+def test_pages_follow_the_journal(path: Path, page: Page, words: str) -> None:
+    for place in (path, ":memory:"):
+        store = open_store(place, KEY)
+        append(store, 3, random.Random(1))
+        with pytest.raises(InvalidArgument, match=words):
+            store.write_pages([Page("state", 0, 3, b""), page])
+        write(store, {("state", 0): (3, b"good")})
+        store.close()
+    assert contents(path).pages == {("state", 0): (3, b"good")}
+
+
+def test_replay_comes_first_and_from_where_rows_are(path: Path) -> None:
+    store = open_store(path, KEY)
+    append(store, 2, random.Random(1))
+    with pytest.raises(InvalidArgument, match="before the first append"):
+        next(store.replay(0))
+    store.close()
+    store = open_store(path, KEY)
+    with pytest.raises(InvalidArgument, match="beyond the journal's end"):
+        next(store.replay(3))
+    store.close()
+
+
+def test_a_closed_store_takes_nothing(path: Path) -> None:
+    store = open_store(path, KEY)
+    store.close()
+    store.close()
+    for use in (
+        lambda: store.append([(1, b"row")]),
+        lambda: write(store, {("state", 0): (0, b"")}),
+        store.tick,
+        store.rotate,
+        store.retire,
+        lambda: store.drop_before(1),
+    ):
+        with pytest.raises(StoreFailed, match="is closed"):
+            use()
+
+
+def test_a_store_in_memory_keeps_the_head_alone() -> None:
+    store = open_store(":memory:")
+    assert store.created
+    assert len(store.secret) == 32
+    rows = append(store, 5, random.Random(1))
+    assert (store.head, store.last_time_ms) == (5, 5000)
+    assert (list(store.pages()), list(store.replay(5))) == ([], [])
+    with pytest.raises(NotFound):
+        store.replay(len(rows) - 1)
+    assert (store.rotate(), store.retire(), store.stale_pages(), store.drop_before(9)) == (
+        2,
+        [],
+        0,
+        0,
+    )
+    assert store.counters()["head"] == 5
+    store.tick()
+    store.close()
+    with pytest.raises(StoreFailed):
+        store.append([(6, b"row")])
+
+
+# ---- dropping and rotating ------------------------------------------------------------------
+
+
+def test_dropped_rows_leave_an_anchor(path: Path, rng: Seeded) -> None:
+    store = open_store(path, KEY, segment_bytes=SMALL)
+    rows = append(store, 30, rng)
+    assert store.drop_before(1) == 0
+    gone = store.drop_before(20)
+    assert gone >= 2
+    assert store.drop_before(20) == 0
+    through = store.counters()["dropped_through"]
+    assert 12 < through < 20
+    store.tick()
+    assert len(list((path / "journal").glob("*.db"))) <= 7 - gone + 2
+    store.close()
+    kept = {turn: plain for turn, plain in rows.items() if turn > through}
+    assert contents(path, through).rows == kept, rng
+    with pytest.raises(StoreDamaged, match=f"begins with row {through + 1}, row 1 was dropped"):
+        contents(path, 0)
+
+
+def test_a_journal_may_be_dropped_whole(path: Path, rng: Seeded) -> None:
+    store = open_store(path, KEY)
+    append(store, 5, rng)
+    store.close()
+    store = open_store(path, KEY)
+    assert store.drop_before(6) == 1
+    store.close()
+    store = open_store(path, KEY)
+    assert (store.head, store.last_time_ms) == (5, 5000)
+    more = append(store, 2, rng)
+    store.close()
+    assert contents(path, 5).rows == more, rng
+
+
+def test_a_rotation_reseals_what_is_rewritten_and_forgets_the_old_key(
+    path: Path, rng: Seeded
+) -> None:
+    store = open_store(path, KEY)
+    rows = append(store, 5, rng)
+    write(store, {("state", number): (5, b"old") for number in range(3)})
+    assert store.rotate() == 2
+    rows |= append(store, 5, rng)
+    assert (store.stale_pages(), store.retire()) == (3, [])
+    write(store, {("state", number): (6, b"new") for number in range(3)})
+    assert (store.stale_pages(), store.retire()) == (0, [])  # the first segment needs key 1 yet
+    assert store.drop_before(6) == 1
+    assert store.retire() == [1]
+    assert store.counters()["keys"] == 1
+    killed = copy(path, path.with_name("killed"))
+    store.close()
+    for place in (path, killed):
+        found = contents(place, 5)
+        assert found.rows == {turn: rows[turn] for turn in range(6, 11)}, rng
+        assert found.pages == {("state", number): (6, b"new") for number in range(3)}
+
+
+def test_rotations_may_follow_one_another(path: Path, rng: Seeded) -> None:
+    rows = {}
+    for life in range(3):
+        store = open_store(path, KEY)
+        assert store.rotate() == 2 + 2 * life
+        assert store.rotate() == 3 + 2 * life
+        rows |= append(store, 2, rng)
+        write(store, {("state", life): (store.head, b"%d" % life)})
+        store.close()
+    assert contents(path).rows == rows, rng
+    store = open_store(path, KEY)
+    assert store.retire() == [1, 2, 4, 6]
+    store.close()
+    assert contents(path).rows == rows, rng
+
+
+def test_a_key_seals_so_many_pages_and_no_more(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pages, "PAGE_SEALS_MAX", 5)
+    store = open_store(path, KEY)
+    write(store, {("state", number): (0, b"") for number in range(3)})
+    store.close()
+    store = open_store(path, KEY)
+    assert store.counters()["seals"] == 3
+    write(store, {("state", number): (0, b"") for number in range(2)})
+    with pytest.raises(InvalidArgument, match="data key 1 has sealed 5 pages"):
+        write(store, {("state", 0): (0, b"")})
+    store.rotate()
+    write(store, {("state", 0): (0, b"")})
+    assert store.counters()["seals"] == 1
+    store.close()
+
+
+# ---- what the files show --------------------------------------------------------------------
+
+
+def test_files_are_for_their_owner_alone(path: Path) -> None:
+    mask = os.umask(0)
+    try:
+        store = open_store(path)  # the key file beside it, too
+        append(store, 3, random.Random(1))
+        write(store, {("state", 0): (1, b"image")})
+        store.tick()
+        for name in [path, path.with_name("store.key"), *path.rglob("*")]:
+            mode = stat.S_IMODE(name.stat().st_mode)
+            assert mode == (0o700 if name.is_dir() else 0o600), (name, oct(mode))
+        store.close()
+    finally:
+        os.umask(mask)
+
+
+def test_files_show_nothing_that_was_put_in(path: Path) -> None:
+    canary = b"a seed that nobody may see"
+    store = open_store(path, KEY)
+    store.append([(1, canary * 3)])
+    write(store, {("identity", 0): (1, canary * 400)})
+    secret = store.secret
+    store.tick()
+    killed = copy(path, path.with_name("killed"))
+    store.close()
+    for file in [*path.rglob("*"), *killed.rglob("*")]:
+        if file.is_file():
+            for plain in (canary, secret, KEY):
+                assert plain not in file.read_bytes(), file
+
+
+def test_no_two_seals_are_alike(path: Path) -> None:
+    """The same rows and pages again, and a copy that goes its own way: never the same bytes."""
+    seen: set[bytes] = set()
+    for _ in range(2):
+        store = open_store(path, KEY)
+        append(store, 3, random.Random(1), size=32)
+        write(store, {("state", 0): (0, b"image"), ("state", 1): (0, b"image")})
+        store.close()
+    twin = copy(path, path.with_name("twin"))
+    for place in (path, twin):
+        store = open_store(place, KEY)
+        store.append([(7, b"the same row")])
+        store.close()
+    for place in (path, twin):
+        connection = apsw.Connection(str(place / "journal" / "00000003.db"))
+        for (blob,) in connection.execute("SELECT b FROM j"):
+            assert blob not in seen
+            seen.add(blob)
+        connection.close()
+
+
+def hkdf(secret: bytes, label: str, salt: bytes = b"") -> bytes:
+    """RFC 5869 for one block of SHA-256, from the standard library."""
+    extracted = hmac.digest(salt or bytes(32), secret, "sha256")
+    return hmac.digest(extracted, label.encode() + b"\1", hashlib.sha256)
+
+
+def test_the_format_is_the_one_that_is_written_down(path: Path) -> None:
+    """Opens a row and a page by hand, from the master key and the files alone."""
+    store = open_store(path, KEY)
+    store.append([(1, b"first")])
+    store.append([(2, b"second")])
+    write(store, {("state", 7): (2, b"image")})
+    store.close()
+    pages_db = apsw.Connection(str(path / "pages.db"))
+    ((body,),) = pages_db.execute("SELECT body FROM note WHERE name='store'")
+    store_id = body[4:20]
+    ((nonce, wrapped),) = pages_db.execute("SELECT nonce, wrapped FROM key WHERE id=1")
+    wrapping = AESGCM(hkdf(KEY, "watchword wrapping"))
+    data_key = wrapping.decrypt(nonce, wrapped, b"watchword key" + store_id + b"\0\0\0\1")
+
+    journal = apsw.Connection(str(path / "journal" / "00000001.db"))
+    ((header,),) = journal.execute("SELECT b FROM meta")
+    salt = header[-32:]
+    rows = [blob for (blob,) in journal.execute("SELECT b FROM j ORDER BY seq")]
+    cipher = AESGCM(hkdf(data_key, f"watchword segment {store_id.hex()} 1", salt))
+    assert cipher.decrypt(bytes(12), rows[0], header) == b"first"
+    assert cipher.decrypt(bytes(11) + b"\1", rows[1], rows[0][-16:]) == b"second"
+
+    ((nonce, image),) = pages_db.execute("SELECT nonce, image FROM state WHERE number=7")
+    cipher = AESGCM(hkdf(data_key, "watchword pages", store_id))
+    place = b"WWPG" + store_id + (1).to_bytes(8) + b"\2"  # incarnation, the third table
+    place += (7).to_bytes(8) + (1).to_bytes(8) + (2).to_bytes(8) + (1).to_bytes(4)
+    assert cipher.decrypt(nonce, image, place) == b"image"
+    journal.close()
+    pages_db.close()
+
+
+# ---- whose store it is ----------------------------------------------------------------------
+
+
+def test_the_wrong_key_is_named_as_such(path: Path) -> None:
+    open_store(path, KEY).close()
+    for wrong in (bytes(31) + b"\1", KEY[:-1] + b"\0"):
+        with pytest.raises(WrongKey):
+            open_store(path, wrong)
+    open_store(path, KEY).close()  # the refusals left no lock behind
+
+
+def test_a_lost_key_file_is_not_replaced(path: Path) -> None:
+    open_store(path).close()
+    key = path.with_name("store.key")
+    kept = key.read_bytes()
+    key.unlink()
+    with pytest.raises(NotFound, match="no key file"):
+        open_store(path)
+    assert not key.exists()
+    key.write_bytes(kept)
+    key.chmod(0o600)
+    open_store(path).close()
+
+
+def test_a_second_opener_is_told_who_owns_the_store(path: Path) -> None:
+    store = open_store(path, KEY)
+    with pytest.raises(StoreOwned, match=f"owned by process {os.getpid()} ") as caught:
+        open_store(path, KEY)
+    assert "socket" in caught.value.hint
+    store.close()
+    open_store(path, KEY).close()
+
+
+OWNER = """
+import sys
+from watchword.store import open_store
+store = open_store(sys.argv[1], bytes(range(1, 33)))
+print("owned", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_an_owner_in_another_process_is_named_until_it_is_killed(path: Path) -> None:
+    script = path.with_name("gateway.py")
+    script.write_text(OWNER)
+    with subprocess.Popen(
+        [sys.executable, script, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as owner:
+        assert owner.stdout is not None
+        assert owner.stdout.readline() == b"owned\n"
+        with pytest.raises(StoreOwned, match=rf"owned by process {owner.pid} \(gateway.py\)"):
+            open_store(path, KEY)
+        owner.kill()
+    open_store(path, KEY).close()
+
+
+@pytest.mark.parametrize("left", ["mbox", ".git/", "journal.txt", "pages.sqlite"])
+def test_a_directory_of_something_else_is_not_touched(path: Path, left: str) -> None:
+    path.mkdir(mode=0o700)
+    (path / left).mkdir() if left.endswith("/") else (path / left).write_text("mine")
+    with pytest.raises(InvalidArgument, match="neither empty nor a store"):
+        open_store(path, KEY)
+    assert names(path) == {left.rstrip("/")}
+
+
+def test_paths_that_cannot_be_a_store(path: Path) -> None:
+    with pytest.raises(NotFound, match="no directory to make"):
+        open_store(path / "below" / "nothing", KEY)
+    path.write_text("a file")
+    with pytest.raises(InvalidArgument, match="is not a directory"):
+        open_store(path, KEY)
+
+
+def test_others_may_not_enter_a_store(path: Path) -> None:
+    path.mkdir(mode=0o755)
+    open_store(path, KEY).close()  # it was empty: the store makes it its own
+    assert stat.S_IMODE(path.stat().st_mode) == 0o700
+    path.chmod(0o750)
+    with pytest.raises(InvalidArgument, match="can be entered by others") as caught:
+        open_store(path, KEY)
+    assert caught.value.hint == f"chmod 700 {path}"
+
+
+def test_an_unfinished_creation_is_begun_again(path: Path) -> None:
+    path.mkdir(mode=0o700)
+    (path / "journal").mkdir(mode=0o700)
+    for name in ("owner.lock", "pages.new", "pages.new-journal", "pages.new-wal"):
+        (path / name).write_bytes(b"half of it")
+    store = open_store(path, KEY)
+    assert store.created
+    append(store, 1, random.Random(1))
+    store.close()
+    assert {name.split("-")[0] for name in names(path)} == {
+        "owner.lock", "pages.db", "journal", "journal/00000001.db"
+    }  # fmt: skip
+
+
+def test_a_journal_without_its_pages_is_no_new_store(path: Path) -> None:
+    store = open_store(path, KEY)
+    append(store, 1, random.Random(1))
+    store.close()
+    for file in path.glob("pages.db*"):
+        file.unlink()
+    with pytest.raises(StoreDamaged, match=r"pages\.db is missing"):
+        open_store(path, KEY)
+
+
+@pytest.mark.parametrize(
+    ("written", "words", "hint"),
+    [
+        (2, "format 2, this program knows none after 1", "newer watchword"),
+        (0, "format 0, this program works with 1", "watchword upgrade"),
+    ],
+)
+def test_another_format_is_refused(
+    path: Path, monkeypatch: pytest.MonkeyPatch, written: int, words: str, hint: str
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(catalog, "FORMAT", written)
+        open_store(path, KEY).close()
+    with pytest.raises(InvalidArgument, match=words) as caught:
+        open_store(path, KEY)
+    assert hint in caught.value.hint
+
+
+@pytest.mark.parametrize("version", ["3.7.17", "3.50.4", "3.51.2"])
+def test_a_sqlite_that_loses_commits_is_refused(version: str) -> None:
+    with pytest.raises(Error, match=rf"SQLite {version} is older than 3.51.3"):
+        disk.expect_library(version)
+    for good in ("3.51.3", "3.52", "4.0.0"):
+        disk.expect_library(good)
+
+
+def test_the_seam_is_what_both_stores_offer(path: Path) -> None:
+    seam = {name for name in vars(Store) if not name.startswith("_")}
+    for place in (path, ":memory:"):
+        with contextlib.closing(open_store(place, KEY)) as store:
+            assert seam <= set(dir(store))
