@@ -39,6 +39,8 @@ cdef extern from "watchword.h" nogil:
     enum:
         WW_EVENT_ATTEMPT
         WW_EVENT_RESYNC
+        WW_EVENT_USER_ADD
+        WW_EVENT_DEVICE_ADD
         WW_EVENT_TOMBSTONE
         WW_EVENT_NOTE
     enum:

@@ -19,6 +19,9 @@ from core cimport *
 
 from watchword.errors import Error, InvalidArgument
 
+cdef extern from "stdio.h" nogil:
+    int snprintf(char *to, size_t size, const char *form, ...)
+
 cdef extern from "string.h" nogil:
     size_t strnlen(const char *text, size_t most)
 
@@ -664,6 +667,138 @@ cdef class Core:
         self._room(needs.users, needs.wides, needs.cold_bytes)
         if ww_row_replay(&self.t, at, n, NULL, NULL, 0):
             raise Error("a row of acts does not fit the tables")
+
+    def enrolment(self, names, keys, bytes spec, bytes place, moving, Py_ssize_t start,
+                  Py_ssize_t stop, int64_t turn, int64_t now_ms):
+        """The row that adds users start .. stop of two columns, with a device each.
+
+        names: numpy 'S' column; keys: a C-contiguous (n, key bytes) uint8 column, or None for
+        users without a device; spec: the fixed part of ww_spec; place: account and realm;
+        moving: int64 column of floors, or None. Nothing is applied.
+        """
+        cdef Py_buffer n, k, m
+        cdef Py_ssize_t i, size, key_len = 0
+        cdef const char *name
+        cdef ww_row h
+        cdef ww_record r
+        cdef char serial[16]
+        cdef int serial_len
+        cdef uint32_t slot, free_slot = self.t.users_free, used = self.t.users_used
+        cdef uint32_t number = self.t.device_next, units, spec_units = 0
+        cdef bytes out
+        cdef char *to
+        cdef bint has_keys = keys is not None, has_moving = moving is not None
+        PyObject_GetBuffer(names, &n, PyBUF_STRIDED_RO)
+        if has_keys:
+            PyObject_GetBuffer(keys, &k, PyBUF_STRIDED_RO)
+            key_len = k.shape[1]
+        if has_moving:
+            PyObject_GetBuffer(moving, &m, PyBUF_STRIDED_RO)
+        try:
+            size = 0
+            for i in range(start, stop):
+                name = <const char *>n.buf + i * n.strides[0]
+                size += 1 + (strnlen(name, n.itemsize) + 31) // 32
+            if has_keys:
+                spec_units = <uint32_t>(len(spec) + key_len + 11 + 31) // 32
+                size += (stop - start) * (1 + spec_units)
+            memset(&h, 0, sizeof(h))
+            h.magic = WW_ROW_MAGIC
+            h.version = WW_ROW_VERSION
+            h.units = <uint32_t>size
+            h.turn = turn
+            h.time_ms = now_ms
+            out = PyBytes_FromStringAndSize(NULL, sizeof(h) + size * WW_RECORD_BYTES)
+            to = PyBytes_AS_STRING(out)
+            memset(to, 0, len(out))
+            memcpy(to, &h, sizeof(h))
+            to += sizeof(h)
+            for i in range(start, stop):
+                if free_slot:
+                    slot = free_slot - 1
+                    free_slot = self.t.users[slot].more
+                else:
+                    slot = used
+                    used += 1
+                name = <const char *>n.buf + i * n.strides[0]
+                size = strnlen(name, n.itemsize)
+                memset(&r, 0, sizeof(r))
+                r.event = WW_EVENT_USER_ADD
+                r.place = <uint8_t>place[0]
+                r.user = self.t.users[slot].id if slot < self.t.users_used else slot
+                r.tail = <uint8_t>((size + 31) // 32)
+                r.lock_ms = <uint32_t>size
+                memcpy(to, &r, sizeof(r))
+                memcpy(to + sizeof(r), name, size)
+                to += sizeof(r) + 32 * r.tail
+                if not has_keys:
+                    continue
+                r.event = WW_EVENT_DEVICE_ADD
+                r.place = 0
+                r.tail = <uint8_t>spec_units
+                r.lock_ms = 0
+                r.device = number
+                if has_moving:
+                    r.moving = (<uint64_t *>(<char *>m.buf + i * m.strides[0]))[0]
+                memcpy(to, &r, sizeof(r))
+                to += sizeof(r)
+                serial_len = snprintf(serial, sizeof(serial), "W%08u", number)
+                memcpy(to, PyBytes_AS_STRING(spec), len(spec))
+                to[10] = <char>key_len
+                to[11] = <char>serial_len
+                memcpy(to + len(spec), <char *>k.buf + i * k.strides[0], key_len)
+                memcpy(to + len(spec) + key_len, serial, serial_len)
+                to += 32 * spec_units
+                number += 1
+            return out
+        finally:
+            PyBuffer_Release(&n)
+            if has_keys:
+                PyBuffer_Release(&k)
+            if has_moving:
+                PyBuffer_Release(&m)
+
+    def first_bad_name(self, names):
+        """What is wrong with a column of new names: None, or (index, "illegal" | "taken" |
+        "repeated")."""
+        cdef Py_buffer n
+        cdef Py_ssize_t i, count
+        cdef const char *name
+        cdef size_t size
+        cdef uint64_t hash, entries = 16, at
+        cdef uint64_t *seen
+        PyObject_GetBuffer(names, &n, PyBUF_STRIDED_RO)
+        seen = NULL
+        try:
+            count = n.shape[0]
+            while entries < 2 * <uint64_t>count:
+                entries *= 2
+            seen = <uint64_t *>calloc(entries, 8)
+            if seen == NULL:
+                raise MemoryError
+            for i in range(count):
+                name = <const char *>n.buf + i * n.strides[0]
+                size = strnlen(name, n.itemsize)
+                if not ww_name_legal(&self.p, <const uint8_t *>name, size):
+                    return i, "illegal"
+                if not self.p.names_any:
+                    for at in range(size):
+                        if c'A' <= name[at] <= c'Z':
+                            return i, "illegal"
+                hash = ww_name_hash(&self.t, <const uint8_t *>name, size)
+                if ww_slot_find(&self.t, hash, <const uint8_t *>name, size) != WW_SLOT_NONE:
+                    return i, "taken"
+                hash |= hash == 0
+                at = hash & (entries - 1)
+                while seen[at]:  # 64 keyed bits: two names that share them are not met by chance
+                    if seen[at] == hash:
+                        return i, "repeated"
+                    at = (at + 1) & (entries - 1)
+                seen[at] = hash
+            return None
+        finally:
+            free(seen)
+            PyBuffer_Release(&n)
 
     def next_slot(self):
         """(slot, id) for the next user: an id is generation << 32 | slot and never used again."""

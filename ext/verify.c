@@ -196,6 +196,34 @@ static void match_group(const ww_kernel *k, const ww_batch *b, uint32_t group, s
 
 /* ---- the turn --------------------------------------------------------------------------------------- */
 
+/* A random user is three cold lines behind a cold index entry: a chain of misses that one attempt
+ * would wait for and a batch need not. Two groups ahead names are hashed and their index entries
+ * asked for; one group ahead those entries say which users' lines to ask for. A wrong guess (an
+ * entry further along its chain) costs that attempt its prefetch and nothing else. */
+enum { AHEAD_USERS = WW_GROUP_ATTEMPTS_MAX, AHEAD_NAMES = 2 * WW_GROUP_ATTEMPTS_MAX };
+
+typedef struct { uint32_t named, asked; } ahead;
+
+static void ask_ahead(const ww_tables *t, ww_batch *b, uint32_t from, ahead *h)
+{
+    uint32_t end = from + WW_GROUP_ATTEMPTS_MAX;
+    for (; h->named < b->count && h->named < end + AHEAD_NAMES; h->named++) {
+        ww_attempt *a = &b->attempts[h->named];
+        a->name_hash = ww_name_hash(t, b->bytes + a->name_at, a->name_len);
+        __builtin_prefetch(&t->index[(uint32_t)(a->name_hash >> 32) & t->index_mask]);
+    }
+    for (; h->asked < b->count && h->asked < end + AHEAD_USERS; h->asked++) {
+        uint32_t tag = (uint32_t)(b->attempts[h->asked].name_hash >> 32);
+        uint64_t entry = t->index[tag & t->index_mask];
+        if (!entry)
+            continue;
+        const uint8_t *user = (const uint8_t *)&t->users[(uint32_t)entry - 1];
+        __builtin_prefetch(user, 1);
+        __builtin_prefetch(user + 64, 1);
+        __builtin_prefetch(user + 128, 1);
+    }
+}
+
 /* Finds users and lays windows until the group is full or a user comes a second time. */
 static uint32_t lay_group(ww_tables *t, const ww_policy *p, ww_batch *b, uint32_t from, scratch *s,
                           uint32_t *tries, int64_t now_ms)
@@ -207,7 +235,6 @@ static uint32_t lay_group(ww_tables *t, const ww_policy *p, ww_batch *b, uint32_
         const uint8_t *name = b->bytes + a->name_at;
         if (*tries + WW_DEVICES_PER_USER_MAX > TRIES_MAX)
             break;
-        a->name_hash = ww_name_hash(t, name, a->name_len);
         a->place_in = (uint8_t)(a->platform | a->realm << 2);
         a->slot = WW_SLOT_NONE;
         if (!a->bad_name && ww_name_legal(p, name, a->name_len))
@@ -262,8 +289,10 @@ void ww_turn(ww_tables *t, const ww_policy *p, ww_batch *b, int64_t now_ms)
 {
     const ww_kernel *k = ww_kernel_in_use();
     scratch s;
+    ahead h = {0, 0};
     b->units = 0;
     for (uint32_t from = 0; from < b->count;) {
+        ask_ahead(t, b, from, &h);
         uint32_t tries, group = lay_group(t, p, b, from, &s, &tries, now_ms);
         match_group(k, b, from, &s, tries);
         for (uint32_t i = 0; i < group; i++)

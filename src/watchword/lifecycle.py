@@ -22,8 +22,10 @@ __all__ = [
     "fingerprint",
     "names_packed",
     "note",
+    "place",
     "records",
     "row",
+    "spec_head",
     "tombstone",
     "tombstones",
     "unlock",
@@ -95,11 +97,11 @@ def _record(
 
 
 def user_add(user: int, name: bytes, state: str, realm: str) -> bytes:
-    return _record(USER_ADD, user, place=_place(state, realm), tail=name, text=len(name))
+    return _record(USER_ADD, user, place=place(state, realm), tail=name, text=len(name))
 
 
 def user_set(user: int, state: str, realm: str) -> bytes:
-    return _record(USER_SET, user, place=_place(state, realm))
+    return _record(USER_SET, user, place=place(state, realm))
 
 
 def user_remove(user: int) -> bytes:
@@ -120,13 +122,14 @@ def _text(event: int, user: int, text: str) -> bytes:
     return _record(event, user, tail=tail, text=len(tail))
 
 
-def _place(state: str, realm: str) -> int:
+def place(state: str, realm: str) -> int:
     return ACCOUNT_STATES.index(state) | REALMS.index(realm) << 2
 
 
-def device_add(user: int, number: int, device: Device, serial: bytes, moving: int) -> bytes:
+def spec_head(device: Device, serial_len: int) -> bytes:
+    """The fixed part of ww_spec."""
     back, forward = device.window
-    spec = SPEC.pack(
+    return SPEC.pack(
         KINDS.index(device.kind),
         HASH_NAMES.index(device.algorithm),
         device.digits,
@@ -137,11 +140,14 @@ def device_add(user: int, number: int, device: Device, serial: bytes, moving: in
         device.drift_max,
         device.period,
         len(device.key),
-        len(serial),
+        serial_len,
         0,
         device.t0,
     )
-    tail = spec + device.key + serial
+
+
+def device_add(user: int, number: int, device: Device, serial: bytes, moving: int) -> bytes:
+    tail = spec_head(device, len(serial)) + device.key + serial
     return _record(DEVICE_ADD, user, device=number, moving=moving, tail=tail)
 
 

@@ -22,6 +22,9 @@ class Tombs:
         self._floors: dict[bytes, list[Floor]] = {}
         self._changed: set[int] = set()
 
+    def __bool__(self) -> bool:
+        return bool(self._floors)
+
     def add(self, mark: bytes, floor: Floor) -> None:
         floors = [f for f in self._floors.get(mark, []) if f[:3] != floor[:3]]
         same = [f.moving for f in self._floors.get(mark, []) if f[:3] == floor[:3]]

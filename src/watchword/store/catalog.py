@@ -320,6 +320,8 @@ def _create(path: str, keys: Keyring) -> None:
                     connection.execute(
                         "INSERT INTO key VALUES(?,?,?)", (key_id, *keys.make(key_id))
                     )
+            # Closing would do this as well, but not say when it could not.
+            fold_wal(connection)
         finally:
             connection.close()
         os.rename(part, os.path.join(path, DATABASE))

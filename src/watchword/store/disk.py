@@ -137,7 +137,7 @@ def believing(name: str) -> Iterator[None]:
     except Error:
         raise
     except (OSError, *_BUSY_IS_DISK) as error:
-        raise StoreFailed(f"{name} cannot be read: {error}") from error
+        raise StoreFailed(f"{name}: the disk refused: {error}") from error
     except InvalidTag as error:
         raise StoreDamaged(f"{name} is damaged: a seal does not hold") from error
     except (apsw.Error, UnicodeError, struct.error, TypeError, ValueError, OverflowError) as error:

@@ -143,7 +143,11 @@ class Journal:
         number = self._next
         self._next += 1
         segment = Segment(self._path, number)
-        self._catalog.set_link(Link(number, MADE))
+        try:
+            self._catalog.set_link(Link(number, MADE))
+        except BaseException:
+            segment.close()
+            raise
         return segment
 
     def _link(self, segment: Segment, state: int) -> Link:
@@ -182,6 +186,7 @@ class Journal:
         link = link._replace(state=PACKED, size=sealed_bytes)
         self._catalog.set_link(link)
         fold_wal(connection)
+        connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0)  # closing removes the -wal
         return link
 
     def _unlink_dropped(self) -> None:
@@ -282,7 +287,7 @@ class Journal:
         """A segment nobody noted may be one that was never finished; it must not hold rows."""
         if not os.path.exists(path + "-wal") or os.stat(path + "-wal").st_size <= 32:
             return
-        with Reader(self._path, number) as reader:
+        with Reader(self._path, number, noted=False) as reader:
             if reader.header is not None:
                 raise StoreDamaged(
                     f"{segment_name(number)} holds rows {reader.header.first} to {reader.last}, "

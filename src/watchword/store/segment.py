@@ -92,14 +92,13 @@ class Segment:
         self._frames = 0
         create_private(self.path)
         self.connection = connect(self.path, keep_wal=True)
-        self.connection.pragma("page_size", PAGE_BYTES)
-        self.connection.pragma("journal_mode", "wal")
-        self.connection.set_wal_hook(self._note_frames)
         self._cursor = self.connection.cursor()
-        self._cursor.execute("BEGIN")
-        list(self._cursor.execute(_TABLES))
-        self._cursor.execute("COMMIT")
-        sync_directory(os.path.dirname(self.path))
+        try:
+            self._make_tables()
+            sync_directory(os.path.dirname(self.path))
+        except BaseException:
+            self.connection.close()
+            raise
 
     @property
     def size(self) -> int:
@@ -135,6 +134,14 @@ class Segment:
     def close(self) -> None:
         self.connection.close()
 
+    def _make_tables(self) -> None:
+        self.connection.pragma("page_size", PAGE_BYTES)
+        self.connection.pragma("journal_mode", "wal")
+        self.connection.set_wal_hook(self._note_frames)
+        self._cursor.execute("BEGIN")
+        list(self._cursor.execute(_TABLES))
+        self._cursor.execute("COMMIT")
+
     def _begin(self, keys: Keyring, tip: Tip) -> None:
         salt, key_id = secrets.token_bytes(SALT_BYTES), keys.newest
         self.header = Header(
@@ -156,10 +163,17 @@ class Segment:
 
 
 class Reader:
-    """A segment of an earlier life, opened to be read. `packed`: its -wal may be gone."""
+    """A segment of an earlier life, opened to be read.
 
-    def __init__(self, store_path: str, number: int, *, packed: bool = False) -> None:
+    `packed`: its -wal may be gone. `noted`: it was made to the end.
+    """
+
+    def __init__(
+        self, store_path: str, number: int, *, packed: bool = False, noted: bool = True
+    ) -> None:
         self.number = number
+        self.header: Header | None = None
+        self.last = self.sealed_bytes = self.size = 0
         self.name = segment_name(number)
         self.path = os.path.join(store_path, self.name)
         expect_database(self.path, self.name)
@@ -169,7 +183,7 @@ class Reader:
             self.connection = connect(self.path, keep_wal=True)
         try:
             with believing(self.name):
-                self._recover()
+                self._recover(noted)
         except BaseException:
             self.connection.close()
             raise
@@ -185,15 +199,16 @@ class Reader:
     ) -> None:
         self.connection.close()
 
-    def _recover(self) -> None:
-        tables = [row[0] for row in self.connection.execute("SELECT name FROM sqlite_schema")]
+    def _recover(self, noted: bool) -> None:
+        tables = {row[0] for row in self.connection.execute("SELECT name FROM sqlite_schema")}
         frames = wal_frames(self.connection)
         lost = wal.lost_commit(self.path + "-wal", frames)
-        if lost and "j" not in tables:
-            raise StoreDamaged(f"{self.name}-wal is damaged before the segment's first row")
-        self.header = self._read_header()
-        rows = self.connection.execute("SELECT max(seq), sum(length(b)) FROM j").get
-        self.last, self.sealed_bytes = (int(value or 0) for value in rows)
+        if {"j", "meta"} <= tables:
+            self.header = self._read_header()
+            found = self.connection.execute("SELECT max(seq), sum(length(b)) FROM j").get
+            self.last, self.sealed_bytes = (int(value or 0) for value in found)
+        elif noted or lost:
+            raise StoreDamaged(f"{self.name} is damaged before the segment's first row")
         if lost:
             raise StoreDamaged(
                 f"{self.name}-wal is damaged after row {self.last}: "
