@@ -8,7 +8,7 @@
  */
 #include "internal.h"
 
-/* ---- the machine ----------------------------------------------------------------------------- */
+/* ---- the machine ---- */
 
 #if defined(__x86_64__)
 #include <cpuid.h>
@@ -44,7 +44,7 @@ static machine machine_look(void)
 }
 #endif
 
-/* ---- the table ------------------------------------------------------------------------------- */
+/* ---- the table ---- */
 
 enum { KERNELS_MAX = 8, LANES_MAX = 16 };
 
@@ -168,7 +168,7 @@ int ww_kernel_force(const char *name)
     return -1;
 }
 
-/* ---- one message at a time ------------------------------------------------------------------- */
+/* ---- one message at a time ---- */
 
 /* A hash under way. The two 32-bit hashes use w32, SHA-512 w64. */
 typedef struct {
@@ -320,7 +320,7 @@ void ww_hmac(ww_hash hash, const uint8_t *key, size_t key_len, const uint8_t *te
     ww_wipe(inner, sizeof inner);
 }
 
-/* ---- codes ----------------------------------------------------------------------------------- */
+/* ---- codes ---- */
 
 /* All sixteen places are read and one is kept: the offset is a secret like the rest. */
 uint32_t ww_truncate(const uint8_t *mac, size_t mac_len)

@@ -12,7 +12,7 @@
 #include "secret.h"
 #include "watchword.h"
 
-/* ---- shapes ---------------------------------------------------------------------------------- */
+/* ---- shapes ---- */
 
 /* On disk: a size that moves is a format that changed. */
 static_assert(sizeof(ww_record) == WW_RECORD_BYTES, "a journal record is one unit");
@@ -47,7 +47,7 @@ static_assert((WW_DECOYS & (WW_DECOYS - 1)) == 0 && WW_DECOYS % WW_DECOY_WAYS ==
 static_assert((WW_SOURCES & (WW_SOURCES - 1)) == 0 && WW_SOURCES % WW_SOURCE_WAYS == 0,
               "sources are picked by the bits of a hash");
 
-/* ---- bytes and words ------------------------------------------------------------------------- */
+/* ---- bytes and words ---- */
 
 static inline uint32_t ww_load_be32(const uint8_t *p)
 {
@@ -99,7 +99,13 @@ static inline void ww_store_le16(void *p, uint16_t x) { memcpy(p, &x, sizeof x);
 static inline void ww_store_le32(void *p, uint32_t x) { memcpy(p, &x, sizeof x); }
 static inline void ww_store_le64(void *p, uint64_t x) { memcpy(p, &x, sizeof x); }
 
-/* ---- isa/portable.c -------------------------------------------------------------------------- */
+/* ---- state.c and acts.c, the two files of apply ---- */
+
+void ww_streak_clear(ww_streak *s, uint32_t *deep);
+/* u is NULL for the act that adds the user of this slot. */
+int ww_apply_act(ww_tables *t, ww_user *u, uint32_t slot, const ww_record *r);
+
+/* ---- isa/portable.c ---- */
 
 /* One block into one state, for messages that are not an eight-byte counter. */
 void ww_sha1_block(uint32_t state[5], const uint8_t block[64]);

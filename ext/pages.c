@@ -1,4 +1,4 @@
-/* A page: 1,024 users as bytes, and a journal row as records. What is at rest looks like this.
+/* A page: 1,024 users as bytes. What is at rest looks like this.
  *
  * Identity pages hold who there is and what they carry (names, keys, serials); state pages hold
  * what logins change. Readers trust nothing: every length is held against the bytes that are left
@@ -78,7 +78,7 @@ static head take_head(reader *r, uint32_t magic, uint32_t page)
     return h;
 }
 
-/* ---- identity ---------------------------------------------------------------------------------- */
+/* ---- identity ---- */
 
 size_t ww_page_identity_max(const ww_tables *t, uint32_t page)
 {
@@ -243,7 +243,7 @@ int ww_page_identity_decode(ww_tables *t, uint32_t page, const uint8_t *in, size
     return 0;
 }
 
-/* ---- state -------------------------------------------------------------------------------------- */
+/* ---- state ---- */
 
 enum { USER_STATE_BYTES = 4 + 20 + 4 * (WW_RING_INLINE + WW_RING_DEEP), DEVICE_STATE_BYTES = 15 };
 
@@ -341,62 +341,4 @@ int ww_page_state_decode(ww_tables *t, uint32_t page, const uint8_t *in, size_t 
         }
     }
     return r.bad ? -1 : 0;
-}
-
-/* ---- rows ----------------------------------------------------------------------------------------- */
-
-static const ww_record *row_records(const uint8_t *row, size_t len, ww_row *h)
-{
-    if (len < sizeof *h)
-        return NULL;
-    memcpy(h, row, sizeof *h);
-    if (h->magic != WW_ROW_MAGIC || h->version != WW_ROW_VERSION ||
-        h->names_bytes % WW_RECORD_BYTES || h->names_bytes > len ||
-        len != sizeof *h + h->names_bytes + (size_t)h->units * WW_RECORD_BYTES)
-        return NULL;
-    return (const ww_record *)(const void *)(row + sizeof *h + h->names_bytes);
-}
-
-int ww_row_needed(const ww_tables *t, const uint8_t *row, size_t len, ww_row_needs *needs)
-{
-    ww_row h;
-    const ww_record *r = row_records(row, len, &h);
-    if (!r)
-        return -1;
-    *needs = (ww_row_needs){.users = t->users_used, .turn = h.turn, .time_ms = h.time_ms};
-    for (uint32_t n = 0; n < h.units; n += 1u + r[n].tail) {
-        if (r[n].event < WW_EVENT_ATTEMPT || r[n].event > WW_EVENT_NOTE ||
-            n + 1u + r[n].tail > h.units)
-            return -1;
-        needs->events |= 1u << r[n].event;
-        if (r[n].event == WW_EVENT_USER_ADD && (uint32_t)r[n].user >= needs->users)
-            needs->users = (uint32_t)r[n].user + 1;
-        needs->wides += r[n].event == WW_EVENT_DEVICE_ADD;
-        needs->cold_bytes += r[n].event == WW_EVENT_DEVICE_ADD || r[n].event == WW_EVENT_USER_ADD
-                                 ? (1u + r[n].tail) * (uint32_t)WW_RECORD_BYTES : 0;
-    }
-    return 0;
-}
-
-int ww_row_replay(ww_tables *t, const uint8_t *row, size_t len, const int64_t *identity_turns,
-                  const int64_t *state_turns, uint32_t pages)
-{
-    ww_row h;
-    const ww_record *r = row_records(row, len, &h);
-    if (!r)
-        return -1;
-    for (uint32_t n = 0; n < h.units; n += 1u + r[n].tail) {
-        if (n + 1u + r[n].tail > h.units)
-            return -1;
-        int attempt = r[n].event <= WW_EVENT_RESYNC;
-        if (r[n].place & WW_PLACE_UNKNOWN || r[n].event >= WW_EVENT_TOMBSTONE)
-            continue;
-        uint32_t page = (uint32_t)r[n].user / WW_PAGE_USERS;
-        const int64_t *covered = attempt ? state_turns : identity_turns;
-        if (page < pages && covered[page] >= h.turn)
-            continue;
-        if (ww_apply(t, &r[n], h.time_ms, NULL, NULL))
-            return -1;
-    }
-    return 0;
 }

@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-/* ---- the keyed hash ------------------------------------------------------------------------ */
+/* ---- the keyed hash ---- */
 
 static inline uint64_t rotl(uint64_t x, unsigned n) { return (x << n) | (x >> (64 - n)); }
 
@@ -85,7 +85,7 @@ int ww_name_legal(const ww_policy *p, const uint8_t *name, size_t len)
     return !bad;
 }
 
-/* ---- the index ------------------------------------------------------------------------------ */
+/* ---- the index ---- */
 
 static inline uint32_t entry_tag(uint64_t entry) { return (uint32_t)(entry >> 32); }
 static inline uint32_t entry_slot(uint64_t entry) { return (uint32_t)entry - 1; }
@@ -179,7 +179,7 @@ void ww_slots_rebuild(ww_tables *t)
     }
 }
 
-/* ---- the cold arena: two short texts under one reference -------------------------------------- */
+/* ---- the cold arena: two short texts under one reference ---- */
 
 uint32_t ww_cold_add(ww_tables *t, const uint8_t *a, size_t a_len, const uint8_t *b, size_t b_len)
 {
@@ -208,7 +208,7 @@ const uint8_t *ww_cold_second(const ww_tables *t, uint32_t ref, size_t *len)
     return at + 2 + at[0];
 }
 
-/* ---- devices of a user, in the order of their enrolment ---------------------------------------- */
+/* ---- devices of a user, in the order of their enrolment ---- */
 
 ww_device *ww_device_first(const ww_tables *t, ww_user *u)
 {
@@ -238,7 +238,7 @@ const void *ww_device_mid(const ww_device *d)
 
 int64_t ww_device_t0(const ww_device *d) { return d->wide ? d->u.far.t0_s : 0; }
 
-/* ---- decoys: streaks of names that do not exist, the oldest of its set makes room --------------- */
+/* ---- decoys: streaks of names that do not exist, the oldest of its set makes room ---- */
 
 ww_streak *ww_decoy_find(ww_tables *t, uint64_t hash, int create, uint32_t **deep)
 {
@@ -260,7 +260,7 @@ ww_streak *ww_decoy_find(ww_tables *t, uint64_t hash, int create, uint32_t **dee
     return &oldest->streak;
 }
 
-/* ---- sources: failures of an address in the sixty minutes that end with this one ---------------- */
+/* ---- sources: failures of an address in the sixty minutes that end with this one ---- */
 
 static ww_source *source_set(const ww_tables *t, const uint8_t *address)
 {

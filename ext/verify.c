@@ -54,7 +54,7 @@ static void read_digits(const uint8_t *text, size_t len, uint32_t *value, uint32
     *digits = (uint32_t)most & (0u - (1u - bad));
 }
 
-/* ---- windows ----------------------------------------------------------------------------------- */
+/* ---- windows ---- */
 
 static void window_of(const ww_device *d, int resync, int64_t now_ms, ww_try *y)
 {
@@ -129,7 +129,7 @@ static void lay_attempt(const ww_tables *t, const ww_batch *b, ww_attempt *a, sc
         add_try(s, n, i, NULL, decoy_device(t, a->name_hash), resync, now_ms);
 }
 
-/* ---- lanes ---------------------------------------------------------------------------------------- */
+/* ---- lanes ---- */
 
 static inline void mask_set(ww_mask *m, uint32_t j, uint32_t bit)
 {
@@ -194,7 +194,7 @@ static void match_group(const ww_kernel *k, const ww_batch *b, uint32_t group, s
     }
 }
 
-/* ---- the turn --------------------------------------------------------------------------------------- */
+/* ---- the turn ---- */
 
 /* A random user is three cold lines behind a cold index entry: a chain of misses that one attempt
  * would wait for and a batch need not. Two groups ahead names are hashed and their index entries

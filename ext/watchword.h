@@ -15,7 +15,7 @@
 #error "records and pages are laid out for little-endian machines"
 #endif
 
-/* ---- limits: name, unit, and what happens beyond them -------------------------------------- */
+/* ---- limits: name, unit, and what happens beyond them ---- */
 
 enum {
     WW_NAME_BYTES_MAX = 128,            /* policy names = "any"; longer: BAD_CHARACTER            */
@@ -52,7 +52,7 @@ enum {
     WW_RECORD_UNITS_PER_ATTEMPT_MAX = 18 /* one record, one tail, an ALSO for every further device */
 };
 
-/* ---- codes --------------------------------------------------------------------------------- */
+/* ---- codes ---- */
 
 /* RULES 7. Frozen: numbers are never used again, 0 is never a verdict. Last used: 8. */
 typedef enum {
@@ -117,7 +117,7 @@ enum { /* effects of an attempt: what apply does, in this order */
     WW_EFFECT_SUSPEND = 128      /* the cap: the device is suspended for this user               */
 };
 
-/* ---- the journal's record ------------------------------------------------------------------- */
+/* ---- the journal's record ---- */
 
 typedef struct {
     uint8_t event, verdict, reason;
@@ -160,7 +160,7 @@ typedef struct {
 
 enum { WW_ROW_MAGIC = 0x31525757, WW_ROW_VERSION = 1 };
 
-/* ---- tables --------------------------------------------------------------------------------- */
+/* ---- tables ---- */
 
 /* One device: a cache line when its hash is SHA-1 and t0 is 0, for then the midstates fit. */
 typedef struct {
@@ -251,7 +251,7 @@ typedef struct {
     uint8_t pad[2];
 } ww_policy;
 
-/* ---- attempts ------------------------------------------------------------------------------- */
+/* ---- attempts ---- */
 
 typedef struct { uint64_t lo, hi; } ww_mask;   /* bit j: position base + j matches               */
 
@@ -286,7 +286,7 @@ typedef struct {
     uint32_t units;              /* out                                                          */
 } ww_batch;
 
-/* ---- dispatch.c: what this CPU can run ------------------------------------------------------- */
+/* ---- dispatch.c: what this CPU can run ---- */
 
 /* A row of the kernel table. mids[i] points at the midstates of lane i (inner words, then outer
  * words: 5, 8 or 8 each), moving[i] is its counter; out[i] receives the 31-bit truncation of
@@ -312,7 +312,7 @@ void ww_hmac(ww_hash hash, const uint8_t *key, size_t key_len, const uint8_t *te
 uint32_t ww_truncate(const uint8_t *mac, size_t mac_len);       /* RFC 4226 5.3, 31 bits          */
 uint32_t ww_reduce(uint32_t truncated, uint32_t digits);        /* modulo 10^digits, no division  */
 
-/* ---- slots.c: user name -> slot ---------------------------------------------------------------- */
+/* ---- slots.c: user name -> slot ---- */
 
 uint64_t ww_name_hash(const ww_tables *t, const uint8_t *name, size_t len);
 int ww_name_legal(const ww_policy *p, const uint8_t *name, size_t len);
@@ -338,14 +338,14 @@ const void *ww_device_mid(const ww_device *d);
 int64_t ww_device_t0(const ww_device *d);                   /* seconds                               */
 int64_t ww_step_now(const ww_device *d, int64_t now_ms);   /* floor((now - t0) / period)            */
 
-/* ---- verify.c: attempts -> lanes -> masks; one whole turn --------------------------------------- */
+/* ---- verify.c: attempts -> lanes -> masks; one whole turn ---- */
 
 /* Everything a turn does: find users, lay windows, run the kernel, decide and apply in arrival
  * order. Writes verdicts into the attempts and records into the batch. Allocates nothing; grows
  * nothing (attempts never create users or devices). */
 void ww_turn(ww_tables *t, const ww_policy *p, ww_batch *b, int64_t now_ms);
 
-/* ---- state.c: the one transition ----------------------------------------------------------------- */
+/* ---- state.c: the one transition ---- */
 
 /* One window of one device against one response (or two, for resynchronisation). */
 typedef struct {
@@ -380,7 +380,7 @@ int ww_spec_read(const ww_record *r, ww_spec *s);          /* -1: not a legal en
 /* A device's line, midstates and cold texts from its enrolment; number and state are the caller's. */
 ww_device *ww_device_place(ww_tables *t, ww_user *u, const ww_spec *spec);
 
-/* ---- rows: a journal row before sealing and after opening (pages.c) -------------------------------- */
+/* ---- rows: a journal row before sealing and after opening (pages.c) ---- */
 
 /* What replaying a row may consume: users_used after it, wides and cold bytes; events is the set
  * of 1 << event found. -1: not a row. */
@@ -394,7 +394,7 @@ int ww_row_needed(const ww_tables *t, const uint8_t *row, size_t len, ww_row_nee
 int ww_row_replay(ww_tables *t, const uint8_t *row, size_t len, const int64_t *identity_turns,
                   const int64_t *state_turns, uint32_t pages);
 
-/* ---- pages.c: 1,024 users as bytes ---------------------------------------------------------------- */
+/* ---- pages.c: 1,024 users as bytes ---- */
 
 /* Bytes a page may need at most; encode returns what it used. decode returns 0, or -1 when the
  * bytes are not such a page; identity comes first. Decoding may consume slots, wides and cold
@@ -408,7 +408,7 @@ size_t ww_page_state_max(const ww_tables *t, uint32_t page);
 size_t ww_page_state_encode(const ww_tables *t, uint32_t page, uint8_t *out);
 int ww_page_state_decode(ww_tables *t, uint32_t page, const uint8_t *in, size_t len);
 
-/* ---- wire.c: RESP frames in and out of a byte range ------------------------------------------------ */
+/* ---- wire.c: RESP frames in and out of a byte range ---- */
 
 typedef struct { uint32_t at, len; } ww_span;
 

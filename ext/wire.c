@@ -33,7 +33,7 @@ void ww_wire_next(ww_wire *w) {
     w->bad = w->many = 0;
 }
 
-/* ---- arrays of bulk strings ------------------------------------------------------------------ */
+/* ---- arrays of bulk strings ---- */
 
 /* A number and its CR LF at *at, spelled as Redis spells one: no plus, no leading zero. 1 and *at
  * moves behind it; 0: it has not all arrived; -1: it will never be one. Stricter than Redis: a CR
@@ -118,7 +118,7 @@ static ww_wire_status parse_array(ww_wire *w, const uint8_t *buf, size_t len) {
     return WW_WIRE_COMMAND;
 }
 
-/* ---- inline lines ---------------------------------------------------------------------------- */
+/* ---- inline lines ---- */
 
 static int is_space(uint8_t c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
@@ -225,7 +225,7 @@ ww_wire_status ww_wire_parse(ww_wire *w, uint8_t *buf, size_t len) {
     return parse_inline(w, buf, len);
 }
 
-/* ---- what it says ---------------------------------------------------------------------------- */
+/* ---- what it says ---- */
 
 const char *ww_wire_error(ww_wire_status status) {
     switch (status) {

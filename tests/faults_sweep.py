@@ -1,17 +1,18 @@
-"""The process in which the disk fails (faults.c is preloaded): the n-th call goes wrong, for n from
-1 until a whole life of a store needs no n-th call any more.
+"""The process in which the disk fails (faults.c is preloaded): the n-th call goes wrong, for one n
+in STEP from a random first one, until a whole life of a store needs no n-th call any more.
 
 Whatever went wrong, the store must have ended with StoreFailed, must be dead from then on, and must
 open again with everything it had acknowledged. Arguments: the library, a directory to work in, the
-error's number, "once" or "on", "life" or "birth", a seed. Prints how many calls it tried.
+error's number, "once" or "on", "life" or "birth", a seed. Prints how many calls
+it let fail.
 """
 
 import contextlib
 import ctypes
 import errno
+import os
 import random
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 from faults import KEY, Contents, Pages, append, contents, copy, read, row, write
@@ -20,6 +21,7 @@ from watchword.errors import StoreDamaged, StoreFailed
 from watchword.store import Store, open_store
 
 SMALL = 30_000
+STEP = int(os.environ.get("WATCHWORD_FAULTS_STEP") or 6)  # 1: every call, as before a release
 
 
 class Life:
@@ -124,19 +126,18 @@ def template(path: Path, rng: random.Random) -> Contents:
 def sweep(library: ctypes.CDLL, path: Path, code: int, on: int, birth: bool, seed: str) -> int:
     rng = random.Random(seed)
     before = Contents({}, {}) if birth else template(path, rng)
-    n = 0
+    n, tried = rng.randrange(STEP) + 1 - STEP, 0
     while True:
-        n += 1
+        n += STEP
         what = f"call {n}, error {code}, {'ever after' if on else 'once'}, seed {seed}"
         work = path / f"work{n}"
         if not birth:
             copy(path / "template", work)
         life = Life(before, rng)
-        run: Callable[[], None] = lambda life=life, work=work: life.live(work)
         library.faults_arm(str(work).encode(), n, code, on)
         failed = False
         try:
-            run()
+            life.live(work)
         except StoreFailed:
             failed = True
         except StoreDamaged:
@@ -153,7 +154,8 @@ def sweep(library: ctypes.CDLL, path: Path, code: int, on: int, birth: bool, see
             dead(life, library, work, what)
         life.expect(work, what)
         if calls < n:
-            return n - 1
+            return tried
+        tried += 1
 
 
 def main() -> None:

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from histories import Step, figures_of, history, shorter
+from histories import COINCIDENT_KEYS, History, Step, figures_of, history, shorter
 
 import watchword
 from watchword import _engine, reference
@@ -50,16 +50,31 @@ def records_of(row: bytes) -> list[tuple[Any, ...]]:
 
 
 class Both:
-    """An engine and the twin of one history. Names and addresses carry the history's number."""
+    """An engine and its twin. Names and addresses carry the number of the history under way."""
 
-    def __init__(self, engine: Any, clock: "Clock", figures: Figures, number: int) -> None:
-        self.engine, self.clock, self.number = engine, clock, number
+    def __init__(self, figures: Figures) -> None:
+        policy = dict(vars(figures))
+        policy["names"] = "any" if policy.pop("names_any") else "sls"
+        self.now_ms = self.number = self.serials = self.rows_seen = self.turns_seen = 0
+        self.engine = watchword.Engine.open(
+            ":memory:", policy=watchword.Policy(**policy), clock=lambda: self.now_ms
+        )
+        self.engine.tap = []
         self.twin = Reference(figures)
-        self.serials = self.rows_seen = self.turns_seen = 0
-        rng = random.Random(number)
-        self.keys = [rng.randbytes(rng.choice([10, 20, 64, 65, 128])) for _ in range(3)]
         self.ids: dict[Any, Any] = {}   # the twin's user and device numbers -> the engine's
         self.seen: set[str] = set()     # verdicts and reasons
+
+    def disagreement(self, number: int, told: History) -> str:
+        """Runs one history through both; says where they part, or nothing."""
+        self.number, (self.now_ms, steps) = number, told
+        rng = random.Random(number)
+        self.keys = [rng.randbytes(rng.choice([10, 20, 64, 65, 128])) for _ in range(3)]
+        self.keys.append(rng.choice(COINCIDENT_KEYS))
+        for at, step in enumerate(steps):
+            difference = self.step(step)
+            if difference:
+                return f"step {at} {step}: {difference}"
+        return ""
 
     # -- words of a history -> what is really said
 
@@ -85,7 +100,7 @@ class Both:
         devices = self.devices(who)
         if index >= len(devices):
             return "314159"
-        position = devices[index].expected(self.clock.now_ms) + near + further
+        position = devices[index].expected(self.now_ms) + near + further
         return devices[index].code(position) if 0 <= position < 2**64 else "271828"
 
     def attempt(self, who: str, word: Any, options: dict[str, Any]) -> Attempt:
@@ -109,7 +124,7 @@ class Both:
         return answer_of(verdict), tuple(self.ask(a))
 
     def ask(self, attempt: Attempt) -> Answer:
-        answer = self.twin.attempt(attempt, self.clock.now_ms)
+        answer = self.twin.attempt(attempt, self.now_ms)
         self.seen |= {repr(answer.verdict), repr(answer.reason)}
         return answer
 
@@ -145,7 +160,7 @@ class Both:
 
     def act(self, verb: str, who: str, *words: Any) -> None:
         """An administrative act, where it is legal."""
-        name, now_ms = self.name(who), self.clock.now_ms
+        name, now_ms = self.name(who), self.now_ms
         there = name in self.twin.users
         if (verb == "add_user") == there:
             return
@@ -160,6 +175,8 @@ class Both:
         elif verb == "add_device":
             if len(self.devices(who)) < DEVICES_MAX:
                 self.add_device(name, now_ms, dict(words[0]))
+        elif verb == "enrol_again":
+            self.enrol_again(who, *words)
         elif words[0] < len(self.devices(who)):
             serial = self.devices(who)[words[0]].serial
             if verb == "set_device":
@@ -181,10 +198,23 @@ class Both:
         device = getattr(watchword.Device, kind)(key, **words)
         assert self.engine.add_device(name, device, serial=serial) == serial
 
+    def enrol_again(self, who: str, index: int, whole_user: bool, words: dict[str, Any]) -> None:
+        """The same key in another device, after the old one or the whole user has gone."""
+        if index >= len(self.devices(who)):
+            return
+        gone = self.devices(who)[index]
+        if whole_user:
+            self.act("remove_user", who)
+            self.act("add_user", who, "open", "live")
+        else:
+            self.act("remove_device", who, index)
+        words = {**words, "key": self.keys.index(gone.key)}
+        self.act("add_device", who, words)
+
     def step(self, step: Step) -> str:
         """Takes one step; says what differs, or nothing."""
         wait_ms, verb, *words = step
-        self.clock.now_ms = max(0, self.clock.now_ms + wait_ms)
+        self.now_ms = max(0, self.now_ms + wait_ms)
         self.rows_seen, self.turns_seen = len(self.engine.tap), len(self.twin.journal)
         if verb in ("verify", "verify_many", "resync"):
             mine, twins = getattr(self, verb)(*words)
@@ -278,48 +308,16 @@ def answer_of(verdict: Any) -> tuple[Any, ...]:
     return int(verdict.code), int(verdict.reason), device, offset, verdict.retry_after_ms
 
 
-class Clock:
-    """The time both are told."""
-
-    now_ms = 0
-
-    def __call__(self) -> int:
-        return self.now_ms
-
-
-def figures_for(figures: Figures) -> dict[str, Any]:
-    """The same figures as the engine's policy names them."""
-    named = dict(vars(figures))
-    return {"names": "any" if named.pop("names_any") else "sls", **named}
-
-
-def opened(figures: Figures) -> tuple[Any, Clock]:
-    clock, policy = Clock(), watchword.Policy(**figures_for(figures))
-    engine = watchword.Engine.open(":memory:", policy=policy, clock=clock)
-    engine.tap = []
-    return engine, clock
-
-
-def disagreement(both: Both, told: tuple[int, list[Step]]) -> str:
-    """Runs one history through both; says where they part, or nothing."""
-    both.clock.now_ms, steps = told
-    for at, step in enumerate(steps):
-        difference = both.step(step)
-        if difference:
-            return f"step {at} {step}: {difference}"
-    return ""
-
-
-def shortened(figures: Figures, number: int, told: tuple[int, list[Step]]) -> str:
+def shortened(figures: Figures, number: int, told: History) -> str:
     """A disagreement with everything taken out that it does not need, on an engine of its own."""
     begin_ms, steps = told
     said, further = "not on an engine of its own", True
     while further:
         further = False
         for fewer in shorter(steps):
-            engine, clock = opened(figures)
-            with engine:
-                still = disagreement(Both(engine, clock, figures, number), (begin_ms, fewer))
+            both = Both(figures)
+            with both.engine:
+                still = both.disagreement(number, (begin_ms, fewer))
             if still:
                 steps, said, further = fewer, still, True
                 break
@@ -345,16 +343,16 @@ def recovered(rows: list[bytes]) -> list[Any]:
 @pytest.mark.parametrize("chunk", range(-(-HISTORIES // CHUNK_HISTORIES)))
 def test_histories(chunk: int) -> None:
     figures = figures_of(chunk)
-    engine, clock = opened(figures)
-    with engine:
+    both = Both(figures)
+    with both.engine:
         for number in range(min(CHUNK_HISTORIES, HISTORIES - chunk * CHUNK_HISTORIES)):
             seed = chunk * CHUNK_HISTORIES + number
             told = history(seed, figures)
-            said = disagreement(Both(engine, clock, figures, number), told)
+            said = both.disagreement(number, told)
             if said:
                 short = shortened(figures, number, told)
                 pytest.fail(f"seed {seed}, {figures}\n{said}\nas short as it gets:\n{short}")
-        assert recovered(engine.tap) == slots(engine._core)
+        assert recovered(both.engine.tap) == slots(both.engine._core)
 
 
 # What no history brings about: only a daemon and the engine's own clock shed load, and what
@@ -369,10 +367,9 @@ def test_histories_reach_everything() -> None:
     touched: dict[Event, Effect] = dict.fromkeys(ATTEMPTS, Effect(0))
     for seed in range(0, 6000, 40):
         figures = figures_of(seed)
-        engine, clock = opened(figures)
-        with engine:
-            both = Both(engine, clock, figures, seed)
-            assert disagreement(both, history(seed, figures)) == ""
+        both = Both(figures)
+        with both.engine:
+            assert both.disagreement(seed, history(seed, figures)) == ""
         seen |= both.seen
         for _, records in both.twin.journal:
             for record in records:

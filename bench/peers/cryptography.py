@@ -8,6 +8,8 @@ from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.hazmat.primitives.twofactor import InvalidToken
 from cryptography.hazmat.primitives.twofactor.totp import TOTP
 
+Attempts = list[tuple[int, bytes]]
+
 
 def describe() -> str:
     version = metadata.version("cryptography")
@@ -27,12 +29,12 @@ class Peer:
                 pass
         return False
 
-    def decide(self, users: list[int], codes: list[str], time_s: int) -> bytes:
+    def prepare(self, users: list[int], codes: list[str]) -> Attempts:
+        return [(user, code.encode()) for user, code in zip(users, codes, strict=True)]
+
+    def decide(self, prepared: Attempts, time_s: int) -> bytes:
         devices, one = self.devices, self.one
-        return bytes(
-            one(devices[user], code.encode(), time_s)
-            for user, code in zip(users, codes, strict=True)
-        )
+        return bytes(one(devices[user], code, time_s) for user, code in prepared)
 
     def close(self) -> None:
         pass

@@ -8,6 +8,8 @@ from importlib import metadata
 
 from pyotp import TOTP
 
+Attempts = list[tuple[int, str]]
+
 
 def describe() -> str:
     return f"pyotp {metadata.version('pyotp')}: TOTP.verify(valid_window=1), object reused"
@@ -17,11 +19,14 @@ class Peer:
     def __init__(self, keys: list[bytes]) -> None:
         self.devices = [TOTP(base64.b32encode(key).decode()) for key in keys]
 
-    def decide(self, users: list[int], codes: list[str], time_s: int) -> bytes:
+    def prepare(self, users: list[int], codes: list[str]) -> Attempts:
+        return list(zip(users, codes, strict=True))
+
+    def decide(self, prepared: Attempts, time_s: int) -> bytes:
         now, devices = datetime.fromtimestamp(time_s, UTC), self.devices
         return bytes(
             devices[user].verify(code, for_time=now, valid_window=1)
-            for user, code in zip(users, codes, strict=True)
+            for user, code in prepared
         )
 
     def close(self) -> None:

@@ -4,6 +4,7 @@ import hmac
 import platform
 
 STEPS = (0, -1, 1)
+Attempts = list[tuple[int, str]]
 
 
 def describe() -> str:
@@ -20,11 +21,14 @@ class Peer:
     def __init__(self, keys: list[bytes]) -> None:
         self.keys = keys
 
-    def decide(self, users: list[int], codes: list[str], time_s: int) -> bytes:
+    def prepare(self, users: list[int], codes: list[str]) -> Attempts:
+        return list(zip(users, codes, strict=True))
+
+    def decide(self, prepared: Attempts, time_s: int) -> bytes:
         middle, keys = time_s // 30, self.keys
         return bytes(
             any(hmac.compare_digest(code, code_of(keys[user], middle + k)) for k in STEPS)
-            for user, code in zip(users, codes, strict=True)
+            for user, code in prepared
         )
 
     def close(self) -> None:

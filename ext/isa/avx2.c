@@ -1,5 +1,5 @@
 /* Eight lanes of 32 bits, four of 64, on AVX2. This file names the instruction set; the vector is
- * in ymm.h and the rounds in lanes/.
+ * in lanes/ymm.h, like the rounds.
  */
 #if defined(__x86_64__)
 #if defined(__clang__)
@@ -16,7 +16,7 @@
 /* A whole byte goes by a shuffle, one move instead of three. */
 #define v_ror64(a, n)                                                                             \
     ((n) == 8 ? (v_t)rotate_byte(V256(a)) : v_or(v_shr(a, n), v_shl(a, 64 - (n))))
-#include "ymm.h"
+#include "../lanes/ymm.h"
 
 #if defined(__clang__)
 #pragma clang attribute pop

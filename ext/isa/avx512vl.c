@@ -1,6 +1,6 @@
 /* Eight lanes of 32 bits, four of 64, on the 256-bit form of AVX-512 (F and VL). This file names
  * what it has over AVX2: rotations and any function of three words in one instruction. The vector
- * is in ymm.h and the rounds in lanes/.
+ * is in lanes/ymm.h.
  */
 #if defined(__x86_64__)
 #if defined(__clang__)
@@ -19,7 +19,7 @@
 #define v_ror64(a, n) ((v_t)_mm256_ror_epi64(V256(a), n))
 #define v_choose(a, b, c) ((v_t)_mm256_ternarylogic_epi32(V256(a), V256(b), V256(c), 0xca))
 #define v_major(a, b, c) ((v_t)_mm256_ternarylogic_epi32(V256(a), V256(b), V256(c), 0xe8))
-#include "ymm.h"
+#include "../lanes/ymm.h"
 
 #if defined(__clang__)
 #pragma clang attribute pop

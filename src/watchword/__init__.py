@@ -1,7 +1,6 @@
 """Watchword verifies one-time codes, challenge-responses and lockouts: in bulk, exactly once."""
 
 from watchword._engine import Code, Reason, Verdict
-from watchword.acts import DeviceView, User
 from watchword.devices.device import Device
 from watchword.devices.oath import hotp, totp
 from watchword.devices.ocra import ocra
@@ -17,6 +16,7 @@ from watchword.errors import (
     WrongKey,
 )
 from watchword.policy import Policy
+from watchword.views import DeviceView, User
 
 __all__ = [
     "Code",

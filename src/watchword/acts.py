@@ -4,104 +4,25 @@ Rule: an act is decided under the engine's lock from the state as it stands, is 
 none, and returns only when that row is on the disk.
 """
 
-import threading
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
-
-import numpy as np
-
 from watchword import lifecycle
 from watchword._engine import (
     ACCOUNT_STATES,
     DEVICE_STATES,
     DEVICES_PER_USER_MAX,
-    HASH_NAMES,
-    KINDS,
     REALMS,
-    Core,
 )
-from watchword.devices.device import KEY_BYTES_MAX, KEY_BYTES_MIN, Device
+from watchword.devices.device import Device
 from watchword.errors import Exists, InvalidArgument, NotFound
-from watchword.policy import Policy
-from watchword.tombs import Tombs
+from watchword.parts import Parts
+from watchword.views import User, user_of
 
-__all__ = ["Acts", "DeviceView", "User"]
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+__all__ = ["Acts", "one_of", "utf8"]
 
 SERIAL_BYTES_MAX = 32
-USERS_PER_ROW = 4_096
 BY_BYTES_MAX = 128
 
 
-@dataclass(frozen=True, slots=True)
-class DeviceView:
-    """A device as it stands; never its key. `moving`: the first position not used up."""
-
-    serial: str
-    kind: str
-    state: str
-    algorithm: str
-    digits: int
-    period: int
-    t0: int
-    window: tuple[int, int]
-    look_ahead: int
-    drift_max: int
-    moving: int
-    drift: int
-    failures: int
-    capped: bool
-
-    @property
-    def counter(self) -> int | None:
-        """The HOTP counter expected next; None for other kinds."""
-        return self.moving if self.kind == "hotp" else None
-
-    @property
-    def last_step(self) -> int | None:
-        """The TOTP step accepted last; None before the first and for other kinds."""
-        return self.moving - 1 if self.kind == "totp" and self.moving else None
-
-
-@dataclass(frozen=True, slots=True)
-class User:
-    """A user as it stands. locked_until_ms: None when no lock was set, else when it ends."""
-
-    name: str
-    state: str
-    realm: str
-    failures: int
-    locked_until_ms: int | None
-    last_failure_ms: int | None
-    devices: tuple[DeviceView, ...]
-
-
-class _Parts(Protocol):
-    """What the verbs need of the engine they belong to."""
-
-    _lock: threading.RLock
-    _core: Core
-    _tombs: Tombs
-    _policy: Policy
-    _mark_key: bytes
-    _turn: int
-
-    def _alive(self) -> None: ...
-    def _now(self) -> int: ...
-    def _submit(self, row: bytes) -> int: ...
-    def _wait(self, turn: int) -> None: ...
-
-
-if TYPE_CHECKING:
-    _Base = _Parts
-else:
-    _Base = object
-
-
-class Acts(_Base):
+class Acts(Parts):
     """add, set, remove and unlock users; add, set and remove devices; look at both."""
 
     def _act(self, acts: bytes) -> int:
@@ -119,8 +40,8 @@ class Acts(_Base):
 
         Errors: InvalidArgument, Exists, StoreFailed.
         """
-        _one_of("state", state, ACCOUNT_STATES)
-        _one_of("realm", realm, REALMS)
+        one_of("state", state, ACCOUNT_STATES)
+        one_of("realm", realm, REALMS)
         with self._lock:
             text = self._legal(name)
             if self._core.find(text) is not None:
@@ -129,86 +50,12 @@ class Acts(_Base):
             turn = self._act(lifecycle.user_add(number, text, state, realm))
         self._wait(turn)
 
-    def add_users(
-        self,
-        names: "Sequence[str] | NDArray[np.bytes_]",
-        keys: "Sequence[bytes] | NDArray[np.uint8] | None" = None,
-        *,
-        device: Device | None = None,
-        state: str = "open",
-        realm: str = "live",
-    ) -> int:
-        """New users in bulk, each with a device when keys are given; how many there were.
-
-        names: sequence of str or numpy 'S' column. keys: one of equal length for each user, as
-        bytes or as a (users, key bytes) uint8 column. device: the figures every device gets
-        (Device.totp or Device.hotp with any key); a plain TOTP device when None. Names are held
-        against the rules, the store and each other before the first is added.
-        Errors: InvalidArgument and Exists name the entry, StoreFailed.
-        """
-        _one_of("state", state, ACCOUNT_STATES)
-        _one_of("realm", realm, REALMS)
-        column = _name_column(names)
-        key_column = None if keys is None else _key_column(keys, len(column))
-        spec = b""
-        figures = device
-        if key_column is not None:
-            figures = device or Device.totp(bytes(20))
-            key_len = key_column.shape[1]
-            if not max(self._policy.key_bytes_min, KEY_BYTES_MIN) <= key_len <= KEY_BYTES_MAX:
-                least = max(self._policy.key_bytes_min, KEY_BYTES_MIN)
-                raise InvalidArgument(f"keys are {least} to {KEY_BYTES_MAX} bytes each")
-            if max(figures.window) > self._policy.window_max:
-                raise InvalidArgument(
-                    f"window is at most {self._policy.window_max} steps under this policy"
-                )
-            spec = lifecycle.spec_head(figures, 0)
-        where = bytes([lifecycle.place(state, realm)])
-        with self._lock:
-            self._alive()
-            bad = self._core.first_bad_name(column)
-            if bad is not None:
-                at, why = bad
-                if why == "illegal":
-                    raise InvalidArgument(f"names[{at}] is no user name")
-                raise Exists(f"names[{at}] is {why}")
-            turn = self._turn
-            for start in range(0, len(column), USERS_PER_ROW):
-                stop = min(len(column), start + USERS_PER_ROW)
-                floors = None
-                if key_column is not None and figures is not None:
-                    floors = self._floors(key_column, figures, start, stop, len(column))
-                row = self._core.enrolment(
-                    column, key_column, spec, where, floors, start, stop,
-                    self._turn + 1, self._now(),
-                )
-                self._core.act(row)
-                self._turn += 1
-                turn = self._submit(row)
-                if stop < len(column):
-                    self._wait(turn)
-        self._wait(turn)
-        return len(column)
-
-    def _floors(
-        self, keys: "NDArray[np.uint8]", device: Device, start: int, stop: int, count: int
-    ) -> "NDArray[np.uint64] | None":
-        """Where each new device begins: its counter, or the floor of a tombstone."""
-        if not self._tombs and not device.counter:
-            return None
-        floors = np.full(count, device.counter, np.uint64)
-        if self._tombs:
-            for i in range(start, stop):
-                mark = lifecycle.fingerprint(self._mark_key, keys[i].tobytes())
-                floors[i] = max(device.counter, self._tombs.lift(mark, device))
-        return floors
-
     def set_user(self, name: str, *, state: str | None = None, realm: str | None = None) -> None:
         """Changes a user's account state or realm. Errors: InvalidArgument, NotFound."""
         if state is not None:
-            _one_of("state", state, ACCOUNT_STATES)
+            one_of("state", state, ACCOUNT_STATES)
         if realm is not None:
-            _one_of("realm", realm, REALMS)
+            one_of("realm", realm, REALMS)
         with self._lock:
             number, user = self._user(name)
             turn = self._act(lifecycle.user_set(number, state or user.state, realm or user.realm))
@@ -247,7 +94,7 @@ class Acts(_Base):
             self._alive()
             turn, start = self._turn, 0
             if after:
-                slot = self._core.find(_text("after", after))
+                slot = self._core.find(utf8("after", after))
                 if slot is None:
                     raise NotFound(f"there is no user {after!r}")
                 start = slot + 1
@@ -296,7 +143,7 @@ class Acts(_Base):
 
     def set_device(self, name: str, serial: str, *, state: str) -> None:
         """Moves a device to another state (RULES section 6). Errors: InvalidArgument, NotFound."""
-        _one_of("state", state, DEVICE_STATES)
+        one_of("state", state, DEVICE_STATES)
         with self._lock:
             number, _ = self._user(name)
             device = self._device(name, serial)
@@ -315,7 +162,7 @@ class Acts(_Base):
     # -- what stands (the lock is held)
 
     def _legal(self, name: str) -> bytes:
-        text = _text("user", name)
+        text = utf8("user", name)
         if not self._core.name_legal(text):
             sort = (
                 "1 to 64 letters and digits" if self._policy.names == "sls"
@@ -327,7 +174,7 @@ class Acts(_Base):
         return text
 
     def _slot(self, name: str) -> int:
-        slot = self._core.find(_text("user", name))
+        slot = self._core.find(utf8("user", name))
         if slot is None:
             raise NotFound(f"there is no user {name!r}")
         return slot
@@ -336,16 +183,7 @@ class Acts(_Base):
         self._alive()
         found = self._core.user(self._slot(name))
         assert found is not None, "the index names no free slot"
-        number, text, account, realm, failures, lock_until, last, devices = found
-        return number, User(
-            text,
-            ACCOUNT_STATES[account],
-            REALMS[realm],
-            failures,
-            lock_until or None,
-            last or None,
-            tuple(_view(device) for device in devices),
-        )
+        return found[0], user_of(found)
 
     def _device(self, name: str, serial: str) -> int:
         found = self._core.user(self._slot(name))
@@ -371,38 +209,7 @@ class Acts(_Base):
         return b""
 
 
-def _name_column(names: Any) -> "NDArray[np.bytes_]":
-    if isinstance(names, np.ndarray) and names.dtype.kind == "S" and names.ndim == 1:
-        return names
-    texts = [_text("names", name) for name in names]
-    if any(b"\0" in text for text in texts):
-        raise InvalidArgument("names hold no zero characters")
-    return np.array(texts, "S") if texts else np.zeros(0, "S1")
-
-
-def _key_column(keys: Any, count: int) -> "NDArray[np.uint8]":
-    if not isinstance(keys, np.ndarray):
-        lengths = {len(key) for key in keys}
-        if len(lengths) > 1:
-            raise InvalidArgument("keys are of equal length")
-        keys = np.frombuffer(b"".join(keys), np.uint8).reshape(len(keys), -1)
-    if keys.dtype != np.uint8 or keys.ndim != 2:
-        raise InvalidArgument("keys is a sequence of bytes or a uint8 column of (users, bytes)")
-    if len(keys) != count:
-        raise InvalidArgument(f"keys has {len(keys)} entries, names has {count}")
-    return np.ascontiguousarray(keys)
-
-
-def _view(device: tuple[int, ...]) -> DeviceView:
-    (_, serial, kind, state, capped, hash_, digits, period, back, forward, look_ahead, drift_max,
-     t0, moving, drift, failures) = device
-    return DeviceView(
-        str(serial), KINDS[kind], DEVICE_STATES[state], HASH_NAMES[hash_], digits, period, t0,
-        (back, forward), look_ahead, drift_max, moving, drift, failures, bool(capped),
-    )
-
-
-def _text(name: str, text: object) -> bytes:
+def utf8(name: str, text: object) -> bytes:
     if not isinstance(text, str):
         raise InvalidArgument(f"{name} is str, not {type(text).__name__}")
     try:
@@ -424,6 +231,6 @@ def _serial(serial: object) -> str:
     return serial
 
 
-def _one_of(name: str, word: object, words: tuple[str, ...]) -> None:
+def one_of(name: str, word: object, words: tuple[str, ...]) -> None:
     if word not in words:
         raise InvalidArgument(f"{name} is one of {', '.join(words)}")

@@ -213,8 +213,10 @@ class Commands:
 
 
 VERBS_HERE = frozenset(
-    ("HELLO", "AUTH", "CLIENT", "RESET", "QUIT", "PING", "ECHO", "SELECT")
-    + ("COMMAND", "CONFIG", "INFO")
+    [
+        *("HELLO", "AUTH", "CLIENT", "RESET", "QUIT", "PING", "ECHO", "SELECT"),
+        *("COMMAND", "CONFIG", "INFO"),
+    ]
 )
 
 

@@ -96,8 +96,8 @@ class Catalog:
         self._broken = False
         if create:
             _create(path, self.keys)
-        expect_database(self.path, DATABASE)
         with believing(DATABASE):
+            expect_database(self.path, DATABASE)
             self.connection = connect(self.path, keep_wal=True)
         try:
             with believing(DATABASE):

@@ -22,7 +22,7 @@ from watchword.store.catalog import ENDED, MADE, PACKED, Anchor, Catalog, Link
 from watchword.store.disk import fold_wal, unlink
 from watchword.store.owner import JOURNAL
 from watchword.store.row import row_time_ms
-from watchword.store.segment import Reader, Row, Segment, Tip, segment_name
+from watchword.store.segment import PAGE_BYTES, Reader, Row, Segment, Tip, segment_name
 
 __all__ = ["VERIFY_BYTES", "Journal"]
 
@@ -254,7 +254,7 @@ class Journal:
         if not os.path.exists(path):
             raise StoreDamaged(f"{name} is missing with rows {link.first} to {link.last}")
         if link.state == ENDED:
-            held = os.stat(path + "-wal").st_size if os.path.exists(path + "-wal") else 0
+            held = _length(path + "-wal")
             if held < link.size:
                 raise StoreDamaged(
                     f"{name}-wal was cut to {held} bytes of {link.size}: "
@@ -285,9 +285,9 @@ class Journal:
 
     def _expect_empty(self, number: int, path: str) -> None:
         """A segment nobody noted may be one that was never finished; it must not hold rows."""
-        if not os.path.exists(path + "-wal") or os.stat(path + "-wal").st_size <= 32:
+        if max(_length(path) - PAGE_BYTES, _length(path + "-wal") - wal.HEADER_BYTES) <= 0:
             return
-        with Reader(self._path, number, noted=False) as reader:
+        with Reader(self._path, number, packed=True, noted=False) as reader:
             if reader.header is not None:
                 raise StoreDamaged(
                     f"{segment_name(number)} holds rows {reader.header.first} to {reader.last}, "
@@ -336,3 +336,11 @@ class Journal:
                 raise StoreDamaged(f"{reader.name}: row {reached[0] + 1} is missing")
             if reached != (link.last, link.tag):
                 raise StoreDamaged(f"{reader.name}: row {link.last} should be its last row")
+
+
+def _length(path: str) -> int:
+    """Bytes of a file; 0 without one."""
+    try:
+        return os.stat(path).st_size
+    except FileNotFoundError:
+        return 0

@@ -76,15 +76,17 @@ class Owner:
         names = os.listdir(self.path)
         if DATABASE in names:
             return False
+        journal = JOURNAL in names and os.listdir(os.path.join(self.path, JOURNAL))
+        if DATABASE + "-wal" in names or (LOCK in names and journal):
+            raise StoreDamaged(f"{DATABASE} is missing from store {self.path}")
         for name in sorted(names):
             beginnings = name in (LOCK, JOURNAL) or name.startswith(UNFINISHED)
+            beginnings = beginnings and not (name == JOURNAL and journal)
             if not beginnings and not name.endswith(".sock"):
                 raise InvalidArgument(
                     f"directory {self.path} is neither empty nor a store: it holds {name!r}",
                     hint="give the store a directory of its own",
                 )
-        if JOURNAL in names and os.listdir(os.path.join(self.path, JOURNAL)):
-            raise StoreDamaged(f"{DATABASE} is missing from store {self.path}, its journal is not")
         return True
 
     def _take(self) -> None:

@@ -11,6 +11,8 @@ import struct
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple, NoReturn
 
+import apsw
+
 from watchword.errors import InvalidArgument, StoreDamaged
 from watchword.store.catalog import Catalog
 from watchword.store.disk import believing
@@ -40,6 +42,7 @@ class Pages:
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
         self._versions: list[dict[int, Version]] = []
+        self._reading: apsw.Cursor | None = None
         self._totals: list[int] = []  # a table's marks, summed
         self.under: dict[int, int] = {}  # present pages by the data key that sealed them
         body = catalog.note("pages")
@@ -144,7 +147,8 @@ class Pages:
     def _read(self, index: int) -> Iterator[Page]:
         table, keys, seen = TABLES[index], self._catalog.keys, 0
         buffer = bytearray()
-        rows = self._catalog.connection.execute(
+        cursor = self._reading = self._catalog.connection.cursor()
+        rows = cursor.execute(
             f"SELECT {_SHORT}, image FROM {table} ORDER BY number"  # noqa: S608 (one of TABLES)
         )
         try:
@@ -166,6 +170,12 @@ class Pages:
                 raise StoreDamaged(f"{DATABASE} is damaged: table {table} lost pages")
         finally:
             buffer[:] = bytes(len(buffer))
+            cursor.close()
+
+    def end_reading(self) -> None:
+        """Ends a loading that was left half way, for it would keep the -wal from being folded."""
+        if self._reading is not None:
+            self._reading.close()
 
     def _blame(self, index: int, expected: int) -> NoReturn:
         """Finds the page that makes a table's sum wrong: altered, missing, or an older version."""

@@ -33,7 +33,7 @@ from watchword.store.disk import (
 from watchword.store.row import row_time_ms
 from watchword.store.sealing import NONCE_BYTES, TAG_BYTES, Keyring
 
-__all__ = ["Header", "Reader", "Segment", "Tip", "segment_name"]
+__all__ = ["PAGE_BYTES", "Header", "Reader", "Segment", "Tip", "segment_name"]
 
 FORMAT: Final = 1  # of a segment file
 PAGE_BYTES: Final = 4096
@@ -176,10 +176,10 @@ class Reader:
         self.last = self.sealed_bytes = self.size = 0
         self.name = segment_name(number)
         self.path = os.path.join(store_path, self.name)
-        expect_database(self.path, self.name)
-        if not packed and not os.path.exists(self.path + "-wal"):
-            raise StoreDamaged(f"{self.name}-wal is missing, which holds the segment's rows")
         with believing(self.name):
+            expect_database(self.path, self.name)
+            if not packed and not os.path.exists(self.path + "-wal"):
+                raise StoreDamaged(f"{self.name}-wal is missing, which holds the segment's rows")
             self.connection = connect(self.path, keep_wal=True)
         try:
             with believing(self.name):

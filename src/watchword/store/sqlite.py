@@ -136,14 +136,14 @@ class SqliteStore:
             return
         self._closed = True
         try:
-            if self._dead:
-                self._journal.abandon()
-            else:
+            if not self._dead:
                 with self._or_fail("be closed"):
                     self._journal.close()
+                    self._pages.end_reading()
                     self._catalog.checkpoint()
         finally:
             self._dead = self._dead or "is closed"
+            self._journal.abandon()
             self._catalog.close()
             self._owner.release()
 

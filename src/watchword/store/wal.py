@@ -14,12 +14,13 @@ import os
 import struct
 from typing import Final
 
-__all__ = ["SETTLE_BYTES", "lost_commit", "settle", "wal_bytes"]
+__all__ = ["HEADER_BYTES", "SETTLE_BYTES", "lost_commit", "settle", "wal_bytes"]
 
 _HEADER: Final = struct.Struct(">8I")  # magic, format, page size, count, salts, checksums
 _FRAME: Final = struct.Struct(">6I")  # page, size after commit or 0, salts, checksums
 _FORMAT: Final = 3007000
 _MAGIC: Final = 0x377F0682  # the lowest bit says: checksums over big-endian words
+HEADER_BYTES: Final = _HEADER.size
 SETTLE_BYTES: Final = 4 << 20
 
 
@@ -31,7 +32,7 @@ def lost_commit(path: str, frames: int) -> bool:
         return False
     try:
         size = os.fstat(file).st_size
-        if size <= _HEADER.size:
+        if size <= HEADER_BYTES:
             return False  # the header is synced before the first frame is written
         head = os.pread(file, _HEADER.size, 0)
         if not _header_holds(head):
@@ -43,7 +44,7 @@ def lost_commit(path: str, frames: int) -> bool:
             page, after, one, two, _, _ = _FRAME.unpack(os.pread(file, _FRAME.size, at))
             # One salt is enough to know a frame of ours, so that damage to the other hides nothing;
             # a hole that was never written has neither.
-            if one != salt1 and two != salt2:
+            if page == 0 or (one != salt1 and two != salt2):
                 continue
             if committed or page in seen:
                 return True

@@ -13,7 +13,7 @@ typedef uint64_t u64x4 __attribute__((vector_size(32)));
     ((v_t)two_blocks((const uint8_t *)(rows)[first] + (byte),                                     \
                      (const uint8_t *)(rows)[(first) + (step)] + (byte)))
 
-#include "../lanes/ops.h"
+#include "ops.h"
 
 V_INLINE __m256i two_blocks(const uint8_t *low, const uint8_t *high)
 {
@@ -39,9 +39,9 @@ V_INLINE __m256i rotate_byte(__m256i v)
 #define V_BITS 32
 #define v_t u32x8
 #define v_set1(k) ((v_t)_mm256_set1_epi32((int)(k)))
-#include "../lanes/columns.h"
-#include "../lanes/many.h"
-#include "../lanes/truncate.h"
+#include "columns.h"
+#include "many.h"
+#include "truncate.h"
 
 V_INLINE void v_counters(v_t *high, v_t *low, const uint64_t *moving)
 {
@@ -53,8 +53,8 @@ V_INLINE void v_counters(v_t *high, v_t *low, const uint64_t *moving)
 
 #define v_columns v_columns32
 #define v_store_low32(out, v) _mm256_storeu_si256((void *)(out), V256(v))
-#include "../lanes/sha1.h"
-#include "../lanes/sha256.h"
+#include "sha1.h"
+#include "sha256.h"
 
 #undef LANES
 #undef V_BITS
@@ -70,11 +70,11 @@ V_INLINE void v_counters(v_t *high, v_t *low, const uint64_t *moving)
 #undef v_ror
 #define v_ror v_ror64
 #endif
-#include "../lanes/columns.h"
-#include "../lanes/truncate.h"
+#include "columns.h"
+#include "truncate.h"
 
 #define v_columns v_columns64
 #define v_counter(word, moving) (*(word) = (v_t)_mm256_loadu_si256((const void *)(moving)))
 #define v_store_low32(out, v)                                                                     \
     _mm_storeu_si128((void *)(out), _mm256_castsi256_si128(evens(V256(v), V256(v))))
-#include "../lanes/sha512.h"
+#include "sha512.h"

@@ -1,0 +1,209 @@
+/* apply, for the acts of administration: users and devices come, change and go.
+ *
+ * Like the rest of apply it reads records and tables and nothing else. Room for what is added was
+ * seen to by the door; what is removed is wiped.
+ */
+#include "internal.h"
+
+#include <string.h>
+
+static int user_add(ww_tables *t, uint32_t slot, const ww_record *r)
+{
+    const uint8_t *name = (const uint8_t *)(r + 1);
+    uint32_t len = r->lock_ms;
+    if (len < 1 || len > WW_NAME_BYTES_MAX || len > r->tail * (uint32_t)WW_RECORD_BYTES)
+        return -1;
+    ww_user *u = &t->users[slot];
+    if (slot < t->users_used && u->name_len)
+        return -1;
+    if (t->users_free == slot + 1)
+        t->users_free = u->more;
+    if (slot >= t->users_used)
+        t->users_used = slot + 1;
+    memset(u, 0, sizeof *u);
+    u->id = r->user;
+    u->account = r->place & 3u;
+    u->realm = (r->place >> 2) & 1u;
+    u->name_len = (uint8_t)len;
+    if (len <= WW_NAME_INLINE_BYTES)
+        memcpy(u->name.text, name, len);
+    else
+        u->name.cold = ww_cold_add(t, name, len, NULL, 0);
+    if (t->deep)
+        memset(t->deep[slot], 0, sizeof t->deep[slot]);
+    t->users_live++;
+    ww_slot_index(t, slot);
+    return 0;
+}
+
+static void cold_drop(ww_tables *t, uint32_t ref)
+{
+    size_t a_len, b_len;
+    uint8_t *a = t->cold + ((uint64_t)ref * 8) + 2;
+    ww_cold_first(t, ref, &a_len);
+    ww_cold_second(t, ref, &b_len);
+    ww_wipe(a, a_len + b_len);
+    t->cold_dead += WW_COLD_BYTES(a_len, b_len);
+}
+
+static int device_remove(ww_tables *t, ww_user *u, uint32_t number)
+{
+    ww_device *d = ww_device_find(t, u, number);
+    if (!d)
+        return -1;
+    cold_drop(t, d->cold);
+    u->devices--;
+    if (d == &u->device) {
+        ww_wipe(d, sizeof *d);
+        return 0;
+    }
+    ww_wide *w = (ww_wide *)(void *)d;
+    uint32_t at = (uint32_t)(w - t->wides) + 1, *link = &u->more;
+    while (*link != at)
+        link = &t->wides[*link - 1].line.u.far.next;
+    *link = d->u.far.next;
+    ww_wipe(w, sizeof *w);
+    w->line.u.far.next = t->wides_free;
+    t->wides_free = at;
+    return 0;
+}
+
+static int user_remove(ww_tables *t, uint32_t slot, ww_user *u)
+{
+    for (ww_device *d; (d = ww_device_first(t, u)) != NULL;)
+        if (device_remove(t, u, d->number))
+            return -1;
+    ww_slot_unindex(t, slot);
+    if (u->name_len > WW_NAME_INLINE_BYTES)
+        cold_drop(t, u->name.cold);
+    uint64_t id = u->id + ((uint64_t)1 << 32);
+    ww_wipe(u, sizeof *u);
+    if (t->deep)
+        memset(t->deep[slot], 0, sizeof t->deep[slot]);
+    u->id = id;
+    u->more = t->users_free;
+    t->users_free = slot + 1;
+    t->users_live--;
+    return 0;
+}
+
+/* Places a device in the user's own line when it is the first and its midstates fit there. */
+ww_device *ww_device_place(ww_tables *t, ww_user *u, const ww_spec *spec)
+{
+    ww_device *d;
+    void *mid;
+    if (!u->devices && spec->hash == WW_SHA1 && !spec->t0_s) {
+        d = &u->device;
+        memset(d, 0, sizeof *d);
+        mid = d->u.sha1;
+    } else {
+        uint32_t at = t->wides_free;
+        if (at)
+            t->wides_free = t->wides[at - 1].line.u.far.next;
+        else
+            at = ++t->wides_used;
+        ww_wide *w = &t->wides[at - 1];
+        memset(w, 0, sizeof *w);
+        d = &w->line;
+        d->wide = 1;
+        d->u.far.t0_s = spec->t0_s;
+        uint32_t *link = &u->more;
+        while (*link)
+            link = &t->wides[*link - 1].line.u.far.next;
+        *link = at;
+        mid = &w->mid;
+    }
+    ww_hmac_mid((ww_hash)spec->hash, spec->key, spec->key_len, mid);
+    d->period_s = spec->period_s;
+    d->kind = spec->kind & 15u;
+    d->drift_max = spec->drift_max & 15u;
+    d->state = spec->state & 7u;
+    d->hash = spec->hash & 3u;
+    d->digits = spec->digits;
+    d->window = spec->kind == WW_KIND_TOTP ? (uint8_t)(spec->back << 4 | spec->forward)
+                                           : spec->look_ahead;
+    d->cold = ww_cold_add(t, spec->key, spec->key_len, spec->serial, spec->serial_len);
+    u->devices++;
+    return d;
+}
+
+int ww_spec_legal(const ww_spec *s)
+{
+    int totp = s->kind == WW_KIND_TOTP, hotp = s->kind == WW_KIND_HOTP;
+    return (totp || hotp) && s->hash < WW_HASHES && s->state <= WW_ENDED &&
+           s->digits >= WW_DIGITS_MIN && s->digits <= WW_DIGITS_MAX &&
+           s->key_len >= WW_KEY_BYTES_MIN && s->key_len <= WW_KEY_BYTES_MAX &&
+           s->serial_len >= 1 && s->serial_len <= WW_SERIAL_BYTES_MAX &&
+           s->back <= WW_WINDOW_STEPS_MAX && s->forward <= WW_WINDOW_STEPS_MAX &&
+           s->look_ahead <= WW_LOOK_AHEAD_MAX && s->drift_max <= WW_DRIFT_STEPS_MAX &&
+           (!totp || (s->period_s >= 1 && s->period_s <= WW_PERIOD_SECONDS_MAX));
+}
+
+int ww_spec_read(const ww_record *r, ww_spec *s)
+{
+    const uint8_t *tail = (const uint8_t *)(r + 1);
+    size_t room = r->tail * (size_t)WW_RECORD_BYTES;
+    memset(s, 0, sizeof *s);
+    if (room < WW_SPEC_HEAD_BYTES)
+        return -1;
+    memcpy(s, tail, WW_SPEC_HEAD_BYTES);
+    if (!ww_spec_legal(s) || WW_SPEC_HEAD_BYTES + (size_t)s->key_len + s->serial_len > room)
+        return -1;
+    memcpy(s->key, tail + WW_SPEC_HEAD_BYTES, s->key_len);
+    memcpy(s->serial, tail + WW_SPEC_HEAD_BYTES + s->key_len, s->serial_len);
+    return 0;
+}
+
+static int device_add(ww_tables *t, ww_user *u, const ww_record *r)
+{
+    ww_spec spec;
+    if (ww_spec_read(r, &spec) || u->devices >= WW_DEVICES_PER_USER_MAX)
+        return -1;
+    ww_device *d = ww_device_place(t, u, &spec);
+    ww_wipe(&spec, sizeof spec);
+    d->number = r->device;
+    d->moving = r->moving;
+    if (t->device_next <= r->device)
+        t->device_next = r->device + 1;
+    return 0;
+}
+
+int ww_apply_act(ww_tables *t, ww_user *u, uint32_t slot, const ww_record *r)
+{
+    ww_device *d;
+    switch (r->event) {
+    case WW_EVENT_USER_ADD:
+        return user_add(t, slot, r);
+    case WW_EVENT_USER_SET:
+        u->account = r->place & 3u;
+        u->realm = (r->place >> 2) & 1u;
+        return 0;
+    case WW_EVENT_USER_REMOVE:
+        return user_remove(t, slot, u);
+    case WW_EVENT_UNLOCK:
+        ww_streak_clear(&u->streak, t->deep ? t->deep[slot] : NULL);
+        for (d = ww_device_first(t, u); d; d = ww_device_next(t, u, d)) {
+            if (!d->capped)
+                continue;
+            d->state = WW_ACTIVE;
+            d->capped = 0;
+            d->failures = 0;
+        }
+        return 0;
+    case WW_EVENT_DEVICE_ADD:
+        return device_add(t, u, r);
+    case WW_EVENT_DEVICE_SET:
+        d = ww_device_find(t, u, r->device);
+        if (!d || r->place > WW_ENDED)
+            return -1;
+        d->state = r->place & 7u;
+        d->capped = 0;
+        if (d->state == WW_ACTIVE)
+            d->failures = 0;
+        return 0;
+    case WW_EVENT_DEVICE_REMOVE:
+        return device_remove(t, u, r->device);
+    default:
+        return -1;
+    }
+}

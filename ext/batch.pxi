@@ -1,0 +1,244 @@
+# A batch: attempts going through one turn together; and a verdict, what becomes of one.
+
+cdef inline int take_text(object text, const char **at, Py_ssize_t *size) except -1:
+    if PyUnicode_Check(text):
+        try:
+            at[0] = PyUnicode_AsUTF8AndSize(text, size)
+        except UnicodeEncodeError:  # lone surrogates: no UTF-8, so no legal name and no code
+            at[0] = b"\xff"
+            size[0] = 1
+    elif isinstance(text, bytes):
+        at[0] = PyBytes_AS_STRING(text)
+        size[0] = PyBytes_GET_SIZE(text)
+    else:
+        raise InvalidArgument(f"names and responses are str or bytes, not {type(text).__name__}")
+    return 0
+
+
+cdef class Batch:
+    """Attempts going through one turn together, with their bytes and, after it, their records."""
+
+    cdef ww_batch b
+    cdef uint32_t cap
+    cdef Region texts
+    cdef uint8_t *arena
+    cdef uint32_t arena_used
+    cdef readonly int64_t now_ms
+
+    def __cinit__(self, uint32_t cap=WW_BATCH_ATTEMPTS_MAX):
+        self.cap = cap
+        self.texts = Region(
+            cap * (WW_NAME_BYTES_MAX + 2 * WW_RESPONSE_BYTES_MAX + WW_SERIAL_BYTES_MAX))
+        self.arena = <uint8_t *>self.texts.at
+        self.b.attempts = <ww_attempt *>malloc(cap * sizeof(ww_attempt))
+        self.b.records = <ww_record *>malloc(
+            cap * <size_t>(WW_RECORD_UNITS_PER_ATTEMPT_MAX * WW_RECORD_BYTES))
+        if self.b.attempts == NULL or self.b.records == NULL:
+            raise MemoryError
+        self.b.bytes = self.arena
+
+    def __dealloc__(self):
+        if self.texts is not None:
+            ww_wipe(self.arena, self.arena_used)
+        free(self.b.attempts)
+        free(self.b.records)
+
+    def __len__(self):
+        return self.b.count
+
+    cdef void clear(self) noexcept:
+        ww_wipe(self.arena, self.arena_used)  # what was typed is not kept
+        self.b.count = 0
+        self.b.units = 0
+        self.arena_used = 0
+
+    cdef uint32_t _keep(self, const uint8_t *text, size_t n) noexcept:
+        cdef uint32_t at = self.arena_used
+        memcpy(self.arena + at, text, n)
+        self.arena_used += <uint32_t>n
+        return at
+
+    cdef ww_attempt *add(self, const uint8_t *name, size_t name_len,
+                         const uint8_t *response, size_t response_len) noexcept:
+        """The next attempt, its texts copied in; NULL when the batch is full. A name or a
+        response longer than its limit is not copied: the one is illegal, the other wrong."""
+        cdef ww_attempt *a
+        if self.b.count >= self.cap:
+            return NULL
+        a = &self.b.attempts[self.b.count]
+        self.b.count += 1
+        memset(a, 0, sizeof(ww_attempt))
+        a.event = WW_EVENT_ATTEMPT
+        if name_len > WW_NAME_BYTES_MAX:
+            a.bad_name = 1
+        else:
+            a.name_at = self._keep(name, name_len)
+            a.name_len = <uint16_t>name_len
+        if response_len > WW_RESPONSE_BYTES_MAX:
+            response = b"!"
+            response_len = 1
+        a.response_at = self._keep(response, response_len)
+        a.response_len = <uint16_t>response_len
+        return a
+
+    cdef void set_serial(self, ww_attempt *a, const uint8_t *serial, size_t n) noexcept:
+        a.has_serial = 1
+        if n > WW_SERIAL_BYTES_MAX:
+            n = 0  # no device has an empty serial
+        a.serial_at = self._keep(serial, n)
+        a.serial_len = <uint16_t>n
+
+    cdef void set_second(self, ww_attempt *a, const uint8_t *text, size_t n) noexcept:
+        a.event = WW_EVENT_RESYNC
+        if n > WW_RESPONSE_BYTES_MAX:
+            n = 0
+        a.second_at = self._keep(text, n)
+        a.second_len = <uint16_t>n
+
+    cdef int set_address(self, ww_attempt *a, const uint8_t *text, size_t n) except -1:
+        """An IP address as text; ValueError when it is none."""
+        cdef bytes packed = pack_address((<char *>text)[:n].decode("ascii"))
+        a.has_address = 1
+        memcpy(a.address, PyBytes_AS_STRING(packed), 16)
+        return 0
+
+    def put(self, user, response, int platform=WW_TRADING, int realm=WW_LIVE, device=None,
+            address=None, second=None, bint shed=False):
+        """Adds one attempt from Python."""
+        cdef const char *name = NULL
+        cdef const char *text = NULL
+        cdef Py_ssize_t name_len = 0, text_len = 0
+        cdef bytes packed
+        take_text(user, &name, &name_len)
+        take_text(response, &text, &text_len)
+        cdef ww_attempt *a = self.add(<const uint8_t *>name, name_len,
+                                      <const uint8_t *>text, text_len)
+        if a == NULL:
+            raise InvalidArgument(f"a batch holds at most {self.cap} attempts")
+        a.platform = <uint8_t>platform
+        a.realm = <uint8_t>realm
+        a.shed = shed
+        if device is not None:
+            take_text(device, &text, &text_len)
+            self.set_serial(a, <const uint8_t *>text, text_len)
+        if second is not None:
+            take_text(second, &text, &text_len)
+            self.set_second(a, <const uint8_t *>text, text_len)
+        if address is not None:
+            packed = pack_address(address)
+            a.has_address = 1
+            memcpy(a.address, PyBytes_AS_STRING(packed), 16)
+
+    def put_many(self, users, responses, devices, addresses, Py_ssize_t start, Py_ssize_t stop,
+                 int platform, int realm, bint shed):
+        """Adds attempts start .. stop of equally long sequences."""
+        cdef Py_ssize_t i, name_len = 0, text_len = 0
+        cdef const char *name = NULL
+        cdef const char *text = NULL
+        cdef ww_attempt *a
+        for i in range(start, stop):
+            take_text(users[i], &name, &name_len)
+            take_text(responses[i], &text, &text_len)
+            a = self.add(<const uint8_t *>name, name_len, <const uint8_t *>text, text_len)
+            if a == NULL:
+                raise InvalidArgument(f"a batch holds at most {self.cap} attempts")
+            a.platform = <uint8_t>platform
+            a.realm = <uint8_t>realm
+            a.shed = shed
+            if devices is not None and devices[i] is not None:
+                take_text(devices[i], &text, &text_len)
+                self.set_serial(a, <const uint8_t *>text, text_len)
+            if addresses is not None and addresses[i] is not None:
+                packed = pack_address(addresses[i])
+                a.has_address = 1
+                memcpy(a.address, PyBytes_AS_STRING(packed), 16)
+
+    def put_columns(self, users, responses, Py_ssize_t start, Py_ssize_t stop, int platform,
+                    int realm, bint shed):
+        """The same from two numpy 'S' arrays, without an object per attempt."""
+        cdef Py_buffer u, r
+        cdef Py_ssize_t i
+        cdef const char *name
+        cdef const char *text
+        cdef ww_attempt *a
+        PyObject_GetBuffer(users, &u, PyBUF_STRIDED_RO)
+        try:
+            PyObject_GetBuffer(responses, &r, PyBUF_STRIDED_RO)
+            try:
+                for i in range(start, stop):
+                    name = <const char *>u.buf + i * u.strides[0]
+                    text = <const char *>r.buf + i * r.strides[0]
+                    a = self.add(<const uint8_t *>name, strnlen(name, u.itemsize),
+                                 <const uint8_t *>text, strnlen(text, r.itemsize))
+                    if a == NULL:
+                        raise InvalidArgument(f"a batch holds at most {self.cap} attempts")
+                    a.platform = <uint8_t>platform
+                    a.realm = <uint8_t>realm
+                    a.shed = shed
+            finally:
+                PyBuffer_Release(&r)
+        finally:
+            PyBuffer_Release(&u)
+
+    def codes_into(self, out, Py_ssize_t start):
+        """Writes the verdicts' numbers into a buffer of bytes, from out[start] on."""
+        cdef Py_buffer view
+        cdef uint32_t i
+        PyObject_GetBuffer(out, &view, PyBUF_WRITABLE)
+        try:
+            if start < 0 or start + <Py_ssize_t>self.b.count > view.len:
+                raise InvalidArgument("out is shorter than the batch")
+            for i in range(self.b.count):
+                (<uint8_t *>view.buf)[start + i] = self.b.attempts[i].verdict
+        finally:
+            PyBuffer_Release(&view)
+
+    def reset(self):
+        self.clear()
+
+
+def expect_texts(texts):
+    """Raises InvalidArgument unless every entry is str or bytes: told before anything is done."""
+    for text in texts:
+        if not (PyUnicode_Check(text) or isinstance(text, bytes)):
+            raise InvalidArgument(
+                f"names and responses are str or bytes, not {type(text).__name__}")
+
+
+def pack_address(address):
+    """16 bytes of an IP address: IPv4 mapped into IPv6, IPv6 to its /64. Errors: InvalidArgument."""
+    try:
+        ip = ipaddress.ip_address(address)
+    except ValueError:
+        raise InvalidArgument("address is not an IPv4 or IPv6 address") from None
+    if ip.version == 4:
+        return b"\0" * 10 + b"\xff\xff" + ip.packed
+    if ip.ipv4_mapped is not None:
+        return ip.packed
+    return ip.packed[:8] + b"\0" * 8
+
+
+cdef class Verdict:
+    """The engine's answer to one attempt (RULES section 7). True for ACCEPTED alone.
+
+    code: Code. reason: Reason, for the audit trail. device: serial of the device that matched,
+    or None. kind: its kind. offset: matched position from the expected one, in steps or counters.
+    retry_after_ms: time left while the user is locked, else 0. scope, rank: what an acceptance
+    opens. session_ms: session limit, 0 when there is none.
+    """
+
+    cdef readonly object code, reason, device
+    cdef readonly str kind, scope
+    cdef readonly int rank, offset
+    cdef readonly int64_t retry_after_ms, session_ms
+
+    def __bool__(self):
+        return self.code is CODES[WW_ACCEPTED]
+
+    def __repr__(self):
+        text = f"<Verdict {self.code.name}"
+        if self.device is not None and self.code is CODES[WW_ACCEPTED]:
+            text += f" device={self.device}"
+        if self.retry_after_ms:
+            text += f" retry_after_ms={self.retry_after_ms}"
+        return text + ">"

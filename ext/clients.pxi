@@ -1,0 +1,79 @@
+# What the connections of one loop share: their limits, their count, and the sweep that ages them.
+#
+# The rule: one timer for all, none for each; a connection beyond the limit is told so and closed.
+
+cdef class Clients:
+    """Every connection of one loop: their count, their limits, and the one sweep that ages them.
+
+    limits has the attributes of watchword.serve.limits; a door is what a listening socket gives its
+    connections: .admits(transport) -> bool; .answer(connection, args) -> bytes or an asyncio.Future
+    of bytes; .gateway, an index into the gather's names; .reasons, whether it may see why; .acts,
+    whether it has acts, which take time and wait for the answers before them.
+    """
+    cdef readonly Gather gather
+    cdef readonly object loop
+    cdef readonly uint64_t accepted, refused, commands
+    cdef set all
+    cdef Bytes out                # replies of the callback under way; empty between callbacks
+    cdef double now_s             # of the last sweep
+    cdef size_t connections_max, unread_bytes_max
+    cdef uint32_t answers_max
+    cdef double partial_s_max, idle_s_max, undrained_s_max, linger_s_max
+    cdef bint open                # new connections are served
+    cdef object drained
+
+    def __cinit__(self):
+        memset(&self.out, 0, sizeof(self.out))
+
+    def __init__(self, Gather gather, loop, limits, size_t connections_max):
+        self.gather = gather
+        self.loop = loop
+        self.all = set()
+        self.open = True
+        self.connections_max = connections_max
+        self.unread_bytes_max = limits.UNREAD_BYTES_MAX
+        self.answers_max = limits.ANSWERS_MAX
+        self.partial_s_max = limits.PARTIAL_SECONDS_MAX
+        self.idle_s_max = limits.IDLE_SECONDS_MAX
+        self.undrained_s_max = limits.UNDRAINED_SECONDS_MAX
+        self.linger_s_max = limits.LINGER_SECONDS_MAX
+        self.now_s = loop.time()
+
+    def __dealloc__(self):
+        bytes_free(&self.out)
+
+    def __len__(self):
+        return len(self.all)
+
+    def connect(self, door):
+        """A protocol for a connection that was just accepted."""
+        return Connection(self, door)
+
+    def sweep(self, double now_s):
+        """Closes what is too old; to be called about once a second with the loop's time."""
+        cdef Connection connection
+        self.now_s = now_s
+        for connection in list(self.all):
+            connection.age(now_s)
+
+    def drain(self, drained):
+        """Stops parsing everywhere; drained() is called when the last connection has closed."""
+        cdef Connection connection
+        self.open = False
+        self.drained = drained
+        for connection in list(self.all):
+            connection.stop()
+        self.emptied()
+
+    def abort(self):
+        """Closes every connection at once, answered or not."""
+        cdef Connection connection
+        self.open = False
+        for connection in list(self.all):
+            connection.abort()
+
+    cdef int emptied(self) except -1:
+        if self.drained is not None and not self.all:
+            drained, self.drained = self.drained, None
+            drained()
+        return 0

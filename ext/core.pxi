@@ -1,0 +1,471 @@
+# The core: the tables of one engine, its turns, acts and pages. It decides nothing.
+
+cdef class Core:
+    """The tables of one engine. Not thread-safe: the engine's lock is held around every call."""
+
+    cdef ww_tables t
+    cdef ww_policy p
+    cdef Region users_region, wides_region, cold_region, index_region, deep_region
+    cdef Region decoys_region, sources_region
+
+    def __cinit__(self, bytes name_key):
+        if len(name_key) != 16:
+            raise InvalidArgument("name_key is 16 bytes")
+        memcpy(self.t.name_key, PyBytes_AS_STRING(name_key), 16)
+        self.users_region = Region(WW_PAGE_USERS * sizeof(ww_user), keys=True)
+        self.wides_region = Region(64 * sizeof(ww_wide), keys=True)
+        self.cold_region = Region(1 << 16, keys=True)
+        self.index_region = Region(4096 * 8)
+        self.decoys_region = Region(WW_DECOYS * sizeof(ww_decoy))
+        self.sources_region = Region(WW_SOURCES * sizeof(ww_source))
+        self.t.users = <ww_user *>self.users_region.at
+        self.t.users_cap = WW_PAGE_USERS
+        self.t.wides = <ww_wide *>self.wides_region.at
+        self.t.wides_cap = 64
+        self.t.cold = <uint8_t *>self.cold_region.at
+        self.t.cold_cap = 1 << 16
+        self.t.cold_used = 8
+        self.t.index = <uint64_t *>self.index_region.at
+        self.t.index_mask = 4095
+        self.t.decoys = <ww_decoy *>self.decoys_region.at
+        self.t.sources = <ww_source *>self.sources_region.at
+        self.t.device_next = 1
+        self.t.dirty = <uint8_t *>calloc(self.t.users_cap // WW_PAGE_USERS, 1)
+        if self.t.dirty == NULL:
+            raise MemoryError
+
+    def __dealloc__(self):
+        free(self.t.dirty)
+        ww_wipe(&self.t, sizeof(ww_tables))
+
+    @property
+    def memory_locked(self):
+        """Whether the system let every table with keys in it be kept out of swap."""
+        return (self.users_region.locked and self.wides_region.locked
+                and self.cold_region.locked)
+
+    @property
+    def users_live(self):
+        return self.t.users_live
+
+    @property
+    def memory_bytes(self):
+        """Bytes in use for users, their devices, keys, names and the index."""
+        return (self.t.users_used * sizeof(ww_user) + self.t.wides_used * sizeof(ww_wide)
+                + self.t.cold_used + (<size_t>self.t.index_mask + 1) * 8)
+
+    def set_policy(self, *, uint32_t lockout_failures, int64_t lockout_window_ms,
+                   bint lockout_extend, uint32_t failures_cap, uint32_t source_failures,
+                   bint names_any):
+        self.p.lockout_failures = lockout_failures
+        self.p.lockout_window_ms = lockout_window_ms
+        self.p.lockout_extend = lockout_extend
+        self.p.failures_cap = failures_cap
+        self.p.source_failures = source_failures
+        self.p.names_any = names_any
+        if lockout_failures > WW_RING_INLINE + 1 and self.deep_region is None:
+            self.deep_region = Region(<size_t>self.t.users_cap * WW_RING_DEEP * 4)
+            self.t.deep = self.deep_region.at
+
+    # -- room: tables grow between turns, never below the door
+
+    cdef int _room(self, uint64_t users, uint64_t wides, uint64_t cold) except -1:
+        """Sees to it that `users` slots in all, and `wides` and `cold` bytes more, fit."""
+        cdef uint64_t cap = self.t.users_cap, entries
+        cdef uint8_t *dirty
+        cdef Region index
+        if users >= WW_SLOT_NONE:
+            raise Error("a store holds at most 4,294,967,294 users")
+        if users > cap:
+            while cap < users:
+                cap += cap // 2
+            cap = (cap + WW_PAGE_USERS - 1) // WW_PAGE_USERS * WW_PAGE_USERS
+            dirty = <uint8_t *>realloc(self.t.dirty, cap // WW_PAGE_USERS)
+            if dirty == NULL:
+                raise MemoryError
+            memset(dirty + self.t.users_cap // WW_PAGE_USERS, 0,
+                   (cap - self.t.users_cap) // WW_PAGE_USERS)
+            self.t.dirty = dirty
+            self.t.users = <ww_user *>self.users_region.grow(cap * sizeof(ww_user))
+            if self.deep_region is not None:
+                self.t.deep = self.deep_region.grow(cap * WW_RING_DEEP * 4)
+            self.t.users_cap = <uint32_t>cap
+        entries = <uint64_t>self.t.index_mask + 1
+        if users * 4 > entries * 3:
+            while users * 4 > entries * 3:
+                entries *= 2
+            index = Region(entries * 8)
+            ww_index_move(self.t.index, self.t.index_mask, <uint64_t *>index.at,
+                          <uint32_t>(entries - 1))
+            self.index_region = index
+            self.t.index = <uint64_t *>index.at
+            self.t.index_mask = <uint32_t>(entries - 1)
+        if self.t.wides_used + wides > self.t.wides_cap:
+            cap = self.t.wides_cap
+            while cap < self.t.wides_used + wides:
+                cap += cap // 2
+            self.t.wides = <ww_wide *>self.wides_region.grow(cap * sizeof(ww_wide))
+            self.t.wides_cap = <uint32_t>cap
+        if self.t.cold_used + cold > self.t.cold_cap:
+            cap = self.t.cold_cap
+            while cap < self.t.cold_used + cold:
+                cap += cap // 2
+            if cap // 8 >= 0xffffffff:
+                raise Error("keys, serials and long names take more than 32 GiB")
+            self.t.cold = <uint8_t *>self.cold_region.grow(cap)
+            self.t.cold_cap = cap
+        return 0
+
+    # -- turns
+
+    cdef void run(self, Batch b, int64_t now_ms) noexcept:
+        b.now_ms = now_ms
+        with nogil:
+            ww_turn(&self.t, &self.p, &b.b, now_ms)
+
+    def turn(self, Batch b, int64_t now_ms):
+        """Takes a batch through one turn at now_ms. Returns the units of records it wrote."""
+        self.run(b, now_ms)
+        return b.b.units
+
+    def row(self, Batch b, int64_t turn, bytes names, int gateways):
+        """The journal row of a turn: header, the gateways' names (packed), records."""
+        cdef ww_row h
+        cdef uint32_t names_bytes = <uint32_t>len(names)
+        cdef size_t records = <size_t>b.b.units * WW_RECORD_BYTES
+        memset(&h, 0, sizeof(h))
+        h.magic = WW_ROW_MAGIC
+        h.version = WW_ROW_VERSION
+        h.gateways = <uint16_t>gateways
+        h.names_bytes = names_bytes
+        h.units = b.b.units
+        h.turn = turn
+        h.time_ms = b.now_ms
+        cdef bytes out = PyBytes_FromStringAndSize(NULL, sizeof(h) + names_bytes + records)
+        cdef char *to = PyBytes_AS_STRING(out)
+        memcpy(to, &h, sizeof(h))
+        memcpy(to + sizeof(h), PyBytes_AS_STRING(names), names_bytes)
+        memcpy(to + sizeof(h) + names_bytes, b.b.records, records)
+        return out
+
+    cdef object serial_of(self, uint32_t cold):
+        cdef size_t n = 0
+        cdef const uint8_t *at
+        if not cold:
+            return None
+        at = ww_cold_second(&self.t, cold, &n)
+        return PyUnicode_DecodeUTF8(<const char *>at, <Py_ssize_t>n, NULL)
+
+    def verdict(self, Batch b, uint32_t i):
+        """The verdict of attempt i of a batch that went through its turn."""
+        cdef ww_attempt *a = &b.b.attempts[i]
+        cdef Verdict v = Verdict.__new__(Verdict)
+        v.code = CODES[a.verdict]
+        v.reason = REASONS[a.reason]
+        v.kind = KINDS[a.kind]
+        v.scope = "full" if a.verdict == WW_ACCEPTED else ""
+        v.device = self.serial_of(a.device_cold)
+        v.offset = a.offset
+        v.retry_after_ms = a.retry_after_ms
+        return v
+
+    # -- administration
+
+    def act(self, bytes row):
+        """Applies a row of acts. Errors: Error when a record does not fit the tables."""
+        cdef ww_row_needs needs
+        cdef const uint8_t *at = <const uint8_t *>PyBytes_AS_STRING(row)
+        cdef size_t n = PyBytes_GET_SIZE(row)
+        if ww_row_needed(&self.t, at, n, &needs):
+            raise Error("a row of acts is malformed")
+        self._room(needs.users, needs.wides, needs.cold_bytes)
+        if ww_row_replay(&self.t, at, n, NULL, NULL, 0):
+            raise Error("a row of acts does not fit the tables")
+
+    def enrolment(self, names, keys, bytes spec, bytes place, moving, Py_ssize_t start,
+                  Py_ssize_t stop, int64_t turn, int64_t now_ms):
+        """The row that adds users start .. stop of two columns, with a device each.
+
+        names: numpy 'S' column; keys: a C-contiguous (n, key bytes) uint8 column, or None for
+        users without a device; spec: the fixed part of ww_spec; place: account and realm;
+        moving: int64 column of floors, or None. Nothing is applied.
+        """
+        cdef Py_buffer n, k, m
+        cdef Py_ssize_t i, size, key_len = 0
+        cdef const char *name
+        cdef ww_row h
+        cdef ww_record r
+        cdef char serial[16]
+        cdef int serial_len
+        cdef uint32_t slot, free_slot = self.t.users_free, used = self.t.users_used
+        cdef uint32_t number = self.t.device_next, units, spec_units = 0
+        cdef bytes out
+        cdef char *to
+        cdef bint has_keys = keys is not None, has_moving = moving is not None
+        PyObject_GetBuffer(names, &n, PyBUF_STRIDED_RO)
+        if has_keys:
+            PyObject_GetBuffer(keys, &k, PyBUF_STRIDED_RO)
+            key_len = k.shape[1]
+        if has_moving:
+            PyObject_GetBuffer(moving, &m, PyBUF_STRIDED_RO)
+        try:
+            size = 0
+            for i in range(start, stop):
+                name = <const char *>n.buf + i * n.strides[0]
+                size += 1 + (strnlen(name, n.itemsize) + 31) // 32
+            if has_keys:
+                spec_units = <uint32_t>(len(spec) + key_len + 11 + 31) // 32
+                size += (stop - start) * (1 + spec_units)
+            memset(&h, 0, sizeof(h))
+            h.magic = WW_ROW_MAGIC
+            h.version = WW_ROW_VERSION
+            h.units = <uint32_t>size
+            h.turn = turn
+            h.time_ms = now_ms
+            out = PyBytes_FromStringAndSize(NULL, sizeof(h) + size * WW_RECORD_BYTES)
+            to = PyBytes_AS_STRING(out)
+            memset(to, 0, len(out))
+            memcpy(to, &h, sizeof(h))
+            to += sizeof(h)
+            for i in range(start, stop):
+                if free_slot:
+                    slot = free_slot - 1
+                    free_slot = self.t.users[slot].more
+                else:
+                    slot = used
+                    used += 1
+                name = <const char *>n.buf + i * n.strides[0]
+                size = strnlen(name, n.itemsize)
+                memset(&r, 0, sizeof(r))
+                r.event = WW_EVENT_USER_ADD
+                r.place = <uint8_t>place[0]
+                r.user = self.t.users[slot].id if slot < self.t.users_used else slot
+                r.tail = <uint8_t>((size + 31) // 32)
+                r.lock_ms = <uint32_t>size
+                memcpy(to, &r, sizeof(r))
+                memcpy(to + sizeof(r), name, size)
+                to += sizeof(r) + 32 * r.tail
+                if not has_keys:
+                    continue
+                r.event = WW_EVENT_DEVICE_ADD
+                r.place = 0
+                r.tail = <uint8_t>spec_units
+                r.lock_ms = 0
+                r.device = number
+                if has_moving:
+                    r.moving = (<uint64_t *>(<char *>m.buf + i * m.strides[0]))[0]
+                memcpy(to, &r, sizeof(r))
+                to += sizeof(r)
+                serial_len = snprintf(serial, sizeof(serial), "W%08u", number)
+                memcpy(to, PyBytes_AS_STRING(spec), len(spec))
+                to[10] = <char>key_len
+                to[11] = <char>serial_len
+                memcpy(to + len(spec), <char *>k.buf + i * k.strides[0], key_len)
+                memcpy(to + len(spec) + key_len, serial, serial_len)
+                to += 32 * spec_units
+                number += 1
+            return out
+        finally:
+            PyBuffer_Release(&n)
+            if has_keys:
+                PyBuffer_Release(&k)
+            if has_moving:
+                PyBuffer_Release(&m)
+
+    def first_bad_name(self, names):
+        """What is wrong with a column of new names: None, or (index, "illegal" | "taken" |
+        "repeated")."""
+        cdef Py_buffer n
+        cdef Py_ssize_t i, count
+        cdef const char *name
+        cdef size_t size
+        cdef uint64_t hash, entries = 16, at
+        cdef uint64_t *seen
+        PyObject_GetBuffer(names, &n, PyBUF_STRIDED_RO)
+        seen = NULL
+        try:
+            count = n.shape[0]
+            while entries < 2 * <uint64_t>count:
+                entries *= 2
+            seen = <uint64_t *>calloc(entries, 8)
+            if seen == NULL:
+                raise MemoryError
+            for i in range(count):
+                name = <const char *>n.buf + i * n.strides[0]
+                size = strnlen(name, n.itemsize)
+                if not ww_name_legal(&self.p, <const uint8_t *>name, size):
+                    return i, "illegal"
+                if not self.p.names_any:
+                    for at in range(size):
+                        if c'A' <= name[at] <= c'Z':
+                            return i, "illegal"
+                hash = ww_name_hash(&self.t, <const uint8_t *>name, size)
+                if ww_slot_find(&self.t, hash, <const uint8_t *>name, size) != WW_SLOT_NONE:
+                    return i, "taken"
+                hash |= hash == 0
+                at = hash & (entries - 1)
+                while seen[at]:  # 64 keyed bits: two names that share them are not met by chance
+                    if seen[at] == hash:
+                        return i, "repeated"
+                    at = (at + 1) & (entries - 1)
+                seen[at] = hash
+            return None
+        finally:
+            free(seen)
+            PyBuffer_Release(&n)
+
+    def next_slot(self):
+        """(slot, id) for the next user: an id is generation << 32 | slot and never used again."""
+        cdef uint32_t slot = ww_slot_next(&self.t)
+        if slot < self.t.users_used:
+            return slot, self.t.users[slot].id
+        return slot, slot
+
+    def next_device(self):
+        return self.t.device_next
+
+    def name_legal(self, bytes name):
+        return bool(ww_name_legal(&self.p, <const uint8_t *>PyBytes_AS_STRING(name), len(name)))
+
+    def name_hash(self, bytes name):
+        return ww_name_hash(&self.t, <const uint8_t *>PyBytes_AS_STRING(name), len(name))
+
+    def find(self, bytes name):
+        """The slot of a user, or None."""
+        cdef const uint8_t *at = <const uint8_t *>PyBytes_AS_STRING(name)
+        cdef uint32_t slot = ww_slot_find(&self.t, ww_name_hash(&self.t, at, len(name)), at,
+                                          len(name))
+        return None if slot == WW_SLOT_NONE else slot
+
+    def user(self, uint32_t slot):
+        """(id, name, account, realm, failures, lock_until_ms, last_failure_ms, devices) or None;
+        a device is (number, serial, kind, state, capped, hash, digits, period_s, back, forward,
+        look_ahead, drift_max, t0_s, moving, drift, failures). Codes are numbers."""
+        cdef ww_user *u
+        cdef ww_device *d
+        cdef size_t n = 0
+        cdef const uint8_t *name
+        if slot >= self.t.users_used or not self.t.users[slot].name_len:
+            return None
+        u = &self.t.users[slot]
+        name = ww_user_name(&self.t, u, &n)
+        devices = []
+        d = ww_device_first(&self.t, u)
+        while d != NULL:
+            totp = d.kind == WW_KIND_TOTP
+            devices.append((
+                d.number, self.serial_of(d.cold), d.kind, d.state, bool(d.capped), d.hash, d.digits,
+                d.period_s, d.window >> 4 if totp else 0, d.window & 15 if totp else 0,
+                0 if totp else d.window, d.drift_max, ww_device_t0(d), d.moving, d.drift,
+                d.failures))
+            d = ww_device_next(&self.t, u, d)
+        return (u.id, PyUnicode_DecodeUTF8(<const char *>name, <Py_ssize_t>n, NULL), u.account,
+                u.realm, u.streak.count, u.streak.lock_until_ms, u.streak.last_ms, devices)
+
+    def device_key(self, uint32_t slot, uint32_t number):
+        """The key of a device, for fingerprints and export; None when there is none."""
+        cdef ww_device *d
+        cdef size_t n = 0
+        cdef const uint8_t *at
+        if slot >= self.t.users_used:
+            return None
+        d = ww_device_first(&self.t, &self.t.users[slot])
+        while d != NULL:
+            if d.number == number:
+                at = ww_cold_first(&self.t, d.cold, &n)
+                return PyBytes_FromStringAndSize(<const char *>at, <Py_ssize_t>n)
+            d = ww_device_next(&self.t, &self.t.users[slot], d)
+        return None
+
+    def slots_used(self):
+        return self.t.users_used
+
+    # -- pages
+
+    def dirty_pages(self, uint32_t most):
+        """Up to `most` changed pages as (number, identity too); they count as clean from now on."""
+        cdef uint32_t page, pages = (self.t.users_used + WW_PAGE_USERS - 1) // WW_PAGE_USERS
+        out = []
+        for page in range(pages):
+            if self.t.dirty[page]:
+                out.append((page, bool(self.t.dirty[page] & WW_DIRTY_IDENTITY)))
+                self.t.dirty[page] = 0
+                if len(out) >= most:
+                    break
+        return out
+
+    def dirty_all(self):
+        """Every page counts as changed: a new key is to be laid over all of them."""
+        cdef uint32_t page, pages = (self.t.users_used + WW_PAGE_USERS - 1) // WW_PAGE_USERS
+        for page in range(pages):
+            self.t.dirty[page] = WW_DIRTY_STATE | WW_DIRTY_IDENTITY
+
+    def page_identity(self, uint32_t page):
+        cdef size_t n = ww_page_identity_max(&self.t, page)
+        cdef uint8_t *out = <uint8_t *>malloc(n)
+        if out == NULL:
+            raise MemoryError
+        try:
+            n = ww_page_identity_encode(&self.t, page, out)
+            return PyBytes_FromStringAndSize(<char *>out, n)
+        finally:
+            ww_wipe(out, n)
+            free(out)
+
+    def page_state(self, uint32_t page):
+        cdef size_t n = ww_page_state_max(&self.t, page)
+        cdef uint8_t *out = <uint8_t *>malloc(n)
+        if out == NULL:
+            raise MemoryError
+        try:
+            n = ww_page_state_encode(&self.t, page, out)
+            return PyBytes_FromStringAndSize(<char *>out, n)
+        finally:
+            free(out)
+
+    def load_identity(self, uint32_t page, image):
+        """Reads a stored page. False when the bytes are not one."""
+        cdef Py_buffer b
+        cdef ww_page_needs needs
+        PyObject_GetBuffer(image, &b, PyBUF_SIMPLE)
+        try:
+            if ww_page_identity_needed(<const uint8_t *>b.buf, b.len, &needs):
+                return False
+            self._room(<uint64_t>page * WW_PAGE_USERS + needs.slots, needs.wides, needs.cold_bytes)
+            return not ww_page_identity_decode(&self.t, page, <const uint8_t *>b.buf, b.len)
+        finally:
+            PyBuffer_Release(&b)
+
+    def load_state(self, uint32_t page, image):
+        cdef Py_buffer b
+        PyObject_GetBuffer(image, &b, PyBUF_SIMPLE)
+        try:
+            return not ww_page_state_decode(&self.t, page, <const uint8_t *>b.buf, b.len)
+        finally:
+            PyBuffer_Release(&b)
+
+    def replay(self, row, identity_turns, state_turns):
+        """Applies what is newer than its page; the turns are buffers of int64, one a page. Returns
+        the set of events seen (bit = event), or None when the row does not fit the tables."""
+        cdef Py_buffer b, identity, state
+        cdef ww_row_needs needs
+        PyObject_GetBuffer(row, &b, PyBUF_SIMPLE)
+        PyObject_GetBuffer(identity_turns, &identity, PyBUF_SIMPLE)
+        PyObject_GetBuffer(state_turns, &state, PyBUF_SIMPLE)
+        try:
+            if ww_row_needed(&self.t, <const uint8_t *>b.buf, b.len, &needs):
+                return None
+            self._room(needs.users, needs.wides, needs.cold_bytes)
+            if ww_row_replay(&self.t, <const uint8_t *>b.buf, b.len,
+                             <const int64_t *>identity.buf, <const int64_t *>state.buf,
+                             <uint32_t>(min(identity.len, state.len) // 8)):
+                return None
+            return needs.events
+        finally:
+            PyBuffer_Release(&b)
+            PyBuffer_Release(&identity)
+            PyBuffer_Release(&state)
+
+    def loaded(self):
+        """After pages and replay: the free chain is made anew."""
+        ww_slots_rebuild(&self.t)

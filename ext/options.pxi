@@ -1,0 +1,126 @@
+# What stands behind VERIFY's two words and VERIFYMANY's pairs: PLATFORM trading, ADDRESS ip, ...
+#
+# The rule: any order, each at most once, names and fixed values in any case; whatever is not
+# understood is refused before anything is counted. A mistake is the reply that says so.
+
+cdef enum:
+    SEEN_PLATFORM = 1
+    SEEN_REALM = 2
+    SEEN_DEVICE = 4
+    SEEN_ADDRESS = 8
+    SEEN_DETAIL = 16
+    WITH_VERIFY = 31
+    WITH_VERIFYMANY = SEEN_PLATFORM | SEEN_ADDRESS
+    ADDRESS_BYTES_MAX = 45                      # of an IPv6 address as text
+
+cdef struct Options:
+    uint32_t seen
+    uint8_t platform, realm
+    uint8_t address[16]
+    ww_span device
+
+cdef const char *option_unserved(const uint8_t *frame, ww_span s) noexcept nogil:
+    """The reply to an option of the house that is not served yet; NULL: it is no option at all."""
+    if ww_wire_is(frame, s, "CHALLENGE"):
+        return "-ERR option 'CHALLENGE' is not served yet\r\n"
+    if ww_wire_is(frame, s, "PASSWORD"):
+        return "-ERR option 'PASSWORD' is not served yet\r\n"
+    if ww_wire_is(frame, s, "PIN"):
+        return "-ERR option 'PIN' is not served yet\r\n"
+    if ww_wire_is(frame, s, "SESSION"):
+        return "-ERR option 'SESSION' is not served yet\r\n"
+    if ww_wire_is(frame, s, "ID"):
+        return "-ERR option 'ID' is not served yet\r\n"
+    return NULL
+
+cdef uint32_t option_named(const uint8_t *frame, ww_span s) noexcept nogil:
+    if ww_wire_is(frame, s, "PLATFORM"):
+        return SEEN_PLATFORM
+    if ww_wire_is(frame, s, "REALM"):
+        return SEEN_REALM
+    if ww_wire_is(frame, s, "DEVICE"):
+        return SEEN_DEVICE
+    if ww_wire_is(frame, s, "ADDRESS"):
+        return SEEN_ADDRESS
+    if ww_wire_is(frame, s, "DETAIL"):
+        return SEEN_DETAIL
+    return 0
+
+cdef bint address_read(const uint8_t *text, uint32_t n, uint8_t *address) noexcept nogil:
+    """IPv4 mapped into IPv6, IPv6 to its /64, as pack_address does."""
+    cdef char line[ADDRESS_BYTES_MAX + 1]
+    cdef uint8_t mapped[12]
+    if n > ADDRESS_BYTES_MAX:
+        return False
+    memcpy(line, text, n)
+    line[n] = 0
+    if strlen(line) != n:
+        return False
+    memset(mapped, 0, 10)
+    mapped[10] = mapped[11] = 0xff
+    if inet_pton(AF_INET, line, address + 12) == 1:
+        memcpy(address, mapped, 12)
+        return True
+    if inet_pton(AF_INET6, line, address) != 1:
+        return False
+    if memcmp(address, mapped, 12) != 0:
+        memset(address + 8, 0, 8)
+    return True
+
+cdef const char *option_read(Options *o, uint32_t option, const uint8_t *frame,
+                             ww_span s) noexcept nogil:
+    """Takes an option's value; the reply when it is not one it may have."""
+    if option == SEEN_PLATFORM:
+        if not ww_wire_is(frame, s, "TRADING") and not ww_wire_is(frame, s, "PORTAL"):
+            return "-ERR PLATFORM is trading or portal\r\n"
+        o.platform = WW_TRADING if s.len == 7 else WW_PORTAL
+    elif option == SEEN_REALM:
+        if not ww_wire_is(frame, s, "LIVE") and not ww_wire_is(frame, s, "PAPER"):
+            return "-ERR REALM is live or paper\r\n"
+        o.realm = WW_LIVE if s.len == 4 else WW_PAPER
+    elif option == SEEN_ADDRESS:
+        if not address_read(frame + s.at, s.len, o.address):
+            return "-ERR ADDRESS is not an IPv4 or IPv6 address\r\n"
+    elif option == SEEN_DEVICE:
+        o.device = s
+    return NULL
+
+cdef const char *options_read(const uint8_t *frame, const ww_wire *w, uint32_t first,
+                              uint32_t legal, Options *o) noexcept nogil:
+    """Options from args[first] on: any order, each at most once. NULL, or the reply to a mistake."""
+    cdef uint32_t i = first, option
+    cdef const char *mistake
+    memset(o, 0, sizeof(o[0]))
+    o.platform = WW_TRADING
+    o.realm = WW_LIVE
+    while i < w.argc:
+        option = option_named(frame, w.args[i]) & legal
+        if option == 0:
+            mistake = option_unserved(frame, w.args[i])
+            if mistake is NULL:
+                mistake = "-ERR syntax error\r\n"
+            return mistake
+        if o.seen & option:
+            return "-ERR syntax error, an option is given twice\r\n"
+        o.seen |= option
+        i += 1
+        if option == SEEN_DETAIL:
+            continue
+        if i == w.argc:
+            return "-ERR syntax error, an option lacks its value\r\n"
+        mistake = option_read(o, option, frame, w.args[i])
+        if mistake is not NULL:
+            return mistake
+        i += 1
+    return NULL
+
+cdef uint32_t pairs_read(const uint8_t *frame, ww_span s) noexcept nogil:
+    """VERIFYMANY's count of pairs; 0: it is none that may be."""
+    cdef uint32_t i, n = 0
+    if s.len > 4:
+        return 0
+    for i in range(s.len):
+        if not c'0' <= frame[s.at + i] <= c'9':
+            return 0
+        n = 10 * n + frame[s.at + i] - c'0'
+    return n if n <= WW_WIRE_MANY_PAIRS_MAX else 0

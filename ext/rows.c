@@ -1,0 +1,64 @@
+/* A journal row as records: what it will need, and applying what is newer than its user's page.
+ *
+ * A row was sealed when it was written, so its bytes are ours; lengths are held against each other
+ * all the same, for a row may be of another version.
+ */
+#include "internal.h"
+
+#include <string.h>
+
+static const ww_record *row_records(const uint8_t *row, size_t len, ww_row *h)
+{
+    if (len < sizeof *h)
+        return NULL;
+    memcpy(h, row, sizeof *h);
+    if (h->magic != WW_ROW_MAGIC || h->version != WW_ROW_VERSION ||
+        h->names_bytes % WW_RECORD_BYTES || h->names_bytes > len ||
+        len != sizeof *h + h->names_bytes + (size_t)h->units * WW_RECORD_BYTES)
+        return NULL;
+    return (const ww_record *)(const void *)(row + sizeof *h + h->names_bytes);
+}
+
+int ww_row_needed(const ww_tables *t, const uint8_t *row, size_t len, ww_row_needs *needs)
+{
+    ww_row h;
+    const ww_record *r = row_records(row, len, &h);
+    if (!r)
+        return -1;
+    *needs = (ww_row_needs){.users = t->users_used, .turn = h.turn, .time_ms = h.time_ms};
+    for (uint32_t n = 0; n < h.units; n += 1u + r[n].tail) {
+        if (r[n].event < WW_EVENT_ATTEMPT || r[n].event > WW_EVENT_NOTE ||
+            n + 1u + r[n].tail > h.units)
+            return -1;
+        needs->events |= 1u << r[n].event;
+        if (r[n].event == WW_EVENT_USER_ADD && (uint32_t)r[n].user >= needs->users)
+            needs->users = (uint32_t)r[n].user + 1;
+        needs->wides += r[n].event == WW_EVENT_DEVICE_ADD;
+        needs->cold_bytes += r[n].event == WW_EVENT_DEVICE_ADD || r[n].event == WW_EVENT_USER_ADD
+                                 ? (1u + r[n].tail) * (uint32_t)WW_RECORD_BYTES : 0;
+    }
+    return 0;
+}
+
+int ww_row_replay(ww_tables *t, const uint8_t *row, size_t len, const int64_t *identity_turns,
+                  const int64_t *state_turns, uint32_t pages)
+{
+    ww_row h;
+    const ww_record *r = row_records(row, len, &h);
+    if (!r)
+        return -1;
+    for (uint32_t n = 0; n < h.units; n += 1u + r[n].tail) {
+        if (n + 1u + r[n].tail > h.units)
+            return -1;
+        int attempt = r[n].event <= WW_EVENT_RESYNC;
+        if (r[n].place & WW_PLACE_UNKNOWN || r[n].event >= WW_EVENT_TOMBSTONE)
+            continue;
+        uint32_t page = (uint32_t)r[n].user / WW_PAGE_USERS;
+        const int64_t *covered = attempt ? state_turns : identity_turns;
+        if (page < pages && covered[page] >= h.turn)
+            continue;
+        if (ww_apply(t, &r[n], h.time_ms, NULL, NULL))
+            return -1;
+    }
+    return 0;
+}

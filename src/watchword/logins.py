@@ -1,0 +1,188 @@
+"""The verifying verbs of an engine: one attempt, many, awaited, or two codes to find a device.
+
+Rule: a verb makes a batch, takes it through one turn under the engine's lock, and answers when the
+row of that turn is durable. What is refused is an answer; only misuse raises.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from watchword import lifecycle
+from watchword._engine import (
+    BATCH_ATTEMPTS_MAX,
+    PLATFORMS,
+    REALMS,
+    Gather,
+    Verdict,
+    expect_texts,
+    pack_address,
+)
+from watchword.errors import InvalidArgument
+from watchword.parts import Parts
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["Logins"]
+
+GATEWAY_BYTES_MAX = 64
+
+
+class Logins(Parts):
+    """verify, verify_many, averify, resync."""
+
+    def verify(
+        self,
+        user: str,
+        response: str,
+        *,
+        platform: str = "trading",
+        realm: str = "live",
+        device: str | None = None,
+        address: str | None = None,
+        gateway: str | None = None,
+    ) -> Verdict:
+        """May this user in, with this response? The verdict is durable when it is returned.
+
+        platform: "trading" or "portal". realm: "live" or "paper". device: serial of the only device
+        to try. address: the client's IP. gateway: who asks, for the record. A refused login never
+        raises. Errors: InvalidArgument, StoreFailed.
+        """
+        places = _place(platform, realm)
+        names = self._names if gateway is None else _gateway(gateway)
+        with self._lock:
+            self._alive()
+            batch = self._one
+            batch.reset()
+            now = self._now()
+            batch.put(user, response, *places, device, address, None, self._shed())
+            turn = self._take(batch, now, names, 1)
+            verdict = self._core.verdict(batch, 0)
+        self._wait(turn)
+        return verdict
+
+    def verify_many(
+        self,
+        users: "Sequence[str] | NDArray[np.bytes_]",
+        responses: "Sequence[str] | NDArray[np.bytes_]",
+        *,
+        platform: str = "trading",
+        realm: str = "live",
+        devices: Sequence[str | None] | None = None,
+        addresses: Sequence[str | None] | None = None,
+        gateway: str | None = None,
+        threads: int = 1,
+    ) -> "NDArray[np.uint8]":
+        """Verdicts of many attempts, in order: an array of watchword.Code numbers (uint8).
+
+        users and responses: sequences of str, or numpy 'S' arrays; devices and addresses: one for
+        each attempt or None. Attempts on one user keep their order and see each other's effects.
+        threads: how many may share the work at most. Errors: InvalidArgument, StoreFailed.
+        """
+        places = _place(platform, realm)
+        count = len(users)
+        for name, column in (
+            ("responses", responses), ("devices", devices), ("addresses", addresses)
+        ):
+            if column is not None and len(column) != count:
+                raise InvalidArgument(f"{name} has {len(column)} entries, users has {count}")
+        if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
+            raise InvalidArgument("threads is a whole number from 1")
+        columns = _is_column(users) and _is_column(responses) and not (devices or addresses)
+        names = self._names if gateway is None else _gateway(gateway)
+        if not columns and count > BATCH_ATTEMPTS_MAX:  # misuse is told before the first turn
+            expect_texts(users)
+            expect_texts(responses)
+            for address in addresses or ():
+                if address is not None:
+                    pack_address(address)
+        codes = np.zeros(count, np.uint8)
+        turn = 0
+        for start in range(0, count, BATCH_ATTEMPTS_MAX):
+            stop = min(count, start + BATCH_ATTEMPTS_MAX)
+            with self._lock:
+                self._alive()
+                batch = self._batch
+                batch.reset()
+                now = self._now()
+                shed = self._shed()
+                if columns:
+                    batch.put_columns(users, responses, start, stop, *places, shed)
+                else:
+                    batch.put_many(
+                        users, responses, devices, addresses, start, stop, *places, shed
+                    )
+                turn = self._take(batch, now, names, 1)
+                batch.codes_into(codes, start)
+        self._wait(turn)
+        return codes
+
+    async def averify(
+        self,
+        user: str,
+        response: str,
+        *,
+        platform: str = "trading",
+        realm: str = "live",
+        device: str | None = None,
+        address: str | None = None,
+    ) -> Verdict:
+        """verify for asyncio: the calls of one loop pass share a turn and a sync."""
+        self._alive()
+        loop = asyncio.get_running_loop()
+        gather = self._gathers.get(loop)
+        if gather is None:
+            gather = self._gathers[loop] = Gather(self)
+        places = _place(platform, realm)
+        verdict: Verdict = await gather.ask(user, response, *places, device, address)
+        return verdict
+
+    def resync(
+        self,
+        user: str,
+        first: str,
+        second: str,
+        *,
+        device: str,
+        address: str | None = None,
+        gateway: str | None = None,
+    ) -> Verdict:
+        """Finds a device again by two consecutive codes, forward only (RULES section 4).
+
+        An attempt like any other: counted, locked and recorded as one. Errors: InvalidArgument,
+        StoreFailed.
+        """
+        names = self._names if gateway is None else _gateway(gateway)
+        with self._lock:
+            self._alive()
+            batch = self._one
+            batch.reset()
+            now = self._now()
+            batch.put(user, first, 0, 0, device, address, second, self._shed())
+            turn = self._take(batch, now, names, 1)
+            verdict = self._core.verdict(batch, 0)
+        self._wait(turn)
+        return verdict
+
+
+def _place(platform: str, realm: str) -> tuple[int, int]:
+    try:
+        return PLATFORMS.index(platform), REALMS.index(realm)
+    except ValueError:
+        pass
+    if platform not in PLATFORMS:
+        raise InvalidArgument(f"platform is one of {', '.join(PLATFORMS)}")
+    raise InvalidArgument(f"realm is one of {', '.join(REALMS)}")
+
+
+def _gateway(name: str) -> bytes:
+    if not isinstance(name, str) or not 1 <= len(name.encode()) <= GATEWAY_BYTES_MAX:
+        raise InvalidArgument(f"gateway is text of 1 to {GATEWAY_BYTES_MAX} bytes")
+    return lifecycle.names_packed((name,))
+
+
+def _is_column(column: Any) -> bool:
+    return isinstance(column, np.ndarray) and column.dtype.kind == "S" and column.ndim == 1

@@ -1,0 +1,40 @@
+"""What the verbs of an engine need of the engine they belong to.
+
+The verbs are mixed into Engine from a file for each noun: logins.py, acts.py, bulk.py. This is the
+one list of what they share, so that a type checker holds both sides to it.
+"""
+
+import threading
+from typing import TYPE_CHECKING, Any, Protocol
+
+from watchword._engine import Batch, Core
+from watchword.policy import Policy
+from watchword.tombs import Tombs
+
+__all__ = ["Parts"]
+
+
+class _Parts(Protocol):
+    _lock: threading.RLock
+    _core: Core
+    _batch: Batch
+    _one: Batch
+    _names: bytes
+    _tombs: Tombs
+    _policy: Policy
+    _mark_key: bytes
+    _turn: int
+    _gathers: Any
+
+    def _alive(self) -> None: ...
+    def _now(self) -> int: ...
+    def _shed(self) -> bool: ...
+    def _submit(self, row: bytes) -> int: ...
+    def _take(self, batch: Batch, now_ms: int, names: bytes, gateways: int) -> int: ...
+    def _wait(self, turn: int) -> None: ...
+
+
+if TYPE_CHECKING:
+    Parts = _Parts
+else:
+    Parts = object
