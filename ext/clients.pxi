@@ -1,7 +1,25 @@
-# What the connections of one loop share: their limits, their count, and the sweep that ages them.
+# What the connections of one loop share: states, limits, their count, the sweep that ages them.
 #
 # The rule: one timer for all, none for each; a connection beyond the limit is told so and closed.
 
+cdef enum:
+    FLUSH_BYTES = 65536   # immediate replies are handed on in such pieces
+    KEEP_BYTES_MAX = 1 << 20  # a larger range of reply bytes is given back after use
+
+ctypedef enum State:
+    OPENED = 0            # commands are parsed
+    DRAINING = 1          # nothing more is parsed; closes when all is answered
+    LINGERING = 2         # our side is closed; what still arrives is dropped, so the error is read
+    CLOSED = 3
+
+cdef enum:                # why an opened connection is not parsed on; any of them pauses reading
+    STALL_BATCH = 1       # the open batch is full
+    STALL_ANSWERS = 2     # too many unanswered attempts, or too much that waits behind them
+    STALL_WRITE = 4       # the client does not read its replies
+    STALL_ACT = 8         # an administrative act is under way, or waits for attempts before it
+
+
+@cython.final
 cdef class Clients:
     """Every connection of one loop: their count, their limits, and the one sweep that ages them.
 

@@ -1,45 +1,25 @@
-# One client of the daemon: its bytes in, its attempts into the open batch, its replies out in order.
+# One client of the daemon: bytes in, attempts into the open batch, replies out in order.
 #
 # The rules:
-# - bytes land in the connection's own buffer and are parsed where they lie; on the road of VERIFY no
-#   Python object is made for an attempt, and each turn writes to a connection once;
+# - bytes land in the connection's own buffer and are parsed where they lie; on the road of VERIFY
+#   no Python object is made for an attempt, and each turn writes to a connection once;
 # - replies keep the order of the commands: behind an unanswered attempt every reply waits its turn;
 # - nothing grows past its limit: a connection that is full stops being parsed, then being read;
 # - every callback ends in settle, which writes, reads on or not, and closes when nothing is left.
 
 cimport cython
 from cpython.memoryview cimport PyMemoryView_FromMemory
-from libc.string cimport memcmp, memmove, strlen
+from libc.string cimport memmove, strlen
 
 cdef extern from "Python.h":
     int PyBUF_WRITE
     void Py_FatalError(const char *text)
-
-cdef extern from "arpa/inet.h" nogil:
-    int AF_INET, AF_INET6
-    int inet_pton(int family, const char *text, void *address)
 
 include "gather.pxi"
 include "inbox.pxi"
 include "replies.pxi"
 include "options.pxi"
 include "clients.pxi"
-
-cdef enum:
-    FLUSH_BYTES = 65536   # immediate replies are handed on in such pieces
-    KEEP_BYTES_MAX = 1 << 20  # a larger range of reply bytes is given back after use
-
-ctypedef enum State:
-    OPENED = 0            # commands are parsed
-    DRAINING = 1          # nothing more is parsed; closes when all is answered
-    LINGERING = 2         # our side is closed; what still arrives is dropped, so the error is read
-    CLOSED = 3
-
-cdef enum:                # why an opened connection is not parsed on; any of them pauses reading
-    STALL_BATCH = 1       # the open batch is full
-    STALL_ANSWERS = 2     # too many unanswered attempts, or too much that waits behind them
-    STALL_WRITE = 4       # the client does not read its replies
-    STALL_ACT = 8         # an administrative act is under way, or waits for attempts before it
 
 
 @cython.final

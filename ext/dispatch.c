@@ -79,10 +79,11 @@ static void best_weigh(ww_hash hash, const ww_kernel *row, uint32_t cost)
     }
 }
 
+/* The number of lanes is a power of two. */
 static void best_hotp(ww_hash hash, const void *const *mids, const uint64_t *moving, uint32_t *out,
                       size_t n)
 {
-    size_t rest = n % best[hash].lanes, whole = n - rest;
+    size_t rest = n & (best[hash].lanes - 1), whole = n - rest;
     if (whole > 0)
         best[hash].most(mids, moving, out, whole);
     if (rest > 0)

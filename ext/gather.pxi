@@ -1,8 +1,8 @@
 # Gathers attempts into turns: one Gather for each event loop.
 #
 # The rule is beam 3 of the house: attempts join the open batch; a turn runs at the end of a loop
-# pass if none is in flight, else as soon as the one in flight is durable. No timer and no knob: idle
-# means a batch of one at once, busy means hundreds. Nobody hears a verdict before its turn is
+# pass if none is in flight, else as soon as the one in flight is durable. No timer and no knob:
+# idle means a batch of one at once, busy means hundreds. Nobody hears a verdict before its turn is
 # durable, and when the disk refuses nobody hears one at all.
 
 from asyncio import get_running_loop as _get_running_loop

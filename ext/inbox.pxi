@@ -87,7 +87,7 @@ cdef bint inbox_more_args(Inbox *b) noexcept nogil:
     return True
 
 cdef ww_wire_status inbox_next(Inbox *b) noexcept nogil:
-    """COMMAND: one stands at head, until inbox_done. MORE: it has not all arrived. Else: a bad one."""
+    """COMMAND: one stands at head, until inbox_done. MORE: it is not all there. Else: a bad one."""
     cdef ww_wire_status status = WW_WIRE_COMMAND
     while not b.ready:
         if b.head == b.tail:
@@ -110,7 +110,7 @@ cdef void inbox_done(Inbox *b) noexcept nogil:
         ww_wire_next(&b.wire)
 
 
-# ---- a door for tests of the parser --------------------------------------------------------------------
+# ---- a door for tests of the parser --------------------------------------------------------------
 
 def wire_parse(bytes data, cuts=(), uint32_t args_cap=4):
     """Parses data as it would arrive in pieces ending at each of `cuts` and at its end.

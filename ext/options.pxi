@@ -3,6 +3,12 @@
 # The rule: any order, each at most once, names and fixed values in any case; whatever is not
 # understood is refused before anything is counted. A mistake is the reply that says so.
 
+from libc.string cimport memcmp
+
+cdef extern from "arpa/inet.h" nogil:
+    int AF_INET, AF_INET6
+    int inet_pton(int family, const char *text, void *address)
+
 cdef enum:
     SEEN_PLATFORM = 1
     SEEN_REALM = 2
@@ -87,7 +93,7 @@ cdef const char *option_read(Options *o, uint32_t option, const uint8_t *frame,
 
 cdef const char *options_read(const uint8_t *frame, const ww_wire *w, uint32_t first,
                               uint32_t legal, Options *o) noexcept nogil:
-    """Options from args[first] on: any order, each at most once. NULL, or the reply to a mistake."""
+    """Options from args[first] on, in any order, each once. NULL, or the reply to a mistake."""
     cdef uint32_t i = first, option
     cdef const char *mistake
     memset(o, 0, sizeof(o[0]))

@@ -258,7 +258,8 @@ size_t ww_page_state_max(const ww_tables *t, uint32_t page)
 
 static uint32_t gaps_kept(const ww_tables *t, const ww_streak *s)
 {
-    uint32_t kept = s->count > 1 ? s->count - 1u : 0, most = WW_RING_INLINE + (t->deep ? WW_RING_DEEP : 0);
+    uint32_t kept = s->count > 1 ? s->count - 1u : 0;
+    uint32_t most = WW_RING_INLINE + (t->deep ? WW_RING_DEEP : 0);
     return kept < most ? kept : most;
 }
 

@@ -28,7 +28,7 @@ cdef struct Replies:
     size_t later_at
 
 
-# ---- bytes that grow ------------------------------------------------------------------------------------
+# ---- bytes that grow -----------------------------------------------------------------------------
 
 cdef bint bytes_room(Bytes *b, size_t more) noexcept nogil:
     cdef size_t cap
@@ -79,7 +79,7 @@ cdef void bytes_free(Bytes *b) noexcept nogil:
     memset(b, 0, sizeof(b[0]))
 
 
-# ---- verdicts as replies ---------------------------------------------------------------------------
+# ---- verdicts as replies -------------------------------------------------------------------------
 
 cdef const char *verdict_text(uint8_t verdict) noexcept nogil:
     if verdict == WW_ACCEPTED:
@@ -147,7 +147,7 @@ cdef void detail_put(Bytes *out, const ww_tables *t, const ww_attempt *a, bint r
                  a.retry_after_ms if verdict == WW_LOCKED else 0)
 
 
-# ---- the order of replies ----------------------------------------------------------------------------
+# ---- the order of replies ------------------------------------------------------------------------
 
 cdef bint replies_wait(const Replies *r) noexcept nogil:
     return r.first < r.last

@@ -53,7 +53,7 @@ static int utf8_plain(const uint8_t *s, size_t len)
         uint8_t c = s[i];
         if (c < 0x20 || c == 0x7f)
             return 0;
-        size_t more = c < 0x80 ? 0 : (c >> 5) == 6 ? 1 : (c >> 4) == 14 ? 2 : (c >> 3) == 30 ? 3 : 9;
+        size_t more = c < 0x80 ? 0 : c >> 5 == 6 ? 1 : c >> 4 == 14 ? 2 : c >> 3 == 30 ? 3 : 9;
         if (more == 9 || i + more >= len)
             return 0;
         uint32_t point = more == 0 ? c : more == 1 ? c & 31u : more == 2 ? c & 15u : c & 7u;

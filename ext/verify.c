@@ -14,9 +14,9 @@ enum { TRIES_MAX = 320, DECOY_POSITIONS = 3 };
 
 typedef struct {
     ww_try tries[TRIES_MAX];
-    uint16_t first[WW_GROUP_ATTEMPTS_MAX + 1];  /* tries of attempt i: first[i] .. first[i + 1]      */
-    uint8_t owner[TRIES_MAX];                   /* whose response a try is held against              */
-    const ww_device *source[TRIES_MAX];         /* midstates: the device's own, or the decoy's       */
+    uint16_t first[WW_GROUP_ATTEMPTS_MAX + 1];  /* tries of attempt i: first[i] .. first[i + 1] */
+    uint8_t owner[TRIES_MAX];                   /* whose response a try is held against */
+    const ww_device *source[TRIES_MAX];         /* midstates: the device's own, or a decoy's */
     uint8_t inactive[WW_GROUP_ATTEMPTS_MAX];
     /* The response as a number, and its length where it is digits alone, else 0; then the second. */
     uint32_t value[2][WW_GROUP_ATTEMPTS_MAX], digits[2][WW_GROUP_ATTEMPTS_MAX];

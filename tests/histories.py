@@ -55,7 +55,7 @@ def history(seed: int, figures: Figures) -> History:
         if dice < 0.50:
             steps.append((wait, "verify", *attempt_words(rng)))
         elif dice < 0.70:
-            most = rng.choice([1, 2, 12, 12, 12, 200])
+            most = rng.choice([1, 2, *[12] * 12, 200])
             many = [attempt_words(rng) for _ in range(rng.randint(1, most))]
             steps.append((wait, "verify_many", many))
         elif dice < 0.80:

@@ -21,8 +21,6 @@ from watchword.reference import (
     Record,
     Reference,
     Verdict,
-    name_is_legal,
-    source_of,
 )
 
 KEY = b"12345678901234567890"
@@ -31,9 +29,9 @@ CODES = [
     "254676", "287922", "162583", "399871", "520489",
 ]  # fmt: skip
 
-# Columns: second, who, code (or - for none; a+b: two codes of a resynchronisation), options,
-# then verdict, reason, time left in s; then of the user's devices together moving, drift, failures;
-# then the user's failures. A row whose second column is a verb in capitals is an administrative act.
+# Columns: second, who, code (- for none; a+b: two codes of a resynchronisation), options; then
+# verdict, reason, time left in s; of alice's devices together moving, drift, failures; alice's own
+# failures. A row with a verb in capitals in its second column is an administrative act.
 TABLES: dict[str, tuple[dict[str, Any], list[Device], str]] = {
     "totp, one step either way: RFC 6238 5.2 and RULES 4": (
         {}, [Device("totp", KEY, "T1")], """
@@ -81,7 +79,7 @@ TABLES: dict[str, tuple[dict[str, Any], list[Device], str]] = {
         1   alice  75522     -             REJECTED   WRONG     0  0  0  1  1
         1   alice  7552240   -             REJECTED   WRONG     0  0  0  2  2
         1   alice  0755224   -             REJECTED   WRONG     0  0  0  3  3
-        1   alice  ７55224   -             REJECTED   WRONG     0  0  0  4  4
+        1   alice  \uff1755224 -            REJECTED   WRONG     0  0  0  4  4
         1   alice  755224    -             ACCEPTED   NONE      0  1  0  0  0
         """),
     "the rows of RULES 7 in their order": (
@@ -152,10 +150,12 @@ TABLES: dict[str, tuple[dict[str, Any], list[Device], str]] = {
         60  alice  359152  device=H1       ACCEPTED   NONE      0  4+3 0+0 1+0 0
         60  alice  338314  device=H3       REJECTED   DEVICE_UNKNOWN 0 4+3 0+0 1+0 1
         60  LOST   alice   H2
-        60  alice  338314  device=H2       REJECTED   DEVICE_INACTIVE 0 4+3 0+0 0+0 2
-        60  alice  338314  -               REJECTED   WRONG     0  4+3 0+0 0+1 3
+        60  alice  338314  device=H2       REJECTED   DEVICE_INACTIVE 0 4+3 0+0 1+0 2
+        60  alice  000000  -               REJECTED   WRONG     0  4+3 0+0 1+1 3
         60  LOST   alice   H1
-        60  alice  969429  -               REJECTED   NO_DEVICE 0  4+3 0+0 0+0 4
+        60  alice  969429  -               REJECTED   NO_DEVICE 0  4+3 0+0 1+1 4
+        60  ACTIVE alice   H2
+        60  alice  338314  -               ACCEPTED   NONE      0  5+3 0+0 0+1 0
         """),
     "the cap suspends each device it reaches: RULES 5": (
         {"failures_cap": 2}, [Device("hotp", KEY, "H1"), Device("totp", KEY, "T1")], """
@@ -252,7 +252,7 @@ def test_no_verdict_and_no_reason_is_missing() -> None:
     assert not words & {verdict.name for verdict in NOT_YET}
 
 
-# ---- records: what one attempt writes --------------------------------------------------------------
+# ---- records: what one attempt writes ------------------------------------------------------------
 
 
 def records_of(twin: Reference, attempt: Attempt, now_ms: int) -> list[Record]:
@@ -281,13 +281,28 @@ def test_records_say_what_apply_does() -> None:
     assert records_of(twin, wrong, 1)[0].effects == locking
     assert records_of(twin, wrong, 1)[0].lock_ms == 5000
     assert records_of(twin, wrong, 1)[1:] == [
-        Record(Event.ALSO, 0, effects=Effect.SUSPEND, device=number) for number in (one, two)
+        Record(Event.ALSO, 0, effects=Effect.SUSPEND, place=5, device=n) for n in (one, two)
     ]
     assert records_of(twin, both, 1)[0].effects == Effect.CLEAR | Effect.ADVANCE | Effect.FORGIVE
     assert records_of(twin, both, 1)[1].effects == Effect.ADVANCE | Effect.FORGIVE
 
+    twin.attempt(wrong, 1)  # locks; both devices are full and suspended
+    for serial in ("H1", "T1"):
+        twin.set_device("alice", serial, "active", 1)
+    refused = Effect.WAIT | Effect.LOCK | Effect.CHARGE
+    assert records_of(twin, both, 2) == [
+        Record(Event.ATTEMPT, 0, Verdict.LOCKED, Reason.LOCKED, refused, lock_ms=5000),
+        Record(Event.ALSO, 0, effects=Effect.ADVANCE, device=one, moving=1),
+        Record(Event.ALSO, 0, effects=Effect.ADVANCE, device=two, moving=1),
+    ]
+    named = Attempt("alice", CODES[0], device="T1")
+    assert records_of(twin, named, 2) == [
+        Record(Event.ATTEMPT, 0, Verdict.LOCKED, Reason.LOCKED, refused | Effect.ADVANCE, 0, two,
+               1, lock_ms=5000),
+    ]  # fmt: skip
 
-# ---- living is decide, then apply ------------------------------------------------------------------
+
+# ---- living is decide, then apply ----------------------------------------------------------------
 
 
 def replayed(twin: Reference) -> Reference:
@@ -304,7 +319,7 @@ def state(twin: Reference) -> dict[str, Any]:
     return copy.deepcopy(vars(twin))
 
 
-@pytest.mark.parametrize("seed", range(50))
+@pytest.mark.parametrize("seed", range(20))
 def test_decide_changes_nothing_and_apply_alone_gives_the_same_state(seed: int) -> None:
     rng = random.Random(seed)
     twin = Reference(
@@ -330,91 +345,4 @@ def test_decide_changes_nothing_and_apply_alone_gives_the_same_state(seed: int) 
         first = twin.decide(attempt, max(0, now_ms))
         assert state(twin) == before
         assert twin.attempt(attempt, max(0, now_ms)) == first[0]
-    assert state(replayed(twin)) == state(twin)
-
-
-# ---- the small rules -------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("name", "plain", "any_text"),
-    [
-        ("", False, False), ("a", True, True), ("a" * 64, True, True), ("a" * 65, False, True),
-        ("a" * 128, False, True), ("a" * 129, False, False), ("Alice09", True, True),
-        ("alice@example.com", False, True), ("\u00e4" * 64, False, True),
-        ("\u00e4" * 65, False, False), ("a b", False, True), ("a\tb", False, False),
-        ("a\x00", False, False), ("a\x7f", False, False), ("a\x85", False, False),
-        ("\ud800", False, False), ("\uff11", False, True), ("\U0001d11e", False, True),
-    ],
-)  # fmt: skip
-def test_names(name: str, plain: bool, any_text: bool) -> None:
-    assert name_is_legal(name, False) == plain
-    assert name_is_legal(name, True) == any_text
-
-
-def test_sources_are_addresses_or_networks_of_64_bits() -> None:
-    assert source_of("192.0.2.1") == source_of("::ffff:192.0.2.1") != source_of("192.0.2.2")
-    assert source_of("2001:db8::1") == source_of("2001:db8::ffff:1") != source_of("2001:db8:0:1::1")
-
-
-def test_a_source_is_busy_for_the_rest_of_the_hour() -> None:
-    """60 buckets of a minute: the failure of minute 0 counts through minute 59."""
-    twin = Reference(Figures(source_failures=2))
-    attempt = Attempt("nobody", "wrong", address="192.0.2.1")
-    said = [
-        twin.attempt(attempt, minute * 60_000 + 59_999).verdict.name
-        for minute in (0, 1, 59, 60, 60, 61, 120)
-    ]
-    assert said == ["REJECTED", "REJECTED", "BUSY", "REJECTED", "BUSY", "REJECTED", "REJECTED"]
-
-
-MOST = 2**64 - 1
-
-
-@pytest.mark.parametrize(
-    ("moving", "window", "wide"),
-    [
-        (0, range(11), range(101)),
-        (MOST - 11, range(MOST - 11, MOST), range(MOST - 11, MOST - 1)),
-        (MOST - 1, range(MOST - 1, MOST), range(0)),
-        (MOST, range(0), range(0)),
-    ],
-)
-def test_no_position_wraps(moving: int, window: range, wide: range) -> None:
-    device = Device("hotp", KEY, moving=moving)
-    assert device.window(0) == window
-    assert device.wide_window(0) == wide
-
-
-@pytest.mark.parametrize(
-    ("kind", "used", "old", "new", "moving"),
-    [
-        # kind, moving before, (period, t0) before, (period, t0) now, moving after enrolment
-        ("hotp", 5, (30, 0), (30, 0), 5),
-        ("totp", 5, (30, 0), (30, 0), 5),
-        ("totp", 0, (30, 0), (60, 7), 0),
-        ("totp", 4, (30, 0), (60, 0), 2),       # ends at 120 s: step 2 begins there
-        ("totp", 5, (30, 0), (60, 0), 3),       # ends at 150 s: step 3 begins at 180 s
-        ("totp", 2, (60, 0), (30, 0), 4),
-        ("totp", 5, (30, 0), (30, 1), 5),       # ends at 150 s: step 5 begins at 151 s
-        ("totp", 5, (30, 0), (30, -1), 6),      # step 5 begins at 149 s, too early
-        ("totp", 5, (30, 0), (30, 1000), 0),
-    ],
-)
-@pytest.mark.parametrize("whole_user", [False, True])
-def test_a_key_enrolled_again_is_not_fresh(
-    kind: str, used: int, old: tuple[int, int], new: tuple[int, int], moving: int, whole_user: bool
-) -> None:
-    """RULES 4: once means once, also when the device or the user is removed in between."""
-    twin = Reference()
-    twin.add_user("alice", 0)
-    first = Device(kind, KEY, "D1", moving=used, period=old[0], t0=old[1])
-    twin.add_device("alice", first, 0)
-    if whole_user:
-        twin.remove_user("alice", 0)
-        twin.add_user("alice", 0)
-    else:
-        twin.remove_device("alice", "D1", 0)
-    twin.add_device("alice", Device(kind, KEY, "D2", period=new[0], t0=new[1]), 0)
-    assert twin.users["alice"].devices[0].moving == moving
     assert state(replayed(twin)) == state(twin)

@@ -9,7 +9,7 @@ want gcc gcc              # the build, and the strictest compile of the core
 want clang clang          # the same by another compiler
 want oathtool oathtool    # codes we did not make
 want redis-cli redis-tools   # a client we did not write
-want nm binutils
+want nm binutils           # and objdump: what the compiler made of the core
 has_python() { python3 -c "$1" >/dev/null 2>&1; }
 has_python 'import ensurepip, venv' || missing="$missing python3-venv"
 has_python 'import os, sysconfig

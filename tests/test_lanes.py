@@ -1,0 +1,138 @@
+"""ext/lanes and ext/isa: every row this machine can run, at every ragged size, forced by name.
+
+The answers are Python's own hmac and hashlib, and RFC 4226's table. Rows that only another machine
+runs are built and run there (AArch64 under qemu); what no answer shows, bytes read or written where
+they should not be and branches made from secrets, is left to the sanitizers and valgrind.
+"""
+
+import hmac
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from watchword import _engine
+
+ROOT = Path(__file__).parents[1]
+CORE = ["tests/lanes.c", "ext/dispatch.c", *sorted(map(str, ROOT.glob("ext/isa/*.c")))]
+
+ALGORITHMS = ["sha1", "sha256", "sha512"]
+# Around every width, and one size that takes 16, 8, 4, 2 and 1.
+SIZES = [0, 1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 255, 257, 16 * 8 + 31]
+KEY_LENGTHS = [1, 10, 20, 32, 63, 64, 65, 127, 128, 129]
+COUNTERS = [0, 1, 2**31 - 1, 2**31, 2**32 - 1, 2**32, 2**63 - 1, 2**63, 2**64 - 1]
+
+# RFC 4226, appendix D: truncated values, in decimal.
+RFC_4226_KEY = b"12345678901234567890"
+RFC_4226 = [
+    1284755224, 1094287082, 137359152, 1726969429, 1640338314,
+    868254676, 1918287922, 82162583, 673399871, 645520489,
+]  # fmt: skip
+
+
+def truncated(algorithm: str, key: bytes, counter: int) -> int:
+    """RFC 4226 section 5.3, as it is written there."""
+    mac = hmac.digest(key, counter.to_bytes(8, "big"), algorithm)
+    offset = mac[-1] & 15
+    return int.from_bytes(mac[offset : offset + 4], "big") & 0x7FFFFFFF
+
+
+@pytest.fixture(params=_engine.kernels())
+def row(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The name of the row that is in use while the test runs."""
+    before = _engine.kernel_in_use()
+    _engine.kernel_force(request.param)
+    yield request.param
+    _engine.kernel_force(before)
+
+
+def test_row_gives_the_published_answers(row: str) -> None:
+    keys, counters = [RFC_4226_KEY] * len(RFC_4226), list(range(len(RFC_4226)))
+    assert _engine.hotp_many("sha1", keys, counters) == RFC_4226
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_row_agrees_at_every_size(row: str, algorithm: str, rng: Any) -> None:
+    for size in SIZES:
+        keys = [rng.randbytes(rng.choice(KEY_LENGTHS)) for _ in range(size)]
+        counters = [rng.choice([*COUNTERS, rng.getrandbits(64)]) for _ in range(size)]
+        right = [truncated(algorithm, k, c) for k, c in zip(keys, counters, strict=True)]
+        assert _engine.hotp_many(algorithm, keys, counters) == right, (row, algorithm, size, rng)
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_row_takes_every_key_length_with_every_counter(
+    row: str, algorithm: str, rng: Any
+) -> None:
+    pairs = [(rng.randbytes(n), c) for n in KEY_LENGTHS for c in COUNTERS]
+    keys, counters = [key for key, _ in pairs], [counter for _, counter in pairs]
+    right = [truncated(algorithm, key, counter) for key, counter in pairs]
+    assert _engine.hotp_many(algorithm, keys, counters) == right, (row, algorithm, rng)
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_row_takes_every_offset_of_the_truncation(row: str, algorithm: str, rng: Any) -> None:
+    """The last nibble picks one of sixteen places; each must come up in each lane."""
+    key, lanes = rng.randbytes(20), 16
+    by_offset: dict[int, int] = {}
+    counter = 0
+    while len(by_offset) < 16:
+        mac = hmac.digest(key, counter.to_bytes(8, "big"), algorithm)
+        by_offset.setdefault(mac[-1] & 15, counter)
+        counter += 1
+    for turn in range(lanes):
+        counters = [by_offset[(lane + turn) % 16] for lane in range(lanes)]
+        right = [truncated(algorithm, key, c) for c in counters]
+        assert _engine.hotp_many(algorithm, [key] * lanes, counters) == right, (row, turn, rng)
+
+
+# ---- tests/lanes.c, built three ways ------------------------------------------------------------
+
+
+def build(compiler: str, out: Path, *flags: str) -> str:
+    command = [compiler, "-std=c11", "-Iext", *flags, *CORE, "-o", str(out)]
+    done = subprocess.run(command, cwd=ROOT, text=True, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return str(out)
+
+
+def ran(*command: str) -> subprocess.CompletedProcess[str]:
+    plain = {k: v for k, v in os.environ.items() if k not in ("LD_PRELOAD", "LD_LIBRARY_PATH")}
+    return subprocess.run(command, text=True, capture_output=True, check=False, env=plain)
+
+
+@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+def test_rows_stay_inside_their_buffers(compiler: str, tmp_path: Path) -> None:
+    sanitized = ["-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+    done = ran(build(compiler, tmp_path / "lanes", *sanitized))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == _engine.kernels()
+
+
+@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+@pytest.mark.parametrize("level", ["-O2", "-O3"])
+def test_rows_make_no_branch_and_no_index_from_a_secret(
+    compiler: str, level: str, tmp_path: Path
+) -> None:
+    """Valgrind knows no SHA extensions and no AVX-512: it hides those rows and runs the others."""
+    program = build(compiler, tmp_path / "lanes", level, "-DWATCHWORD_CHECK_SECRETS")
+    valgrind = shutil.which("valgrind")
+    assert valgrind, "valgrind is not installed: tests/tools.sh brings it"
+    done = ran(valgrind, "--quiet", "--error-exitcode=9", program)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split()[0] == "portable"
+    caught = ran(valgrind, "--quiet", "--error-exitcode=9", program, "leak")
+    assert caught.returncode == 9, "a branch from a secret went unseen"
+    assert re.search(r"Conditional jump or move depends on uninit", caught.stderr)
+
+
+def test_rows_of_another_machine(tmp_path: Path) -> None:
+    program = build("aarch64-linux-gnu-gcc", tmp_path / "lanes", "-O2", "-static")
+    done = ran("qemu-aarch64", program)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.split() == ["portable", "neon", "best"]

@@ -1,0 +1,145 @@
+"""src/watchword/logins.py: one attempt and many, in text and in columns, and misuse told."""
+
+import numpy as np
+import pytest
+from standing import KEY, T, step_code
+
+import watchword
+from watchword import (
+    Code,
+    Device,
+    Engine,
+    Exists,
+    InvalidArgument,
+    NotFound,
+    Policy,
+    Reason,
+    hotp,
+)
+
+# ---- the answer ----
+
+
+def test_only_accepted_is_true(engine):
+    yes = engine.verify("alice", step_code())
+    no = engine.verify("alice", step_code())
+    assert yes and yes.code is Code.ACCEPTED
+    assert not no and no.code is Code.REJECTED
+    assert 0 not in set(Code)
+    assert (yes.device, yes.kind, yes.reason) == ("W00000001", "totp", Reason.NONE)
+    assert step_code() not in repr(yes)
+
+
+def test_many_and_one_are_the_same_engine(engine):
+    codes = engine.verify_many(["alice"] * 3 + ["nobody", "!"], [step_code()] * 2 + ["", "1", "1"])
+    assert codes.dtype == np.uint8
+    assert [Code(c) for c in codes] == [
+        Code.ACCEPTED, Code.REJECTED, Code.CHALLENGE, Code.REJECTED, Code.BAD_CHARACTER
+    ]
+
+
+def test_columns_of_bytes_and_sequences_of_text_give_the_same_verdicts():
+    outcomes = []
+    for column in (list, tuple, lambda x: np.array(x, "S"), lambda x: np.array(x, object)):
+        with Engine.open(clock=lambda: T) as engine:
+            for n in range(50):
+                engine.add_user(f"u{n}")
+                engine.add_device(f"u{n}", Device.totp(KEY))
+            users = [f"u{n % 60}" for n in range(20_000)]
+            typed = [step_code() if n % 7 else "000000" for n in range(20_000)]
+            outcomes.append(list(engine.verify_many(column(users), column(typed))))
+    assert outcomes[0] == outcomes[1] == outcomes[2] == outcomes[3]
+    assert outcomes[0].count(Code.ACCEPTED) == 50
+    assert outcomes[0].count(Code.LOCKED) > 15_000
+
+
+def test_a_strided_column_is_read_where_it_lies(engine):
+    users = np.array(["alice", "x", "nobody", "x"], "S")[::2]
+    typed = np.array([step_code(), "0", "1", "0"], "S")[::2]
+    assert list(engine.verify_many(users, typed)) == [Code.ACCEPTED, Code.REJECTED]
+
+
+# ---- misuse ----
+
+MISUSE = [
+    (lambda e: e.verify("alice", "1", platform="phone"), InvalidArgument, "platform"),
+    (lambda e: e.verify("alice", "1", realm="demo"), InvalidArgument, "realm"),
+    (lambda e: e.verify("alice", "1", address="nowhere"), InvalidArgument, "address"),
+    (lambda e: e.verify("alice", "1", gateway=""), InvalidArgument, "gateway"),
+    (lambda e: e.verify(7, "1"), InvalidArgument, "str or bytes"),
+    (lambda e: e.verify("alice", None), InvalidArgument, "str or bytes"),
+    (lambda e: e.verify_many(["alice"], []), InvalidArgument, "responses has 0"),
+    (lambda e: e.verify_many(["a"], ["b"], devices=[]), InvalidArgument, "devices has 0"),
+    (lambda e: e.verify_many(["a"], ["b"], threads=0), InvalidArgument, "threads"),
+    (lambda e: e.add_user("Alice"), InvalidArgument, "lower case"),
+    (lambda e: e.add_user("al ice"), InvalidArgument, "1 to 64"),
+    (lambda e: e.add_user(""), InvalidArgument, "1 to 64"),
+    (lambda e: e.add_user("a" * 65), InvalidArgument, "1 to 64"),
+    (lambda e: e.add_user(b"bob"), InvalidArgument, "str"),
+    (lambda e: e.add_user("bob", state="new"), InvalidArgument, "open, pending, closed"),
+    (lambda e: e.add_user("alice"), Exists, "alice"),
+    (lambda e: e.user("bob"), NotFound, "bob"),
+    (lambda e: e.unlock("bob", by="me"), NotFound, "bob"),
+    (lambda e: e.unlock("alice", by=""), InvalidArgument, "by"),
+    (lambda e: e.add_device("alice", KEY), InvalidArgument, "watchword.Device"),
+    (lambda e: e.add_device("alice", Device.totp(KEY), serial="a b"), InvalidArgument, "serial"),
+    (lambda e: e.add_device("alice", Device.totp(KEY), serial="W00000001"), Exists, "W00000001"),
+    (lambda e: e.remove_device("alice", "none"), NotFound, "none"),
+    (lambda e: e.set_device("alice", "W00000001", state="gone"), InvalidArgument, "active"),
+    (lambda e: Device.totp("text"), InvalidArgument, "key"),
+    (lambda e: Device.totp(b"short"), InvalidArgument, "10 to 128"),
+    (lambda e: Device.totp(KEY, period=0), InvalidArgument, "period"),
+    (lambda e: Device.totp(KEY, window=11), InvalidArgument, "window"),
+    (lambda e: Device.totp(KEY, window=(1, 2, 3)), InvalidArgument, "window"),
+    (lambda e: Device.totp(KEY, digits=5), InvalidArgument, "digits"),
+    (lambda e: Device.totp(KEY, algorithm="SHA1"), InvalidArgument, "algorithm"),
+    (lambda e: Device.hotp(KEY, counter=-1), InvalidArgument, "counter"),
+    (lambda e: Device.hotp(KEY, look_ahead=101), InvalidArgument, "look_ahead"),
+    (lambda e: Policy(lockout_failures=0), InvalidArgument, "1 to 100"),
+    (lambda e: Policy(lockout_failures=True), InvalidArgument, "whole number"),
+    (lambda e: Policy(names="all"), InvalidArgument, "names"),
+    (lambda e: Policy.profile("lax"), InvalidArgument, "strict"),
+    (lambda e: Policy.from_table({"lockout_tries": 3}), InvalidArgument, "lockout_tries"),
+    (lambda e: Engine.open(policy={}), InvalidArgument, "policy"),
+    (lambda e: Engine.open(clock=5), InvalidArgument, "clock"),
+]
+
+
+@pytest.mark.parametrize(("misuse", "error", "says"), MISUSE)
+def test_misuse_raises_with_the_argument_and_what_is_legal(engine, misuse, error, says):
+    with pytest.raises(error, match=says) as raised:
+        misuse(engine)
+    assert isinstance(raised.value, watchword.Error)
+    assert KEY.decode() not in str(raised.value)
+    assert engine.verify("alice", step_code()), "misuse changes nothing"
+
+
+def test_sixteen_devices_and_no_more(engine):
+    for n in range(15):
+        engine.add_device("alice", Device.hotp(KEY + bytes([n])))
+    with pytest.raises(InvalidArgument, match="16"):
+        engine.add_device("alice", Device.hotp(KEY))
+    assert engine.verify("alice", hotp(KEY + bytes([14]), 3)).device == "W00000016"
+
+
+def test_the_strict_profile_asks_for_no_window_and_longer_keys():
+    with Engine.open(policy=Policy.profile("strict"), clock=lambda: T) as engine:
+        engine.add_user("alice")
+        with pytest.raises(InvalidArgument, match="window"):
+            engine.add_device("alice", Device.totp(KEY))
+        with pytest.raises(InvalidArgument, match="14 bytes"):
+            engine.add_device("alice", Device.totp(KEY[:13], window=0))
+        engine.add_device("alice", Device.totp(KEY, window=0))
+        assert engine.verify("alice", step_code(1)).code == Code.REJECTED
+        assert engine.verify("alice", step_code())
+
+
+def test_any_names_are_utf8_without_control_characters():
+    with Engine.open(policy=Policy(names="any"), clock=lambda: T) as engine:
+        for name in ("ann@example.com", "Ünïcode", "ë" * 64, "漢字", "\U0001d4b3"):
+            engine.add_user(name)
+            engine.add_device(name, Device.totp(KEY))
+            assert engine.verify(name, step_code())
+        bad = ("", "a\n", "a\x7f", "a\u0085", "ë" * 65, b"\xc0\xaf", b"\xed\xa0\x80", b"\xff")
+        for name in bad:
+            assert engine.verify(name, "1").code == Code.BAD_CHARACTER

@@ -1,0 +1,113 @@
+"""ext/pages.c and ext/rows.c: a store's pages and rows bring back the state that wrote them."""
+
+from array import array
+
+import pytest
+
+from watchword import Device, Engine, Policy, totp
+from watchword._engine import Core
+
+KEY = b"12345678901234567890"
+T = 1_700_000_010_000
+
+
+class Bench:
+    """An engine with a clock that stands still until it is moved, and its rows in the hand."""
+
+    def __init__(self, **figures):
+        self.now = T
+        self.engine = Engine.open(
+            clock=lambda: self.now, entropy=lambda n: bytes(n), policy=Policy(**figures)
+        )
+        self.engine.tap = []
+
+
+
+def recovered(engine, pages_after=None):
+    """A core that has only the engine's rows (and, if asked, its pages from part of the way)."""
+    core = Core(bytes(16))
+    turns = {"identity": array("q"), "state": array("q")}
+    if pages_after is not None:
+        for number, (turn, identity, state) in enumerate(pages_after):
+            assert core.load_identity(number, identity)
+            assert core.load_state(number, state)
+            turns["identity"].append(turn)
+            turns["state"].append(turn)
+    for row in engine.tap:
+        assert core.replay(row, turns["identity"], turns["state"]) is not None
+    core.loaded()
+    return core
+
+
+def everyone(core):
+    return [core.user(slot) for slot in range(core.slots_used())]
+
+
+def busy_history(bench, after=None):
+    engine = bench.engine
+    algorithms = ("sha1", "sha256", "sha512")
+    for n in range(40):
+        name = f"user{n}" if n % 3 else f"user{n}" + "x" * 50
+        engine.add_user(name, state=("open", "pending", "closed")[n % 3])
+        for d in range(n % 4):
+            make = Device.totp(KEY, algorithm=algorithms[d % 3], t0=n % 2, drift_max=n % 11)
+            if d % 2:
+                make = Device.hotp(KEY + bytes([d]), counter=n, algorithm=algorithms[n % 3])
+            engine.add_device(name, make)
+        bench.now += 1_000
+        engine.verify(name, "000000")
+        engine.verify(name, totp(KEY, bench.now // 1000, t0=n % 2))
+        if n % 7 == 3:
+            engine.remove_user(name)
+        if n % 5 == 1:
+            for _ in range(14):
+                engine.verify(name, "111111")
+        if n % 10 == 6:
+            engine.unlock(name, by="clerk")
+        if after is not None and n == 20:
+            core = engine._core
+            after.append((engine._turn, core.page_identity(0), core.page_state(0)))
+
+
+@pytest.mark.parametrize("failures", [10, 40])
+def test_recovery_is_apply_alone(failures):
+    bench = Bench(lockout_failures=failures, failures_cap=12)
+    halfway = []
+    busy_history(bench, halfway)
+    living = everyone(bench.engine._core)
+    assert sum(user is not None for user in living) > 30
+    assert everyone(recovered(bench.engine)) == living
+    assert everyone(recovered(bench.engine, halfway)) == living
+
+
+def test_a_page_comes_back_as_it_was_and_a_damaged_one_is_refused():
+    bench = Bench(lockout_failures=40)
+    busy_history(bench)
+    core = bench.engine._core
+    identity, state = core.page_identity(0), core.page_state(0)
+    for cut in (*range(0, len(identity), 97), len(identity) - 1):
+        fresh = Core(bytes(16))
+        assert not fresh.load_identity(0, identity[:cut])
+    assert not Core(bytes(16)).load_identity(1, identity), "a page is not another page"
+    fresh = Core(bytes(16))
+    assert fresh.load_identity(0, identity)
+    for cut in range(21, len(state) - 1, 97):
+        copy = Core(bytes(16))
+        copy.load_identity(0, identity)
+        loaded = copy.load_state(0, state[:cut])
+        assert not loaded or cut in _ends_of_users(state)
+    assert fresh.load_state(0, state)
+    assert everyone(fresh) == everyone(core)
+
+
+def _ends_of_users(state):
+    """Where a state page could end with a whole user."""
+    ends, at = set(), 20
+    while at < len(state):
+        devices, streak = state[at + 2], state[at + 3]
+        at += 4
+        if streak:
+            at += 18 + 4 * state[at + 17]
+        at += 15 * devices
+        ends.add(at)
+    return ends
