@@ -42,7 +42,7 @@ static void cold_drop(ww_tables *t, uint32_t ref)
     uint8_t *a = t->cold + ((uint64_t)ref * 8) + 2;
     ww_cold_first(t, ref, &a_len);
     ww_cold_second(t, ref, &b_len);
-    ww_wipe(a, a_len + b_len);
+    ww_wipe(a, a_len); /* a serial stays: a verdict on its way may still name the device */
     t->cold_dead += WW_COLD_BYTES(a_len, b_len);
 }
 

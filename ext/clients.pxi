@@ -63,6 +63,15 @@ cdef class Clients:
     def __len__(self):
         return len(self.all)
 
+    def held_bytes(self):
+        """Bytes of buffers that connections hold for what they said and are owed."""
+        cdef Connection connection
+        cdef size_t held = 0
+        for connection in self.all:
+            held += (connection.inbox.cap + connection.inbox.wire.args_cap * sizeof(ww_span)
+                     + connection.replies.cap * sizeof(Slot) + connection.replies.later.cap)
+        return held
+
     def connect(self, door):
         """A protocol for a connection that was just accepted."""
         return Connection(self, door)

@@ -24,17 +24,16 @@ include "clients.pxi"
 
 @cython.final
 cdef class Connection:
-    """An asyncio.BufferedProtocol in all but its base."""
+    """An asyncio.BufferedProtocol in all but its base, which uvloop does not ask for."""
     cdef readonly uint64_t id
     cdef public int protocol             # 2 or 3: how replies are written from here on
     cdef public bytes name               # as CLIENT SETNAME gave it
     cdef object transport, door
     cdef Clients clients
-    cdef bint reasons, acts
     cdef uint8_t gateway
     cdef State state
     cdef uint32_t stalls
-    cdef bint reading, linger, eof
+    cdef bint reasons, acts, reading, linger, eof
     cdef Inbox inbox
     cdef Replies replies
     cdef uint64_t turn                   # the last turn it waits for
@@ -169,8 +168,8 @@ cdef class Connection:
             if status != WW_WIRE_COMMAND:
                 self.malformed(status)
                 return 0
-            if not self.command():
-                return 0               # it stays where it is until the stall is over
+            if not self.command():     # it stays where it is until the stall is over
+                return 0
             inbox_done(&self.inbox)
             if self.clients.out.len >= FLUSH_BYTES:
                 self.flush()
@@ -180,9 +179,7 @@ cdef class Connection:
         """The one way a bad frame ends: its error, our side closed, what still comes dropped."""
         cdef uint8_t found[3]
         self.state = DRAINING
-        if status == WW_WIRE_HTTP:
-            return
-        self.linger = True
+        self.linger = status != WW_WIRE_HTTP
         self.say(ww_wire_error(status))
         if status == WW_WIRE_EXPECTED_BULK:
             found[0] = found[2] = c"'"
@@ -190,7 +187,8 @@ cdef class Connection:
             if found[1] == c'\r' or found[1] == c'\n':
                 found[1] = c' '
             self.put(found, 3)
-        self.say("\r\n")
+        if self.linger:
+            self.say("\r\n")
 
     cdef int resume(self, uint32_t stall) except -1:
         """A stall is over, or is not any more what it was."""
@@ -294,7 +292,7 @@ cdef class Connection:
     cdef bint verify(self, ww_wire *wire, uint8_t *frame) except -1:
         cdef Options o
         cdef Form form = FORM_PLAIN
-        cdef const char *mistake = NULL
+        cdef const char *mistake
         if wire.argc < 3:
             mistake = "-ERR wrong number of arguments for 'verify' command\r\n"
         else:

@@ -12,9 +12,9 @@ cdef class Core:
         if len(name_key) != 16:
             raise InvalidArgument("name_key is 16 bytes")
         memcpy(self.t.name_key, PyBytes_AS_STRING(name_key), 16)
-        self.users_region = Region(WW_PAGE_USERS * sizeof(ww_user), keys=True)
-        self.wides_region = Region(64 * sizeof(ww_wide), keys=True)
-        self.cold_region = Region(1 << 16, keys=True)
+        self.users_region = Region(WW_PAGE_USERS * sizeof(ww_user), keys=True, table=True)
+        self.wides_region = Region(64 * sizeof(ww_wide), keys=True, table=True)
+        self.cold_region = Region(1 << 16, keys=True, table=True)
         self.index_region = Region(4096 * 8)
         self.decoys_region = Region(WW_DECOYS * sizeof(ww_decoy))
         self.sources_region = Region(WW_SOURCES * sizeof(ww_source))
@@ -64,8 +64,8 @@ cdef class Core:
         self.p.source_failures = source_failures
         self.p.names_any = names_any
         if lockout_failures > WW_RING_INLINE + 1 and self.deep_region is None:
-            self.deep_region = Region(<size_t>self.t.users_cap * WW_RING_DEEP * 4)
-            self.t.deep = self.deep_region.at
+            self.deep_region = Region(<size_t>self.t.users_cap * WW_RING_DEEP * 4, table=True)
+            self.t.deep = <void *>self.deep_region.at
 
     # -- room: tables grow between turns, never below the door
 

@@ -35,19 +35,19 @@ cdef extern from "unistd.h" nogil:
 
 cdef extern from "sys/mman.h" nogil:
     enum:
+        PROT_NONE
         PROT_READ
         PROT_WRITE
         MAP_PRIVATE
         MAP_ANONYMOUS
         MAP_NORESERVE
-        MREMAP_MAYMOVE
         MADV_HUGEPAGE
         MADV_DONTDUMP
         MLOCK_ONFAULT
     void *MAP_FAILED
     void *mmap(void *at, size_t n, int prot, int flags, int fd, long offset)
-    void *mremap(void *at, size_t old, size_t new, int flags)
     int munmap(void *at, size_t n)
+    int mprotect(void *at, size_t n, int prot)
     int madvise(void *at, size_t n, int advice)
     int mlock2(const void *at, size_t n, unsigned int flags)
 

@@ -1,48 +1,61 @@
 # Memory of our own for tables and texts: mapped, advised, locked where it holds keys.
 
+cdef size_t PAGE = 4096
+cdef size_t HUGE_PAGE = <size_t>2 << 20
+cdef size_t TABLE_BYTES_MAX = <size_t>64 << 30  # addresses a table may grow into
+
+
 cdef class Region:
     """Zeroed memory of our own: private and not dumped; with keys in it locked too, where the
-    system allows, and wiped at the end."""
+    system allows, and wiped at the end.
 
-    cdef void *at
+    A table takes its addresses at birth, aligned to huge pages, and its memory as it grows: it
+    never moves, so the huge pages it was given are kept (a random user costs half as much).
+    """
+
+    cdef char *at
     cdef size_t size
+    cdef void *mapped
+    cdef size_t mapped_size
     cdef readonly bint locked
     cdef bint keys
     cdef int pid
 
-    def __cinit__(self, size_t size, bint keys=False):
+    def __cinit__(self, size_t size, bint keys=False, bint table=False):
+        cdef size_t most
+        size = max(PAGE, (size + PAGE - 1) & ~(PAGE - 1))
+        most = TABLE_BYTES_MAX if table else size
         self.keys = keys
-        self.size = max(<size_t>4096, (size + 4095) & ~<size_t>4095)
         self.pid = getpid()
-        self.at = mmap(NULL, self.size, PROT_READ | PROT_WRITE,
-                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
-        if self.at == MAP_FAILED:
-            self.at = NULL
-            raise MemoryError(f"no memory for a table of {size} bytes")
-        self._advise()
-
-    cdef void _advise(self):
-        # Locked as pages are touched: a table is as large as its capacity, resident as it is used.
-        self.locked = self.keys and mlock2(self.at, self.size, MLOCK_ONFAULT) == 0
-        madvise(self.at, self.size, MADV_DONTDUMP)
-        if self.size >= <size_t>(4 << 20):
-            madvise(self.at, self.size, MADV_HUGEPAGE)
+        self.mapped_size = most + (HUGE_PAGE if most >= HUGE_PAGE else 0)
+        self.mapped = mmap(NULL, self.mapped_size, PROT_NONE,
+                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
+        if self.mapped == MAP_FAILED:
+            self.mapped = NULL
+            raise MemoryError(f"no addresses for a table of up to {most} bytes")
+        self.at = <char *>self.mapped
+        if most >= HUGE_PAGE:
+            self.at = <char *>((<uintptr_t>self.mapped + HUGE_PAGE - 1) & ~(HUGE_PAGE - 1))
+        self.grow(size)
 
     cdef void *grow(self, size_t size) except NULL:
-        cdef void *at
-        size = (size + 4095) & ~<size_t>4095
+        size = (size + PAGE - 1) & ~(PAGE - 1)
         if size > self.size:
-            at = mremap(self.at, self.size, size, MREMAP_MAYMOVE)
-            if at == MAP_FAILED:
+            if self.at + size > <char *>self.mapped + self.mapped_size:
+                raise MemoryError(f"a table takes at most {TABLE_BYTES_MAX} bytes")
+            if mprotect(self.at, size, PROT_READ | PROT_WRITE):
                 raise MemoryError(f"no memory for a table of {size} bytes")
-            self.at = at
+            # Locked as pages are touched: a table is as large as its room, resident as it is used.
+            self.locked = self.keys and mlock2(self.at, size, MLOCK_ONFAULT) == 0
+            madvise(self.at, size, MADV_DONTDUMP)
+            if size >= HUGE_PAGE:
+                madvise(self.at, size, MADV_HUGEPAGE)
             self.size = size
-            self._advise()
         return self.at
 
     def __dealloc__(self):
-        if self.at == NULL:
+        if self.mapped == NULL:
             return
         if self.keys and self.pid == getpid():  # wiping a fork's copy would only cost memory
             ww_wipe(self.at, self.size)
-        munmap(self.at, self.size)
+        munmap(self.mapped, self.mapped_size)

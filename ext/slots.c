@@ -249,8 +249,8 @@ ww_streak *ww_decoy_find(ww_tables *t, uint64_t hash, int create, uint32_t **dee
             *deep = set[way].gap_deep;
             return &set[way].streak;
         }
-        if (set[way].streak.last_ms < oldest->streak.last_ms)
-            oldest = &set[way];
+        if (oldest->hash && (!set[way].hash || set[way].streak.last_ms < oldest->streak.last_ms))
+            oldest = &set[way]; /* one that is free, else the oldest */
     }
     if (!create)
         return NULL;
@@ -302,7 +302,7 @@ void ww_source_charge(ww_tables *t, const uint8_t *address, int64_t now_ms)
     for (int way = 0; way < WW_SOURCE_WAYS; way++) {
         if (set[way].used && !memcmp(set[way].address, address, 16))
             s = &set[way];
-        if (set[way].minute < oldest->minute)
+        if (oldest->used && (!set[way].used || set[way].minute < oldest->minute))
             oldest = &set[way];
     }
     if (!s) {

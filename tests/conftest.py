@@ -1,8 +1,8 @@
 """What every test shares: a seed that is printed, and the banner that says what ran.
 
 WATCHWORD_SEED=n repeats a run. A random source carries its seed in its repr, so that it stands in
-the assertion that failed. The standing engine and the place for a store are here for every test of a door; any
-other fixture lives beside the tests that use it.
+the assertion that failed. The standing engine and the place for a store serve
+every door's tests; any other fixture lives beside the tests that use it.
 """
 
 import os

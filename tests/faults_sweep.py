@@ -3,7 +3,8 @@ in STEP from a random first one, until a whole life of a store needs no n-th cal
 
 Whatever went wrong, the store must have ended with StoreFailed, must be dead from then on, and must
 open again with everything it had acknowledged. Arguments: the library, a directory to work in, the
-error's number, "once" or "on", "life" or "birth", a seed. Prints how many calls
+error's number, "once" or "on", "life", "birth" or
+"hasty" (a life whose owner promises too early), and a seed. Prints how many calls
 it let fail.
 """
 
@@ -27,7 +28,7 @@ STEP = int(os.environ.get("WATCHWORD_FAULTS_STEP") or 6)  # 1: every call, as be
 class Life:
     """One life of a store, and what it has been promised on the way."""
 
-    def __init__(self, before: Contents, rng: random.Random) -> None:
+    def __init__(self, before: Contents, rng: random.Random, *, hasty: bool) -> None:
         self.rows = dict(before.rows)
         self.tried = dict(before.rows)
         self.pages = dict(before.pages)
@@ -36,6 +37,7 @@ class Life:
         self.store: Store | None = None
         self.writing = False
         self._rng = rng
+        self._hasty = hasty
 
     def live(self, path: Path) -> None:
         store = self.store = open_store(path, KEY, segment_bytes=SMALL)
@@ -62,6 +64,8 @@ class Life:
         head = self.store.head
         batch = {turn: row(turn, 90, self._rng) for turn in range(head + 1, head + 1 + count)}
         self.tried |= batch
+        if self._hasty:
+            self.rows |= batch
         self.store.append(list(batch.items()))
         self.rows |= batch
 
@@ -123,17 +127,17 @@ def template(path: Path, rng: random.Random) -> Contents:
     return contents(copy(path / "template", path / "look"))
 
 
-def sweep(library: ctypes.CDLL, path: Path, code: int, on: int, birth: bool, seed: str) -> int:
+def sweep(library: ctypes.CDLL, path: Path, code: int, on: int, kind: str, seed: str) -> int:
     rng = random.Random(seed)
-    before = Contents({}, {}) if birth else template(path, rng)
+    before = Contents({}, {}) if kind == "birth" else template(path, rng)
     n, tried = rng.randrange(STEP) + 1 - STEP, 0
     while True:
         n += STEP
         what = f"call {n}, error {code}, {'ever after' if on else 'once'}, seed {seed}"
         work = path / f"work{n}"
-        if not birth:
+        if kind != "birth":
             copy(path / "template", work)
-        life = Life(before, rng)
+        life = Life(before, rng, hasty=kind == "hasty")
         library.faults_arm(str(work).encode(), n, code, on)
         failed = False
         try:
@@ -163,7 +167,7 @@ def main() -> None:
     library = ctypes.CDLL(name)
     library.faults_arm.argtypes = [ctypes.c_char_p, ctypes.c_long, ctypes.c_int, ctypes.c_int]
     library.faults_disarm.restype = ctypes.c_long
-    print(sweep(library, Path(path), int(code), int(how == "on"), kind == "birth", seed))
+    print(sweep(library, Path(path), int(code), int(how == "on"), kind, seed))
 
 
 if __name__ == "__main__":

@@ -97,7 +97,7 @@ def test_mypy_is_strict() -> None:
 def test_core_compiles_without_a_warning(path: Path, compiler: str, tmp_path: Path) -> None:
     """Each file alone, and then what it leaves for a linker to find."""
     out = tmp_path / "core.o"
-    command = [tool(compiler, compiler), *STRICT, "-O2", "-Iext", "-c", str(path), "-o", str(out)]
+    command = [tool(compiler, compiler), *STRICT, "-O1", "-Iext", "-c", str(path), "-o", str(out)]
     run(*command)
     symbols = run(tool("nm", "binutils"), "--undefined-only", "--format=posix", str(out))
     names = {line.split()[0] for line in symbols.splitlines()}
@@ -153,3 +153,16 @@ def test_names_say_something(path: Path) -> None:
     for name in names:
         vague = re.search(r"manager|util|common|misc|helper", name, re.I)
         assert not vague, f"{short(path)}: {name} says {vague[0]}, which is no noun of ours"
+
+
+def test_the_table_of_cases_names_tests_that_exist() -> None:
+    """tests/README.md: a row is a promise, so it names tests, or says what it waits for."""
+    table = (ROOT / "tests" / "README.md").read_text().partition("## Cases")[2]
+    rows = [line.split("|")[1:-1] for line in table.splitlines() if re.match(r"\| +\d", line)]
+    assert [int(row[0]) for row in rows] == list(range(1, 26))
+    source = "\n".join(path.read_text() for path in written("tests/**/*.py"))
+    for number, _, said in rows:
+        names = re.findall(r"`(test_\w+)`", said)
+        assert names or "waits for" in said, f"case {number.strip()} names no test"
+        for name in names:
+            assert f"def {name}(" in source, f"case {number.strip()}: there is no {name}"

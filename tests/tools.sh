@@ -5,21 +5,31 @@ set -eu
 
 missing=
 want() { command -v "$1" >/dev/null 2>&1 || missing="$missing $2"; }
-want gcc gcc              # the build, and the strictest compile of the core
-want clang clang          # the same by another compiler
-want oathtool oathtool    # codes we did not make
-want redis-cli redis-tools   # a client we did not write
-want nm binutils           # and objdump: what the compiler made of the core
-has_python() { python3 -c "$1" >/dev/null 2>&1; }
-has_python 'import ensurepip, venv' || missing="$missing python3-venv"
-has_python 'import os, sysconfig
-assert os.path.exists(sysconfig.get_path("include") + "/Python.h")' || missing="$missing python3-dev"
-
-if [ -n "$missing" ]; then
-    command -v apt-get >/dev/null 2>&1 || { echo "install these first:$missing" >&2; exit 1; }
+python_has() { python3 -c "$1" >/dev/null 2>&1; }
+clang_has_sanitizers() {
+    echo 'int main(void) { return 0; }' |
+        clang -fsanitize=address,undefined -x c -o /dev/null - 2>/dev/null
+}
+bring() {
+    command -v apt-get >/dev/null 2>&1 || { echo "install these first: $*" >&2; exit 1; }
     root=
     [ "$(id -u)" = 0 ] || root=sudo
-    $root apt-get update -q
-    # shellcheck disable=SC2086
-    $root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing
-fi
+    $root apt-get update -qq
+    $root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$@"
+}
+
+want gcc "gcc libc6-dev"        # the build, and the strictest compile of the core
+want nm binutils                # what the core calls
+want clang clang                # the same by another compiler
+want valgrind valgrind          # branches made from secrets
+want aarch64-linux-gnu-gcc "gcc-aarch64-linux-gnu libc6-dev-arm64-cross"    # the other machine
+want qemu-aarch64 qemu-user
+want oathtool oathtool          # codes we did not make
+want redis-cli redis-tools      # a client we did not write
+python_has 'import ensurepip, venv' || missing="$missing python3-venv"
+python_has 'import os, sysconfig
+assert os.path.exists(sysconfig.get_path("include") + "/Python.h")' || missing="$missing python3-dev"
+
+# shellcheck disable=SC2086
+[ -z "$missing" ] || bring $missing
+clang_has_sanitizers || bring "libclang-rt-$(clang -dumpversion | cut -d. -f1)-dev"

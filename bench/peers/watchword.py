@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 import watchword
-from watchword import _engine
 
 WAYS = {
     "one": "verify, store in memory",
@@ -29,7 +28,7 @@ def describe(way: str = "one") -> str:
     version = "source tree"
     with contextlib.suppress(metadata.PackageNotFoundError):
         version = metadata.version("watchword")
-    return f"watchword {version}, kernel {_engine.kernel_in_use()}: {WAYS[way]}"
+    return f"watchword {version}: {WAYS[way]}"
 
 
 class Peer:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from watchword.store import Page
 
 if TYPE_CHECKING:
-    from watchword.engine import Engine
+    from watchword.parts import Parts
 
 __all__ = ["PAGES_PER_WRITE_MAX", "PASS_SECONDS", "Keeper"]
 
@@ -23,7 +23,7 @@ PAGES_PER_WRITE_MAX = 32  # users' pages a transaction: a stream would stall com
 class Keeper:
     """One background thread of an engine that has a durable store."""
 
-    def __init__(self, engine: "Engine") -> None:
+    def __init__(self, engine: "Parts") -> None:
         self._engine = engine
         self.pass_seconds = PASS_SECONDS
         self._writing = threading.Lock()

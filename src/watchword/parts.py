@@ -1,7 +1,8 @@
 """What the verbs of an engine need of the engine they belong to.
 
-The verbs are mixed into Engine from a file for each noun: logins.py, acts.py, bulk.py. This is the
-one list of what they share, so that a type checker holds both sides to it.
+The verbs are mixed into Engine from a file for each noun: logins.py, acts.py, bulk.py; the keeper
+works beside them. This is the one list of what they share, so that a type checker holds both sides
+to it.
 """
 
 import threading
@@ -9,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from watchword._engine import Batch, Core
 from watchword.policy import Policy
+from watchword.store import Store
+from watchword.store.commits import Commits
 from watchword.tombs import Tombs
 
 __all__ = ["Parts"]
@@ -24,7 +27,10 @@ class _Parts(Protocol):
     _policy: Policy
     _mark_key: bytes
     _turn: int
+    _covered: int
     _gathers: Any
+    _store: Store
+    _commits: Commits
 
     def _alive(self) -> None: ...
     def _now(self) -> int: ...
@@ -32,6 +38,7 @@ class _Parts(Protocol):
     def _submit(self, row: bytes) -> int: ...
     def _take(self, batch: Batch, now_ms: int, names: bytes, gateways: int) -> int: ...
     def _wait(self, turn: int) -> None: ...
+    def _end(self, error: BaseException) -> None: ...
 
 
 if TYPE_CHECKING:

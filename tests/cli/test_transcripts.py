@@ -5,6 +5,7 @@ A transcript is a .txt file beside this one. Its lines:
     # words               why the next lines stand here
     stdin FILE            the next command reads FILE
     $ program words ...   runs it; `watchword` in this process, anything else as it is
+    times N $ words ...   the same N times, each time with the same input; the last one counts
     keep FILE             writes the last standard output to FILE
     & watchword serve ... starts a daemon in a process of its own, and waits until it answers
     end                   sends that daemon SIGTERM, and it must exit with 0
@@ -37,7 +38,7 @@ from watchword.cli.main import run
 HERE = Path(__file__).parent
 TRANSCRIPTS = sorted(HERE.glob("*.txt"))
 START_SECONDS_MAX = 20
-VERBS = ("stdin", "$", "keep", "&", "end", "stdout", "stderr", "exit", "!")
+VERBS = ("stdin", "$", "times", "keep", "&", "end", "stdout", "stderr", "exit", "!")
 
 
 @dataclass
@@ -128,12 +129,18 @@ def play(session: Session, lines: list[str], port: int) -> None:
             continue
         verb, _, rest = line.partition(" ")
         assert verb in VERBS, f"line {session.number}: {verb} is no verb of a transcript"
-        if verb in ("$", "&", "stdin", "end"):
+        if verb in ("$", "times", "&", "stdin", "end"):
             session.settle()
         if verb == "stdin":
             session.stdin = Path(rest).read_text()
         elif verb == "$":
             session.command(shlex.split(rest))
+        elif verb == "times":
+            count, _, words = rest.partition(" $ ")
+            typed = session.stdin
+            for _ in range(int(count)):
+                session.stdin = typed
+                session.command(shlex.split(words))
         elif verb == "keep":
             Path(rest).write_text(session.stdout)
         elif verb == "&":

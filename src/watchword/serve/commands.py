@@ -15,7 +15,7 @@ __all__ = ["Client", "Commands", "arity", "unknown"]
 OK = Simple("OK")
 SERVER_VERSION = "7.0.15"  # the Redis whose answers these are; client libraries look at it
 ECHOED_CHARS_MAX = 128
-NOT_HERE = ("USER", "DEVICE", "KEY")
+NOT_HERE = ("USER", "DEVICE", "KEY", "CLOCK")
 NOT_YET = ("CHALLENGE",)
 SETTINGS = {"save": "", "appendonly": ""}  # all that redis-benchmark asks for
 

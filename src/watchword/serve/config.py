@@ -50,6 +50,7 @@ page_interval_ms = 1000
 # lockout_window_ms = 86400000
 """
 
+NO_STORES = ("", ":memory:")  # a daemon keeps what it answered
 KEY_SOURCES = ("file", "fd", "credential")
 PAGE_INTERVAL_MS_MIN, PAGE_INTERVAL_MS_MAX = 10, 3_600_000
 
@@ -70,7 +71,8 @@ class Config:
         for name in ("reasons", "unlocked_memory"):
             if not isinstance(getattr(self, name), bool):
                 raise InvalidArgument(f"{name} must be true or false")
-        if not isinstance(self.store, str) or not self.store or "\0" in self.store:
+        store = self.store
+        if not isinstance(store, str) or store in NO_STORES or "\0" in store:
             raise InvalidArgument("store must be the path of a directory")
         interval = self.page_interval_ms
         if (
@@ -118,7 +120,7 @@ class Config:
                 raise InvalidArgument(f"{name} must be a table: [{name}]")
         settings["key"] = key_source(settings.get("key", {}), folder)
         settings["policy"] = Policy.from_table(settings.get("policy", {}))
-        if isinstance(settings.get("store"), str):
+        if isinstance(settings.get("store"), str) and settings["store"] not in NO_STORES:
             settings["store"] = os.path.join(folder, settings["store"])
         return cls(**settings)
 

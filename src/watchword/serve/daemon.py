@@ -49,22 +49,36 @@ def run(config: Config, ready: Callable[[str, int], None] | None = None) -> int:
     protect()
     connections_max = raise_file_limit()
     engine = Engine.open(config.store, config.key, config.policy)
+    failed: BaseException | None = None
     try:
-        if engine._keeper is not None:
-            engine._keeper.pass_seconds = config.page_interval_ms / 1000
-        if not engine.memory_locked:
-            if not config.unlocked_memory:
-                raise Error(
-                    "the system does not let memory be locked, so keys could reach the swap",
-                    hint="raise the limit on locked memory, or set unlocked_memory = true",
-                )
-            say("warning: memory is not locked, keys could reach the swap")
-        if engine.clock_doubt:
-            say(f"warning: {engine.clock_doubt}: every login is BUSY until the clock is accepted")
-        return Daemon(config, engine, connections_max).run(ready)
+        prepare(config, engine)
+        failed = Daemon(config, engine, connections_max).run(ready)
     finally:
-        with contextlib.suppress(StoreFailed):  # it was said when it happened
+        try:
             engine.close()
+        except StoreFailed as error:
+            failed = failed or error
+    if failed is None:
+        say("stopped")
+        return 0
+    say(f"the store failed: {failed.args[0] if failed.args else failed}")
+    say("hint: nothing unanswered was promised; see to the disk and start again")
+    return 1
+
+
+def prepare(config: Config, engine: Engine) -> None:
+    """What has to be so, or be said, before anybody is answered."""
+    if engine._keeper is not None:
+        engine._keeper.pass_seconds = config.page_interval_ms / 1000
+    if not engine.memory_locked:
+        if not config.unlocked_memory:
+            raise Error(
+                "the system does not let memory be locked, so keys could reach the swap",
+                hint="raise the limit on locked memory, or set unlocked_memory = true",
+            )
+        say("warning: memory is not locked, keys could reach the swap")
+    if engine.clock_doubt:
+        say(f"warning: {engine.clock_doubt}: every login is BUSY until the clock is accepted")
 
 
 def protect() -> None:
@@ -82,10 +96,13 @@ def version() -> str:
 
 def raise_file_limit() -> int:
     """Asks for all the open files there are; returns how many connections they allow."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    soft, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = limits.CONNECTIONS_MAX + limits.FILES_SPARE
-    soft = wanted if most == resource.RLIM_INFINITY else min(wanted, most)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, most))
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        soft = wanted if most == resource.RLIM_INFINITY else min(wanted, most)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, most))
+    if soft == resource.RLIM_INFINITY:
+        return limits.CONNECTIONS_MAX
     allowed = soft - limits.FILES_SPARE
     if allowed < limits.CONNECTIONS_MAX:
         say(f"warning: open files are limited to {soft}, so connections to {allowed}")
@@ -105,16 +122,12 @@ class Daemon:
         self._signals = 0
         self._failed: BaseException | None = None
 
-    def run(self, ready: Callable[[str, int], None] | None) -> int:
+    def run(self, ready: Callable[[str, int], None] | None) -> BaseException | None:
+        """Serves until told to stop. What ended the engine, if something did."""
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(self._serve(ready))
         self._worker.shutdown()
-        if self._failed is None:
-            say("stopped")
-            return 0
-        say(f"the store failed: {self._failed.args[0] if self._failed.args else self._failed}")
-        say("hint: nothing unanswered was promised; see to the disk and start again")
-        return 1
+        return self._failed
 
     async def _serve(self, ready: Callable[[str, int], None] | None) -> None:
         self._loop = asyncio.get_running_loop()
@@ -196,6 +209,7 @@ class Daemon:
             "total_connections_received": self._clients.accepted,
             "rejected_connections": self._clients.refused,
             "total_commands_processed": self._clients.commands,
+            "client_buffers_bytes": self._clients.held_bytes(),
             "attempts": self._gather.attempts,
             "turns": self._gather.turns,
             "kernel": kernel_in_use(),

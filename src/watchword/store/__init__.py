@@ -27,4 +27,5 @@ def open_store(
     """
     if path == ":memory:":
         return MemoryStore()
-    return SqliteStore(os.fspath(path), provider(key, path), segment_bytes or SEGMENT_BYTES)
+    place = os.path.abspath(path)  # for good, wherever the process goes later
+    return SqliteStore(place, provider(key, place), segment_bytes or SEGMENT_BYTES)

@@ -43,6 +43,9 @@ __all__ = ["FORMAT", "Anchor", "Catalog", "Link"]
 FORMAT: Final = 1  # of the store as a whole: tables, seals, segment files
 APPLICATION_ID: Final = 0x57574442  # "WWDB": what `file` and SQLite show of the database
 
+PAGE_BYTES: Final = 16384
+CHECKPOINT_FRAMES: Final = (4 << 20) // PAGE_BYTES
+
 _STORE: Final = struct.Struct(">I16sQ")  # format, store id, incarnation
 _HEAD: Final = struct.Struct(">Q16s")  # turn, tag
 _ANCHOR: Final = struct.Struct(">QQ16sIq")  # segment, turn, tag, key id, time_ms
@@ -190,16 +193,15 @@ class Catalog:
                 raise
 
     def checkpoint(self) -> None:
-        """Moves everything from the -wal into the database and starts the -wal over."""
+        """Moves everything from the -wal into the database and empties the -wal."""
         with self._lock:
             fold_wal(self.connection)
 
-    def wal_size(self) -> int:
-        """Bytes of the -wal file."""
-        try:
-            return os.stat(self.path + "-wal").st_size
-        except FileNotFoundError:
-            return 0
+    def checkpoint_if_due(self) -> None:
+        """The same in small steps, which disturb commits least."""
+        with self._lock:
+            if wal_frames(self.connection, waiting=True) >= CHECKPOINT_FRAMES:
+                fold_wal(self.connection, empty=False)
 
     def close(self) -> None:
         self.connection.close()
@@ -309,7 +311,7 @@ def _create(path: str, keys: Keyring) -> None:
     with believing(UNFINISHED):
         connection = connect(part, keep_wal=False)
         try:
-            connection.pragma("page_size", 16384)
+            connection.pragma("page_size", PAGE_BYTES)
             connection.pragma("journal_mode", "wal")
             with connection:
                 connection.pragma("application_id", APPLICATION_ID)

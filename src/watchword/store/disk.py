@@ -100,13 +100,15 @@ def connect(path: str, *, keep_wal: bool) -> apsw.Connection:
     return connection
 
 
-def wal_frames(connection: apsw.Connection) -> int:
-    """Frames of the -wal that SQLite believes: up to the last commit it could verify."""
-    rows = list(connection.execute("PRAGMA wal_checkpoint(NOOP)"))
-    busy, frames, _moved = rows[0]
+def wal_frames(connection: apsw.Connection, *, waiting: bool = False) -> int:
+    """Frames of the -wal that SQLite believes: up to the last commit it could verify.
+
+    `waiting`: only those that are not in the database yet.
+    """
+    ((busy, frames, moved),) = list(connection.execute("PRAGMA wal_checkpoint(NOOP)"))
     if busy:
         raise apsw.BusyError("the file is in use")
-    return max(0, int(frames))
+    return max(0, int(frames) - int(moved) if waiting else int(frames))
 
 
 def expect_database(path: str, name: str) -> None:
@@ -122,9 +124,13 @@ def expect_database(path: str, name: str) -> None:
         raise StoreDamaged(f"{name} is not the database it was: its header is damaged")
 
 
-def fold_wal(connection: apsw.Connection) -> None:
-    """Moves everything from the -wal into the database, durably, and empties the -wal."""
-    busy, _frames, _moved = next(iter(list(connection.execute("PRAGMA wal_checkpoint(TRUNCATE)"))))
+def fold_wal(connection: apsw.Connection, *, empty: bool = True) -> None:
+    """Moves everything from the -wal into the database, durably; `empty`: to zero bytes.
+
+    Without `empty` the file keeps its length and is written over from its start.
+    """
+    how = "TRUNCATE" if empty else "PASSIVE"
+    ((busy, _frames, _moved),) = list(connection.execute(f"PRAGMA wal_checkpoint({how})"))
     if busy:
         raise apsw.BusyError("the file is in use")
 

@@ -8,28 +8,20 @@ when that came too late does `append` make a file itself.
 """
 
 import os
-import re
 import threading
 from collections import deque
 from collections.abc import Iterator
 from typing import Final
 
-import apsw
+from watchword.errors import InvalidArgument
+from watchword.store.catalog import ENDED, MADE, Anchor, Catalog, Link
+from watchword.store.disk import unlink
+from watchword.store.recovery import note_ended, recover, replay
+from watchword.store.segment import Row, Segment, segment_name
 
-from watchword.errors import InvalidArgument, StoreDamaged
-from watchword.store import wal
-from watchword.store.catalog import ENDED, MADE, PACKED, Anchor, Catalog, Link
-from watchword.store.disk import fold_wal, unlink
-from watchword.store.owner import JOURNAL
-from watchword.store.row import row_time_ms
-from watchword.store.segment import PAGE_BYTES, Reader, Row, Segment, Tip, segment_name
-
-__all__ = ["VERIFY_BYTES", "Journal"]
+__all__ = ["Journal"]
 
 SPARES: Final = 2  # segments made ahead: a second of the fastest stream measured fills two
-VERIFY_BYTES: Final = 256 << 20  # newest part verified at every opening, covered by pages or not
-PACK_FACTOR: Final = 4  # a -wal this much larger than its rows is folded into the database
-_FILE: Final = re.compile(r"(\d{8})\.db(-wal|-journal|-shm)?")
 
 
 class Journal:
@@ -46,18 +38,23 @@ class Journal:
         self._dropped: deque[int] = deque()  # to be unlinked
         self._noted = catalog.head()[0]
         self.anchor = catalog.anchor()
-        self.links: list[Link] = []  # ended, in order
-        self.tip = Tip(self.anchor.turn, self.anchor.tag, self.anchor.time_ms)
-        self._next = self._recover() + 1
+        self.links, self.tip, highest = recover(path, catalog)  # links: ended segments, in order
+        self._next = highest + 1
         self._current = self._make()
-
-    # ---- writing ---------------------------------------------------------------------------
 
     def append(self, rows: list[Row]) -> None:
         """Makes rows durable. Whatever is raised, none of them is promised."""
         if self._current.size >= self._segment_bytes:
             self.end_segment()
         self.tip = self._current.append(self._keys, self.tip, rows)
+
+    def replay(self, after: int) -> Iterator[tuple[int, memoryview]]:
+        """Turn and plain row from turn `after` + 1 on, before the first append."""
+        if self._current.header is not None:
+            raise InvalidArgument("replay comes before the first append")
+        if after > self.tip.turn:
+            raise InvalidArgument(f"row {after} is beyond the journal's end, row {self.tip.turn}")
+        return replay(self._path, self._catalog.keys, self.anchor, self.links, after)
 
     def end_segment(self) -> None:
         """The next row begins a new segment; nothing to do while the present one has none."""
@@ -169,178 +166,13 @@ class Journal:
         while self._ended:
             segment = self._ended[0]
             place = next(at for at, link in enumerate(self.links) if link.number == segment.number)
-            self.links[place] = self._noted_link(
-                self.links[place], segment.sealed_bytes, segment.connection
+            self.links[place] = note_ended(
+                self._catalog, self.links[place], segment.sealed_bytes, segment.connection
             )
             segment.close()
             self._ended.popleft()
-
-    def _noted_link(self, link: Link, sealed_bytes: int, connection: apsw.Connection) -> Link:
-        """Notes an ended segment, and folds a -wal that is mostly air into its database.
-
-        A row of 100 bytes takes a frame of 4 KB; the database holds forty of them in that.
-        """
-        if link.size < sealed_bytes * PACK_FACTOR:
-            self._catalog.set_link(link)
-            return link
-        link = link._replace(state=PACKED, size=sealed_bytes)
-        self._catalog.set_link(link)
-        fold_wal(connection)
-        connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0)  # closing removes the -wal
-        return link
 
     def _unlink_dropped(self) -> None:
         while self._dropped:
             unlink(os.path.join(self._path, segment_name(self._dropped[0])))
             self._dropped.popleft()
-
-    # ---- recovery --------------------------------------------------------------------------
-
-    def _recover(self) -> int:
-        """Finds the tip and clears away files without rows; the highest number ever used."""
-        links = self._catalog.links()
-        numbers = [link.number for link in links]
-        if numbers and numbers[0] <= self.anchor.number:
-            raise StoreDamaged(f"{segment_name(numbers[0])} is kept and dropped at once")
-        found = self._sweep(set(numbers))
-        unused = []
-        for link in links:
-            if link.state == MADE:
-                with Reader(self._path, link.number) as reader:
-                    if reader.header is None:
-                        unused.append(link.number)
-                        continue
-                    link = self._end(reader)
-            else:
-                self._expect_there(link)
-            self.links.append(link)
-            self.tip = Tip(link.last, link.tag, link.time_ms)
-        self._expect_noted()
-        with self._catalog.change():
-            for number in unused:
-                self._catalog.remove_link(number)
-        for number in unused:
-            unlink(os.path.join(self._path, segment_name(number)))
-        return max([self.anchor.number, *numbers, *found], default=0)
-
-    def _end(self, reader: Reader) -> Link:
-        """The link of a segment that the last owner was writing when it ended."""
-        header = reader.expect(self._keys, self.tip)
-        last = Tip(0, b"", 0)
-        for turn, row, tag in reader.rows(self._keys, reader.last):
-            last = Tip(turn, tag, row_time_ms(row))
-        noted, noted_tag = self._catalog.head()
-        if header.first <= noted <= reader.last and reader.tag_of(noted) != noted_tag:
-            raise StoreDamaged(f"{reader.name}: row {noted} is not the one that was made durable")
-        wal.settle(reader.path + "-wal", reader.size)
-        link = Link(
-            reader.number,
-            ENDED,
-            header.first,
-            last.turn,
-            last.tag,
-            header.key_id,
-            last.time_ms,
-            reader.size,
-        )
-        return self._noted_link(link, reader.sealed_bytes, reader.connection)
-
-    def _expect_there(self, link: Link) -> None:
-        """An ended segment is there, as long as it was, and goes on where the last one ended."""
-        name = segment_name(link.number)
-        path = os.path.join(self._path, name)
-        if link.first != self.tip.turn + 1:
-            raise StoreDamaged(f"{name} begins with row {link.first}, not {self.tip.turn + 1}")
-        if not os.path.exists(path):
-            raise StoreDamaged(f"{name} is missing with rows {link.first} to {link.last}")
-        if link.state == ENDED:
-            held = _length(path + "-wal")
-            if held < link.size:
-                raise StoreDamaged(
-                    f"{name}-wal was cut to {held} bytes of {link.size}: "
-                    f"rows up to {link.last} are missing"
-                )
-
-    def _expect_noted(self) -> None:
-        noted, _tag = self._catalog.head()
-        if noted > self.tip.turn:
-            last = segment_name(self.links[-1].number) if self.links else "the journal"
-            raise StoreDamaged(
-                f"{last} ends with row {self.tip.turn}, but row {noted} was made durable"
-            )
-
-    def _sweep(self, known: set[int]) -> set[int]:
-        """Unlinks files that are no segment of this store any more, or never became one."""
-        found = set()
-        for name in os.listdir(os.path.join(self._path, JOURNAL)):
-            match = _FILE.fullmatch(name)
-            if match:
-                found.add(int(match[1]))
-        for number in sorted(found - known):
-            path = os.path.join(self._path, segment_name(number))
-            if number > self.anchor.number:
-                self._expect_empty(number, path)
-            unlink(path)
-        return found
-
-    def _expect_empty(self, number: int, path: str) -> None:
-        """A segment nobody noted may be one that was never finished; it must not hold rows."""
-        if max(_length(path) - PAGE_BYTES, _length(path + "-wal") - wal.HEADER_BYTES) <= 0:
-            return
-        with Reader(self._path, number, packed=True, noted=False) as reader:
-            if reader.header is not None:
-                raise StoreDamaged(
-                    f"{segment_name(number)} holds rows {reader.header.first} to {reader.last}, "
-                    "but pages.db does not know it: pages.db is older than the journal"
-                )
-
-    # ---- reading ---------------------------------------------------------------------------
-
-    def replay(self, after: int) -> Iterator[tuple[int, memoryview]]:
-        """Rows after `after`, verified with all of the newest VERIFY_BYTES, needed or not."""
-        if after > self.tip.turn:
-            raise InvalidArgument(f"row {after} is beyond the journal's end, row {self.tip.turn}")
-        if after < self.anchor.turn:
-            raise StoreDamaged(
-                f"the journal begins with row {self.anchor.turn + 1}, row {after + 1} was dropped"
-            )
-        if self._current.header is not None:
-            raise InvalidArgument("replay comes before the first append")
-        whole = self._whole_from()
-        previous = Tip(self.anchor.turn, self.anchor.tag, 0)
-        for at, link in enumerate(self.links):
-            if link.last > after or at >= whole:
-                yield from self._replay_link(link, previous, after, whole=at >= whole)
-            previous = Tip(link.last, link.tag, link.time_ms)
-
-    def _whole_from(self) -> int:
-        """Place in `links` from which on every row is verified."""
-        at, left = len(self.links), VERIFY_BYTES
-        while at and self.links[at - 1].size <= left:
-            at -= 1
-            left -= self.links[at].size
-        return at
-
-    def _replay_link(
-        self, link: Link, previous: Tip, after: int, *, whole: bool
-    ) -> Iterator[tuple[int, memoryview]]:
-        with Reader(self._path, link.number, packed=link.state == PACKED) as reader:
-            header = reader.expect(self._keys, previous)
-            start = header.first if whole else max(header.first, after + 1)
-            reached = start - 1, b""
-            for turn, row, tag in reader.rows(self._keys, start):
-                reached = turn, tag
-                if turn > after:
-                    yield turn, row
-            if reached[0] < link.last:
-                raise StoreDamaged(f"{reader.name}: row {reached[0] + 1} is missing")
-            if reached != (link.last, link.tag):
-                raise StoreDamaged(f"{reader.name}: row {link.last} should be its last row")
-
-
-def _length(path: str) -> int:
-    """Bytes of a file; 0 without one."""
-    try:
-        return os.stat(path).st_size
-    except FileNotFoundError:
-        return 0

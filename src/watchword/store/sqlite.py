@@ -26,7 +26,6 @@ from watchword.store.segment import Row
 __all__ = ["SEGMENT_BYTES", "SqliteStore"]
 
 SEGMENT_BYTES: Final = 64 << 20
-CHECKPOINT_BYTES: Final = 4 << 20  # of pages.db-wal: small steps disturb commits least
 _HINT: Final = "make room or repair the disk, then open the store anew"
 
 
@@ -86,13 +85,13 @@ class SqliteStore:
             with self._catalog.change():
                 self._journal.note_head()
                 self._pages.write(pages)
+            self._catalog.checkpoint_if_due()
 
     def tick(self) -> None:
         with self._or_fail("keep house"):
             self._journal.tick()
             self._journal.note_head()
-            if self._catalog.wal_size() >= CHECKPOINT_BYTES:
-                self._catalog.checkpoint()
+            self._catalog.checkpoint_if_due()
 
     def rotate(self) -> int:
         with self._or_fail("rotate its key"):
