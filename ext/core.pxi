@@ -382,17 +382,16 @@ cdef class Core:
 
     # -- pages
 
-    def dirty_pages(self, uint32_t most):
-        """Up to `most` changed pages as (number, identity too); they count as clean from now on."""
+    def dirty_page(self, uint32_t start):
+        """The first changed page from `start` on, as (number, identity too), or None. It counts as
+        clean from now on: the caller copies it before the lock is let go."""
         cdef uint32_t page, pages = (self.t.users_used + WW_PAGE_USERS - 1) // WW_PAGE_USERS
-        out = []
-        for page in range(pages):
+        for page in range(start, pages):
             if self.t.dirty[page]:
-                out.append((page, bool(self.t.dirty[page] & WW_DIRTY_IDENTITY)))
+                identity = bool(self.t.dirty[page] & WW_DIRTY_IDENTITY)
                 self.t.dirty[page] = 0
-                if len(out) >= most:
-                    break
-        return out
+                return page, identity
+        return None
 
     def dirty_all(self):
         """Every page counts as changed: a new key is to be laid over all of them."""

@@ -170,6 +170,11 @@ class Served:
     def said(self) -> str:
         return "".join(self.log)
 
+    def healthy(self) -> bool:
+        """Whether its log is free of what only a bug of ours can put there."""
+        bugs = ("Traceback", "runtime error:", "AddressSanitizer", "Fatal Python error")
+        return not any(bug in self.said() for bug in bugs)
+
     # ---- short cuts ----
 
     def client(self) -> Client:

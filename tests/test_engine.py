@@ -16,6 +16,7 @@ from watchword import (
     StoreFailed,
     StoreOwned,
     WrongKey,
+    keeper,
 )
 
 # ---- threads, tasks, forks ----
@@ -166,3 +167,24 @@ def test_a_closed_engine_says_so(engine):
     engine.close()
     with pytest.raises(watchword.Error, match="closed"):
         engine.verify("alice", "1")
+
+
+def test_an_almost_full_disk_makes_logins_busy_and_lets_administration_go_on(path, monkeypatch):
+    with on_disk(path) as engine:
+        engine.add_user("alice")
+        engine.add_device("alice", Device.totp(KEY))
+        real = os.statvfs
+
+        def almost_full(at):
+            found = list(real(at))
+            found[4] = keeper.RESERVE_BYTES // found[1] - 1
+            return os.statvfs_result(found)
+
+        monkeypatch.setattr(os, "statvfs", almost_full)
+        engine._keeper.look_at_disk()
+        assert engine.verify("alice", step_code()).code == Code.BUSY
+        assert "MB left" in engine.busy_because
+        engine.add_user("bob")
+        monkeypatch.undo()
+        engine._keeper.look_at_disk()
+        assert engine.verify("alice", step_code())

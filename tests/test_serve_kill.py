@@ -250,6 +250,7 @@ def test_nothing_answered_is_lost_and_nothing_is_accepted_twice(
         accounts = rounds(daemon, rng, ROUNDS)
         assert sum(account.known.moving for account in accounts) > ROUNDS
         assert daemon.stop() == 0
+        assert daemon.healthy()
     except AssertionError as error:
         error.add_note(f"{rng!r}\n{daemon.said()}")
         raise

@@ -53,12 +53,14 @@ class Engine(Logins, Acts, Bulk):
 
     def __init__(
         self,
+        path: str,
         store: Store,
         policy: Policy,
         clock: Callable[[], int] | None,
         entropy: Callable[[int], bytes],
     ) -> None:
         self._lock = threading.RLock()
+        self._path = path
         self._store = store
         self._entropy = entropy
         self._policy = policy
@@ -108,7 +110,7 @@ class Engine(Logins, Acts, Bulk):
                 raise InvalidArgument(f"{name} is a callable or None")
         store = open_store(path, key)
         try:
-            engine = cls(store, policy or Policy(), clock, entropy or os.urandom)
+            engine = cls(os.fspath(path), store, policy or Policy(), clock, entropy or os.urandom)
         except BaseException:
             store.close()
             raise
@@ -216,12 +218,19 @@ class Engine(Logins, Acts, Bulk):
         return self._clock()
 
     def _shed(self) -> bool:
-        """Whether the clock is in doubt, so that every attempt is BUSY. Read after _now()."""
-        return isinstance(self._clock, SystemClock) and bool(self._clock.doubt)
+        """Whether every attempt is BUSY. Read after _now()."""
+        return bool(self.busy_because)
+
+    @property
+    def busy_because(self) -> str:
+        """Why attempts are answered BUSY: a clock in doubt, a disk almost full; or nothing."""
+        if self._keeper is not None and self._keeper.low_disk:
+            return self._keeper.low_disk
+        return self.clock_doubt
 
     @property
     def clock_doubt(self) -> str:
-        """Why attempts are answered BUSY: what is wrong with the clock, or nothing."""
+        """What is wrong with the clock, or nothing."""
         return self._clock.doubt if isinstance(self._clock, SystemClock) else ""
 
     def accept_clock(self, *, by: str) -> str:

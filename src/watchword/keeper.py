@@ -5,18 +5,21 @@ the journal is durable through the last turn in it. What fails here ends the eng
 """
 
 import contextlib
+import os
 import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from watchword.store import Page
+from watchword.store.sqlite import SEGMENT_BYTES
 
 if TYPE_CHECKING:
     from watchword.parts import Parts
 
-__all__ = ["PAGES_PER_WRITE_MAX", "PASS_SECONDS", "Keeper"]
+__all__ = ["PAGES_PER_WRITE_MAX", "PASS_SECONDS", "RESERVE_BYTES", "Keeper"]
 
 PASS_SECONDS = 1.0
+RESERVE_BYTES = 2 * SEGMENT_BYTES
 PAGES_PER_WRITE_MAX = 32  # users' pages a transaction: a stream would stall commits, steps do not
 
 
@@ -26,16 +29,19 @@ class Keeper:
     def __init__(self, engine: "Parts") -> None:
         self._engine = engine
         self.pass_seconds = PASS_SECONDS
+        self.low_disk = ""
         self._writing = threading.Lock()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watchword-keeper", daemon=True)
 
     def start(self) -> None:
+        self.look_at_disk()
         self._thread.start()
 
     def _run(self) -> None:
         while not self._stop.wait(self.pass_seconds):
             try:
+                self.look_at_disk()
                 with self._writing:
                     self._engine._store.tick()
                 self.write()
@@ -64,21 +70,33 @@ class Keeper:
             yield
 
     def _copies(self) -> Iterator[list[Page]]:
-        """Changed pages, a transaction's worth at a time, each set copied between two turns."""
-        engine, core = self._engine, self._engine._core
+        """Changed pages, a transaction's worth at a time, each copied between two turns."""
+        engine, core, number = self._engine, self._engine._core, -1
         while True:
-            with engine._lock:
-                turn = engine._turn
-                pages = []
-                for number, identity in core.dirty_pages(PAGES_PER_WRITE_MAX):
+            pages: list[Page] = []
+            while len(pages) < PAGES_PER_WRITE_MAX:
+                with engine._lock:
+                    turn = engine._turn
+                    found = core.dirty_page(number + 1)
+                    if found is None:
+                        pages += engine._tombs.dirty_pages(turn)
+                        break
+                    number, identity = found
                     if identity:
                         pages.append(Page("identity", number, turn, core.page_identity(number)))
                     pages.append(Page("state", number, turn, core.page_state(number)))
-                if len(pages) < PAGES_PER_WRITE_MAX:
-                    pages += engine._tombs.dirty_pages(turn)
             if not pages:
                 return
             yield pages
+
+    def look_at_disk(self) -> None:
+        """Below the reserve logins are BUSY while administration goes on (RULES section 7)."""
+        disk = os.statvfs(self._engine._path)
+        free = disk.f_bavail * disk.f_frsize
+        self.low_disk = (
+            f"the disk has {free >> 20} MB left, less than the reserve of "
+            f"{RESERVE_BYTES >> 20} MB" if free < RESERVE_BYTES else ""
+        )
 
     def close(self) -> None:
         self._stop.set()

@@ -26,6 +26,7 @@ class _Parts(Protocol):
     _tombs: Tombs
     _policy: Policy
     _mark_key: bytes
+    _path: str
     _turn: int
     _covered: int
     _gathers: Any

@@ -77,8 +77,10 @@ def prepare(config: Config, engine: Engine) -> None:
                 hint="raise the limit on locked memory, or set unlocked_memory = true",
             )
         say("warning: memory is not locked, keys could reach the swap")
-    if engine.clock_doubt:
-        say(f"warning: {engine.clock_doubt}: every login is BUSY until the clock is accepted")
+    if engine.busy_because:
+        say(f"warning: {engine.busy_because}: every login is BUSY until that is seen to")
+        if engine.clock_doubt:
+            say("hint: `watchword clock accept` believes the clock as it is")
 
 
 def protect() -> None:
