@@ -1,6 +1,7 @@
 """`python -m bench engine`: verify and verify_many against pyotp, cryptography and the stdlib.
 
-Every peer gets the same keys, the same codes and a process of its own. A round is three passes
+Every peer gets the same keys, the same codes and a process of its own; the processes take turns,
+a round each, so that a noisy minute is everybody's. A round is three passes
 over all users at one moment: wrong codes, right codes, and the right codes again. Answers are
 compared with what the round was made to give; a peer that differs ends the run. Each pass is timed
 in wall time and in this thread's CPU time, and the raw rows keep both. The table shows medians:
@@ -14,12 +15,13 @@ import json
 import os
 import platform
 import random
-import statistics
 import subprocess
 import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+from statistics import median
+from typing import Any
 
 from bench.peers.stdlib import code_of
 from watchword import _engine
@@ -75,7 +77,7 @@ class Round:
 
 
 def measure(peer_name: str, way: str, users: int, rounds: int, seed: int) -> None:
-    """The child's part: one peer, all rounds, a JSON line each pass."""
+    """The child's part: one peer, a round for each line it is told, a JSON line for each pass."""
     rng = random.Random(seed)
     keys = [rng.randbytes(20) for _ in range(users)]
     adapter = importlib.import_module(f"bench.peers.{peer_name}")
@@ -84,6 +86,7 @@ def measure(peer_name: str, way: str, users: int, rounds: int, seed: int) -> Non
     order = list(range(users))
     remembers = peer_name == "watchword"
     for number in range(rounds + 1):  # round 0 warms up and is kept out of the medians
+        sys.stdin.readline()
         now = Round(keys, number, seed)
         rng.shuffle(order)
         for name in PASSES:
@@ -117,38 +120,55 @@ def machine() -> dict[str, str | int]:
     }
 
 
-def child(row: tuple[str, str, int], options: argparse.Namespace) -> list[dict[str, object]]:
-    name, way, users = row
-    command = [
-        sys.executable, "-m", "bench", "engine", "--only", f"{name}/{way}",
-        "--users", str(max(10, int(users * options.scale))),
-        "--rounds", str(options.rounds), "--seed", str(options.seed),
-    ]  # fmt: skip
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(f"{name} {way} failed with exit code {done.returncode}")
-    return [json.loads(line) for line in done.stdout.splitlines()]
+class Child:
+    """A peer in a process of its own, which does a round when it is told."""
+
+    def __init__(self, row: tuple[str, str, int], options: argparse.Namespace) -> None:
+        name, way, users = row
+        self.rows: list[dict[str, Any]] = []
+        command = [
+            sys.executable, "-m", "bench", "engine", "--only", f"{name}/{way}",
+            "--users", str(max(10, int(users * options.scale))),
+            "--rounds", str(options.rounds), "--seed", str(options.seed),
+        ]  # fmt: skip
+        pipe = subprocess.PIPE
+        self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True)
+
+    def round(self) -> None:
+        assert self._process.stdin and self._process.stdout
+        self._process.stdin.write("go\n")
+        self._process.stdin.flush()
+        for _ in PASSES:
+            line = self._process.stdout.readline()
+            if not line:
+                raise SystemExit(self._process.wait())
+            self.rows.append(json.loads(line))
+
+    def end(self) -> None:
+        if self._process.communicate()[0] or self._process.returncode:
+            raise SystemExit("a peer did not end as it should")
 
 
-def rate(rows: list[dict[str, object]], name: str, clock: str) -> float:
-    """Median attempts a second of one pass, the warming round left out."""
+def rates(rows: list[dict[str, Any]], name: str, clock: str) -> list[float]:
+    """Attempts a second of one pass, round by round, the warming round left out."""
     kept = [row for row in rows if row["pass"] == name and row["round"]]
-    return statistics.median(row["attempts"] / row[clock] for row in kept)  # type: ignore[operator]
+    return [row["attempts"] / row[clock] for row in kept]
 
 
-def table(runs: list[list[dict[str, object]]]) -> str:
-    """The Markdown table of README.md. Ratios are to the first row, by the same clock."""
+def table(runs: list[list[dict[str, Any]]]) -> str:
+    """The Markdown table of README.md. Ratios are to the first row of the same round and clock."""
     lines = [
         "| what | wrong codes/s | right codes/s | by | used again | wrong: ratio |",
         "| --- | ---: | ---: | --- | --- | ---: |",
     ]
     for rows in runs:
-        clock = "wall_s" if str(rows[0]["way"]).endswith("durable") else "cpu_s"
-        wrong, right = rate(rows, "wrong", clock), rate(rows, "right", clock)
+        clock = "wall_s" if rows[0]["way"].endswith("durable") else "cpu_s"
+        wrong, first = rates(rows, "wrong", clock), rates(runs[0], "wrong", clock)
+        ratio = median(mine / its for mine, its in zip(wrong, first, strict=True))
+        right = median(rates(rows, "right", clock))
         again = "refused" if rows[0]["peer"] == "watchword" else "accepted"
-        ratio = wrong / rate(runs[0], "wrong", clock)
         lines.append(
-            f"| {rows[0]['does']} | {wrong:,.0f} | {right:,.0f} | {clock.split('_')[0]} "
+            f"| {rows[0]['does']} | {median(wrong):,.0f} | {right:,.0f} | {clock.split('_')[0]} "
             f"| {again} | {ratio:.{2 if ratio < 1 else 1 if ratio < 10 else 0}f} |"
         )
     return "\n".join(lines)
@@ -173,10 +193,14 @@ def main(arguments: list[str]) -> int:
         f"{host['date']}, load before {host['load']}; kernel {host['kernel']}; "
         f"median of {options.rounds} rounds, seed {options.seed}\n"
     )
-    runs = []
-    for row in ROWS:
-        runs.append(child(row, options))
-        print(f"  {row[0]} {row[1]}: answers agree", file=sys.stderr)
+    children = [Child(row, options) for row in ROWS]
+    for number in range(options.rounds + 1):
+        for child in children:
+            child.round()
+        print(f"  round {number}: all answers agree", file=sys.stderr)
+    for child in children:
+        child.end()
+    runs = [child.rows for child in children]
     print(table(runs))
     if options.save:
         path = RESULTS / f"engine-{host['date']}.jsonl"

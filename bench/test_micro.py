@@ -4,6 +4,8 @@ In the suite they run once each, untimed, so that a broken row is seen; no time 
 Expected codes are published ones, but for the daemon's own verdicts.
 """
 
+from collections.abc import Iterator
+
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
@@ -13,7 +15,7 @@ KEY = b"12345678901234567890"  # RFC 4226 appendix D, RFC 6238 appendix B, RFC 6
 
 
 @pytest.fixture
-def engine():
+def engine() -> Iterator[watchword.Engine]:
     with watchword.Engine.open(clock=lambda: 59_000) as engine:
         engine.add_user("alice")
         engine.add_device("alice", watchword.Device.totp(KEY, digits=8))
@@ -33,18 +35,18 @@ def test_ocra(benchmark: BenchmarkFixture) -> None:
     assert benchmark(watchword.ocra, suite, KEY, "00000000") == "237653"
 
 
-def test_verify_right_once_then_replayed(benchmark: BenchmarkFixture, engine) -> None:
+def test_verify_right_once_then_replayed(benchmark: BenchmarkFixture, engine: watchword.Engine) -> None:
     assert engine.verify("alice", "94287082").code == watchword.Code.ACCEPTED
     verdict = benchmark(engine.verify, "alice", "94287082")
     assert verdict.code in (watchword.Code.REJECTED, watchword.Code.LOCKED)
 
 
-def test_verify_unknown_user(benchmark: BenchmarkFixture, engine) -> None:
+def test_verify_unknown_user(benchmark: BenchmarkFixture, engine: watchword.Engine) -> None:
     verdict = benchmark(engine.verify, "nobody", "94287082")
     assert verdict.code in (watchword.Code.REJECTED, watchword.Code.LOCKED)
 
 
-def test_verify_many(benchmark: BenchmarkFixture, engine) -> None:
+def test_verify_many(benchmark: BenchmarkFixture, engine: watchword.Engine) -> None:
     users, codes = ["alice"] * 1000, ["00000000"] * 1000
     verdicts = benchmark(engine.verify_many, users, codes)
     assert watchword.Code.ACCEPTED not in list(verdicts)

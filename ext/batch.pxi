@@ -15,6 +15,13 @@ cdef inline int take_text(object text, const char **at, Py_ssize_t *size) except
     return 0
 
 
+cdef inline size_t trimmed(const char *text, Py_ssize_t size) noexcept:
+    """The length of an entry of an 'S' column: zeros at the end are numpy's, others are its own."""
+    while size > 0 and text[size - 1] == 0:
+        size -= 1
+    return <size_t>size
+
+
 cdef class Batch:
     """Attempts going through one turn together, with their bytes and, after it, their records."""
 
@@ -168,8 +175,8 @@ cdef class Batch:
                 for i in range(start, stop):
                     name = <const char *>u.buf + i * u.strides[0]
                     text = <const char *>r.buf + i * r.strides[0]
-                    a = self.add(<const uint8_t *>name, strnlen(name, u.itemsize),
-                                 <const uint8_t *>text, strnlen(text, r.itemsize))
+                    a = self.add(<const uint8_t *>name, trimmed(name, u.itemsize),
+                                 <const uint8_t *>text, trimmed(text, r.itemsize))
                     if a == NULL:
                         raise InvalidArgument(f"a batch holds at most {self.cap} attempts")
                     a.platform = <uint8_t>platform
@@ -206,16 +213,16 @@ def expect_texts(texts):
 
 
 def pack_address(address):
-    """16 bytes of an IP address: IPv4 mapped into IPv6, IPv6 to its /64. Errors: InvalidArgument."""
+    """16 bytes of an IP address in text, IPv4 mapped into IPv6. Errors: InvalidArgument."""
+    if not isinstance(address, str):
+        raise InvalidArgument(f"address is str, not {type(address).__name__}")
     try:
         ip = ipaddress.ip_address(address)
     except ValueError:
         raise InvalidArgument("address is not an IPv4 or IPv6 address") from None
     if ip.version == 4:
         return b"\0" * 10 + b"\xff\xff" + ip.packed
-    if ip.ipv4_mapped is not None:
-        return ip.packed
-    return ip.packed[:8] + b"\0" * 8
+    return ip.packed
 
 
 cdef class Verdict:

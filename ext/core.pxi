@@ -212,7 +212,7 @@ cdef class Core:
             size = 0
             for i in range(start, stop):
                 name = <const char *>n.buf + i * n.strides[0]
-                size += 1 + (strnlen(name, n.itemsize) + 31) // 32
+                size += 1 + (trimmed(name, n.itemsize) + 31) // 32
             if has_keys:
                 spec_units = <uint32_t>(len(spec) + key_len + 11 + 31) // 32
                 size += (stop - start) * (1 + spec_units)
@@ -235,7 +235,7 @@ cdef class Core:
                     slot = used
                     used += 1
                 name = <const char *>n.buf + i * n.strides[0]
-                size = strnlen(name, n.itemsize)
+                size = trimmed(name, n.itemsize)
                 memset(&r, 0, sizeof(r))
                 r.event = WW_EVENT_USER_ADD
                 r.place = <uint8_t>place[0]
@@ -292,7 +292,7 @@ cdef class Core:
                 raise MemoryError
             for i in range(count):
                 name = <const char *>n.buf + i * n.strides[0]
-                size = strnlen(name, n.itemsize)
+                size = trimmed(name, n.itemsize)
                 if not ww_name_legal(&self.p, <const uint8_t *>name, size):
                     return i, "illegal"
                 if not self.p.names_any:

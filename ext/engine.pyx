@@ -27,9 +27,6 @@ from watchword.errors import Error, InvalidArgument
 cdef extern from "stdio.h" nogil:
     int snprintf(char *to, size_t size, const char *form, ...)
 
-cdef extern from "string.h" nogil:
-    size_t strnlen(const char *text, size_t most)
-
 cdef extern from "unistd.h" nogil:
     int getpid()
 
@@ -103,7 +100,7 @@ NAME_BYTES_MAX = WW_NAME_BYTES_MAX
 ROW_MAGIC = WW_ROW_MAGIC
 
 
-# ---- plain pieces ---------------------------------------------------------------------------------
+# ---- plain pieces ----
 
 def hmac(str algorithm, bytes key, bytes text):
     """HMAC (RFC 2104) of text: raw bytes. algorithm: sha1, sha256 or sha512."""

@@ -3,7 +3,6 @@
 # The rule: any order, each at most once, names and fixed values in any case; whatever is not
 # understood is refused before anything is counted. A mistake is the reply that says so.
 
-from libc.string cimport memcmp
 
 cdef extern from "arpa/inet.h" nogil:
     int AF_INET, AF_INET6
@@ -53,7 +52,7 @@ cdef uint32_t option_named(const uint8_t *frame, ww_span s) noexcept nogil:
     return 0
 
 cdef bint address_read(const uint8_t *text, uint32_t n, uint8_t *address) noexcept nogil:
-    """IPv4 mapped into IPv6, IPv6 to its /64, as pack_address does."""
+    """IPv4 mapped into IPv6, as pack_address does."""
     cdef char line[ADDRESS_BYTES_MAX + 1]
     cdef uint8_t mapped[12]
     if n > ADDRESS_BYTES_MAX:
@@ -67,11 +66,7 @@ cdef bint address_read(const uint8_t *text, uint32_t n, uint8_t *address) noexce
     if inet_pton(AF_INET, line, address + 12) == 1:
         memcpy(address, mapped, 12)
         return True
-    if inet_pton(AF_INET6, line, address) != 1:
-        return False
-    if memcmp(address, mapped, 12) != 0:
-        memset(address + 8, 0, 8)
-    return True
+    return inet_pton(AF_INET6, line, address) == 1
 
 cdef const char *option_read(Options *o, uint32_t option, const uint8_t *frame,
                              ww_span s) noexcept nogil:

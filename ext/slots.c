@@ -262,9 +262,18 @@ ww_streak *ww_decoy_find(ww_tables *t, uint64_t hash, int create, uint32_t **dee
 
 /* ---- sources: failures of an address in the sixty minutes that end with this one ---- */
 
-static ww_source *source_set(const ww_tables *t, const uint8_t *address)
+/* Whoever has an IPv6 address has 2^64 of them: their network is what counts. */
+static void source_of(const uint8_t *address, uint8_t source[16])
 {
-    uint64_t hash = ww_name_hash(t, address, 16);
+    static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+    memcpy(source, address, 16);
+    if (memcmp(address, mapped, sizeof mapped) != 0)
+        memset(source + 8, 0, 8);
+}
+
+static ww_source *source_set(const ww_tables *t, const uint8_t source[16])
+{
+    uint64_t hash = ww_name_hash(t, source, 16);
     return &t->sources[(hash % (WW_SOURCES / WW_SOURCE_WAYS)) * WW_SOURCE_WAYS];
 }
 
@@ -288,19 +297,23 @@ int ww_source_busy(const ww_tables *t, const ww_policy *p, const uint8_t *addres
 {
     if (!p->source_failures)
         return 0;
-    const ww_source *set = source_set(t, address);
+    uint8_t source[16];
+    source_of(address, source);
+    const ww_source *set = source_set(t, source);
     for (int way = 0; way < WW_SOURCE_WAYS; way++)
-        if (set[way].used && !memcmp(set[way].address, address, 16))
+        if (set[way].used && !memcmp(set[way].address, source, 16))
             return source_total(&set[way], now_ms / 60000) >= p->source_failures;
     return 0;
 }
 
 void ww_source_charge(ww_tables *t, const uint8_t *address, int64_t now_ms)
 {
-    ww_source *set = source_set(t, address), *s = NULL, *oldest = set;
+    uint8_t source[16];
+    source_of(address, source);
+    ww_source *set = source_set(t, source), *s = NULL, *oldest = set;
     int64_t minute = now_ms / 60000;
     for (int way = 0; way < WW_SOURCE_WAYS; way++) {
-        if (set[way].used && !memcmp(set[way].address, address, 16))
+        if (set[way].used && !memcmp(set[way].address, source, 16))
             s = &set[way];
         if (oldest->used && (!set[way].used || set[way].minute < oldest->minute))
             oldest = &set[way];
@@ -308,7 +321,7 @@ void ww_source_charge(ww_tables *t, const uint8_t *address, int64_t now_ms)
     if (!s) {
         s = oldest;
         memset(s, 0, sizeof *s);
-        memcpy(s->address, address, 16);
+        memcpy(s->address, source, 16);
         s->minute = minute;
     }
     for (; s->minute < minute; s->minute++) {
@@ -319,8 +332,8 @@ void ww_source_charge(ww_tables *t, const uint8_t *address, int64_t now_ms)
         }
         s->bucket[bucket_of(s->minute + 1)] = 0;
     }
-    uint16_t *bucket = &s->bucket[bucket_of(s->minute)];
-    if (*bucket < UINT16_MAX)
+    uint32_t *bucket = &s->bucket[bucket_of(s->minute)];
+    if (*bucket < UINT32_MAX)
         ++*bucket;
     s->used = 1;
 }

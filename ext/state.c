@@ -215,7 +215,8 @@ uint32_t ww_decide(const ww_tables *t, const ww_policy *p, ww_attempt *a, const 
         lead = 0;
     else if (right && !charge)
         lead = reported;
-    if (reported != UINT32_MAX) {
+    /* Where it was right in itself it may be told which device; a lock tells nothing. */
+    if (reported != UINT32_MAX && (r.verdict == WW_ACCEPTED || r.verdict == WW_NOT_PERMITTED)) {
         const ww_device *d = in->tries[reported].device;
         a->kind = d->kind;
         a->device = d->number;

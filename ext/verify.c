@@ -18,7 +18,7 @@ typedef struct {
     uint8_t owner[TRIES_MAX];                   /* whose response a try is held against */
     const ww_device *source[TRIES_MAX];         /* midstates: the device's own, or a decoy's */
     uint8_t inactive[WW_GROUP_ATTEMPTS_MAX];
-    /* The response as a number, and its length where it is digits alone, else 0; then the second. */
+    /* The response as a number, and its length if it is digits alone, else 0; then the second. */
     uint32_t value[2][WW_GROUP_ATTEMPTS_MAX], digits[2][WW_GROUP_ATTEMPTS_MAX];
     /* lanes of one hash */
     const void *mids[WW_LANES_CHUNK];

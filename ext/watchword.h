@@ -39,7 +39,7 @@ enum {
     WW_GROUP_ATTEMPTS_MAX = 64,         /* attempts laid into lanes together                      */
     WW_LANES_CHUNK = 512,               /* lanes handed to the kernel at once                     */
     WW_LOCKOUT_FAILURES_MAX = 100,
-    WW_RING_INLINE = 11,                /* deltas kept in a user's own line: lockout_failures <= 12 */
+    WW_RING_INLINE = 11,                /* gaps in a user's own line: lockout_failures <= 12 */
     WW_RING_DEEP = 88,                  /* further deltas when the policy asks for more           */
     WW_DECOYS = 65536,                  /* streaks of names that do not exist                     */
     WW_DECOY_WAYS = 8,
@@ -49,7 +49,7 @@ enum {
     WW_GATEWAYS_PER_ROW_MAX = 255,
     WW_PAGE_USERS = 1024,               /* users in one stored page                               */
     WW_RECORD_BYTES = 32,
-    WW_RECORD_UNITS_PER_ATTEMPT_MAX = 18 /* one record, one tail, an ALSO for every further device */
+    WW_RECORD_UNITS_PER_ATTEMPT_MAX = 18 /* a record, a tail, an ALSO for every further device    */
 };
 
 /* ---- codes ---- */
@@ -212,11 +212,11 @@ typedef struct {
 
 typedef struct { uint64_t hash; ww_streak streak; uint32_t gap_deep[WW_RING_DEEP]; } ww_decoy;
 typedef struct {
-    uint8_t address[16];         /* IPv6, or IPv4 mapped; /64 for IPv6                           */
+    uint8_t address[16];         /* IPv4 mapped into IPv6; of IPv6 the first 64 bits             */
     int64_t minute;              /* of the newest bucket                                         */
     uint32_t used;
-    uint16_t bucket[WW_SOURCE_MINUTES];
-    uint8_t pad[4];
+    uint32_t bucket[WW_SOURCE_MINUTES];
+    uint32_t pad;
 } ww_source;
 
 /* All memory is the caller's. Capacities are counts of elements; the door grows tables between
@@ -317,10 +317,10 @@ uint32_t ww_reduce(uint32_t truncated, uint32_t digits);        /* modulo 10^dig
 uint64_t ww_name_hash(const ww_tables *t, const uint8_t *name, size_t len);
 int ww_name_legal(const ww_policy *p, const uint8_t *name, size_t len);
 uint32_t ww_slot_find(const ww_tables *t, uint64_t hash, const uint8_t *name, size_t len);
-uint32_t ww_slot_next(const ww_tables *t);              /* the slot the next user gets             */
-void ww_slot_index(ww_tables *t, uint32_t slot);        /* the index has room                      */
+uint32_t ww_slot_next(const ww_tables *t);              /* the slot the next user gets */
+void ww_slot_index(ww_tables *t, uint32_t slot);        /* the index has room */
 void ww_slot_unindex(ww_tables *t, uint32_t slot);
-void ww_slots_rebuild(ww_tables *t);                    /* free chain and count, after a replay    */
+void ww_slots_rebuild(ww_tables *t);                    /* free chain and count, after a replay */
 void ww_index_move(const uint64_t *from, uint32_t from_mask, uint64_t *to, uint32_t to_mask);
 ww_streak *ww_decoy_find(ww_tables *t, uint64_t hash, int create, uint32_t **deep);
 int ww_source_busy(const ww_tables *t, const ww_policy *p, const uint8_t *address, int64_t now_ms);
@@ -329,14 +329,14 @@ const uint8_t *ww_user_name(const ww_tables *t, const ww_user *u, size_t *len);
 /* Bytes the arena spends on two texts; references count units of eight, 0 is none. */
 #define WW_COLD_BYTES(a_len, b_len) (((size_t)(a_len) + (size_t)(b_len) + 2 + 7) & ~(size_t)7)
 uint32_t ww_cold_add(ww_tables *t, const uint8_t *a, size_t a_len, const uint8_t *b, size_t b_len);
-const uint8_t *ww_cold_first(const ww_tables *t, uint32_t ref, size_t *len);  /* key, or name      */
-const uint8_t *ww_cold_second(const ww_tables *t, uint32_t ref, size_t *len); /* serial            */
+const uint8_t *ww_cold_first(const ww_tables *t, uint32_t ref, size_t *len);  /* key, or name */
+const uint8_t *ww_cold_second(const ww_tables *t, uint32_t ref, size_t *len); /* serial */
 ww_device *ww_device_first(const ww_tables *t, ww_user *u);
 ww_device *ww_device_next(const ww_tables *t, ww_user *u, ww_device *d);
 ww_device *ww_device_find(const ww_tables *t, ww_user *u, uint32_t number);
 const void *ww_device_mid(const ww_device *d);
-int64_t ww_device_t0(const ww_device *d);                   /* seconds                               */
-int64_t ww_step_now(const ww_device *d, int64_t now_ms);   /* floor((now - t0) / period)            */
+int64_t ww_device_t0(const ww_device *d);                   /* seconds */
+int64_t ww_step_now(const ww_device *d, int64_t now_ms);   /* floor((now - t0) / period) */
 
 /* ---- verify.c: attempts -> lanes -> masks; one whole turn ---- */
 
@@ -376,8 +376,8 @@ uint32_t ww_decide(const ww_tables *t, const ww_policy *p, ww_attempt *a, const 
  * user, one wide device, and cold bytes for names, keys and serials: the door sees to room. */
 int ww_apply(ww_tables *t, const ww_record *r, int64_t now_ms, ww_streak *streak, uint32_t *deep);
 int ww_spec_legal(const ww_spec *s);
-int ww_spec_read(const ww_record *r, ww_spec *s);          /* -1: not a legal enrolment             */
-/* A device's line, midstates and cold texts from its enrolment; number and state are the caller's. */
+int ww_spec_read(const ww_record *r, ww_spec *s);          /* -1: not a legal enrolment */
+/* A device's line, midstates and cold texts as enrolled; number and state are the caller's. */
 ww_device *ww_device_place(ww_tables *t, ww_user *u, const ww_spec *spec);
 
 /* ---- rows: a journal row before sealing and after opening (pages.c) ---- */

@@ -274,7 +274,7 @@ class Both:
         if own.event in ATTEMPTS:
             if lock_ms != own.lock_ms or bool(tail) != (own.tail is not None):
                 return False
-            if own.tail and source_bytes(str(own.tail)) != tail[:16]:
+            if own.tail and address_bytes(str(own.tail)) != tail[:16]:
                 return False
         if verdict == watchword.Code.BAD_CHARACTER:
             return True     # a name too long to copy has no hash of its own
@@ -293,12 +293,10 @@ def encoded(texts: list[str]) -> Any:
     return np.array([text.encode() for text in texts], dtype="S")
 
 
-def source_bytes(address: str) -> bytes:
-    """An address as a record holds it: IPv4 mapped into IPv6, IPv6 to its /64."""
+def address_bytes(address: str) -> bytes:
+    """An address as a record holds it: 16 bytes, IPv4 mapped into IPv6."""
     ip = ipaddress.ip_address(address)
-    if ip.version == 4:
-        return bytes(10) + b"\xff\xff" + ip.packed
-    return ip.packed[:8] + bytes(8)
+    return bytes(10) + b"\xff\xff" + ip.packed if ip.version == 4 else ip.packed
 
 
 def answer_of(verdict: Any) -> tuple[Any, ...]:

@@ -65,6 +65,7 @@ MISUSE = [
     (lambda e: e.verify("alice", "1", platform="phone"), InvalidArgument, "platform"),
     (lambda e: e.verify("alice", "1", realm="demo"), InvalidArgument, "realm"),
     (lambda e: e.verify("alice", "1", address="nowhere"), InvalidArgument, "address"),
+    (lambda e: e.verify("alice", "1", address=5), InvalidArgument, "address"),
     (lambda e: e.verify("alice", "1", gateway=""), InvalidArgument, "gateway"),
     (lambda e: e.verify(7, "1"), InvalidArgument, "str or bytes"),
     (lambda e: e.verify("alice", None), InvalidArgument, "str or bytes"),
@@ -143,3 +144,17 @@ def test_any_names_are_utf8_without_control_characters():
         bad = ("", "a\n", "a\x7f", "a\u0085", "ë" * 65, b"\xc0\xaf", b"\xed\xa0\x80", b"\xff")
         for name in bad:
             assert engine.verify(name, "1").code == Code.BAD_CHARACTER
+
+
+def test_a_zero_inside_a_column_entry_is_part_of_it(engine):
+    users = np.array([b"alice\0x", b"alice", b"alice"], "S")
+    typed = np.array([step_code().encode(), step_code().encode() + b"\0x", step_code().encode()])
+    codes = [Code(c) for c in engine.verify_many(users, typed)]
+    assert codes == [Code.BAD_CHARACTER, Code.REJECTED, Code.ACCEPTED]
+
+
+def test_a_lock_says_nothing_of_the_device_that_would_have_matched(engine):
+    engine.verify_many(["alice"] * 10, ["000000"] * 10)
+    locked = engine.verify("alice", step_code())
+    assert locked.code == Code.LOCKED
+    assert (locked.device, locked.kind, locked.offset) == (None, "none", 0)

@@ -48,7 +48,7 @@ def root() -> None:
         key rotate              encrypt the store under a new key
         clock accept            believe the clock again after it has jumped
 
-    --store PATH     the store's directory; else $WATCHWORD_STORE, else ./watchword-store
+    --store PATH     the store's directory; else $WATCHWORD_STORE, or ./watchword-store
     --config FILE    the daemon's settings: they name the store, its key and its policy
     --version        which one this is
     --help           after any verb: what it takes

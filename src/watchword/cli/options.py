@@ -42,7 +42,8 @@ def shared_options(command: Command) -> Command:
 def settings() -> Config:
     """The settings meant: --config's file or the defaults, with the store that was named.
 
-    The store is --store's, else the file's, else WATCHWORD_STORE's, else ./watchword-store.
+    The store is --store's, else the file's; where no file is named WATCHWORD_STORE's, else
+    ./watchword-store.
     """
     chosen = click.get_current_context().find_root().ensure_object(Chosen)
     config = Config.load(chosen.config) if chosen.config else Config()
