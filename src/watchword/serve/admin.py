@@ -103,6 +103,8 @@ class Admin(Commands):
             reply = Refusal("ERR an argument is not UTF-8")
         except MisuseError as misuse:
             reply = Refusal(str(misuse))
+        except InvalidArgument as error:
+            reply = Refusal(f"INVALID {error.args[0]}")
         except NotFound as error:
             reply = Refusal(f"NOTFOUND {error.args[0]}")
         except Exists as error:

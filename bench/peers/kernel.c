@@ -1,0 +1,147 @@
+/* The kernel without the engine: the core's own rows, called in loops that nothing else slows down.
+ *
+ * Three loops: lanes whose midstates stay in the first cache; a table of many users read at random
+ * with the kernel alone; and the same with all that matching a code takes, by the core's public
+ * functions. The second is the ceiling of the third, and both are of the engine's turn.
+ */
+#include "watchword.h"
+
+#include <string.h>
+#include <sys/mman.h>
+
+enum { GROUP = 64, STEPS = 3, KEY_BYTES = 20, STEP_S = 30 };
+
+static const ww_kernel *row_named(const char *name)
+{
+    const ww_kernel *rows;
+    for (size_t n = ww_kernels(&rows), i = 0; i < n; i++)
+        if (!strcmp(rows[i].name, name))
+            return &rows[i];
+    return NULL;
+}
+
+/* ---- lanes ---- */
+
+int lanes_run(const char *name, int hash, const void *const *mids, const uint64_t *moving,
+              uint32_t *out, size_t n, size_t repeat)
+{
+    const ww_kernel *k = row_named(name);
+    if (!k)
+        return -1;
+    for (; repeat; repeat--)
+        k->hotp[hash](mids, moving, out, n);
+    return 0;
+}
+
+void mids_of(int hash, const uint8_t *keys, size_t key_len, size_t n, uint8_t *mids)
+{
+    for (size_t i = 0; i < n; i++)
+        ww_hmac_mid((ww_hash)hash, keys + key_len * i, key_len, mids + ww_mid_bytes((ww_hash)hash) * i);
+}
+
+/* ---- a table ---- */
+
+/* splitmix64: a user's key is three words of it, so that any reader has the key of any user. */
+static uint64_t word_of(uint64_t seed, uint64_t n)
+{
+    uint64_t z = seed + (n + 1) * 0x9e3779b97f4a7c15u;
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    return z ^ (z >> 31);
+}
+
+void table_key(uint64_t seed, uint64_t user, uint8_t key[KEY_BYTES])
+{
+    uint64_t words[3];
+    for (uint64_t i = 0; i < 3; i++)
+        words[i] = word_of(seed, 3 * user + i);
+    memcpy(key, words, KEY_BYTES);
+}
+
+/* Users as the engine lays them out, each with a TOTP device, in huge pages where the system gives
+ * them. The memory goes with the process. NULL: there is not enough. */
+ww_user *table_make(uint64_t seed, size_t users)
+{
+    const size_t huge = (size_t)2 << 20;
+    size_t bytes = users * sizeof(ww_user) + huge;
+    uint8_t *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (at == MAP_FAILED)
+        return NULL;
+    at += huge - (uintptr_t)at % huge;
+    madvise(at, users * sizeof(ww_user), MADV_HUGEPAGE);
+    ww_user *table = (ww_user *)(void *)at;
+    for (size_t i = 0; i < users; i++) {
+        ww_device *d = &table[i].device;
+        uint8_t key[KEY_BYTES];
+        table_key(seed, i, key);
+        *d = (ww_device){.kind = WW_KIND_TOTP, .state = WW_ACTIVE, .hash = WW_SHA1, .digits = 6,
+                         .period_s = STEP_S, .window = 0x11, .number = 1};
+        ww_hmac_mid(WW_SHA1, key, sizeof key, d->u.sha1);
+    }
+    return table;
+}
+
+/* Where the midstates of attempts stand: STEPS lanes each, for a peer that takes pointers. */
+void table_mids(const ww_user *table, const uint32_t *users, size_t n, const void **mids)
+{
+    for (size_t i = 0; i < STEPS * n; i++)
+        mids[i] = table[users[i / STEPS]].device.u.sha1;
+}
+
+/* The ceiling: three lanes an attempt, and nothing is done with them but to add them up. */
+uint64_t table_bare(const char *name, const ww_user *table, const uint32_t *users, size_t n,
+                    int64_t now_s)
+{
+    const ww_kernel *k = row_named(name);
+    const void *mids[GROUP * STEPS];
+    uint64_t moving[GROUP * STEPS], sum = 0;
+    uint32_t out[GROUP * STEPS];
+    for (size_t lane = 0; lane < GROUP * STEPS; lane++)
+        moving[lane] = (uint64_t)(now_s / STEP_S) - 1 + lane % STEPS;
+    for (size_t from = 0; from < n; from += GROUP) {
+        size_t count = n - from < GROUP ? n - from : GROUP;
+        for (size_t i = 0; i < count; i++) {
+            const ww_device *d = &table[users[from + i]].device;
+            for (size_t j = 0; j < STEPS; j++)
+                mids[STEPS * i + j] = d->u.sha1;
+            if (from + GROUP + i < n)
+                __builtin_prefetch(&table[users[from + GROUP + i]].device);
+        }
+        k->hotp[WW_SHA1](mids, moving, out, STEPS * count);
+        for (size_t lane = 0; lane < STEPS * count; lane++)
+            sum += out[lane];
+    }
+    return sum;
+}
+
+/* Matching alone: windows from the device's figures, lanes, codes, and which positions match. */
+void table_match(const char *name, const ww_user *table, const uint32_t *users,
+                 const uint32_t *codes, size_t n, int64_t now_s, uint8_t *masks)
+{
+    const ww_kernel *k = row_named(name);
+    const void *mids[GROUP * STEPS];
+    uint64_t moving[GROUP * STEPS];
+    uint32_t out[GROUP * STEPS];
+    for (size_t from = 0; from < n; from += GROUP) {
+        size_t count = n - from < GROUP ? n - from : GROUP, lanes = 0;
+        for (size_t i = 0; i < count; i++) {
+            const ww_device *d = &table[users[from + i]].device;
+            int64_t base = ww_step_now(d, now_s * 1000) - (d->window >> 4) + d->drift;
+            const void *mid = ww_device_mid(d);
+            for (int64_t j = 0; j <= (d->window >> 4) + (d->window & 15); j++, lanes++) {
+                mids[lanes] = mid;
+                moving[lanes] = (uint64_t)(base + j);
+            }
+            if (from + GROUP + i < n)
+                __builtin_prefetch(&table[users[from + GROUP + i]].device);
+        }
+        k->hotp[WW_SHA1](mids, moving, out, lanes);
+        lanes = 0;
+        for (size_t i = 0; i < count; i++) {
+            uint32_t mask = 0, digits = table[users[from + i]].device.digits;
+            for (uint32_t j = 0; j < STEPS; j++)
+                mask |= (uint32_t)(ww_reduce(out[lanes++], digits) == codes[from + i]) << j;
+            masks[from + i] = (uint8_t)mask;
+        }
+    }
+}
