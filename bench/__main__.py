@@ -1,10 +1,9 @@
-"""`python -m bench engine [options]`: which benchmark to run."""
+"""`python -m bench engine | kernel | scale | report [options]`: which benchmark to run."""
 
+import importlib
 import sys
 
-from bench import engine
-
-BENCHES = {"engine": engine.main}
+BENCHES = ("engine", "kernel", "scale", "report")
 
 
 def main() -> int:
@@ -12,7 +11,8 @@ def main() -> int:
     if name not in BENCHES:
         print(f"usage: python -m bench {' | '.join(BENCHES)} [--help]", file=sys.stderr)
         return 2
-    return BENCHES[name](rest)
+    verb = importlib.import_module(f"bench.{name}")  # a benchmark needs only what it imports
+    return int(verb.main(rest))
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ one core; every lane is compared with hashlib. Seconds are this thread's CPU tim
 import argparse
 import ctypes
 import hmac
+import itertools
 import os
 import sys
 import time
@@ -18,10 +19,10 @@ from typing import Any
 
 import numpy as np
 
-from bench import children
-from bench.native import Missing, load_with_core
+from bench import children, tables
+from bench.native import MissingError, load_with_core
 from bench.peers import intel, openssl
-from bench.rows import Row, host, save
+from bench.rows import host, save
 from watchword import _engine
 
 HASHES = ("sha1", "sha256", "sha512")
@@ -91,22 +92,21 @@ class Ours:
 
 def run_lanes(peer_name: str, peer: Any, options: argparse.Namespace) -> None:
     """The child's part: every hash, way and number of lanes; a row each round."""
-    rng = np.random.default_rng(SEED)
-    for number, algorithm in enumerate(HASHES):
-        for way in peer.ways(number):
-            for count in LANES:
-                keys = rng.integers(0, 256, (count, 20), np.uint8)
-                moving = rng.integers(0, 2**40, count, np.uint64)
-                loop, answers, _alive = peer.lanes(number, way, keys, moving)
-                for turn in range(options.rounds + 1):
-                    repeat, wall, cpu = timed(loop, options.seconds)
-                    if turn == 0 and answers() != expected(algorithm, keys, moving):
-                        raise SystemExit(f"{peer.describe(way)}: {algorithm} is not hashlib's")
-                    children.tell({
-                        "what": "lanes", "peer": peer_name, "does": peer.describe(way),
-                        "hash": algorithm, "kernel": way, "lanes": count, "round": turn,
-                        "hmacs": repeat * count, "wall_s": wall, "cpu_s": cpu,
-                    })  # fmt: skip
+    ways = [(number, way) for number in range(len(HASHES)) for way in peer.ways(number)]
+    for turn in children.rounds(options.rounds):
+        rng = np.random.default_rng([SEED, turn])
+        for (number, way), count in itertools.product(ways, LANES):
+            keys = rng.integers(0, 256, (count, 20), np.uint8)
+            moving = rng.integers(0, 2**40, count, np.uint64)
+            loop, answers, _alive = peer.lanes(number, way, keys, moving)
+            repeat, wall, cpu = timed(loop, options.seconds)
+            if answers() != expected(HASHES[number], keys, moving):
+                raise SystemExit(f"{peer.describe(way)}: {HASHES[number]} is not hashlib's")
+            children.tell({
+                "what": "lanes", "peer": peer_name, "does": peer.describe(way),
+                "hash": HASHES[number], "kernel": way, "lanes": count, "round": turn,
+                "hmacs": repeat * count, "wall_s": wall, "cpu_s": cpu,
+            })  # fmt: skip
 
 
 # ---- the table ----
@@ -178,37 +178,45 @@ def prove(table: Table, row: str, rng: np.random.Generator) -> None:
 def run_table(options: argparse.Namespace) -> None:
     """The child's part: bare and matching loops by row, and Intel's library, over one table."""
     table = Table(options.users)
-    rng = np.random.default_rng(SEED)
+    bursts = None
     try:
         bursts = intel.Bursts()
-    except Missing as missing:
-        bursts = None
+    except MissingError as missing:
         print(f"  {missing}", file=sys.stderr)
-    for row in children.rows_here(options.kernels):
-        prove(table, row, rng)
-        for turn in range(options.rounds + 1):
+    for turn in children.rounds(options.rounds):
+        rng = np.random.default_rng([SEED, turn])
+        for row in children.rows_here(options.kernels):
+            if turn == 0:
+                prove(table, row, rng)
             users = rng.integers(0, table.users, options.attempts, np.uint32)
             codes = rng.integers(0, 1_000_000, options.attempts, np.uint32)
-            for loop in ("bare", "match"):
-                wall, cpu = time.perf_counter(), time.thread_time()
-                if loop == "bare":
-                    table.bare(row, users, NOW_S)
-                else:
-                    table.match(row, users, codes, NOW_S)
-                tell_table(table, "watchword", loop, row, turn, len(users), wall, cpu)
-    for turn in range(options.rounds + 1 if bursts else 0):
-        users = rng.integers(0, table.users, options.attempts, np.uint32)
-        at = table.mids(users)
-        moving = np.tile(np.arange(3, dtype=np.uint64) + NOW_S // STEP_S - 1, len(users))
-        macs = np.zeros((len(at), 64), np.uint8)
-        wall, cpu = time.perf_counter(), time.thread_time()
-        bursts.run(0, at, moving, macs, 1)
-        tell_table(table, "intel", "bare", bursts.path, turn, len(users), wall, cpu)
-        some = rng.integers(0, len(users), 100)
-        lanes = (3 * some[:, None] + np.arange(3)).ravel()
-        got = [truncated(mac.tobytes()) for mac in macs[lanes, :20]]
-        if got != table.windows(users[some], NOW_S).ravel().tolist():
-            raise SystemExit("Intel's library over the table: truncations are not hashlib's")
+            wall, cpu = time.perf_counter(), time.thread_time()
+            table.bare(row, users, NOW_S)
+            tell_table(table, "watchword", "bare", row, turn, len(users), wall, cpu)
+            users = rng.integers(0, table.users, options.attempts, np.uint32)
+            wall, cpu = time.perf_counter(), time.thread_time()
+            table.match(row, users, codes, NOW_S)
+            tell_table(table, "watchword", "match", row, turn, len(users), wall, cpu)
+        if bursts:
+            run_bursts(table, bursts, options.attempts, rng, turn)
+
+
+def run_bursts(
+    table: Table, bursts: intel.Bursts, attempts: int, rng: np.random.Generator, turn: int
+) -> None:
+    """The same lanes through Intel's library, a hundred logins of them compared."""
+    users = rng.integers(0, table.users, attempts, np.uint32)
+    at = table.mids(users)
+    moving = np.tile(np.arange(3, dtype=np.uint64) + NOW_S // STEP_S - 1, len(users))
+    macs = np.zeros((len(at), 64), np.uint8)
+    wall, cpu = time.perf_counter(), time.thread_time()
+    bursts.run(0, at, moving, macs, 1)
+    tell_table(table, "intel", "bare", bursts.path, turn, len(users), wall, cpu)
+    some = rng.integers(0, len(users), 100)
+    lanes = (3 * some[:, None] + np.arange(3)).ravel()
+    given = [truncated(mac.tobytes()) for mac in macs[lanes, :20]]
+    if given != table.windows(users[some], NOW_S).ravel().tolist():
+        raise SystemExit("Intel's library over the table: truncations are not hashlib's")
 
 
 def tell_table(
@@ -244,7 +252,7 @@ def child(options: argparse.Namespace) -> None:
     }  # fmt: skip
     try:
         peer = peers[name]()
-    except Missing as missing:
+    except MissingError as missing:
         print(f"  {missing}", file=sys.stderr)
         return None
     return run_lanes(name, peer, options)
@@ -252,8 +260,6 @@ def child(options: argparse.Namespace) -> None:
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench kernel", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="tiny sizes: does it run at all")
-    parser.add_argument("--rounds", type=int, default=5, help="rounds each, after one to warm up")
     parser.add_argument("--seconds", type=float, default=0.02, help="CPU time of one lanes round")
     parser.add_argument("--users", type=float, default=1e7, help="users in the table")
     parser.add_argument("--attempts", type=int, default=2**20, help="of one round on the table")
@@ -266,14 +272,11 @@ def main(arguments: list[str]) -> int:
     if options.only:
         child(options)
         return 0
+    load_with_core("kernel")  # compiled before a single core is all there is
     children.pin(options.cpu)
-    run_host = host(seed=SEED, quick=options.quick, cpu_used=sorted(os.sched_getaffinity(0)))
+    run_host = host(seed=SEED, quick=options.quick, cpu_used=max(os.sched_getaffinity(0)))
     print(children.banner(run_host))
-    rows: list[Row] = []
-    for name, environment in CHILDREN.items():
-        rows += children.run("kernel", name, arguments, environment)
-    from bench import tables  # after the run: tables know how to read what was kept
-
+    rows = children.take_turns("kernel", CHILDREN, arguments, options.rounds)
     print(tables.kernel_tables(rows))
     if options.save:
         print(f"\nraw rows: {save('kernel', run_host, rows, options.results)}")

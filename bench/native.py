@@ -11,6 +11,8 @@ import hashlib
 import os
 import shlex
 import subprocess
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -21,7 +23,7 @@ CC = shlex.split(os.environ.get("CC", "cc"))
 FLAGS = "-std=c11 -O3 -DNDEBUG -fno-strict-aliasing -fPIC -Wall -Wextra".split()
 
 
-class Missing(Exception):
+class MissingError(Exception):
     """A peer's library is not installed; the text says which Debian package brings it."""
 
 
@@ -29,10 +31,10 @@ class Missing(Exception):
 def load(name: str, header: str = "", package: str = "", *, links: str = "") -> ctypes.CDLL:
     """bench/peers/<name>.c as a library. header: what must be installed, from package.
 
-    Errors: Missing; SystemExit with the compiler's words.
+    Errors: MissingError; SystemExit with the compiler's words.
     """
     if header and not _has(header):
-        raise Missing(f"{name}: not installed (Debian package {package})")
+        raise MissingError(f"{name}: not installed (Debian package {package})")
     return ctypes.CDLL(str(_built(name, [PEERS / f"{name}.c"], links.split())))
 
 
@@ -58,11 +60,18 @@ def _built(name: str, sources: list[Path], links: list[str]) -> Path:
     if out.exists():
         return out
     BUILT.mkdir(parents=True, exist_ok=True)
-    fresh = out.with_suffix(f".{os.getpid()}")
-    command = [*CC, *FLAGS, "-shared", f"-I{ROOT / 'ext'}", "-o", str(fresh)]
-    command += [*map(str, sources), *links]
+    with tempfile.TemporaryDirectory(dir=BUILT) as folder:
+        objects = [f"{folder}/{path.stem}.o" for path in sources]
+        compile_one = [*CC, *FLAGS, f"-I{ROOT / 'ext'}", "-c"]
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            list(pool.map(lambda source, made: _run([*compile_one, str(source), "-o", made]),
+                          sources, objects))  # fmt: skip
+        _run([*CC, "-shared", *objects, *links, "-o", f"{folder}/made.so"])
+        Path(folder, "made.so").replace(out)
+    return out
+
+
+def _run(command: list[str]) -> None:
     done = subprocess.run(command, text=True, capture_output=True)
     if done.returncode:
         raise SystemExit(f"{shlex.join(command)}\n{done.stderr}")
-    fresh.replace(out)
-    return out

@@ -71,16 +71,33 @@ static int utf8_plain(const uint8_t *s, size_t len)
     return 1;
 }
 
+/* Of eight bytes those that are neither ASCII letter nor digit: the top bit of each. Sums of seven
+ * bits cannot carry into the next byte. */
+static inline uint64_t odd_bytes(uint64_t word)
+{
+    const uint64_t ones = 0x0101010101010101u, top = 0x80 * ones;
+    uint64_t low = word & ~top, lower = low | 0x20 * ones;
+    uint64_t digit = (low + (0x80 - '0') * ones) & ~(low + (0x7f - '9') * ones);
+    uint64_t letter = (lower + (0x80 - 'a') * ones) & ~(lower + (0x7f - 'z') * ones);
+    return (word | ~(digit | letter)) & top;
+}
+
 int ww_name_legal(const ww_policy *p, const uint8_t *name, size_t len)
 {
     if (p->names_any)
         return len >= 1 && len <= WW_NAME_BYTES_MAX && utf8_plain(name, len);
     if (len < 1 || len > WW_NAME_CHARS_MAX)
         return 0;
-    uint32_t bad = 0;
-    for (size_t i = 0; i < len; i++) {
-        uint32_t c = name[i], letter = (c | 32u) - 'a', digit = c - '0';
-        bad |= (uint32_t)(letter > 25u) & (uint32_t)(digit > 9u);
+    uint64_t bad = 0, word;
+    size_t at = 0;
+    for (; at + 8 <= len; at += 8) {
+        memcpy(&word, name + at, 8);
+        bad |= odd_bytes(word);
+    }
+    if (at < len) { /* the rest, filled up with a letter */
+        word = 0x6161616161616161u;
+        memcpy(&word, name + at, len - at);
+        bad |= odd_bytes(word);
     }
     return !bad;
 }
@@ -110,6 +127,18 @@ uint32_t ww_slot_find(const ww_tables *t, uint64_t hash, const uint8_t *name, si
         size_t found_len;
         const uint8_t *found = ww_user_name(t, &t->users[entry_slot(entry)], &found_len);
         if (found_len == len && !memcmp(found, name, len)) /* names are not secret */
+            return entry_slot(entry);
+    }
+}
+
+uint32_t ww_slot_likely(const ww_tables *t, uint64_t hash)
+{
+    uint32_t tag = (uint32_t)(hash >> 32);
+    for (uint32_t at = tag & t->index_mask;; at = (at + 1) & t->index_mask) {
+        uint64_t entry = t->index[at];
+        if (!entry)
+            return WW_SLOT_NONE;
+        if (entry_tag(entry) == tag)
             return entry_slot(entry);
     }
 }

@@ -197,30 +197,25 @@ static void match_group(const ww_kernel *k, const ww_batch *b, uint32_t group, s
 /* ---- the turn ---- */
 
 /* A random user is three cold lines behind a cold index entry: a chain of misses that one attempt
- * would wait for and a batch need not. Two groups ahead names are hashed and their index entries
- * asked for; one group ahead those entries say which users' lines to ask for. A wrong guess (an
- * entry further along its chain) costs that attempt its prefetch and nothing else. */
-enum { AHEAD_USERS = WW_GROUP_ATTEMPTS_MAX, AHEAD_NAMES = 2 * WW_GROUP_ATTEMPTS_MAX };
-
-typedef struct { uint32_t named, asked; } ahead;
-
-static void ask_ahead(const ww_tables *t, ww_batch *b, uint32_t from, ahead *h)
+ * would wait for and a batch need not. A group ahead names are hashed and their index entries asked
+ * for; then the group's users, all in one burst: spread over the laying of the windows, or a group
+ * ahead, the same requests took longer (measured at 4 million users: 4.2 M/s, 3.2 and 3.8). */
+static void ask_ahead(const ww_tables *t, ww_batch *b, uint32_t from, uint32_t *named)
 {
     uint32_t end = from + WW_GROUP_ATTEMPTS_MAX;
-    for (; h->named < b->count && h->named < end + AHEAD_NAMES; h->named++) {
-        ww_attempt *a = &b->attempts[h->named];
+    for (; *named < b->count && *named < end + WW_GROUP_ATTEMPTS_MAX; ++*named) {
+        ww_attempt *a = &b->attempts[*named];
         a->name_hash = ww_name_hash(t, b->bytes + a->name_at, a->name_len);
         __builtin_prefetch(&t->index[(uint32_t)(a->name_hash >> 32) & t->index_mask]);
     }
-    for (; h->asked < b->count && h->asked < end + AHEAD_USERS; h->asked++) {
-        uint32_t tag = (uint32_t)(b->attempts[h->asked].name_hash >> 32);
-        uint64_t entry = t->index[tag & t->index_mask];
-        if (!entry)
+    for (uint32_t i = from; i < b->count && i < end; i++) {
+        uint32_t slot = ww_slot_likely(t, b->attempts[i].name_hash);
+        if (slot == WW_SLOT_NONE)
             continue;
-        const uint8_t *user = (const uint8_t *)&t->users[(uint32_t)entry - 1];
-        __builtin_prefetch(user, 1);
-        __builtin_prefetch(user + 64, 1);
-        __builtin_prefetch(user + 128, 1);
+        const uint8_t *user = (const uint8_t *)&t->users[slot];
+        __builtin_prefetch(user);
+        __builtin_prefetch(user + 64);
+        __builtin_prefetch(user + 128);
     }
 }
 
@@ -237,7 +232,8 @@ static uint32_t lay_group(ww_tables *t, const ww_policy *p, ww_batch *b, uint32_
             break;
         a->place_in = (uint8_t)(a->platform | a->realm << 2);
         a->slot = WW_SLOT_NONE;
-        if (!a->bad_name && ww_name_legal(p, name, a->name_len))
+        a->bad_name |= !ww_name_legal(p, name, a->name_len);
+        if (!a->bad_name)
             a->slot = ww_slot_find(t, a->name_hash, name, a->name_len);
         if (a->slot != WW_SLOT_NONE) {
             uint32_t *mark = &t->users[a->slot].mark;
@@ -259,19 +255,18 @@ static void decide_and_apply(ww_tables *t, const ww_policy *p, ww_batch *b, uint
 {
     ww_attempt *a = &b->attempts[at];
     ww_user *u = a->slot != WW_SLOT_NONE ? &t->users[a->slot] : NULL;
-    int legal = !a->bad_name && ww_name_legal(p, b->bytes + a->name_at, a->name_len);
     uint32_t *deep = NULL;
     ww_streak *streak = NULL;
     if (u) {
         streak = &u->streak;
         deep = t->deep ? t->deep[a->slot] : NULL;
-    } else if (legal) {
+    } else if (!a->bad_name) {
         streak = ww_decoy_find(t, a->name_hash, 0, &deep);
     }
     ww_event_in in = {
         .user = u, .streak = streak, .deep = deep,
         .tries = s->tries + s->first[i], .tries_count = s->first[i + 1u] - s->first[i],
-        .legal = (uint8_t)legal, .inactive = s->inactive[i],
+        .legal = !a->bad_name, .inactive = s->inactive[i],
         .source_busy = (uint8_t)(a->has_address && ww_source_busy(t, p, a->address, now_ms)),
     };
     ww_record *out = b->records + b->units;
@@ -289,10 +284,10 @@ void ww_turn(ww_tables *t, const ww_policy *p, ww_batch *b, int64_t now_ms)
 {
     const ww_kernel *k = ww_kernel_in_use();
     scratch s;
-    ahead h = {0, 0};
+    uint32_t named = 0;
     b->units = 0;
     for (uint32_t from = 0; from < b->count;) {
-        ask_ahead(t, b, from, &h);
+        ask_ahead(t, b, from, &named);
         uint32_t tries, group = lay_group(t, p, b, from, &s, &tries, now_ms);
         match_group(k, b, from, &s, tries);
         for (uint32_t i = 0; i < group; i++)

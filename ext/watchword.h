@@ -265,7 +265,7 @@ typedef struct {
     uint8_t platform, realm, gateway, place_in;  /* place_in: filled by ww_turn                  */
     uint8_t has_address, has_serial;
     uint8_t shed;                /* answer BUSY, do nothing                                      */
-    uint8_t bad_name;            /* too long to be copied                                        */
+    uint8_t bad_name;            /* too long to be copied; after the turn: no name at all        */
     uint8_t address[16];
     uint64_t origin;             /* the door's own tag: who waits for the verdict                */
     /* out */
@@ -317,6 +317,7 @@ uint32_t ww_reduce(uint32_t truncated, uint32_t digits);        /* modulo 10^dig
 uint64_t ww_name_hash(const ww_tables *t, const uint8_t *name, size_t len);
 int ww_name_legal(const ww_policy *p, const uint8_t *name, size_t len);
 uint32_t ww_slot_find(const ww_tables *t, uint64_t hash, const uint8_t *name, size_t len);
+uint32_t ww_slot_likely(const ww_tables *t, uint64_t hash);  /* by hash alone: what to prefetch */
 uint32_t ww_slot_next(const ww_tables *t);              /* the slot the next user gets */
 void ww_slot_index(ww_tables *t, uint32_t slot);        /* the index has room */
 void ww_slot_unindex(ww_tables *t, uint32_t slot);

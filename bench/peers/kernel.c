@@ -4,6 +4,7 @@
  * with the kernel alone; and the same with all that matching a code takes, by the core's public
  * functions. The second is the ceiling of the third, and both are of the engine's turn.
  */
+#define _GNU_SOURCE /* madvise */
 #include "watchword.h"
 
 #include <string.h>

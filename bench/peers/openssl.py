@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import ctypes
-import ssl
 from collections.abc import Callable
 from typing import Any
 
@@ -25,11 +24,13 @@ Prepared = tuple["np.ndarray[Any, Any]", bytes, int]
 def _library() -> ctypes.CDLL:
     library = load("openssl", "openssl/sha.h", "libssl-dev", links="-lcrypto")
     library.mid_bytes.restype = ctypes.c_size_t
+    library.OpenSSL_version.restype = ctypes.c_char_p  # libcrypto's own
     return library
 
 
 def describe(way: str = "midstates") -> str:
-    return f"{ssl.OPENSSL_VERSION.rsplit(' ', 3)[0]}: {WAYS[way]}"
+    version = _library().OpenSSL_version(0).decode()
+    return f"{' '.join(version.split()[:2])}: {WAYS[way]}"
 
 
 class Peer:
