@@ -117,7 +117,8 @@ class Table:
 
     def __init__(self, users: int) -> None:
         self.core = core = load_with_core("kernel")
-        core.table_make.restype = ctypes.c_void_p
+        core.table_make.restype = core.table_mids.restype = ctypes.c_void_p
+        core.table_stride.restype = ctypes.c_size_t
         core.table_bare.restype = ctypes.c_uint64
         wall = time.perf_counter()
         self.at = ctypes.c_void_p(core.table_make(ctypes.c_uint64(SEED), ctypes.c_size_t(users)))
@@ -151,14 +152,6 @@ class Table:
             ctypes.c_int64(now_s), masks.ctypes.data_as(ctypes.c_void_p),
         )  # fmt: skip
         return masks
-
-    def mids(self, users: np.ndarray) -> np.ndarray:
-        at = np.zeros(3 * len(users), np.uint64)
-        self.core.table_mids(
-            self.at, users.ctypes.data_as(ctypes.c_void_p), ctypes.c_size_t(len(users)),
-            at.ctypes.data_as(ctypes.c_void_p),
-        )  # fmt: skip
-        return at
 
 
 def prove(table: Table, row: str, rng: np.random.Generator) -> None:
@@ -204,18 +197,15 @@ def run_table(options: argparse.Namespace) -> None:
 def run_bursts(
     table: Table, bursts: intel.Bursts, attempts: int, rng: np.random.Generator, turn: int
 ) -> None:
-    """The same lanes through Intel's library, a hundred logins of them compared."""
+    """The same lanes through Intel's library; a hundred more are compared."""
     users = rng.integers(0, table.users, attempts, np.uint32)
-    at = table.mids(users)
-    moving = np.tile(np.arange(3, dtype=np.uint64) + NOW_S // STEP_S - 1, len(users))
-    macs = np.zeros((len(at), 64), np.uint8)
+    mids, stride, step = table.core.table_mids(table.at), table.core.table_stride(), NOW_S // STEP_S
     wall, cpu = time.perf_counter(), time.thread_time()
-    bursts.run(0, at, moving, macs, 1)
+    bursts.of_users(mids, stride, users, step, intel.BURST)
     tell_table(table, "intel", "bare", bursts.path, turn, len(users), wall, cpu)
-    some = rng.integers(0, len(users), 100)
-    lanes = (3 * some[:, None] + np.arange(3)).ravel()
-    given = [truncated(mac.tobytes()) for mac in macs[lanes, :20]]
-    if given != table.windows(users[some], NOW_S).ravel().tolist():
+    some = rng.integers(0, table.users, 100, np.uint32)
+    macs = bursts.of_users(mids, stride, some, step, 3 * len(some))
+    if [truncated(mac.tobytes()) for mac in macs] != table.windows(some, NOW_S).ravel().tolist():
         raise SystemExit("Intel's library over the table: truncations are not hashlib's")
 
 

@@ -20,7 +20,7 @@ PEERS = Path(__file__).parent / "peers"
 BUILT = ROOT / "build" / "bench"
 
 CC = shlex.split(os.environ.get("CC", "cc"))
-FLAGS = "-std=c11 -O3 -DNDEBUG -fno-strict-aliasing -fPIC -Wall -Wextra".split()
+FLAGS = "-std=c11 -O3 -flto=auto -DNDEBUG -fno-strict-aliasing -fPIC -Wall -Wextra".split()
 
 
 class MissingError(Exception):
@@ -66,7 +66,7 @@ def _built(name: str, sources: list[Path], links: list[str]) -> Path:
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             list(pool.map(lambda source, made: _run([*compile_one, str(source), "-o", made]),
                           sources, objects))  # fmt: skip
-        _run([*CC, "-shared", *objects, *links, "-o", f"{folder}/made.so"])
+        _run([*CC, *FLAGS, "-shared", *objects, *links, "-o", f"{folder}/made.so"])
         Path(folder, "made.so").replace(out)
     return out
 

@@ -74,11 +74,13 @@ def run_pass(standing: Standing, done: Pass, batch: int, way: str) -> tuple[np.n
     """One pass through verify_many: verdicts, and what it took."""
     standing.move_to(done)
     names, codes = standing.field.names[done.users], done.codes
-    given: list[tuple[Any, Any]] = []
+    given: list[tuple[Any, ...]] = []
     for start in range(0, len(names), batch):
         columns = names[start : start + batch], codes[start : start + batch]
-        texts = [[text.decode() for text in column] for column in columns]
-        given.append((texts[0], texts[1]) if way == "list" else columns)
+        if way == "list":
+            given.append(tuple([text.decode() for text in column] for column in columns))
+        else:
+            given.append(columns)
     verify_many = standing.engine.verify_many
     answers = []
     wall, cpu = time.perf_counter(), time.thread_time()

@@ -144,19 +144,23 @@ cdef class Batch:
         cdef const char *text = NULL
         cdef ww_attempt *a
         for i in range(start, stop):
-            take_text(users[i], &name, &name_len)
-            take_text(responses[i], &text, &text_len)
+            # An entry may be made for this one look: it has to live as long as its bytes are read.
+            user, response = users[i], responses[i]
+            take_text(user, &name, &name_len)
+            take_text(response, &text, &text_len)
             a = self.add(<const uint8_t *>name, name_len, <const uint8_t *>text, text_len)
             if a == NULL:
                 raise InvalidArgument(f"a batch holds at most {self.cap} attempts")
             a.platform = <uint8_t>platform
             a.realm = <uint8_t>realm
             a.shed = shed
-            if devices is not None and devices[i] is not None:
-                take_text(devices[i], &text, &text_len)
+            device = None if devices is None else devices[i]
+            if device is not None:
+                take_text(device, &text, &text_len)
                 self.set_serial(a, <const uint8_t *>text, text_len)
-            if addresses is not None and addresses[i] is not None:
-                packed = pack_address(addresses[i])
+            address = None if addresses is None else addresses[i]
+            if address is not None:
+                packed = pack_address(address)
                 a.has_address = 1
                 memcpy(a.address, PyBytes_AS_STRING(packed), 16)
 

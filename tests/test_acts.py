@@ -82,3 +82,18 @@ def test_ten_thousand_users_come_and_go(engine):
             engine.user(name)
         engine.add_user(name)
     assert sorted(engine.users(count=5_000)) == sorted(["alice", *names])
+
+
+def test_the_same_step_is_not_good_again_under_another_t0(engine):
+    assert engine.verify("alice", step_code())
+    engine.remove_device("alice", "W00000001")
+    for t0 in (30, 60, 300):
+        serial = engine.add_device("alice", Device.totp(KEY, t0=t0, window=10))
+        assert engine.verify("alice", step_code(), device=serial).code == Code.REJECTED
+        engine.remove_device("alice", serial)
+
+
+def test_a_key_on_a_second_device_keeps_what_the_first_had_used(engine):
+    assert engine.verify("alice", step_code())
+    serial = engine.add_device("alice", Device.totp(KEY))
+    assert engine.verify("alice", step_code(), device=serial).reason == Reason.REPLAYED

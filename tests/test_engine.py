@@ -1,8 +1,10 @@
 """src/watchword/engine.py: opening, closing, forking, keys, and a disk that refuses."""
 
 import asyncio
+import contextlib
 import os
 import threading
+import time
 
 import pytest
 from standing import KEY, T, on_disk, step_code
@@ -12,6 +14,7 @@ from watchword import (
     Code,
     Device,
     Engine,
+    Exists,
     Reason,
     StoreFailed,
     StoreOwned,
@@ -188,3 +191,119 @@ def test_an_almost_full_disk_makes_logins_busy_and_lets_administration_go_on(pat
         monkeypatch.undo()
         engine._keeper.look_at_disk()
         assert engine.verify("alice", step_code())
+
+
+def test_whoever_closes_while_others_verify_leaves_a_store_that_opens(path):
+    for _ in range(5):
+        engine = on_disk(path)
+        answered = []
+
+        def logins(engine=engine, answered=answered):
+            try:
+                while True:
+                    answered.append(engine.verify("nobody", "000000"))
+            except watchword.Error as error:
+                answered.append(str(error))
+
+        team = [threading.Thread(target=logins) for _ in range(3)]
+        for thread in team:
+            thread.start()
+        while len(answered) < 20:
+            time.sleep(0.001)
+        engine.close()
+        for thread in team:
+            thread.join()
+        assert [word for word in answered if isinstance(word, str)] == ["the engine is closed"] * 3
+        turns = engine._turn
+        with on_disk(path) as engine:
+            assert engine.counters()["turns"] == turns
+
+
+def test_a_child_that_closes_after_a_fork_leaves_the_parents_store_alone(path):
+    engine = on_disk(path)
+    engine.add_user("alice")
+    engine.add_device("alice", Device.totp(KEY))
+    stop = threading.Event()
+
+    def logins():
+        while not stop.is_set():
+            engine.verify("nobody", "000000")
+
+    thread = threading.Thread(target=logins)
+    thread.start()
+    for _ in range(10):
+        child = os.fork()
+        if child == 0:
+            code = 1
+            try:
+                engine.verify("alice", "000000")
+            except watchword.Error:
+                engine.close()
+                code = 0
+            finally:
+                os._exit(code)
+        assert os.waitpid(child, 0)[1] == 0
+    stop.set()
+    thread.join()
+    assert engine.verify("alice", step_code())
+    engine.close()
+    with on_disk(path) as engine:
+        assert engine.verify("alice", step_code()).reason == Reason.REPLAYED
+
+
+def test_a_turn_from_within_a_turn_is_refused(engine):
+    class Meddling(list):
+        def __getitem__(self, at):
+            engine.verify("alice", step_code())
+            return super().__getitem__(at)
+
+    with pytest.raises(watchword.Error, match="within one of its own turns"):
+        engine.verify_many(Meddling(["mallory"]), ["000000"])
+    assert engine.verify("mallory", "000000").code == Code.REJECTED
+    assert engine.verify("alice", step_code())
+
+
+def test_a_refusal_waits_for_what_it_saw(path, monkeypatch):
+    with on_disk(path) as engine:
+        real, gate, seen = engine._store.append, threading.Event(), []
+
+        def slow(rows):
+            gate.wait()
+            real(rows)
+
+        monkeypatch.setattr(engine._store, "append", slow)
+
+        def add():
+            with contextlib.suppress(Exists):
+                engine.add_user("carol")
+            seen.append(engine._store.head)
+
+        team = [threading.Thread(target=add) for _ in range(2)]
+        for thread in team:
+            thread.start()
+        time.sleep(0.1)
+        assert seen == []
+        gate.set()
+        for thread in team:
+            thread.join()
+        assert seen == [1, 1]
+
+
+def test_loops_that_begin_together_share_one_journal_thread(path):
+    with on_disk(path) as engine:
+        gate = threading.Barrier(4)
+
+        def loop():
+            gate.wait()
+            asyncio.run(ask())
+
+        async def ask():
+            await engine.averify("nobody", "1")
+
+        team = [threading.Thread(target=loop) for _ in range(4)]
+        for thread in team:
+            thread.start()
+        for thread in team:
+            thread.join()
+        names = [thread.name for thread in threading.enumerate()]
+        assert names.count("watchword-journal") == 1

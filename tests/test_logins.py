@@ -1,5 +1,7 @@
 """src/watchword/logins.py: one attempt and many, in text and in columns, and misuse told."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from standing import KEY, T, step_code
@@ -38,9 +40,26 @@ def test_many_and_one_are_the_same_engine(engine):
     ]
 
 
+class Made(Sequence):
+    """A sequence whose entries are made at each look and die after it."""
+
+    def __init__(self, texts):
+        self.texts = texts
+
+    def __len__(self):
+        return len(self.texts)
+
+    def __getitem__(self, at):
+        return "".join(list(self.texts[at]))
+
+
 def test_columns_of_bytes_and_sequences_of_text_give_the_same_verdicts():
     outcomes = []
-    for column in (list, tuple, lambda x: np.array(x, "S"), lambda x: np.array(x, object)):
+    shapes = (
+        list, tuple, Made, lambda x: np.array(x, "S"), lambda x: np.array(x, object),
+        lambda x: np.array(x, "U"),
+    )
+    for column in shapes:
         with Engine.open(clock=lambda: T) as engine:
             for n in range(50):
                 engine.add_user(f"u{n}")
@@ -48,7 +67,7 @@ def test_columns_of_bytes_and_sequences_of_text_give_the_same_verdicts():
             users = [f"u{n % 60}" for n in range(20_000)]
             typed = [step_code() if n % 7 else "000000" for n in range(20_000)]
             outcomes.append(list(engine.verify_many(column(users), column(typed))))
-    assert outcomes[0] == outcomes[1] == outcomes[2] == outcomes[3]
+    assert all(outcome == outcomes[0] for outcome in outcomes)
     assert outcomes[0].count(Code.ACCEPTED) == 50
     assert outcomes[0].count(Code.LOCKED) > 15_000
 
@@ -72,6 +91,15 @@ MISUSE = [
     (lambda e: e.verify_many(["alice"], []), InvalidArgument, "responses has 0"),
     (lambda e: e.verify_many(["a"], ["b"], devices=[]), InvalidArgument, "devices has 0"),
     (lambda e: e.verify_many(["a"], ["b"], threads=0), InvalidArgument, "threads"),
+    (lambda e: e.verify_many("alice", "12345"), InvalidArgument, "users is a sequence"),
+    (lambda e: e.verify_many(None, None), InvalidArgument, "users is a sequence"),
+    (lambda e: e.verify_many(["alice"] * 9_000, ["1"] * 9_000, devices=[None] * 8_999 + [5]),
+     InvalidArgument, "str or bytes"),
+    (lambda e: e.resync("alice", "1", "2", device=None), InvalidArgument, "serial"),
+    (lambda e: e.verify("alice", "1", gateway=7), InvalidArgument, "gateway"),
+    (lambda e: Device("totp", KEY), InvalidArgument, "period"),
+    (lambda e: Device("hotp", KEY * 20), InvalidArgument, "key"),
+    (lambda e: e.unlock("alice", by="\ud800"), InvalidArgument, "by"),
     (lambda e: e.add_user("Alice"), InvalidArgument, "lower case"),
     (lambda e: e.add_user("al ice"), InvalidArgument, "1 to 64"),
     (lambda e: e.add_user(""), InvalidArgument, "1 to 64"),
@@ -158,3 +186,11 @@ def test_a_lock_says_nothing_of_the_device_that_would_have_matched(engine):
     locked = engine.verify("alice", step_code())
     assert locked.code == Code.LOCKED
     assert (locked.device, locked.kind, locked.offset) == (None, "none", 0)
+
+
+def test_columns_with_addresses_and_devices_are_read_where_they_live(engine):
+    users, typed = np.array(["alice"] * 3, "S"), np.array([step_code()] * 3, "S")
+    codes = engine.verify_many(
+        users, typed, addresses=Made(["192.0.2.1"] * 3), devices=Made(["W00000001"] * 3)
+    )
+    assert list(codes) == [Code.ACCEPTED, Code.REJECTED, Code.REJECTED]

@@ -14,6 +14,7 @@ import numpy as np
 from bench.native import load, load_with_core
 
 MAC_BYTES, MID_BYTES, SLOT = (20, 32, 64), (40, 64, 128), 64
+BURST = 126  # lanes of one burst over a table: three for each user
 
 
 class Bursts:
@@ -24,7 +25,7 @@ class Bursts:
             "intel", "intel-ipsec-mb.h", "libipsec-mb-dev", links="-lIPSec_MB"
         )
         library.version.restype = library.path_in_use.restype = ctypes.c_char_p
-        library.hmacs.restype = ctypes.c_size_t
+        library.hmacs.restype = library.hmacs_of_users.restype = ctypes.c_size_t
         if library.prepare():
             raise SystemExit("Intel's multi-buffer library will not start")
         self.path = library.path_in_use().decode()
@@ -36,14 +37,15 @@ class Bursts:
         version = self.library.version().decode().removeprefix("v")
         return f"Intel multi-buffer {version}, {self.path}: hash bursts of 128, HMACs only"
 
-    def run(self, hash_number: int, at: Any, moving: Any, macs: Any, repeat: int) -> None:
-        """at: addresses of midstates; macs: 64 bytes for each."""
-        lost = self.library.hmacs(
-            hash_number, *(column.ctypes.data_as(ctypes.c_void_p) for column in (at, moving, macs)),
-            ctypes.c_size_t(len(at)), ctypes.c_size_t(repeat),
-        )  # fmt: skip
-        if lost:
-            raise SystemExit(f"Intel's multi-buffer library left {lost} jobs undone")
+    def of_users(self, mids: int, stride: int, users: Any, step: int, kept: int) -> Any:
+        """The MACs of three steps for each of the users, 20 bytes each: of the last `kept` lanes."""
+        macs = np.zeros((kept, SLOT), np.uint8)
+        expect_none(self.library.hmacs_of_users(
+            ctypes.c_void_p(mids), ctypes.c_size_t(stride), users.ctypes.data_as(ctypes.c_void_p),
+            ctypes.c_size_t(len(users)), ctypes.c_uint64(step),
+            macs.ctypes.data_as(ctypes.c_void_p), ctypes.c_size_t(kept),
+        ))  # fmt: skip
+        return macs[:, : MAC_BYTES[0]]
 
     def lanes(
         self, hash_number: int, _way: str, keys: Any, moving: Any
@@ -63,4 +65,15 @@ class Bursts:
             words = np.take_along_axis(macs, place, axis=1).copy().view(">u4")
             return [int(word) & 0x7FFFFFFF for word in words.ravel()]
 
-        return lambda repeat: self.run(hash_number, at, moving, macs, repeat), answers, mids
+        def loop(repeat: int) -> None:
+            columns = (column.ctypes.data_as(ctypes.c_void_p) for column in (at, moving, macs))
+            expect_none(self.library.hmacs(
+                hash_number, *columns, ctypes.c_size_t(count), ctypes.c_size_t(repeat)
+            ))  # fmt: skip
+
+        return loop, answers, mids
+
+
+def expect_none(lost: int) -> None:
+    if lost:
+        raise SystemExit(f"Intel's multi-buffer library left {lost} jobs undone")

@@ -82,12 +82,9 @@ ww_user *table_make(uint64_t seed, size_t users)
     return table;
 }
 
-/* Where the midstates of attempts stand: STEPS lanes each, for a peer that takes pointers. */
-void table_mids(const ww_user *table, const uint32_t *users, size_t n, const void **mids)
-{
-    for (size_t i = 0; i < STEPS * n; i++)
-        mids[i] = table[users[i / STEPS]].device.u.sha1;
-}
+/* Where the midstates stand, for a peer that is given addresses. */
+const void *table_mids(const ww_user *table) { return table->device.u.sha1; }
+size_t table_stride(void) { return sizeof(ww_user); }
 
 /* The ceiling: three lanes an attempt, and nothing is done with them but to add them up. */
 uint64_t table_bare(const char *name, const ww_user *table, const uint32_t *users, size_t n,

@@ -4,6 +4,10 @@ Rule: an act is decided under the engine's lock from the state as it stands, is 
 none, and returns only when that row is on the disk.
 """
 
+import contextlib
+import hmac
+from collections.abc import Iterator
+
 from watchword import lifecycle
 from watchword._engine import (
     ACCOUNT_STATES,
@@ -29,9 +33,22 @@ class Acts(Parts):
         """Applies records and queues their row. The lock is held. Returns the turn to wait for."""
         self._alive()
         row = lifecycle.row(acts, self._turn + 1, self._now())
+        self._lock.open_turn = True
         self._core.act(row)
         self._turn += 1
-        return self._submit(row)
+        self._submit(row)
+        self._lock.open_turn = False
+        return self._turn
+
+    @contextlib.contextmanager
+    def _deciding(self) -> Iterator[None]:
+        """The lock; a refusal waits, like any answer, until what it saw is durable."""
+        try:
+            with self._lock:
+                yield
+        except (Exists, NotFound):
+            self._wait(self._turn)
+            raise
 
     # -- users
 
@@ -42,7 +59,7 @@ class Acts(Parts):
         """
         one_of("state", state, ACCOUNT_STATES)
         one_of("realm", realm, REALMS)
-        with self._lock:
+        with self._deciding():
             text = self._legal(name)
             if self._core.find(text) is not None:
                 raise Exists(f"user {name!r} exists already")
@@ -56,14 +73,14 @@ class Acts(Parts):
             one_of("state", state, ACCOUNT_STATES)
         if realm is not None:
             one_of("realm", realm, REALMS)
-        with self._lock:
+        with self._deciding():
             number, user = self._user(name)
             turn = self._act(lifecycle.user_set(number, state or user.state, realm or user.realm))
         self._wait(turn)
 
     def remove_user(self, name: str) -> None:
         """Removes a user and its devices; what they had used stays used up. Errors: NotFound."""
-        with self._lock:
+        with self._deciding():
             number, user = self._user(name)
             acts = b"".join(self._bury(number, view.serial) for view in user.devices)
             turn = self._act(acts + lifecycle.user_remove(number))
@@ -74,23 +91,23 @@ class Acts(Parts):
 
         Errors: InvalidArgument, NotFound, StoreFailed.
         """
-        if not isinstance(by, str) or not 1 <= len(by.encode()) <= BY_BYTES_MAX:
+        if not 1 <= len(utf8("by", by)) <= BY_BYTES_MAX:
             raise InvalidArgument(f"by is text of 1 to {BY_BYTES_MAX} bytes")
-        with self._lock:
+        with self._deciding():
             number, _ = self._user(name)
             turn = self._act(lifecycle.unlock(number, by))
         self._wait(turn)
 
     def user(self, name: str) -> User:
         """A user as it stands now. Errors: NotFound."""
-        with self._lock:
+        with self._deciding():
             turn, found = self._turn, self._user(name)[1]
         self._wait(turn)  # what is shown is durable too
         return found
 
     def users(self, after: str = "", count: int = 1_000) -> list[str]:
         """Names of users in the order of their slots, from the one after `after`."""
-        with self._lock:
+        with self._deciding():
             self._alive()
             turn, start = self._turn, 0
             if after:
@@ -126,7 +143,7 @@ class Acts(Parts):
             raise InvalidArgument(
                 f"window is at most {self._policy.window_max} steps under this policy"
             )
-        with self._lock:
+        with self._deciding():
             number, user = self._user(name)
             if len(user.devices) >= DEVICES_PER_USER_MAX:
                 raise InvalidArgument(f"a user has at most {DEVICES_PER_USER_MAX} devices")
@@ -135,7 +152,9 @@ class Acts(Parts):
             if any(view.serial == text for view in user.devices):
                 raise Exists(f"user {name!r} has a device {text!r} already")
             mark = lifecycle.fingerprint(self._mark_key, device.key)
-            moving = max(device.counter, self._tombs.lift(mark, device))
+            moving = max(
+                device.counter, self._tombs.lift(mark, device), self._twins_floor(number, device)
+            )
             record = lifecycle.device_add(number, device_number, device, text.encode(), moving)
             turn = self._act(record)
         self._wait(turn)
@@ -144,7 +163,7 @@ class Acts(Parts):
     def set_device(self, name: str, serial: str, *, state: str) -> None:
         """Moves a device to another state (RULES section 6). Errors: InvalidArgument, NotFound."""
         one_of("state", state, DEVICE_STATES)
-        with self._lock:
+        with self._deciding():
             number, _ = self._user(name)
             device = self._device(name, serial)
             turn = self._act(lifecycle.device_set(number, device, state))
@@ -152,7 +171,7 @@ class Acts(Parts):
 
     def remove_device(self, name: str, serial: str) -> None:
         """Removes a device; what it had used stays used up. Errors: NotFound, StoreFailed."""
-        with self._lock:
+        with self._deciding():
             number, _ = self._user(name)
             device = self._device(name, serial)
             acts = self._bury(number, serial) + lifecycle.device_remove(number, device)
@@ -191,6 +210,17 @@ class Acts(Parts):
             if device[1] == serial:
                 return int(device[0])
         raise NotFound(f"user {name!r} has no device {serial!r}")
+
+    def _twins_floor(self, number: int, device: Device) -> int:
+        """What the user's other devices with this very key have used up already."""
+        slot, floor = number & 0xFFFFFFFF, 0
+        found = self._core.user(slot)
+        for other in found[-1] if found else ():
+            key = self._core.device_key(slot, other[0])
+            if key is not None and hmac.compare_digest(key, device.key):
+                used = lifecycle.Floor(other[2], other[7], other[12], other[13])
+                floor = max(floor, used.lift(device))
+        return floor
 
     def _bury(self, number: int, serial: str) -> bytes:
         """A tombstone for a device that is about to go; nothing when it was never used."""

@@ -45,6 +45,8 @@ class Bulk(Parts):
         """
         one_of("state", state, ACCOUNT_STATES)
         one_of("realm", realm, REALMS)
+        if device is not None and not isinstance(device, Device):
+            raise InvalidArgument("device is a watchword.Device or None")
         column = _name_column(names)
         key_column = None if keys is None else _key_column(keys, len(column))
         spec = b""
@@ -61,7 +63,7 @@ class Bulk(Parts):
                 )
             spec = lifecycle.spec_head(figures, 0)
         where = bytes([lifecycle.place(state, realm)])
-        with self._lock:
+        with self._deciding():
             self._alive()
             bad = self._core.first_bad_name(column)
             if bad is not None:
@@ -79,9 +81,11 @@ class Bulk(Parts):
                     column, key_column, spec, where, floors, start, stop,
                     self._turn + 1, self._now(),
                 )
+                self._lock.open_turn = True
                 self._core.act(row)
                 self._turn += 1
                 turn = self._submit(row)
+                self._lock.open_turn = False
                 if stop < len(column):
                     self._wait(turn)
         self._wait(turn)
@@ -112,10 +116,12 @@ def _name_column(names: Any) -> "NDArray[np.bytes_]":
 
 def _key_column(keys: Any, count: int) -> "NDArray[np.uint8]":
     if not isinstance(keys, np.ndarray):
+        if not all(isinstance(key, bytes) for key in keys):
+            raise InvalidArgument("keys are bytes")
         lengths = {len(key) for key in keys}
         if len(lengths) > 1:
             raise InvalidArgument("keys are of equal length")
-        keys = np.frombuffer(b"".join(keys), np.uint8).reshape(len(keys), -1)
+        keys = np.frombuffer(b"".join(keys), np.uint8).reshape(len(keys), max(lengths, default=0))
     if keys.dtype != np.uint8 or keys.ndim != 2:
         raise InvalidArgument("keys is a sequence of bytes or a uint8 column of (users, bytes)")
     if len(keys) != count:

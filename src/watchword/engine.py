@@ -7,7 +7,6 @@ and nowhere below.
 
 import asyncio
 import os
-import threading
 import time
 import weakref
 from array import array
@@ -20,12 +19,13 @@ from watchword.acts import Acts
 from watchword.bulk import Bulk
 from watchword.clock import SystemClock
 from watchword.errors import Error, InvalidArgument, StoreDamaged, StoreFailed
+from watchword.gate import Gate
 from watchword.keeper import Keeper
 from watchword.keys import KeyProvider, derive
 from watchword.logins import Logins
 from watchword.policy import Policy
 from watchword.store import Store, open_store
-from watchword.store.commits import Commits
+from watchword.store.commits import Commits, said
 from watchword.store.memory import MemoryStore
 from watchword.tombs import Tombs
 
@@ -34,8 +34,13 @@ __all__ = ["Engine"]
 _live: "weakref.WeakSet[Engine]" = weakref.WeakSet()
 
 
+_parents: list[Store] = []  # stores of a parent process: a child never closes them
+
+
 def _after_fork() -> None:
     for engine in list(_live):
+        engine._lock = Gate(engine._end)  # another thread of the parent may have held it
+        _parents.append(engine._store)
         engine._ended = Error(
             "this engine was opened before a fork and belongs to the parent",
             hint="open the store after forking, or run the daemon for several workers",
@@ -59,7 +64,8 @@ class Engine(Logins, Acts, Bulk):
         clock: Callable[[], int] | None,
         entropy: Callable[[int], bytes],
     ) -> None:
-        self._lock = threading.RLock()
+        self._lock = Gate(self._end)
+        self._pid = os.getpid()
         self._path = path
         self._store = store
         self._entropy = entropy
@@ -138,6 +144,7 @@ class Engine(Logins, Acts, Bulk):
                 sound = load(page.number, page.image)
             if not sound:
                 raise StoreDamaged(f"page {page.number} of table {page.table} cannot be read")
+        self._tombs.loaded()
         for turn, row in self._store.replay(covered):
             events = core.replay(row, turns["identity"], turns["state"])
             if events is None:
@@ -166,23 +173,28 @@ class Engine(Logins, Acts, Bulk):
         self.close()
 
     def close(self) -> None:
-        """Makes all durable, writes the pages, lets go of the store. Twice is no error."""
+        """Makes all durable, writes the pages, lets go of the store. Twice is no error.
+
+        Whoever is in a call is answered first; whoever calls later is told that it is closed.
+        """
+        if self._pid != os.getpid():
+            return  # the files are the parent's
         with self._lock:
             if self._closed:
                 return
             self._closed = True
-        failed = self._ended
-        if self._keeper is not None and failed is None:
+            failed = self._ended
+            self._ended = failed or Error("the engine is closed")
+            turn = self._turn
+        if self._keeper is not None:
             self._keeper.close()
             try:
-                self._commits.wait(self._turn)
-                self._keeper.write()
+                if failed is None:
+                    self._commits.wait(turn)
+                    self._keeper.write()
             except StoreFailed as error:
                 failed = error
-        elif self._keeper is not None:
-            self._keeper.close()
         self._commits.close()
-        self._ended = self._ended or Error("the engine is closed")
         self._store.close()
         if isinstance(failed, StoreFailed):
             raise failed
@@ -191,7 +203,7 @@ class Engine(Logins, Acts, Bulk):
         if self._ended is not None:
             if isinstance(self._ended, StoreFailed) or not isinstance(self._ended, Error):
                 raise StoreFailed(
-                    f"the store failed and the engine has ended: {self._ended.args[0]}",
+                    f"the engine has ended: {said(self._ended)}",
                     hint="see to the disk, then open the store anew",
                 ) from self._ended
             raise self._ended
@@ -256,12 +268,12 @@ class Engine(Logins, Acts, Bulk):
 
     def _take(self, batch: Batch, now_ms: int, names: bytes, gateways: int) -> int:
         """One turn. The lock is held. Returns the turn to wait for before anyone is answered."""
-        units = self._core.turn(batch, now_ms)
-        if not units:
-            return self._turn
-        self._turn += 1
-        if self._durable or self.tap is not None:
-            return self._submit(self._core.row(batch, self._turn, names, gateways))
+        self._lock.open_turn = True
+        if self._core.turn(batch, now_ms):
+            self._turn += 1
+            if self._durable or self.tap is not None:
+                self._submit(self._core.row(batch, self._turn, names, gateways))
+        self._lock.open_turn = False
         return self._turn
 
     def _wait(self, turn: int) -> None:
@@ -269,8 +281,10 @@ class Engine(Logins, Acts, Bulk):
             return
         try:
             self._commits.wait(turn)
-        except BaseException as error:
-            self._end(error)
+        except BaseException:
+            # A commit that failed ends the engine; a wait that was interrupted does not.
+            if self._commits.failed is not None:
+                self._end(self._commits.failed)
             raise
 
     def _when_durable(self, turn: int, tell: Callable[[BaseException | None], None]) -> None:

@@ -20,6 +20,7 @@ __all__ = ["PAGES_PER_WRITE_MAX", "PASS_SECONDS", "RESERVE_BYTES", "Keeper"]
 
 PASS_SECONDS = 1.0
 RESERVE_BYTES = 2 * SEGMENT_BYTES
+TOMBS_PER_WRITE_MAX = 8
 PAGES_PER_WRITE_MAX = 32  # users' pages a transaction: a stream would stall commits, steps do not
 
 
@@ -79,7 +80,7 @@ class Keeper:
                     turn = engine._turn
                     found = core.dirty_page(number + 1)
                     if found is None:
-                        pages += engine._tombs.dirty_pages(turn)
+                        pages += engine._tombs.dirty_pages(turn, TOMBS_PER_WRITE_MAX)
                         break
                     number, identity = found
                     if identity:

@@ -39,6 +39,7 @@ HEADER = struct.Struct("<IHHIIqq")
 SPEC = struct.Struct("<8BHBBIq")
 TOMB = struct.Struct("<16sBxHxxxxq")
 UNIT = 32
+STEPS_REACH = 64  # more than window, drift and resynchronisation together can reach
 ROW_VERSION = 1
 
 # ww_event, ww_verdict: numbers are frozen, they stand in journals
@@ -78,7 +79,9 @@ class Floor(NamedTuple):
         if device.kind == "hotp" or (self.period, self.t0) == (device.period, device.t0):
             return self.moving
         begins_s = self.t0 + self.period * self.moving
-        return max(0, -((device.t0 - begins_s) // device.period))
+        in_time = max(0, -((device.t0 - begins_s) // device.period))
+        # The same number is the same code: one that was used may not come round again either.
+        return self.moving if in_time < self.moving <= in_time + STEPS_REACH else in_time
 
 
 def _record(

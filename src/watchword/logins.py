@@ -83,6 +83,9 @@ class Logins(Parts):
         threads: how many may share the work at most. Errors: InvalidArgument, StoreFailed.
         """
         places = _place(platform, realm)
+        for name, given in (("users", users), ("responses", responses)):
+            if isinstance(given, (str, bytes)) or not hasattr(given, "__len__"):
+                raise InvalidArgument(f"{name} is a sequence of str or a numpy 'S' column")
         count = len(users)
         for name, column in (
             ("responses", responses), ("devices", devices), ("addresses", addresses)
@@ -96,6 +99,7 @@ class Logins(Parts):
         if not columns and count > BATCH_ATTEMPTS_MAX:  # misuse is told before the first turn
             expect_texts(users)
             expect_texts(responses)
+            expect_texts(device for device in devices or () if device is not None)
             for address in addresses or ():
                 if address is not None:
                     pack_address(address)
@@ -155,6 +159,8 @@ class Logins(Parts):
         An attempt like any other: counted, locked and recorded as one. Errors: InvalidArgument,
         StoreFailed.
         """
+        if not isinstance(device, str):
+            raise InvalidArgument("device is the serial of the device to find again")
         names = self._names if gateway is None else _gateway(gateway)
         with self._lock:
             self._alive()
@@ -179,9 +185,11 @@ def _place(platform: str, realm: str) -> tuple[int, int]:
 
 
 def _gateway(name: str) -> bytes:
-    if not isinstance(name, str) or not 1 <= len(name.encode()) <= GATEWAY_BYTES_MAX:
+    if not isinstance(name, str) or not 1 <= len(name.encode("utf-8", "replace")) <= (
+        GATEWAY_BYTES_MAX
+    ):
         raise InvalidArgument(f"gateway is text of 1 to {GATEWAY_BYTES_MAX} bytes")
-    return lifecycle.names_packed((name,))
+    return lifecycle.names_packed((name.encode("utf-8", "replace").decode(),))
 
 
 def _is_column(column: Any) -> bool:

@@ -5,10 +5,11 @@ works beside them. This is the one list of what they share, so that a type check
 to it.
 """
 
-import threading
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol
 
 from watchword._engine import Batch, Core
+from watchword.gate import Gate
 from watchword.policy import Policy
 from watchword.store import Store
 from watchword.store.commits import Commits
@@ -18,7 +19,7 @@ __all__ = ["Parts"]
 
 
 class _Parts(Protocol):
-    _lock: threading.RLock
+    _lock: Gate
     _core: Core
     _batch: Batch
     _one: Batch
@@ -39,6 +40,7 @@ class _Parts(Protocol):
     def _submit(self, row: bytes) -> int: ...
     def _take(self, batch: Batch, now_ms: int, names: bytes, gateways: int) -> int: ...
     def _wait(self, turn: int) -> None: ...
+    def _deciding(self) -> AbstractContextManager[None]: ...
     def _end(self, error: BaseException) -> None: ...
 
 

@@ -126,7 +126,9 @@ class Device:
         if self.kind == "hotp" or (self.period, self.t0) == (floor.period, floor.t0):
             return floor.moving
         end_s = floor.t0 + floor.moving * floor.period
-        return max(0, -((self.t0 - end_s) // self.period)) if floor.moving else 0
+        first = max(0, -((self.t0 - end_s) // self.period)) if floor.moving else 0
+        # A step number within reach that was used would be the same code once more.
+        return floor.moving if first < floor.moving <= first + 64 else first
 
 
 @dataclass
@@ -509,7 +511,8 @@ class Reference:
 
     def add_device(self, name: str, device: Device, now_ms: int) -> None:
         """Enrols; a key seen before does not become fresh by being enrolled again (RULES 4)."""
-        floors = [t for t in self.tombstones if (t.kind, t.key) == (device.kind, device.key)]
+        known = [*self.tombstones, *self.users[name].devices]
+        floors = [t for t in known if (t.kind, t.key) == (device.kind, device.key)]
         moving = max([device.moving, *(device.used_until(floor) for floor in floors)])
         number = self.numbers_used + 1
         record = Record(

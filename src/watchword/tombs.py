@@ -19,36 +19,39 @@ class Tombs:
     """Floors by fingerprint."""
 
     def __init__(self) -> None:
-        self._floors: dict[bytes, list[Floor]] = {}
+        self._pages: list[dict[bytes, list[Floor]]] = [{} for _ in range(256)]
         self._changed: set[int] = set()
 
     def __bool__(self) -> bool:
-        return bool(self._floors)
+        return any(self._pages)
 
     def add(self, mark: bytes, floor: Floor) -> None:
-        floors = [f for f in self._floors.get(mark, []) if f[:3] != floor[:3]]
-        same = [f.moving for f in self._floors.get(mark, []) if f[:3] == floor[:3]]
-        floors.append(floor._replace(moving=max([floor.moving, *same])))
-        self._floors[mark] = floors
+        page = self._pages[mark[0]]
+        floors = page.get(mark, [])
+        same = [f.moving for f in floors if f[:3] == floor[:3]]
+        page[mark] = [f for f in floors if f[:3] != floor[:3]]
+        page[mark].append(floor._replace(moving=max([floor.moving, *same])))
         self._changed.add(mark[0])
 
     def lift(self, mark: bytes, device: Device) -> int:
         """The least position a device with this key may accept."""
-        return max((floor.lift(device) for floor in self._floors.get(mark, [])), default=0)
+        return max((floor.lift(device) for floor in self._pages[mark[0]].get(mark, [])), default=0)
 
     def all_changed(self) -> None:
-        self._changed.update(mark[0] for mark in self._floors)
+        self._changed.update(number for number in range(256) if self._pages[number])
 
-    def dirty_pages(self, turn: int) -> list[Page]:
-        changed, self._changed = sorted(self._changed), set()
-        return [Page("tombstones", number, turn, self._image(number)) for number in changed]
+    def dirty_pages(self, turn: int, most: int) -> list[Page]:
+        """Up to `most` changed pages; they count as clean from now on."""
+        numbers = sorted(self._changed)[:most]
+        self._changed.difference_update(numbers)
+        return [Page("tombstones", number, turn, self._image(number)) for number in numbers]
 
     def _image(self, number: int) -> bytes:
+        page = self._pages[number]
         return b"".join(
             ENTRY.pack(mark, floor.kind, floor.period, floor.t0, floor.moving)
-            for mark in sorted(self._floors)
-            if mark[0] == number
-            for floor in self._floors[mark]
+            for mark in sorted(page)
+            for floor in page[mark]
         )
 
     def load(self, image: bytes | bytearray | memoryview) -> bool:

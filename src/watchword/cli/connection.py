@@ -38,7 +38,7 @@ class Connection:
 
     def ask(self, *words: str | int) -> Reply:
         """The reply to one command. Raises Error for an error reply or a lost connection."""
-        texts = [str(word).encode() for word in words]
+        texts = [str(word).encode("utf-8", "surrogateescape") for word in words]
         frame = b"".join(b"$%d\r\n%b\r\n" % (len(text), text) for text in texts)
         try:
             self._socket.sendall(b"*%d\r\n" % len(texts) + frame)

@@ -11,6 +11,7 @@ from watchword.errors import InvalidArgument
 __all__ = ["KEY_BYTES_MAX", "KEY_BYTES_MIN", "LOOK_AHEAD_MAX", "Device"]
 
 KEY_BYTES_MIN, KEY_BYTES_MAX = 10, 128
+KINDS = ("totp", "hotp")
 ALGORITHMS = ("sha1", "sha256", "sha512")
 DIGITS_MIN, DIGITS_MAX = 6, 8
 PERIOD_S_MAX = 3_600
@@ -60,6 +61,18 @@ class Device:
     counter: int = 0
     look_ahead: int = 0
 
+    def __post_init__(self) -> None:
+        one_of("kind", self.kind, KINDS)
+        _key(self.key)
+        one_of("algorithm", self.algorithm, ALGORITHMS)
+        whole("digits", self.digits, DIGITS_MIN, DIGITS_MAX)
+        _window(self.window)
+        whole("period", self.period, 1 if self.kind == "totp" else 0, PERIOD_S_MAX)
+        whole("t0", self.t0, 0, T0_S_MAX)
+        whole("drift_max", self.drift_max, 0, DRIFT_STEPS_MAX)
+        whole("counter", self.counter, 0, COUNTER_MAX)
+        whole("look_ahead", self.look_ahead, 0, LOOK_AHEAD_MAX)
+
     @classmethod
     def totp(
         cls,
@@ -77,12 +90,12 @@ class Device:
         return cls(
             "totp",
             _key(key),
-            one_of("algorithm", algorithm, ALGORITHMS),
-            whole("digits", digits, DIGITS_MIN, DIGITS_MAX),
-            period=whole("period", period, 1, PERIOD_S_MAX),
-            t0=whole("t0", t0, 0, T0_S_MAX),
+            algorithm,
+            digits,
+            period=period,
+            t0=t0,
             window=_window(window),
-            drift_max=whole("drift_max", drift_max, 0, DRIFT_STEPS_MAX),
+            drift_max=drift_max,
         )
 
     @classmethod
@@ -100,8 +113,8 @@ class Device:
         return cls(
             "hotp",
             _key(key),
-            one_of("algorithm", algorithm, ALGORITHMS),
-            whole("digits", digits, DIGITS_MIN, DIGITS_MAX),
-            counter=whole("counter", counter, 0, COUNTER_MAX),
-            look_ahead=whole("look_ahead", look_ahead, 0, LOOK_AHEAD_MAX),
+            algorithm,
+            digits,
+            counter=counter,
+            look_ahead=look_ahead,
         )

@@ -11,9 +11,14 @@ from queue import SimpleQueue
 from watchword.errors import StoreFailed
 from watchword.store import Store
 
-__all__ = ["Commits"]
+__all__ = ["Commits", "said"]
 
 ROWS_PER_COMMIT_MAX = 4_096
+
+
+def said(error: BaseException) -> str:
+    """What an exception says, or its name where it says nothing."""
+    return str(error.args[0]) if error.args else type(error).__name__
 
 
 class Commits:
@@ -25,7 +30,7 @@ class Commits:
         self._rows: list[tuple[int, bytes]] = []
         self._busy = False
         self._durable = durable
-        self._failed: BaseException | None = None
+        self.failed: BaseException | None = None
         self._waiters: SimpleQueue[tuple[int, Callable[[BaseException | None], None]] | None]
         self._waiters = SimpleQueue()
         self._thread: threading.Thread | None = None
@@ -39,11 +44,11 @@ class Commits:
         """Returns once every row up to `turn` is durable. Errors: StoreFailed."""
         with self._turned:
             while self._durable < turn:
-                if self._failed is not None:
+                if self.failed is not None:
                     raise StoreFailed(
-                        f"the store failed and the engine has ended: {self._failed.args[0]}",
+                        f"the engine has ended: {said(self.failed)}",
                         hint="see to the disk, then open the store anew",
-                    ) from self._failed
+                    ) from self.failed
                 if self._busy:
                     self._turned.wait()
                 else:
@@ -65,7 +70,7 @@ class Commits:
             if failed is None:
                 self._durable = rows[-1][0]
             else:
-                self._failed = failed
+                self.failed = failed
             self._turned.notify_all()
         if failed is not None and not isinstance(failed, StoreFailed):
             raise failed
@@ -73,16 +78,17 @@ class Commits:
     def fail(self, error: BaseException) -> None:
         """What waits, and whatever comes, fails: the store can no longer be trusted."""
         with self._turned:
-            self._failed = self._failed or error
+            self.failed = self.failed or error
             self._turned.notify_all()
 
     def when_durable(self, turn: int, tell: Callable[[BaseException | None], None]) -> None:
         """Calls tell(None) on the journal thread once `turn` is durable, or tell(error)."""
-        if self._thread is None:
-            self._thread = threading.Thread(
-                target=self._journal, name="watchword-journal", daemon=True
-            )
-            self._thread.start()
+        with self._turned:
+            if self._thread is None:
+                self._thread = threading.Thread(
+                    target=self._journal, name="watchword-journal", daemon=True
+                )
+                self._thread.start()
         self._waiters.put((turn, tell))
 
     def _journal(self) -> None:
