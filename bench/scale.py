@@ -217,6 +217,7 @@ def run_peer(options: argparse.Namespace, name: str, way: str, count: int) -> No
         field.wrong(turn * NUMBERS, most).first(count) for turn in range(options.rounds + 1)
     ]
     keys = [field.key(user) for done in passes for user in done.users.tolist()]
+    del field  # ten million keys, of which these were a few
     adapter = importlib.import_module(f"bench.peers.{name}")
     try:
         peer = adapter.open_peer(keys, *([way] if way else []))

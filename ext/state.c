@@ -94,6 +94,38 @@ static int serial_before(const ww_tables *t, const ww_device *a, const ww_device
     return order ? order < 0 : a_len < b_len;
 }
 
+/* Whether two devices show the same codes: one key enrolled twice. */
+static int same_codes(const ww_device *a, const ww_device *b)
+{
+    if (a->kind != b->kind || a->hash != b->hash || a->period_s != b->period_s ||
+        ww_device_t0(a) != ww_device_t0(b))
+        return 0;
+    return (int)ww_equal(ww_device_mid(a), ww_device_mid(b), ww_mid_bytes((ww_hash)a->hash));
+}
+
+/* Once means once: a code that one device used up is used up on its twins, named or not. */
+static uint32_t put_twins(const ww_tables *t, const ww_event_in *in, const finding *found,
+                          uint32_t tries, const ww_record *r, ww_record *out)
+{
+    uint32_t units = 0;
+    for (ww_device *d = ww_device_first(t, in->user); d; d = ww_device_next(t, in->user, d)) {
+        uint64_t moving = d->moving;
+        for (uint32_t i = 0; i < tries; i++) {
+            if (in->tries[i].device == d && found[i].right) {
+                moving = d->moving;
+                break;
+            }
+            if (found[i].right && found[i].moving > moving && same_codes(in->tries[i].device, d))
+                moving = found[i].moving;
+        }
+        if (moving > d->moving)
+            out[units++] = (ww_record){.event = WW_EVENT_ALSO, .effects = WW_EFFECT_ADVANCE,
+                                       .gateway = r->gateway, .place = r->place, .user = r->user,
+                                       .device = d->number, .moving = moving, .drift = d->drift};
+    }
+    return units;
+}
+
 static uint32_t put_address(const ww_attempt *a, ww_record *r)
 {
     if (!a->has_address)
@@ -256,6 +288,8 @@ uint32_t ww_decide(const ww_tables *t, const ww_policy *p, ww_attempt *a, const 
             units++;
         }
     }
+    if (right && in->user->devices > 1 && r.verdict != WW_CHALLENGE)
+        units += put_twins(t, in, found, tries, &r, out + units);
     return units;
 }
 

@@ -49,7 +49,7 @@ enum {
     WW_GATEWAYS_PER_ROW_MAX = 255,
     WW_PAGE_USERS = 1024,               /* users in one stored page                               */
     WW_RECORD_BYTES = 32,
-    WW_RECORD_UNITS_PER_ATTEMPT_MAX = 18 /* a record, a tail, an ALSO for every further device    */
+    WW_RECORD_UNITS_PER_ATTEMPT_MAX = 34 /* a record, a tail, two ALSO for every device           */
 };
 
 /* ---- codes ---- */

@@ -97,3 +97,6 @@ def test_a_key_on_a_second_device_keeps_what_the_first_had_used(engine):
     assert engine.verify("alice", step_code())
     serial = engine.add_device("alice", Device.totp(KEY))
     assert engine.verify("alice", step_code(), device=serial).reason == Reason.REPLAYED
+    assert engine.verify("alice", step_code(1), device=serial)
+    assert engine.verify("alice", step_code(1), device="W00000001").reason == Reason.REPLAYED
+    assert engine.verify("alice", step_code(1)).reason == Reason.REPLAYED

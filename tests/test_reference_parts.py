@@ -67,12 +67,16 @@ def test_no_position_wraps(moving: int, window: range, wide: range) -> None:
         ("hotp", 5, (30, 0), (30, 0), 5),
         ("totp", 5, (30, 0), (30, 0), 5),
         ("totp", 0, (30, 0), (60, 7), 0),
-        ("totp", 4, (30, 0), (60, 0), 2),       # ends at 120 s: step 2 begins there
-        ("totp", 5, (30, 0), (60, 0), 3),       # ends at 150 s: step 3 begins at 180 s
+        ("totp", 400, (30, 0), (60, 0), 200),   # ends at 12,000 s: step 200 begins there
+        ("totp", 401, (30, 0), (60, 0), 201),   # ends at 12,030 s: step 201 begins at 12,060 s
+        ("totp", 5, (30, 0), (60, 0), 5),       # step 3 by time, but the numbers 3 and 4 were used
+        ("totp", 128, (30, 0), (60, 0), 128),   # 64 further on is within reach,
+        ("totp", 130, (30, 0), (60, 0), 65),    # 65 is not
         ("totp", 2, (60, 0), (30, 0), 4),
         ("totp", 5, (30, 0), (30, 1), 5),       # ends at 150 s: step 5 begins at 151 s
         ("totp", 5, (30, 0), (30, -1), 6),      # step 5 begins at 149 s, too early
-        ("totp", 5, (30, 0), (30, 1000), 0),
+        ("totp", 5, (30, 0), (30, 1000), 5),    # step 0 by time; what was used stays used
+        ("totp", 500, (30, 0), (30, 6000), 300),
     ],
 )
 @pytest.mark.parametrize("whole_user", [False, True])

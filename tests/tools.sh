@@ -26,6 +26,11 @@ want aarch64-linux-gnu-gcc "gcc-aarch64-linux-gnu libc6-dev-arm64-cross"    # th
 want qemu-aarch64 qemu-user
 want oathtool oathtool          # codes we did not make
 want redis-cli redis-tools      # a client we did not write
+# The peers that bench/ compares with: their headers, where the distribution has them.
+[ -e /usr/include/liboath/oath.h ] || missing="$missing liboath-dev"
+[ -e /usr/include/openssl/sha.h ] || missing="$missing libssl-dev"
+[ "$(uname -m)" != x86_64 ] || [ -e /usr/include/intel-ipsec-mb.h ] ||
+    missing="$missing libipsec-mb-dev"
 python_has 'import ensurepip, venv' || missing="$missing python3-venv"
 python_has 'import os, sysconfig
 assert os.path.exists(sysconfig.get_path("include") + "/Python.h")' || missing="$missing python3-dev"

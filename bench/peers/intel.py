@@ -38,7 +38,7 @@ class Bursts:
         return f"Intel multi-buffer {version}, {self.path}: hash bursts of 128, HMACs only"
 
     def of_users(self, mids: int, stride: int, users: Any, step: int, kept: int) -> Any:
-        """The MACs of three steps for each of the users, 20 bytes each: of the last `kept` lanes."""
+        """MACs of three steps for each of the users, 20 bytes each: the last `kept` of them."""
         macs = np.zeros((kept, SLOT), np.uint8)
         expect_none(self.library.hmacs_of_users(
             ctypes.c_void_p(mids), ctypes.c_size_t(stride), users.ctypes.data_as(ctypes.c_void_p),

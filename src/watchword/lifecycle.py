@@ -74,7 +74,7 @@ class Floor(NamedTuple):
 
     def lift(self, device: Device) -> int:
         """The least position a device enrolled with the same key may accept."""
-        if KINDS[self.kind] != device.kind:
+        if KINDS[self.kind] != device.kind or not self.moving:
             return 0
         if device.kind == "hotp" or (self.period, self.t0) == (device.period, device.t0):
             return self.moving

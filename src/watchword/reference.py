@@ -121,6 +121,13 @@ class Device:
             return range(at, min(at + RESYNC_COUNTERS, POSITION_LAST - 1) + 1)
         return range(max(0, at - RESYNC_STEPS), max(0, at + RESYNC_STEPS + 1))
 
+    def shows_what(self, other: "Device") -> bool:
+        """Whether two devices show the same codes, but for their number of digits."""
+        mine = (self.kind, self.algorithm, self.period, self.t0)
+        return mine == (other.kind, other.algorithm, other.period, other.t0) and hmac.digest(
+            self.key, b"", self.algorithm
+        ) == hmac.digest(other.key, b"", other.algorithm)
+
     def used_until(self, floor: "Device") -> int:
         """The first position that a predecessor with this key cannot have used up."""
         if self.kind == "hotp" or (self.period, self.t0) == (floor.period, floor.t0):
@@ -269,15 +276,15 @@ class Reference:
         if tried and not matched:
             reason = Reason.REPLAYED if any(used for _, used in found) else Reason.WRONG
         if locked:
-            return self._locked(main, streak, a, tried, matched, now_ms)
+            return self._locked(main, streak, a, user, tried, matched, now_ms)
         if user is None or not matched:
             return self._rejected(main, over, streak, a, tried, reason, now_ms)
         if a.second is None and user.account != "open" and a.platform == "trading":
-            return self._right(main, over, matched, Verdict.NOT_PERMITTED, Reason.ACCOUNT)
+            return self._right(main, over, user, matched, Verdict.NOT_PERMITTED, Reason.ACCOUNT)
         if a.second is None and user.realm != a.realm:
-            return self._right(main, over, matched, Verdict.NOT_PERMITTED, Reason.REALM)
+            return self._right(main, over, user, matched, Verdict.NOT_PERMITTED, Reason.REALM)
         clear = Effect.CLEAR if streak.count or streak.lock_until_ms else Effect(0)
-        return self._right(main, clear, matched, Verdict.ACCEPTED, Reason.NONE)
+        return self._right(main, clear, user, matched, Verdict.ACCEPTED, Reason.NONE)
 
     @staticmethod
     def _tried(user: User | None, a: Attempt) -> tuple[list[Device], Reason]:
@@ -315,8 +322,9 @@ class Reference:
         )  # fmt: skip
 
     def _right(
-        self, main: Record, clear: Effect, matched: list[Match], verdict: Verdict, reason: Reason
-    ) -> tuple[Answer, list[Record]]:
+        self, main: Record, clear: Effect, user: User, matched: list[Match], verdict: Verdict,
+        reason: Reason,
+    ) -> tuple[Answer, list[Record]]:  # fmt: skip
         """Every device that matched moves on: the reported one in main, the others beside it."""
         reported = min(matched, key=lambda m: m.device.serial.encode())
         forgive = verdict is Verdict.ACCEPTED
@@ -324,8 +332,20 @@ class Reference:
         also = [
             self._advance(self._beside(main), m, forgive) for m in matched if m is not reported
         ]
-        _, records = self._answer(main, verdict, reason, also)
+        _, records = self._answer(main, verdict, reason, also + self._twins(main, user, matched))
         return Answer(verdict, reason, reported.device.serial, reported.offset), records
+
+    def _twins(self, main: Record, user: User, matched: list[Match]) -> list[Record]:
+        """One key enrolled twice: what one device used up is used up on the other (RULES 4)."""
+        records = []
+        for d in user.devices:
+            if any(m.device is d for m in matched):
+                continue
+            used = [m.moving for m in matched if m.device.shows_what(d) and m.moving > d.moving]
+            if used:
+                record = self._beside(main)._replace(device=d.number, drift=d.drift)
+                records.append(record._replace(effects=Effect.ADVANCE, moving=max(used)))
+        return records
 
     def _charged(
         self, main: Record, a: Attempt, tried: list[Device], matched: list[Match]
@@ -352,8 +372,8 @@ class Reference:
         return [main, *records]
 
     def _locked(
-        self, main: Record, streak: Streak, a: Attempt, tried: list[Device], matched: list[Match],
-        now_ms: int,
+        self, main: Record, streak: Streak, a: Attempt, user: User | None, tried: list[Device],
+        matched: list[Match], now_ms: int,
     ) -> tuple[Answer, list[Record]]:  # fmt: skip
         """Refused while locked: a failure, and a right code is used up all the same."""
         until, main = streak.lock_until_ms, main._replace(effects=Effect.WAIT)
@@ -361,6 +381,8 @@ class Reference:
             main = self._locking(main, streak, now_ms)
             until = now_ms + main.lock_ms
         main, *also = self._charged(main, a, tried, matched)
+        if user is not None:
+            also += self._twins(main, user, matched)
         return self._answer(main, Verdict.LOCKED, Reason.LOCKED, also, until - now_ms)
 
     def _rejected(
