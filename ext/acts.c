@@ -32,7 +32,7 @@ static int user_add(ww_tables *t, uint32_t slot, const ww_record *r)
     if (t->deep)
         memset(t->deep[slot], 0, sizeof t->deep[slot]);
     t->users_live++;
-    ww_slot_index(t, slot);
+    ww_slot_index(t, slot, ww_name_hash(t, name, len));
     return 0;
 }
 

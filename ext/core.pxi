@@ -465,6 +465,10 @@ cdef class Core:
             PyBuffer_Release(&identity)
             PyBuffer_Release(&state)
 
+    def reserve(self, uint64_t users):
+        """Room for so many users in all: an index that need not be made anew as they come."""
+        self._room(users, 0, 0)
+
     def loaded(self):
         """After pages and replay: the free chain is made anew."""
         ww_slots_rebuild(&self.t)

@@ -170,16 +170,14 @@ static void take_device(reader *r, ww_spec *s, uint32_t *number)
     r->bad |= !ww_spec_legal(s);
 }
 
-static void take_user(reader *r, ww_tables *t, uint32_t slot, ww_page_needs *needs)
+static void take_user(reader *r, ww_tables *t, uint32_t slot)
 {
     uint64_t id = take(r, 8);
     uint32_t len = (uint32_t)take(r, 1);
-    ww_user *u = t ? &t->users[slot] : NULL;
-    if (u) {
-        memset(u, 0, sizeof *u);
-        u->id = id;
-    }
-    r->bad |= t && (uint32_t)id != slot;
+    ww_user *u = &t->users[slot];
+    memset(u, 0, sizeof *u);
+    u->id = id;
+    r->bad |= (uint32_t)id != slot;
     if (!len || r->bad)
         return;
     uint32_t place = (uint32_t)take(r, 1), devices = (uint32_t)take(r, 1);
@@ -187,31 +185,21 @@ static void take_user(reader *r, ww_tables *t, uint32_t slot, ww_page_needs *nee
     const uint8_t *name = r->bad ? NULL : take_bytes(r, len);
     if (!name)
         return;
-    if (u) {
-        u->account = place & 3u;
-        u->realm = (place >> 2) & 1u;
-        u->name_len = (uint8_t)len;
-        if (len <= WW_NAME_INLINE_BYTES)
-            memcpy(u->name.text, name, len);
-        else
-            u->name.cold = ww_cold_add(t, name, len, NULL, 0);
-        t->users_live++;
-        ww_slot_index(t, slot);
-    } else {
-        needs->cold_bytes += len > WW_NAME_INLINE_BYTES ? WW_COLD_BYTES(len, 0) : 0;
-    }
+    u->account = place & 3u;
+    u->realm = (place >> 2) & 1u;
+    u->name_len = (uint8_t)len;
+    if (len <= WW_NAME_INLINE_BYTES)
+        memcpy(u->name.text, name, len);
+    else
+        u->name.cold = ww_cold_add(t, name, len, NULL, 0);
+    t->users_live++;
     ww_spec s;
     for (uint32_t i = 0; i < devices && !r->bad; i++) {
         uint32_t number;
         take_device(r, &s, &number);
         if (r->bad)
             break;
-        if (u) {
-            ww_device_place(t, u, &s)->number = number;
-        } else {
-            needs->wides += i > 0 || s.hash != WW_SHA1 || s.t0_s != 0;
-            needs->cold_bytes += WW_COLD_BYTES(s.key_len, s.serial_len);
-        }
+        ww_device_place(t, u, &s)->number = number;
     }
     ww_wipe(&s, sizeof s);
 }
@@ -220,11 +208,28 @@ int ww_page_identity_needed(const uint8_t *in, size_t len, ww_page_needs *needs)
 {
     reader r = {in, in + len, 0};
     head h = take_head(&r, IDENTITY_MAGIC, UINT32_MAX);
-    memset(needs, 0, sizeof *needs);
+    /* Bounds, not counts: addresses cost nothing, and reading a page twice would. */
     needs->slots = h.slots;
-    for (uint32_t i = 0; i < h.slots && !r.bad; i++)
-        take_user(&r, NULL, 0, needs);
-    return r.bad || r.at != r.end ? -1 : 0;
+    needs->wides = (uint32_t)(len / (DEVICE_BYTES + WW_KEY_BYTES_MIN + 1)) + 1;
+    needs->cold_bytes = 2 * len + 8;
+    return r.bad ? -1 : 0;
+}
+
+/* The page's users into the index, each entry's line asked for before it is written. */
+static void index_page(ww_tables *t, uint32_t first, uint32_t slots)
+{
+    enum { AHEAD = 16 };
+    uint64_t hashes[WW_PAGE_USERS];
+    for (uint32_t i = 0; i < slots + AHEAD; i++) {
+        if (i < slots && t->users[first + i].name_len) {
+            size_t len;
+            const uint8_t *name = ww_user_name(t, &t->users[first + i], &len);
+            hashes[i] = ww_name_hash(t, name, len);
+            __builtin_prefetch(&t->index[(uint32_t)(hashes[i] >> 32) & t->index_mask], 1);
+        }
+        if (i >= AHEAD && t->users[first + i - AHEAD].name_len)
+            ww_slot_index(t, first + i - AHEAD, hashes[i - AHEAD]);
+    }
 }
 
 int ww_page_identity_decode(ww_tables *t, uint32_t page, const uint8_t *in, size_t len)
@@ -233,9 +238,10 @@ int ww_page_identity_decode(ww_tables *t, uint32_t page, const uint8_t *in, size
     head h = take_head(&r, IDENTITY_MAGIC, page);
     uint32_t first = page * WW_PAGE_USERS;
     for (uint32_t i = 0; i < h.slots && !r.bad; i++)
-        take_user(&r, t, first + i, NULL);
+        take_user(&r, t, first + i);
     if (r.bad || r.at != r.end)
         return -1;
+    index_page(t, first, h.slots);
     if (t->users_used < first + h.slots)
         t->users_used = first + h.slots;
     if (t->device_next < h.device_next)

@@ -151,11 +151,8 @@ static void index_put(uint64_t *index, uint32_t mask, uint64_t entry)
     index[at] = entry;
 }
 
-void ww_slot_index(ww_tables *t, uint32_t slot)
+void ww_slot_index(ww_tables *t, uint32_t slot, uint64_t hash)
 {
-    size_t len;
-    const uint8_t *name = ww_user_name(t, &t->users[slot], &len);
-    uint64_t hash = ww_name_hash(t, name, len);
     index_put(t->index, t->index_mask, (hash >> 32) << 32 | (slot + 1u));
 }
 

@@ -319,7 +319,7 @@ int ww_name_legal(const ww_policy *p, const uint8_t *name, size_t len);
 uint32_t ww_slot_find(const ww_tables *t, uint64_t hash, const uint8_t *name, size_t len);
 uint32_t ww_slot_likely(const ww_tables *t, uint64_t hash);  /* by hash alone: what to prefetch */
 uint32_t ww_slot_next(const ww_tables *t);              /* the slot the next user gets */
-void ww_slot_index(ww_tables *t, uint32_t slot);        /* the index has room */
+void ww_slot_index(ww_tables *t, uint32_t slot, uint64_t hash);        /* the index has room */
 void ww_slot_unindex(ww_tables *t, uint32_t slot);
 void ww_slots_rebuild(ww_tables *t);                    /* free chain and count, after a replay */
 void ww_index_move(const uint64_t *from, uint32_t from_mask, uint64_t *to, uint32_t to_mask);
@@ -399,7 +399,7 @@ int ww_row_replay(ww_tables *t, const uint8_t *row, size_t len, const int64_t *i
 
 /* Bytes a page may need at most; encode returns what it used. decode returns 0, or -1 when the
  * bytes are not such a page; identity comes first. Decoding may consume slots, wides and cold
- * bytes: needed says how many. */
+ * bytes: needed says how many at most. */
 size_t ww_page_identity_max(const ww_tables *t, uint32_t page);
 size_t ww_page_identity_encode(const ww_tables *t, uint32_t page, uint8_t *out);
 typedef struct { uint32_t slots, wides; uint64_t cold_bytes; } ww_page_needs;

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Self
 
 from watchword import lifecycle
-from watchword._engine import Batch, Core, Gather
+from watchword._engine import PAGE_USERS, Batch, Core, Gather
 from watchword.acts import Acts
 from watchword.bulk import Bulk
 from watchword.clock import SystemClock
@@ -130,6 +130,7 @@ class Engine(Logins, Acts, Bulk):
         """Pages, then whatever the journal holds beyond them. Returns the turn pages cover."""
         core, covered = self._core, 0
         turns = {"identity": array("q"), "state": array("q")}
+        core.reserve(self._store.counters().get("pages", 0) // 2 * PAGE_USERS)
         for page in self._store.pages():
             if page.table == "covered":
                 covered = page.turn
