@@ -24,6 +24,7 @@ typedef struct {
     const void *mids[WW_LANES_CHUNK];
     uint64_t moving[WW_LANES_CHUNK];
     uint32_t out[WW_LANES_CHUNK];
+    uint32_t lanes_used, tries_used; /* the most of any group: what there is to wipe */
 } scratch;
 
 /* What an attempt on a store without users computes with: nobody's key. */
@@ -145,6 +146,8 @@ static void run_lanes(const ww_kernel *k, ww_hash hash, const ww_batch *b, uint3
     if (!lanes)
         return;
     k->hotp[hash](s->mids, s->moving, s->out, lanes);
+    if (s->lanes_used < lanes)
+        s->lanes_used = lanes;
     uint32_t lane = 0;
     for (uint32_t n = from; n < to; n++) {
         ww_try *y = &s->tries[n];
@@ -284,15 +287,21 @@ void ww_turn(ww_tables *t, const ww_policy *p, ww_batch *b, int64_t now_ms)
 {
     const ww_kernel *k = ww_kernel_in_use();
     scratch s;
+    s.lanes_used = s.tries_used = 0;
     uint32_t named = 0;
     b->units = 0;
     for (uint32_t from = 0; from < b->count;) {
         ask_ahead(t, b, from, &named);
         uint32_t tries, group = lay_group(t, p, b, from, &s, &tries, now_ms);
+        if (s.tries_used < tries)
+            s.tries_used = tries;
         match_group(k, b, from, &s, tries);
         for (uint32_t i = 0; i < group; i++)
             decide_and_apply(t, p, b, from + i, &s, i, now_ms);
         from += group;
     }
-    ww_wipe(&s, sizeof s);
+    /* What matched, what was typed and what should have been: for a batch of one, few bytes. */
+    ww_wipe(s.tries, s.tries_used * sizeof s.tries[0]);
+    ww_wipe(s.out, s.lanes_used * sizeof s.out[0]);
+    ww_wipe(s.value, sizeof s.value);
 }

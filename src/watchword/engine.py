@@ -79,7 +79,10 @@ class Engine(Logins, Acts, Bulk):
         self._covered = self._load()
         self._turn = store.head
         self._commits = Commits(store, store.head)
-        self._clock: Callable[[], int] = clock or SystemClock(store.last_time_ms)
+        self._guard: SystemClock | None = None
+        if clock is None:
+            clock = self._guard = SystemClock(store.last_time_ms)
+        self._clock: Callable[[], int] = clock
         self._batch = Batch()
         self._one = Batch(1)
         self._names = lifecycle.names_packed(("embedded",))
@@ -232,7 +235,9 @@ class Engine(Logins, Acts, Bulk):
 
     def _shed(self) -> bool:
         """Whether every attempt is BUSY. Read after _now()."""
-        return bool(self.busy_because)
+        if self._keeper is not None and self._keeper.low_disk:
+            return True
+        return bool(self._guard is not None and self._guard.doubt)
 
     @property
     def busy_because(self) -> str:
@@ -244,15 +249,15 @@ class Engine(Logins, Acts, Bulk):
     @property
     def clock_doubt(self) -> str:
         """What is wrong with the clock, or nothing."""
-        return self._clock.doubt if isinstance(self._clock, SystemClock) else ""
+        return self._guard.doubt if self._guard is not None else ""
 
     def accept_clock(self, *, by: str) -> str:
         """An operator believes the clock as it is; recorded. Returns what was in doubt."""
         with self._lock:
             self._alive()
-            if not isinstance(self._clock, SystemClock):
+            if self._guard is None:
                 return ""
-            doubted = self._clock.accept()
+            doubted = self._guard.accept()
             turn = self._act(lifecycle.note(f"clock accepted by {by}: {doubted or 'no doubt'}"))
         self._wait(turn)
         return doubted

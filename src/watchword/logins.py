@@ -174,10 +174,17 @@ class Logins(Parts):
         return verdict
 
 
+PLACES = {
+    (platform, realm): (p, r)
+    for p, platform in enumerate(PLATFORMS)
+    for r, realm in enumerate(REALMS)
+}
+
+
 def _place(platform: str, realm: str) -> tuple[int, int]:
     try:
-        return PLATFORMS.index(platform), REALMS.index(realm)
-    except ValueError:
+        return PLACES[platform, realm]
+    except (KeyError, TypeError):
         pass
     if platform not in PLATFORMS:
         raise InvalidArgument(f"platform is one of {', '.join(PLATFORMS)}")
