@@ -88,14 +88,14 @@ static int user_remove(ww_tables *t, uint32_t slot, ww_user *u)
 }
 
 /* Places a device in the user's own line when it is the first and its midstates fit there. */
-ww_device *ww_device_place(ww_tables *t, ww_user *u, const ww_spec *spec)
+ww_device *ww_device_place(ww_tables *t, ww_user *u, const ww_spec *spec, const void *mid)
 {
     ww_device *d;
-    void *mid;
+    void *own;
     if (!u->devices && spec->hash == WW_SHA1 && !spec->t0_s) {
         d = &u->device;
         memset(d, 0, sizeof *d);
-        mid = d->u.sha1;
+        own = d->u.sha1;
     } else {
         uint32_t at = t->wides_free;
         if (at)
@@ -111,9 +111,12 @@ ww_device *ww_device_place(ww_tables *t, ww_user *u, const ww_spec *spec)
         while (*link)
             link = &t->wides[*link - 1].line.u.far.next;
         *link = at;
-        mid = &w->mid;
+        own = &w->mid;
     }
-    ww_hmac_mid((ww_hash)spec->hash, spec->key, spec->key_len, mid);
+    if (mid)
+        memcpy(own, mid, ww_mid_bytes((ww_hash)spec->hash));
+    else
+        ww_hmac_mid((ww_hash)spec->hash, spec->key, spec->key_len, own);
     d->period_s = spec->period_s;
     d->kind = spec->kind & 15u;
     d->drift_max = spec->drift_max & 15u;
@@ -159,7 +162,7 @@ static int device_add(ww_tables *t, ww_user *u, const ww_record *r)
     ww_spec spec;
     if (ww_spec_read(r, &spec) || u->devices >= WW_DEVICES_PER_USER_MAX)
         return -1;
-    ww_device *d = ww_device_place(t, u, &spec);
+    ww_device *d = ww_device_place(t, u, &spec, NULL);
     ww_wipe(&spec, sizeof spec);
     d->number = r->device;
     d->moving = r->moving;

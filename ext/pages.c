@@ -89,7 +89,8 @@ size_t ww_page_identity_max(const ww_tables *t, uint32_t page)
         bytes += 8 + 1 + 2 + u->name_len;
         if (u->name_len)
             for (ww_device *d = ww_device_first(t, u); d; d = ww_device_next(t, u, d))
-                bytes += DEVICE_BYTES + WW_KEY_BYTES_MAX + WW_SERIAL_BYTES_MAX;
+                bytes += DEVICE_BYTES + WW_KEY_BYTES_MAX + WW_SERIAL_BYTES_MAX +
+                         ww_mid_bytes((ww_hash)d->hash);
     }
     return bytes;
 }
@@ -116,7 +117,11 @@ static uint8_t *put_device(const ww_tables *t, const ww_device *d, uint8_t *to)
     memcpy(to, key, key_len);
     to += key_len;
     memcpy(to, serial, serial_len);
-    return to + serial_len;
+    to += serial_len;
+    /* Midstates too: making ten million of them again would take longer than reading them. */
+    size_t mid_bytes = ww_mid_bytes((ww_hash)d->hash);
+    memcpy(to, ww_device_mid(d), mid_bytes);
+    return to + mid_bytes;
 }
 
 size_t ww_page_identity_encode(const ww_tables *t, uint32_t page, uint8_t *out)
@@ -141,7 +146,8 @@ size_t ww_page_identity_encode(const ww_tables *t, uint32_t page, uint8_t *out)
     return (size_t)(to - out);
 }
 
-static void take_device(reader *r, ww_spec *s, uint32_t *number)
+/* Returns the midstates, in place. */
+static const uint8_t *take_device(reader *r, ww_spec *s, uint32_t *number)
 {
     memset(s, 0, sizeof *s);
     *number = (uint32_t)take(r, 4);
@@ -158,16 +164,17 @@ static void take_device(reader *r, ww_spec *s, uint32_t *number)
     size_t key_len = take(r, 2), serial_len = take(r, 2);
     if (key_len > WW_KEY_BYTES_MAX || serial_len > WW_SERIAL_BYTES_MAX) {
         r->bad = 1;
-        return;
+        return NULL;
     }
     const uint8_t *key = take_bytes(r, key_len), *serial = take_bytes(r, serial_len);
     if (r->bad)
-        return;
+        return NULL;
     memcpy(s->key, key, key_len);
     memcpy(s->serial, serial, serial_len);
     s->key_len = (uint8_t)key_len;
     s->serial_len = (uint8_t)serial_len;
     r->bad |= !ww_spec_legal(s);
+    return r->bad ? NULL : take_bytes(r, ww_mid_bytes((ww_hash)s->hash));
 }
 
 static void take_user(reader *r, ww_tables *t, uint32_t slot)
@@ -196,10 +203,10 @@ static void take_user(reader *r, ww_tables *t, uint32_t slot)
     ww_spec s;
     for (uint32_t i = 0; i < devices && !r->bad; i++) {
         uint32_t number;
-        take_device(r, &s, &number);
-        if (r->bad)
+        const uint8_t *mid = take_device(r, &s, &number);
+        if (!mid)
             break;
-        ww_device_place(t, u, &s)->number = number;
+        ww_device_place(t, u, &s, mid)->number = number;
     }
     ww_wipe(&s, sizeof s);
 }

@@ -378,8 +378,9 @@ uint32_t ww_decide(const ww_tables *t, const ww_policy *p, ww_attempt *a, const 
 int ww_apply(ww_tables *t, const ww_record *r, int64_t now_ms, ww_streak *streak, uint32_t *deep);
 int ww_spec_legal(const ww_spec *s);
 int ww_spec_read(const ww_record *r, ww_spec *s);          /* -1: not a legal enrolment */
-/* A device's line, midstates and cold texts as enrolled; number and state are the caller's. */
-ww_device *ww_device_place(ww_tables *t, ww_user *u, const ww_spec *spec);
+/* A device's line, midstates (given, or made of the key) and cold texts as enrolled; number and
+ * moving are the caller's. */
+ww_device *ww_device_place(ww_tables *t, ww_user *u, const ww_spec *spec, const void *mid);
 
 /* ---- rows: a journal row before sealing and after opening (pages.c) ---- */
 
