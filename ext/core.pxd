@@ -11,6 +11,7 @@ cdef extern from "watchword.h" nogil:
         WW_BATCH_ATTEMPTS_MAX
         WW_RECORD_UNITS_PER_ATTEMPT_MAX
         WW_DECOYS
+        WW_DECOY_WAYS
         WW_SOURCES
         WW_RING_INLINE
         WW_RING_DEEP
@@ -89,8 +90,8 @@ cdef extern from "watchword.h" nogil:
         ww_device device
         ww_streak streak
 
-    ctypedef struct ww_decoy:
-        uint64_t hash
+    ctypedef struct ww_decoys:
+        uint64_t hash[8]
     ctypedef struct ww_source:
         int64_t minute
 
@@ -105,7 +106,7 @@ cdef extern from "watchword.h" nogil:
         uint32_t device_next
         uint8_t *cold
         uint64_t cold_used, cold_cap, cold_dead
-        ww_decoy *decoys
+        ww_decoys *decoys
         ww_source *sources
         uint8_t *dirty
         uint64_t name_key[2]

@@ -16,7 +16,7 @@ cdef class Core:
         self.wides_region = Region(64 * sizeof(ww_wide), keys=True, table=True)
         self.cold_region = Region(1 << 16, keys=True, table=True)
         self.index_region = Region(4096 * 8)
-        self.decoys_region = Region(WW_DECOYS * sizeof(ww_decoy))
+        self.decoys_region = Region(WW_DECOYS // WW_DECOY_WAYS * sizeof(ww_decoys))
         self.sources_region = Region(WW_SOURCES * sizeof(ww_source))
         self.t.users = <ww_user *>self.users_region.at
         self.t.users_cap = WW_PAGE_USERS
@@ -27,7 +27,7 @@ cdef class Core:
         self.t.cold_used = 8
         self.t.index = <uint64_t *>self.index_region.at
         self.t.index_mask = 4095
-        self.t.decoys = <ww_decoy *>self.decoys_region.at
+        self.t.decoys = <ww_decoys *>self.decoys_region.at
         self.t.sources = <ww_source *>self.sources_region.at
         self.t.device_next = 1
         self.t.dirty = <uint8_t *>calloc(self.t.users_cap // WW_PAGE_USERS, 1)

@@ -266,24 +266,37 @@ int64_t ww_device_t0(const ww_device *d) { return d->wide ? d->u.far.t0_s : 0; }
 
 /* ---- decoys: streaks of names that do not exist, the oldest of its set makes room ---- */
 
+static inline ww_decoys *decoy_set(const ww_tables *t, uint64_t hash)
+{
+    return &t->decoys[hash % (WW_DECOYS / WW_DECOY_WAYS)];
+}
+
+const void *ww_decoy_line(const ww_tables *t, uint64_t hash) { return decoy_set(t, hash)->hash; }
+
 ww_streak *ww_decoy_find(ww_tables *t, uint64_t hash, int create, uint32_t **deep)
 {
-    ww_decoy *set = &t->decoys[(hash % (WW_DECOYS / WW_DECOY_WAYS)) * WW_DECOY_WAYS];
-    ww_decoy *oldest = set;
-    for (int way = 0; way < WW_DECOY_WAYS; way++) {
-        if (set[way].hash == hash) {
-            *deep = set[way].gap_deep;
-            return &set[way].streak;
+    ww_decoys *set = decoy_set(t, hash);
+    int way = 0;
+    while (way < WW_DECOY_WAYS && set->hash[way] != hash)
+        way++;
+    if (way == WW_DECOY_WAYS) {
+        if (!create)
+            return NULL;
+        for (way = 0; way < WW_DECOY_WAYS && set->hash[way]; way++)
+            ; /* one that is free, else the oldest */
+        if (way == WW_DECOY_WAYS) {
+            way = 0;
+            for (int other = 1; other < WW_DECOY_WAYS; other++)
+                if (set->streak[other].last_ms < set->streak[way].last_ms)
+                    way = other;
         }
-        if (oldest->hash && (!set[way].hash || set[way].streak.last_ms < oldest->streak.last_ms))
-            oldest = &set[way]; /* one that is free, else the oldest */
+        set->hash[way] = hash;
+        memset(&set->streak[way], 0, sizeof set->streak[way]);
+        if (t->deep)
+            memset(set->gap_deep[way], 0, sizeof set->gap_deep[way]);
     }
-    if (!create)
-        return NULL;
-    memset(oldest, 0, sizeof *oldest);
-    oldest->hash = hash;
-    *deep = oldest->gap_deep;
-    return &oldest->streak;
+    *deep = t->deep ? set->gap_deep[way] : NULL; /* as deep as a user's, and no deeper */
+    return &set->streak[way];
 }
 
 /* ---- sources: failures of an address in the sixty minutes that end with this one ---- */

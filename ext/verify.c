@@ -97,11 +97,17 @@ static int serial_is(const ww_tables *t, const ww_device *d, const uint8_t *seri
     return own_len == len && !memcmp(own, serial, len); /* serials are not secret */
 }
 
+/* Whose record a name that does not exist reads; there is at least one slot. */
+static inline uint32_t decoy_slot(const ww_tables *t, uint64_t hash)
+{
+    return (uint32_t)(((hash >> 32) * t->users_used) >> 32);
+}
+
 static const ww_device *decoy_device(const ww_tables *t, uint64_t hash)
 {
     if (!t->users_used)
         return &nobody;
-    ww_user *u = &t->users[(uint32_t)(((hash >> 32) * t->users_used) >> 32)];
+    ww_user *u = &t->users[decoy_slot(t, hash)];
     const ww_device *d = u->name_len ? ww_device_first(t, u) : NULL;
     return d ? d : &nobody;
 }
@@ -211,10 +217,13 @@ static void ask_ahead(const ww_tables *t, ww_batch *b, uint32_t from, uint32_t *
         a->name_hash = ww_name_hash(t, b->bytes + a->name_at, a->name_len);
         __builtin_prefetch(&t->index[(uint32_t)(a->name_hash >> 32) & t->index_mask]);
     }
-    for (uint32_t i = from; i < b->count && i < end; i++) {
-        uint32_t slot = ww_slot_likely(t, b->attempts[i].name_hash);
-        if (slot == WW_SLOT_NONE)
-            continue;
+    for (uint32_t i = from; t->users_used && i < b->count && i < end; i++) {
+        uint64_t hash = b->attempts[i].name_hash;
+        uint32_t slot = ww_slot_likely(t, hash);
+        if (slot == WW_SLOT_NONE) { /* the unknown are asked for like anyone */
+            slot = decoy_slot(t, hash);
+            __builtin_prefetch(ww_decoy_line(t, hash));
+        }
         const uint8_t *user = (const uint8_t *)&t->users[slot];
         __builtin_prefetch(user);
         __builtin_prefetch(user + 64);

@@ -210,7 +210,13 @@ typedef struct {
     ww_streak streak;
 } ww_user;
 
-typedef struct { uint64_t hash; ww_streak streak; uint32_t gap_deep[WW_RING_DEEP]; } ww_decoy;
+/* Eight decoys that share a place: their hashes are one cache line, so that a name that does not
+ * exist costs two cold lines, like a streak of one that does. */
+typedef struct {
+    uint64_t hash[WW_DECOY_WAYS];
+    ww_streak streak[WW_DECOY_WAYS];
+    uint32_t gap_deep[WW_DECOY_WAYS][WW_RING_DEEP];
+} ww_decoys;
 typedef struct {
     uint8_t address[16];         /* IPv4 mapped into IPv6; of IPv6 the first 64 bits             */
     int64_t minute;              /* of the newest bucket                                         */
@@ -233,7 +239,7 @@ typedef struct {
     uint32_t device_next;        /* number of the next device                                    */
     uint8_t *cold;               /* arena: keys, serials, long names; references count 8 bytes   */
     uint64_t cold_used, cold_cap, cold_dead;
-    ww_decoy *decoys;            /* WW_DECOYS                                                    */
+    ww_decoys *decoys;           /* WW_DECOYS / WW_DECOY_WAYS                                    */
     ww_source *sources;          /* WW_SOURCES                                                   */
     uint8_t *dirty;              /* per page: WW_DIRTY bits                                      */
     uint64_t name_key[2];        /* of the keyed hash                                            */
@@ -324,6 +330,7 @@ void ww_slot_unindex(ww_tables *t, uint32_t slot);
 void ww_slots_rebuild(ww_tables *t);                    /* free chain and count, after a replay */
 void ww_index_move(const uint64_t *from, uint32_t from_mask, uint64_t *to, uint32_t to_mask);
 ww_streak *ww_decoy_find(ww_tables *t, uint64_t hash, int create, uint32_t **deep);
+const void *ww_decoy_line(const ww_tables *t, uint64_t hash);   /* what to prefetch for it */
 int ww_source_busy(const ww_tables *t, const ww_policy *p, const uint8_t *address, int64_t now_ms);
 void ww_source_charge(ww_tables *t, const uint8_t *address, int64_t now_ms);
 const uint8_t *ww_user_name(const ww_tables *t, const ww_user *u, size_t *len);
