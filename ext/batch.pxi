@@ -102,13 +102,6 @@ cdef class Batch:
         a.second_at = self._keep(text, n)
         a.second_len = <uint16_t>n
 
-    cdef int set_address(self, ww_attempt *a, const uint8_t *text, size_t n) except -1:
-        """An IP address as text; ValueError when it is none."""
-        cdef bytes packed = pack_address((<char *>text)[:n].decode("ascii"))
-        a.has_address = 1
-        memcpy(a.address, PyBytes_AS_STRING(packed), 16)
-        return 0
-
     def put(self, user, response, int platform=WW_TRADING, int realm=WW_LIVE, device=None,
             address=None, second=None, bint shed=False):
         """Adds one attempt from Python."""

@@ -327,9 +327,6 @@ cdef class Core:
     def name_legal(self, bytes name):
         return bool(ww_name_legal(&self.p, <const uint8_t *>PyBytes_AS_STRING(name), len(name)))
 
-    def name_hash(self, bytes name):
-        return ww_name_hash(&self.t, <const uint8_t *>PyBytes_AS_STRING(name), len(name))
-
     def find(self, bytes name):
         """The slot of a user, or None."""
         cdef const uint8_t *at = <const uint8_t *>PyBytes_AS_STRING(name)

@@ -3,7 +3,7 @@
 import os
 from typing import Any
 
-from watchword import Engine, totp
+from watchword import Engine, Policy, lifecycle, totp
 
 KEY = b"12345678901234567890"
 T = 1_700_000_010_000  # milliseconds: 10 seconds into a step of 30
@@ -17,3 +17,19 @@ def step_code(steps: int = 0, key: bytes = KEY) -> str:
 
 def on_disk(path: str | os.PathLike[str], **given: Any) -> Engine:
     return Engine.open(path, given.pop("key", STORE_KEY), clock=given.pop("clock", lambda: T))
+
+
+class Bench:
+    """An engine with a clock that stands still until it is moved, and its rows in the hand."""
+
+    def __init__(self, **figures: Any) -> None:
+        self.now = T
+        self.engine = Engine.open(
+            clock=lambda: self.now, entropy=lambda n: bytes(n), policy=Policy(**figures)
+        )
+        self.engine.tap = []
+
+    def last(self) -> list[lifecycle.Record]:
+        """The records of the last row."""
+        assert self.engine.tap
+        return list(lifecycle.records(self.engine.tap[-1]))

@@ -3,24 +3,10 @@
 from array import array
 
 import pytest
+from standing import KEY, Bench
 
-from watchword import Device, Engine, Policy, totp
+from watchword import Device, totp
 from watchword._engine import Core
-
-KEY = b"12345678901234567890"
-T = 1_700_000_010_000
-
-
-class Bench:
-    """An engine with a clock that stands still until it is moved, and its rows in the hand."""
-
-    def __init__(self, **figures):
-        self.now = T
-        self.engine = Engine.open(
-            clock=lambda: self.now, entropy=lambda n: bytes(n), policy=Policy(**figures)
-        )
-        self.engine.tap = []
-
 
 
 def recovered(engine, pages_after=None):

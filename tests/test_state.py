@@ -6,29 +6,14 @@ computed by the plain functions, whose own answers are published ones (test_vect
 
 
 import pytest
+from standing import KEY, Bench, T
 
-from watchword import Code, Device, Engine, Policy, Reason, hotp, lifecycle, totp
+from watchword import Code, Device, Reason, hotp, lifecycle, totp
 
-KEY = b"12345678901234567890"
-T = 1_700_000_010_000  # 10 seconds into a step of 30
 STEP = T // 30_000
 DAY = 86_400_000
 
 CLEAR, PUSH, WAIT, LOCK, ADVANCE, FORGIVE, CHARGE, SUSPEND = (1 << i for i in range(8))
-
-
-class Bench:
-    """An engine with a clock that stands still until it is moved, and its rows in the hand."""
-
-    def __init__(self, **figures):
-        self.now = T
-        self.engine = Engine.open(
-            clock=lambda: self.now, entropy=lambda n: bytes(n), policy=Policy(**figures)
-        )
-        self.engine.tap = []
-
-    def last(self):
-        return list(lifecycle.records(self.engine.tap[-1]))
 
 
 def code(step):
