@@ -122,7 +122,7 @@ ww_device *ww_device_place(ww_tables *t, ww_user *u, const ww_spec *spec, const 
     d->drift_max = spec->drift_max & 15u;
     d->state = spec->state & 7u;
     d->hash = spec->hash & 3u;
-    d->digits = spec->digits;
+    d->digits = spec->digits & 15u;
     d->window = spec->kind == WW_KIND_TOTP ? (uint8_t)(spec->back << 4 | spec->forward)
                                            : spec->look_ahead;
     d->cold = ww_cold_add(t, spec->key, spec->key_len, spec->serial, spec->serial_len);

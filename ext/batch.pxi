@@ -59,9 +59,9 @@ cdef class Batch:
         self.b.units = 0
         self.arena_used = 0
 
-    cdef uint32_t _keep(self, const uint8_t *text, size_t n) noexcept:
+    cdef inline uint32_t _keep(self, const uint8_t *text, size_t n) noexcept:
         cdef uint32_t at = self.arena_used
-        memcpy(self.arena + at, text, n)
+        ww_copy_short(self.arena + at, text, n)
         self.arena_used += <uint32_t>n
         return at
 
@@ -132,57 +132,13 @@ cdef class Batch:
     def put_many(self, users, responses, devices, addresses, Py_ssize_t start, Py_ssize_t stop,
                  int platform, int realm, bint shed):
         """Adds attempts start .. stop of equally long sequences."""
-        cdef Py_ssize_t i, name_len = 0, text_len = 0
-        cdef const char *name = NULL
-        cdef const char *text = NULL
-        cdef ww_attempt *a
-        for i in range(start, stop):
-            # An entry may be made for this one look: it has to live as long as its bytes are read.
-            user, response = users[i], responses[i]
-            take_text(user, &name, &name_len)
-            take_text(response, &text, &text_len)
-            a = self.add(<const uint8_t *>name, name_len, <const uint8_t *>text, text_len)
-            if a == NULL:
-                raise InvalidArgument(f"a batch holds at most {self.cap} attempts")
-            a.platform = <uint8_t>platform
-            a.realm = <uint8_t>realm
-            a.shed = shed
-            device = None if devices is None else devices[i]
-            if device is not None:
-                take_text(device, &text, &text_len)
-                self.set_serial(a, <const uint8_t *>text, text_len)
-            address = None if addresses is None else addresses[i]
-            if address is not None:
-                packed = pack_address(address)
-                a.has_address = 1
-                memcpy(a.address, PyBytes_AS_STRING(packed), 16)
+        fill_many(self, None, users, responses, devices, addresses, start, stop, platform, realm,
+                  shed)
 
     def put_columns(self, users, responses, Py_ssize_t start, Py_ssize_t stop, int platform,
                     int realm, bint shed):
         """The same from two numpy 'S' arrays, without an object per attempt."""
-        cdef Py_buffer u, r
-        cdef Py_ssize_t i
-        cdef const char *name
-        cdef const char *text
-        cdef ww_attempt *a
-        PyObject_GetBuffer(users, &u, PyBUF_STRIDED_RO)
-        try:
-            PyObject_GetBuffer(responses, &r, PyBUF_STRIDED_RO)
-            try:
-                for i in range(start, stop):
-                    name = <const char *>u.buf + i * u.strides[0]
-                    text = <const char *>r.buf + i * r.strides[0]
-                    a = self.add(<const uint8_t *>name, trimmed(name, u.itemsize),
-                                 <const uint8_t *>text, trimmed(text, r.itemsize))
-                    if a == NULL:
-                        raise InvalidArgument(f"a batch holds at most {self.cap} attempts")
-                    a.platform = <uint8_t>platform
-                    a.realm = <uint8_t>realm
-                    a.shed = shed
-            finally:
-                PyBuffer_Release(&r)
-        finally:
-            PyBuffer_Release(&u)
+        fill_columns(self, None, users, responses, start, stop, platform, realm, shed)
 
     def codes_into(self, out, Py_ssize_t start):
         """Writes the verdicts' numbers into a buffer of bytes, from out[start] on."""

@@ -85,7 +85,7 @@ cdef extern from "watchword.h" nogil:
 
     ctypedef struct ww_user:
         uint64_t id
-        uint32_t more, mark
+        uint32_t more
         uint8_t name_len, account, realm, devices
         ww_device device
         ww_streak streak
@@ -125,7 +125,7 @@ cdef extern from "watchword.h" nogil:
         uint8_t has_address, has_serial, shed, bad_name
         uint8_t address[16]
         uint64_t origin
-        uint8_t verdict, reason, kind
+        uint8_t verdict, reason, kind, units
         uint32_t device, device_cold
         int32_t offset
         int64_t retry_after_ms
@@ -215,3 +215,6 @@ cdef extern from "watchword.h" nogil:
 
 cdef extern from "secret.h" nogil:
     void ww_wipe(void *p, size_t n)
+
+cdef extern from "texts.h" nogil:
+    void ww_copy_short(uint8_t *to, const uint8_t *text, size_t len)

@@ -123,29 +123,39 @@ cdef class Core:
         with nogil:
             ww_turn(&self.t, &self.p, &b.b, now_ms)
 
-    def turn(self, Batch b, int64_t now_ms):
-        """Takes a batch through one turn at now_ms. Returns the units of records it wrote."""
-        self.run(b, now_ms)
-        return b.b.units
+    def turn(self, batch, int64_t now_ms):
+        """Takes a batch, or one in parts, through one turn at now_ms. Returns the units of records
+        that it wrote."""
+        if isinstance(batch, Split):
+            return batch.turn(now_ms)
+        self.run(batch, now_ms)
+        return (<Batch?>batch).b.units
 
-    def row(self, Batch b, int64_t turn, bytes names, int gateways):
+    def row(self, batch, int64_t turn, bytes names, int gateways):
         """The journal row of a turn: header, the gateways' names (packed), records."""
         cdef ww_row h
         cdef uint32_t names_bytes = <uint32_t>len(names)
-        cdef size_t records = <size_t>b.b.units * WW_RECORD_BYTES
+        cdef Batch b = batch.batches[0] if isinstance(batch, Split) else batch
+        cdef uint32_t units = b.b.units
+        if isinstance(batch, Split):
+            units = sum([(<Batch>part).b.units for part in batch.batches])
+        cdef size_t records = <size_t>units * WW_RECORD_BYTES
         memset(&h, 0, sizeof(h))
         h.magic = WW_ROW_MAGIC
         h.version = WW_ROW_VERSION
         h.gateways = <uint16_t>gateways
         h.names_bytes = names_bytes
-        h.units = b.b.units
+        h.units = units
         h.turn = turn
         h.time_ms = b.now_ms
         cdef bytes out = PyBytes_FromStringAndSize(NULL, sizeof(h) + names_bytes + records)
         cdef char *to = PyBytes_AS_STRING(out)
         memcpy(to, &h, sizeof(h))
         memcpy(to + sizeof(h), PyBytes_AS_STRING(names), names_bytes)
-        memcpy(to + sizeof(h) + names_bytes, b.b.records, records)
+        if isinstance(batch, Split):
+            (<Split>batch).records_into(to + sizeof(h) + names_bytes)
+        else:
+            memcpy(to + sizeof(h) + names_bytes, b.b.records, records)
         return out
 
     cdef object serial_of(self, uint32_t cold):

@@ -60,6 +60,8 @@ typedef uint16_t costs[WW_HASHES];
  * lanes, the row that is cheapest in all. */
 static struct { size_t lanes; ww_hotp_many *most, *rest[LANES_MAX]; } best[WW_HASHES];
 
+static ww_totp_many *best_totp; /* of the row whose whole vectors are the cheapest */
+
 static void best_weigh(ww_hash hash, const ww_kernel *row, uint32_t cost)
 {
     static uint32_t most_cost[WW_HASHES], rest_cost[WW_HASHES][LANES_MAX];
@@ -67,6 +69,8 @@ static void best_weigh(ww_hash hash, const ww_kernel *row, uint32_t cost)
     if (best[hash].most == NULL ||
         cost * best[hash].lanes < most_cost[hash] * lanes) {
         best[hash].most = row->hotp[hash];
+        if (hash == WW_SHA1)
+            best_totp = row->totp;
         best[hash].lanes = lanes;
         most_cost[hash] = cost;
     }
@@ -114,9 +118,8 @@ static void kernel_offer(ww_kernel row, const costs cost)
 }
 
 #define ROW_OF(isa)                                                                               \
-    {                                                                                             \
-        ww_hotp_sha1_many_##isa, ww_hotp_sha256_many_##isa, ww_hotp_sha512_many_##isa             \
-    }
+    {ww_hotp_sha1_many_##isa, ww_hotp_sha256_many_##isa, ww_hotp_sha512_many_##isa},              \
+        ww_totp_sha1_many_##isa
 
 __attribute__((constructor)) static void kernels_fill(void)
 {
@@ -126,7 +129,7 @@ __attribute__((constructor)) static void kernels_fill(void)
     kernel_offer((ww_kernel){"sse2", {4, 4, 2}, ROW_OF(sse2)}, (costs){295, 640, 820});
     if (m.shani) /* SHA-512 has no such instructions: the portable entry stands */
         kernel_offer((ww_kernel){"shani", {1, 1, 1}, {ww_hotp_sha1_many_shani,
-                                 ww_hotp_sha256_many_shani, ww_hotp_sha512_many_portable}},
+                                 ww_hotp_sha256_many_shani, ww_hotp_sha512_many_portable}, NULL},
                      (costs){76, 66, 475});
     if (m.avx2)
         kernel_offer((ww_kernel){"avx2", {8, 8, 4}, ROW_OF(avx2)}, (costs){295, 660, 800});
@@ -139,7 +142,8 @@ __attribute__((constructor)) static void kernels_fill(void)
     kernel_offer((ww_kernel){"neon", {4, 4, 2}, ROW_OF(neon)}, (costs){300, 700, 1000});
 #endif
     ww_kernel *row = &kernels[kernels_count++];
-    *row = (ww_kernel){"best", {0, 0, 0}, {best_sha1, best_sha256, best_sha512}};
+    *row = (ww_kernel){"best", {0, 0, 0}, {best_sha1, best_sha256, best_sha512},
+                        best_totp};
     for (int hash = 0; hash < WW_HASHES; hash++)
         row->lanes[hash] = (uint32_t)best[hash].lanes;
     kernel_now = row;
@@ -336,21 +340,35 @@ uint32_t ww_truncate(const uint8_t *mac, size_t mac_len)
 /* x % 10^digits for x < 2^31: the quotient is x * ceil(2^shift / 10^digits) >> shift, exact when
  * 2^31 * 10^digits <= 2^shift. Ten digits and more keep x whole. Division's time may depend on x;
  * a multiplication's does not. */
+static const struct {
+    uint32_t reciprocal, power, shift;
+} tens[11] = {
+    {0x80000000u, 1, 31},          {0xcccccccdu, 10, 35},
+    {0xa3d70a3eu, 100, 38},        {0x83126e98u, 1000, 41},
+    {0xd1b71759u, 10000, 45},      {0xa7c5ac48u, 100000, 48},
+    {0x8637bd06u, 1000000, 51},    {0xd6bf94d6u, 10000000, 55},
+    {0xabcc7712u, 100000000, 58},  {0x89705f42u, 1000000000, 61},
+    {0, 0, 0},
+};
+
 uint32_t ww_reduce(uint32_t truncated, uint32_t digits)
 {
-    static const struct {
-        uint64_t reciprocal;
-        uint32_t power, shift;
-    } tens[11] = {
-        {0x80000000u, 1, 31},          {0xcccccccdu, 10, 35},
-        {0xa3d70a3eu, 100, 38},        {0x83126e98u, 1000, 41},
-        {0xd1b71759u, 10000, 45},      {0xa7c5ac48u, 100000, 48},
-        {0x8637bd06u, 1000000, 51},    {0xd6bf94d6u, 10000000, 55},
-        {0xabcc7712u, 100000000, 58},  {0x89705f42u, 1000000000, 61},
-        {0, 0, 0},
-    };
     if (digits > 10)
         digits = 10;
-    uint64_t quotient = truncated * tens[digits].reciprocal >> tens[digits].shift;
+    uint64_t quotient = (uint64_t)truncated * tens[digits].reciprocal >> tens[digits].shift;
     return truncated - (uint32_t)quotient * tens[digits].power;
+}
+
+/* The same for many codes of so many digits, each held against a number; the compiler makes vectors
+ * of it. Nothing here is a branch, and the sums leave no room to make one of. */
+void ww_match_many(const uint32_t *truncated, const uint32_t *want, const uint32_t *misfit,
+                   uint32_t digits, uint32_t *hit, size_t n)
+{
+    uint64_t reciprocal = tens[digits].reciprocal;
+    uint32_t power = tens[digits].power, shift = tens[digits].shift;
+    for (size_t i = 0; i < n; i++) {
+        uint32_t quotient = (uint32_t)(truncated[i] * reciprocal >> shift);
+        uint32_t differ = ((truncated[i] - quotient * power) ^ want[i]) | misfit[i];
+        hit[i] = ((differ | (0u - differ)) >> 31) ^ 1u;
+    }
 }

@@ -6,6 +6,7 @@ wiped. The interpreter's lock is dropped once a turn. C codes become exceptions 
 import enum
 import ipaddress
 import os
+from concurrent.futures import ThreadPoolExecutor, wait
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.buffer cimport (
@@ -193,4 +194,5 @@ if os.environ.get("WATCHWORD_KERNEL"):
 include "region.pxi"
 include "batch.pxi"
 include "core.pxi"
+include "split.pxi"
 include "connection.pxi"

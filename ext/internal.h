@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "secret.h"
+#include "texts.h"
 #include "watchword.h"
 
 /* ---- shapes ---- */
@@ -73,33 +74,29 @@ static inline void ww_store_be64(uint8_t *p, uint64_t x)
     ww_store_be32(p + 4, (uint32_t)x);
 }
 
-/* The machine is little-endian (watchword.h asserts it); what is missing is only alignment. */
-static inline uint16_t ww_load_le16(const void *p)
+/* ---- what two parts of one turn may both look at ---- */
+
+/* The parts of a batch (watchword.h, ww_turn) share no user. A name that does not exist reads some
+ * user's device all the same, and pages are marked by whoever is first: those words are stored and
+ * loaded whole, in no order, at the price of any other store and load. */
+#define ww_put(at, value) __atomic_store_n(at, value, __ATOMIC_RELAXED)
+#define ww_get(at) __atomic_load_n(at, __ATOMIC_RELAXED)
+
+static inline void ww_mark_dirty(ww_tables *t, uint32_t slot, uint32_t bits)
 {
-    uint16_t x;
-    memcpy(&x, p, sizeof x);
-    return x;
+    uint8_t *page = &t->dirty[slot / WW_PAGE_USERS];
+    if ((ww_get(page) & bits) != bits)
+        __atomic_fetch_or(page, (uint8_t)bits, __ATOMIC_RELAXED);
 }
 
-static inline uint32_t ww_load_le32(const void *p)
+/* ---- state.c, apply.c and acts.c: the transition ---- */
+
+/* Milliseconds between two moments, as far as a ring can hold them. */
+static inline uint32_t ww_gap(int64_t from_ms, int64_t to_ms)
 {
-    uint32_t x;
-    memcpy(&x, p, sizeof x);
-    return x;
+    int64_t gap = to_ms - from_ms;
+    return gap < 0 ? 0 : gap > (int64_t)UINT32_MAX ? UINT32_MAX : (uint32_t)gap;
 }
-
-static inline uint64_t ww_load_le64(const void *p)
-{
-    uint64_t x;
-    memcpy(&x, p, sizeof x);
-    return x;
-}
-
-static inline void ww_store_le16(void *p, uint16_t x) { memcpy(p, &x, sizeof x); }
-static inline void ww_store_le32(void *p, uint32_t x) { memcpy(p, &x, sizeof x); }
-static inline void ww_store_le64(void *p, uint64_t x) { memcpy(p, &x, sizeof x); }
-
-/* ---- state.c and acts.c, the two files of apply ---- */
 
 void ww_streak_clear(ww_streak *s, uint32_t *deep);
 /* u is NULL for the act that adds the user of this slot. */
@@ -113,7 +110,8 @@ void ww_sha256_block(uint32_t state[8], const uint8_t block[64]);
 void ww_sha512_block(uint64_t state[8], const uint8_t block[128]);
 
 #define WW_ROW(isa)                                                                               \
-    ww_hotp_many ww_hotp_sha1_many_##isa, ww_hotp_sha256_many_##isa, ww_hotp_sha512_many_##isa
+    ww_hotp_many ww_hotp_sha1_many_##isa, ww_hotp_sha256_many_##isa, ww_hotp_sha512_many_##isa;   \
+    ww_totp_many ww_totp_sha1_many_##isa
 
 WW_ROW(portable);
 #if defined(__x86_64__)

@@ -34,8 +34,10 @@ uint64_t ww_name_hash(const ww_tables *t, const uint8_t *name, size_t len)
         v[0] ^= word;
     }
     word = (uint64_t)len << 56;
-    for (size_t i = whole; i < len; i++)
-        word |= (uint64_t)name[i] << (8 * (i - whole));
+    if (whole && len > whole) /* the last eight bytes hold the rest on top */
+        word |= ww_load_le64(name + len - 8) >> (64 - 8 * (len - whole));
+    else
+        word |= ww_load_few(name + whole, len - whole);
     v[3] ^= word;
     sip_round(v);
     v[0] ^= word;
@@ -88,17 +90,11 @@ int ww_name_legal(const ww_policy *p, const uint8_t *name, size_t len)
         return len >= 1 && len <= WW_NAME_BYTES_MAX && utf8_plain(name, len);
     if (len < 1 || len > WW_NAME_CHARS_MAX)
         return 0;
-    uint64_t bad = 0, word;
-    size_t at = 0;
-    for (; at + 8 <= len; at += 8) {
-        memcpy(&word, name + at, 8);
-        bad |= odd_bytes(word);
-    }
-    if (at < len) { /* the rest, filled up with a letter */
-        word = 0x6161616161616161u;
-        memcpy(&word, name + at, len - at);
-        bad |= odd_bytes(word);
-    }
+    if (len < 8) /* filled up with letters */
+        return !odd_bytes(ww_load_few(name, len) | 0x6161616161616161u << (8 * len));
+    uint64_t bad = odd_bytes(ww_load_le64(name + len - 8));
+    for (size_t at = 0; at + 8 < len; at += 8)
+        bad |= odd_bytes(ww_load_le64(name + at));
     return !bad;
 }
 
@@ -126,7 +122,7 @@ uint32_t ww_slot_find(const ww_tables *t, uint64_t hash, const uint8_t *name, si
             continue;
         size_t found_len;
         const uint8_t *found = ww_user_name(t, &t->users[entry_slot(entry)], &found_len);
-        if (found_len == len && !memcmp(found, name, len)) /* names are not secret */
+        if (found_len == len && ww_same_text(found, name, len)) /* names are not secret */
             return entry_slot(entry);
     }
 }

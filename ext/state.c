@@ -1,17 +1,10 @@
-/* The one transition, in two halves. decide reads policy, time and what matched, and writes
- * records; apply does what a record says and nothing else: it reads no policy, no clock, no key
- * and no response, so that recovery is apply alone. Nothing outside this file and acts.c, its part
- * for administration, moves a user's or a device's state.
+/* The one transition, its first half. decide reads policy, time and what matched, and writes
+ * records; apply (apply.c, and acts.c for administration) does what a record says and nothing else.
+ * Nothing outside these three files moves a user's or a device's state.
  */
 #include "internal.h"
 
 #include <string.h>
-
-static inline uint32_t gap_between(int64_t from_ms, int64_t to_ms)
-{
-    int64_t gap = to_ms - from_ms;
-    return gap < 0 ? 0 : gap > (int64_t)UINT32_MAX ? UINT32_MAX : (uint32_t)gap;
-}
 
 static inline uint32_t lowest_bit(ww_mask m)
 {
@@ -46,7 +39,7 @@ static int begins_lock(const ww_policy *p, const ww_streak *s, const uint32_t *d
         return 0;
     if (n == 1)
         return 1;
-    uint64_t span = gap_between(s->last_ms, t);
+    uint64_t span = ww_gap(s->last_ms, t);
     for (uint32_t i = 0; i + 2 < n; i++)
         span += i < WW_RING_INLINE ? s->gap_ms[i] : deep[i - WW_RING_INLINE];
     return span < (uint64_t)p->lockout_window_ms;
@@ -103,9 +96,22 @@ static int same_codes(const ww_device *a, const ww_device *b)
     return (int)ww_equal(ww_device_mid(a), ww_device_mid(b), ww_mid_bytes((ww_hash)a->hash));
 }
 
+/* Field by field: a record that is made elsewhere and copied waits for its own bytes. */
+static inline void put_record(ww_record *o, const ww_attempt *a, const ww_event_in *in, ww_event e)
+{
+    o->event = (uint8_t)e;
+    o->verdict = o->reason = o->tail = o->effects = 0;
+    o->gateway = a->gateway;
+    o->place = (uint8_t)(a->place_in | (in->user ? 0 : WW_PLACE_UNKNOWN));
+    o->drift = 0;
+    o->user = in->user ? in->user->id : a->name_hash;
+    o->moving = 0;
+    o->device = o->lock_ms = 0;
+}
+
 /* Once means once: a code that one device used up is used up on its twins, named or not. */
 static uint32_t put_twins(const ww_tables *t, const ww_event_in *in, const finding *found,
-                          uint32_t tries, const ww_record *r, ww_record *out)
+                          uint32_t tries, const ww_attempt *a, ww_record *out)
 {
     uint32_t units = 0;
     for (ww_device *d = ww_device_first(t, in->user); d; d = ww_device_next(t, in->user, d)) {
@@ -118,10 +124,14 @@ static uint32_t put_twins(const ww_tables *t, const ww_event_in *in, const findi
             if (found[i].right && found[i].moving > moving && same_codes(in->tries[i].device, d))
                 moving = found[i].moving;
         }
-        if (moving > d->moving)
-            out[units++] = (ww_record){.event = WW_EVENT_ALSO, .effects = WW_EFFECT_ADVANCE,
-                                       .gateway = r->gateway, .place = r->place, .user = r->user,
-                                       .device = d->number, .moving = moving, .drift = d->drift};
+        if (moving <= d->moving)
+            continue;
+        put_record(out + units, a, in, WW_EVENT_ALSO);
+        out[units].effects = WW_EFFECT_ADVANCE;
+        out[units].device = d->number;
+        out[units].moving = moving;
+        out[units].drift = d->drift;
+        units++;
     }
     return units;
 }
@@ -147,27 +157,42 @@ static uint8_t refusal(const ww_event_in *in, int replayed)
     return replayed ? WW_REASON_REPLAYED : WW_REASON_WRONG;
 }
 
+/* What a verdict does to one device that was tried. */
+static inline void put_device(const ww_policy *p, const ww_try *y, const finding *f, int accepted,
+                              int spends, int charge, ww_record *o)
+{
+    const ww_device *d = y->device;
+    uint32_t effects = 0;
+    o->device = d->number;
+    if (f->right && spends) {
+        effects = WW_EFFECT_ADVANCE | (accepted && d->failures ? WW_EFFECT_FORGIVE : 0u);
+        o->moving = f->moving;
+        o->drift = f->drift;
+    }
+    if (charge && p->failures_cap && d->failures + 1u >= p->failures_cap)
+        effects |= WW_EFFECT_SUSPEND;
+    o->effects = (uint8_t)(o->effects | effects);
+}
+
 uint32_t ww_decide(const ww_tables *t, const ww_policy *p, ww_attempt *a, const ww_event_in *in,
                    int64_t now_ms, ww_record *out)
 {
-    ww_record r = {.event = a->event, .gateway = a->gateway, .place = a->place_in};
-    ww_streak none = {0};
+    static const ww_streak none;
     const ww_streak *s = in->streak ? in->streak : &none;
     finding found[WW_DEVICES_PER_USER_MAX];
     uint32_t tries = in->tries_count && in->tries[0].device ? in->tries_count : 0;
     uint32_t right = 0, replayed = 0, reported = UINT32_MAX;
+    uint32_t verdict, reason, effects = 0;
 
     a->verdict = 0;
     a->retry_after_ms = 0;
     a->device = a->device_cold = 0;
     a->offset = 0;
     a->kind = WW_KIND_NONE;
-    r.user = in->user ? in->user->id : a->name_hash;
-    r.place |= in->user ? 0 : WW_PLACE_UNKNOWN;
     if (!in->legal) {
-        a->verdict = r.verdict = WW_BAD_CHARACTER;
-        a->reason = r.reason = WW_REASON_NAME;
-        *out = r;
+        put_record(out, a, in, (ww_event)a->event);
+        a->verdict = out->verdict = WW_BAD_CHARACTER;
+        a->reason = out->reason = WW_REASON_NAME;
         return put_address(a, out);
     }
     if (a->shed || in->source_busy) {
@@ -190,49 +215,49 @@ uint32_t ww_decide(const ww_tables *t, const ww_policy *p, ww_attempt *a, const 
     int64_t at = now_ms > s->last_ms ? now_ms : s->last_ms;
     int locked = s->lock_until_ms && now_ms < s->lock_until_ms;
     int ran_out = s->lock_until_ms && !locked;
-    uint32_t count = ran_out ? 0 : s->count;
+    uint32_t count = ran_out ? 0 : s->count, lock_ms = 0;
     int64_t lock_until = locked ? s->lock_until_ms : 0;
     int failed = 0;
     if (ran_out)
-        r.effects |= WW_EFFECT_CLEAR;
+        effects |= WW_EFFECT_CLEAR;
 
     if (locked) {
-        r.verdict = WW_LOCKED;
-        r.reason = WW_REASON_LOCKED;
-        r.effects |= WW_EFFECT_WAIT;
+        verdict = WW_LOCKED;
+        reason = WW_REASON_LOCKED;
+        effects |= WW_EFFECT_WAIT;
         failed = 1;
         if (p->lockout_extend) {
-            r.effects |= WW_EFFECT_LOCK;
+            effects |= WW_EFFECT_LOCK;
             lock_until = at + p->lockout_window_ms;
         }
     } else if (!a->response_len && a->event == WW_EVENT_ATTEMPT) {
-        r.verdict = WW_CHALLENGE;
-        r.reason = WW_REASON_EMPTY;
+        verdict = WW_CHALLENGE;
+        reason = WW_REASON_EMPTY;
     } else if (!right) {
-        r.verdict = WW_REJECTED;
-        r.reason = refusal(in, (int)replayed);
-        r.effects |= WW_EFFECT_PUSH;
+        verdict = WW_REJECTED;
+        reason = refusal(in, (int)replayed);
+        effects |= WW_EFFECT_PUSH;
         failed = 1;
         if (begins_lock(p, s, in->deep, count, at)) {
-            r.effects |= WW_EFFECT_LOCK;
+            effects |= WW_EFFECT_LOCK;
             lock_until = at + p->lockout_window_ms;
         }
     } else if (a->event == WW_EVENT_ATTEMPT && in->user->account != WW_OPEN &&
                a->platform == WW_TRADING) {
-        r.verdict = WW_NOT_PERMITTED;
-        r.reason = WW_REASON_ACCOUNT;
+        verdict = WW_NOT_PERMITTED;
+        reason = WW_REASON_ACCOUNT;
     } else if (a->event == WW_EVENT_ATTEMPT && in->user->realm != a->realm) {
-        r.verdict = WW_NOT_PERMITTED;
-        r.reason = WW_REASON_REALM;
+        verdict = WW_NOT_PERMITTED;
+        reason = WW_REASON_REALM;
     } else {
-        r.verdict = WW_ACCEPTED;
-        r.reason = WW_REASON_NONE;
+        verdict = WW_ACCEPTED;
+        reason = WW_REASON_NONE;
         if (s->count || s->lock_until_ms)
-            r.effects |= WW_EFFECT_CLEAR;
+            effects |= WW_EFFECT_CLEAR;
     }
-    if (r.effects & WW_EFFECT_LOCK) {
-        r.lock_ms = gap_between(now_ms, lock_until);
-        lock_until = now_ms + r.lock_ms; /* as apply will set it, after a gap that saturates too */
+    if (effects & WW_EFFECT_LOCK) {
+        lock_ms = ww_gap(now_ms, lock_until);
+        lock_until = now_ms + lock_ms; /* as apply will set it, after a gap that saturates too */
     }
     if (lock_until)
         a->retry_after_ms = lock_until - now_ms;
@@ -242,13 +267,13 @@ uint32_t ww_decide(const ww_tables *t, const ww_policy *p, ww_attempt *a, const 
     int charge = failed && tries;
     uint32_t lead = UINT32_MAX; /* the device the main record speaks of */
     if (charge)
-        r.effects |= WW_EFFECT_CHARGE;
+        effects |= WW_EFFECT_CHARGE;
     if (tries && named)
         lead = 0;
     else if (right && !charge)
         lead = reported;
     /* Where it was right in itself it may be told which device; a lock tells nothing. */
-    if (reported != UINT32_MAX && (r.verdict == WW_ACCEPTED || r.verdict == WW_NOT_PERMITTED)) {
+    if (reported != UINT32_MAX && (verdict == WW_ACCEPTED || verdict == WW_NOT_PERMITTED)) {
         const ww_device *d = in->tries[reported].device;
         a->kind = d->kind;
         a->device = d->number;
@@ -256,137 +281,24 @@ uint32_t ww_decide(const ww_tables *t, const ww_policy *p, ww_attempt *a, const 
         a->offset = found[reported].offset;
     }
 
-    uint32_t units = 0;
-    for (uint32_t step = 0; step <= tries; step++) {
-        /* The main record first, then ALSO for every further device that changes. */
-        uint32_t i = step == 0 ? lead : step - 1;
-        if (step > 0 && i == lead)
+    /* The main record first, then ALSO for every further device that changes. */
+    int accepted = verdict == WW_ACCEPTED, spends = verdict != WW_CHALLENGE;
+    put_record(out, a, in, (ww_event)a->event);
+    a->verdict = out->verdict = (uint8_t)verdict;
+    a->reason = out->reason = (uint8_t)reason;
+    out->effects = (uint8_t)effects;
+    out->lock_ms = lock_ms;
+    if (lead != UINT32_MAX)
+        put_device(p, &in->tries[lead], &found[lead], accepted, spends, charge, out);
+    uint32_t units = put_address(a, out);
+    for (uint32_t i = 0; i < tries; i++) {
+        if (i == lead)
             continue;
-        ww_record *o = step == 0 ? &r : out + units;
-        if (step > 0)
-            *o = (ww_record){.event = WW_EVENT_ALSO, .gateway = r.gateway, .place = r.place,
-                             .user = r.user};
-        if (i != UINT32_MAX) {
-            const ww_device *d = in->tries[i].device;
-            o->device = d->number;
-            if (found[i].right && r.verdict != WW_CHALLENGE) {
-                o->effects |= WW_EFFECT_ADVANCE;
-                o->moving = found[i].moving;
-                o->drift = found[i].drift;
-                if (r.verdict == WW_ACCEPTED && d->failures)
-                    o->effects |= WW_EFFECT_FORGIVE;
-            }
-            if (charge && p->failures_cap && d->failures + 1u >= p->failures_cap)
-                o->effects |= WW_EFFECT_SUSPEND;
-        }
-        if (step == 0) {
-            a->verdict = r.verdict;
-            a->reason = r.reason;
-            *out = r;
-            units = put_address(a, out);
-        } else if (o->effects) {
-            units++;
-        }
+        put_record(out + units, a, in, WW_EVENT_ALSO);
+        put_device(p, &in->tries[i], &found[i], accepted, spends, charge, out + units);
+        units += out[units].effects != 0;
     }
-    if (right && in->user->devices > 1 && r.verdict != WW_CHALLENGE)
-        units += put_twins(t, in, found, tries, &r, out + units);
+    if (right && in->user->devices > 1 && spends)
+        units += put_twins(t, in, found, tries, a, out + units);
     return units;
-}
-
-/* ---- apply: attempts ---- */
-
-static void streak_push(ww_streak *s, uint32_t *deep, int64_t at)
-{
-    if (s->count) {
-        if (deep) {
-            memmove(deep + 1, deep, (WW_RING_DEEP - 1) * sizeof *deep);
-            deep[0] = s->gap_ms[WW_RING_INLINE - 1];
-        }
-        memmove(s->gap_ms + 1, s->gap_ms, (WW_RING_INLINE - 1) * sizeof s->gap_ms[0]);
-        s->gap_ms[0] = gap_between(s->last_ms, at);
-    }
-    if (s->count < WW_LOCKOUT_FAILURES_MAX)
-        s->count++;
-    s->last_ms = at;
-}
-
-void ww_streak_clear(ww_streak *s, uint32_t *deep)
-{
-    s->lock_until_ms = 0;
-    s->count = 0;
-    memset(s->gap_ms, 0, sizeof s->gap_ms);
-    if (deep)
-        memset(deep, 0, WW_RING_DEEP * sizeof *deep);
-}
-
-static void device_charge(ww_device *d)
-{
-    if (d->failures < UINT8_MAX)
-        d->failures++;
-}
-
-static int apply_attempt(ww_tables *t, ww_user *u, const ww_record *r, int64_t now_ms, ww_streak *s,
-                         uint32_t *deep)
-{
-    int64_t at = now_ms > s->last_ms ? now_ms : s->last_ms;
-    if (r->effects & WW_EFFECT_CLEAR)
-        ww_streak_clear(s, deep);
-    if (r->effects & WW_EFFECT_PUSH)
-        streak_push(s, deep, at);
-    if (r->effects & WW_EFFECT_WAIT) {
-        s->last_ms = at;
-        if (s->count < WW_LOCKOUT_FAILURES_MAX)
-            s->count++;
-    }
-    if (r->effects & WW_EFFECT_LOCK)
-        s->lock_until_ms = now_ms + r->lock_ms;
-    if (!u)
-        return 0;
-    if ((r->effects & WW_EFFECT_CHARGE) && !r->device)
-        for (ww_device *d = ww_device_first(t, u); d; d = ww_device_next(t, u, d))
-            if (d->state == WW_ACTIVE)
-                device_charge(d);
-    if (!r->device)
-        return 0;
-    ww_device *d = ww_device_find(t, u, r->device);
-    if (!d)
-        return -1;
-    if (r->effects & WW_EFFECT_ADVANCE) {
-        if (r->moving > d->moving)
-            d->moving = r->moving;
-        d->drift = r->drift;
-    }
-    if (r->effects & WW_EFFECT_FORGIVE)
-        d->failures = 0;
-    if (r->effects & WW_EFFECT_CHARGE)
-        device_charge(d);
-    if (r->effects & WW_EFFECT_SUSPEND) {
-        d->state = WW_SUSPENDED;
-        d->capped = 1;
-    }
-    return 0;
-}
-
-/* ---- apply ---- */
-
-int ww_apply(ww_tables *t, const ww_record *r, int64_t now_ms, ww_streak *streak, uint32_t *deep)
-{
-    if (r->event == WW_EVENT_TOMBSTONE || r->event == WW_EVENT_NOTE)
-        return 0; /* the door keeps these */
-    int attempt = r->event == WW_EVENT_ATTEMPT || r->event == WW_EVENT_ALSO ||
-                  r->event == WW_EVENT_RESYNC;
-    if (attempt && (r->place & WW_PLACE_UNKNOWN))
-        return streak ? apply_attempt(t, NULL, r, now_ms, streak, deep) : 0;
-    uint32_t slot = (uint32_t)r->user;
-    if (slot >= t->users_cap)
-        return -1;
-    t->dirty[slot / WW_PAGE_USERS] |= attempt ? WW_DIRTY_STATE : WW_DIRTY_STATE | WW_DIRTY_IDENTITY;
-    if (r->event == WW_EVENT_USER_ADD)
-        return ww_apply_act(t, NULL, slot, r);
-    ww_user *u = &t->users[slot];
-    if (slot >= t->users_used || u->id != r->user || !u->name_len)
-        return -1;
-    if (!attempt)
-        return ww_apply_act(t, u, slot, r);
-    return apply_attempt(t, u, r, now_ms, &u->streak, t->deep ? t->deep[slot] : NULL);
 }

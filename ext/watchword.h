@@ -38,6 +38,7 @@ enum {
     WW_BATCH_ATTEMPTS_MAX = 8192,       /* attempts in one turn                                   */
     WW_GROUP_ATTEMPTS_MAX = 64,         /* attempts laid into lanes together                      */
     WW_LANES_CHUNK = 512,               /* lanes handed to the kernel at once                     */
+    WW_SHARED_STEPS_MAX = 8,            /* steps of one window whose words are shared             */
     WW_LOCKOUT_FAILURES_MAX = 100,
     WW_RING_INLINE = 11,                /* gaps in a user's own line: lockout_failures <= 12 */
     WW_RING_DEEP = 88,                  /* further deltas when the policy asks for more           */
@@ -169,8 +170,8 @@ typedef struct {
     uint32_t cold;               /* arena reference of key and serial                            */
     uint16_t period_s;
     uint8_t kind : 4, drift_max : 4;
-    uint8_t state : 3, capped : 1, hash : 2, wide : 1, spare : 1;
-    uint8_t digits;
+    uint8_t digits : 4, hash : 2, wide : 1, spare : 1;
+    uint8_t state : 3, capped : 1, spare2 : 4;  /* apart: of these bits a turn may change some   */
     uint8_t window;              /* TOTP: back << 4 | forward; HOTP: look-ahead                  */
     int8_t drift;
     uint8_t failures;            /* in a row, for the cap                                        */
@@ -199,8 +200,8 @@ typedef struct {
 typedef struct {
     uint64_t id;                 /* generation << 32 | slot; never used again                    */
     uint32_t more;               /* first further device + 1, an index into wides; 0: none       */
-    uint32_t mark;               /* latest attempt of the turn on this user (self-validating)    */
     uint32_t extra;              /* reserved: addresses, password, limits                        */
+    uint32_t spare0;
     uint8_t name_len;            /* 0: the slot is free                                          */
     uint8_t account : 2, realm : 1, spare : 5;
     uint8_t devices;
@@ -275,7 +276,8 @@ typedef struct {
     uint8_t address[16];
     uint64_t origin;             /* the door's own tag: who waits for the verdict                */
     /* out */
-    uint8_t verdict, reason, kind, pad;
+    uint8_t verdict, reason, kind;
+    uint8_t units;               /* of records that this attempt wrote                           */
     uint32_t device;             /* matched device's number, or 0                                */
     uint32_t device_cold;        /* its cold reference, for the serial                           */
     int32_t offset;              /* matched position from the expected one, steps or counters    */
@@ -298,11 +300,18 @@ typedef struct {
  * words: 5, 8 or 8 each), moving[i] is its counter; out[i] receives the 31-bit truncation of
  * RFC 4226 section 5.3. Any n, no alignment asked, mids of all lanes valid. */
 typedef void ww_hotp_many(const void *const *mids, const uint64_t *moving, uint32_t *out, size_t n);
-/* Midstates of n keys: key blocks already padded with zeros to the hash's block size. */
+/* SHA-1 for n devices that stand at the same step: the inner block, and so its message schedule, is
+ * everybody's. shared[j] is what ww_sha1_shared made of step j; out[j * n + i] receives device i's
+ * truncation there. At most WW_SHARED_STEPS_MAX steps. */
+typedef void ww_totp_many(const void *const *mids, size_t n, const uint32_t (*shared)[80],
+                          size_t steps, uint32_t *out);
+void ww_sha1_shared(uint64_t moving, uint32_t shared[80]);
+
 typedef struct {
     const char *name;            /* "portable", ...                                              */
     uint32_t lanes[WW_HASHES];   /* messages in one vector                                       */
     ww_hotp_many *hotp[WW_HASHES];
+    ww_totp_many *totp;          /* SHA-1 at a shared step; NULL: hotp is faster here            */
 } ww_kernel;
 
 size_t ww_kernels(const ww_kernel **rows);      /* rows this machine can run, portable first      */
@@ -317,6 +326,9 @@ void ww_hmac(ww_hash hash, const uint8_t *key, size_t key_len, const uint8_t *te
              uint8_t *mac);
 uint32_t ww_truncate(const uint8_t *mac, size_t mac_len);       /* RFC 4226 5.3, 31 bits          */
 uint32_t ww_reduce(uint32_t truncated, uint32_t digits);        /* modulo 10^digits, no division  */
+/* hit[i]: 1 when truncated[i] reduced is want[i] and misfit[i] is 0; digits at most 10. */
+void ww_match_many(const uint32_t *truncated, const uint32_t *want, const uint32_t *misfit,
+                   uint32_t digits, uint32_t *hit, size_t n);
 
 /* ---- slots.c: user name -> slot ---- */
 

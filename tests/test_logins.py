@@ -194,3 +194,52 @@ def test_columns_with_addresses_and_devices_are_read_where_they_live(engine):
         users, typed, addresses=Made(["192.0.2.1"] * 3), devices=Made(["W00000001"] * 3)
     )
     assert list(codes) == [Code.ACCEPTED, Code.REJECTED, Code.REJECTED]
+
+
+# ---- one batch over several threads ----
+
+
+@pytest.mark.parametrize("threads", [2, 3, 4, 64])
+@pytest.mark.parametrize("way", ["list", "columns"])
+def test_a_batch_over_threads_answers_and_records_what_one_thread_does(threads, way, rng):
+    """Users who come often, users who do not exist, names that cannot be, devices that are named:
+    the verdicts and the journal's rows are the same bytes."""
+    rows: list[bytes] = []
+    answers = []
+    keys = {f"user{n}": rng.randbytes(20) for n in range(600)}
+    names = list(keys)
+    attempts = []
+    for _ in range(5000):
+        name = rng.choice([rng.choice(names), names[rng.randrange(7)], "nobody1", "No Name"])
+        right = hotp(keys.get(name, KEY), T // 30_000)
+        named = None if way == "columns" or rng.random() < 0.8 else "W00000001"
+        attempts.append((name, rng.choice([right, f"{rng.randrange(10**6):06d}", ""]), named))
+    for count in (1, threads):
+        with Engine.open(clock=lambda: T, entropy=lambda n: bytes(n)) as engine:
+            engine.tap = rows
+            engine.add_users(names[:400], [keys[name] for name in names[:400]])
+            for name in names[400:]:
+                engine.add_user(name)
+                engine.add_device(name, Device.totp(keys[name]))
+                engine.add_device(name, Device.hotp(keys[name]))
+            users, responses, devices = ([row[n] for row in attempts] for n in range(3))
+            if way == "columns":
+                codes = engine.verify_many(np.array(users, "S"), np.array(responses, "S"),
+                                           threads=count)  # fmt: skip
+            else:
+                codes = engine.verify_many(users, responses, devices=devices, threads=count)
+            answers.append(codes.tolist())
+    assert answers[0] == answers[1], rng
+    half = len(rows) // 2
+    assert rows[:half] == rows[half:], rng
+    assert {Code.ACCEPTED, Code.REJECTED, Code.LOCKED, Code.CHALLENGE, Code.BAD_CHARACTER} <= set(
+        answers[0]
+    )
+
+
+def test_attempts_with_addresses_are_counted_by_one_thread(rng):
+    with Engine.open(clock=lambda: T, policy=Policy(source_failures=20)) as engine:
+        codes = engine.verify_many(["nobody"] * 2000, ["000000"] * 2000, threads=2,
+                                   addresses=["192.0.2.1"] * 2000)  # fmt: skip
+        assert codes.tolist()[:10] == [Code.REJECTED] * 10
+        assert codes.tolist()[20:] == [Code.BUSY] * 1980

@@ -9,34 +9,60 @@
               : (x = v_xor(v_xor3(w[((t) + 13) & 15], w[((t) + 8) & 15], w[((t) + 2) & 15]),       \
                            w[(t) & 15]),                                                          \
                  w[(t) & 15] = v_rol(x, 1)))
+/* What a round adds: a word of each lane's own block, or of one block that all lanes share. */
+#define SHA1_OWN(t, k) v_add(SHA1_WORD(t), v_set1(k))
+#define SHA1_SHARED(t, k) v_set1(shared[t])
 #define SHA1_PARITY(b, c, d) v_xor3(b, c, d)
-#define SHA1_ROUND(a, b, c, d, e, f, k, t)                                                        \
-    e = v_add(e, v_add(SHA1_WORD(t), v_set1(k)));                                                 \
+#define SHA1_ROUND(a, b, c, d, e, f, word, k, t)                                                  \
+    e = v_add(e, word(t, k));                                                                     \
     e = v_add(v_add(e, f(b, c, d)), v_rol(a, 5));                                                 \
     b = v_rol(b, 30);
-#define SHA1_FIVE(f, k, t)                                                                        \
-    SHA1_ROUND(a, b, c, d, e, f, k, t)                                                            \
-    SHA1_ROUND(e, a, b, c, d, f, k, (t) + 1)                                                      \
-    SHA1_ROUND(d, e, a, b, c, f, k, (t) + 2)                                                      \
-    SHA1_ROUND(c, d, e, a, b, f, k, (t) + 3)                                                      \
-    SHA1_ROUND(b, c, d, e, a, f, k, (t) + 4)
-#define SHA1_TWENTY(f, k, t)                                                                      \
-    SHA1_FIVE(f, k, t) SHA1_FIVE(f, k, (t) + 5) SHA1_FIVE(f, k, (t) + 10)                         \
-    SHA1_FIVE(f, k, (t) + 15)
+#define SHA1_FIVE(f, word, k, t)                                                                  \
+    SHA1_ROUND(a, b, c, d, e, f, word, k, t)                                                      \
+    SHA1_ROUND(e, a, b, c, d, f, word, k, (t) + 1)                                                \
+    SHA1_ROUND(d, e, a, b, c, f, word, k, (t) + 2)                                                \
+    SHA1_ROUND(c, d, e, a, b, f, word, k, (t) + 3)                                                \
+    SHA1_ROUND(b, c, d, e, a, f, word, k, (t) + 4)
+#define SHA1_TWENTY(f, word, k, t)                                                                \
+    SHA1_FIVE(f, word, k, t) SHA1_FIVE(f, word, k, (t) + 5) SHA1_FIVE(f, word, k, (t) + 10)       \
+    SHA1_FIVE(f, word, k, (t) + 15)
+#define SHA1_EIGHTY(word)                                                                         \
+    SHA1_TWENTY(v_choose, word, 0x5a827999u, 0)                                                   \
+    SHA1_TWENTY(SHA1_PARITY, word, 0x6ed9eba1u, 20)                                               \
+    SHA1_TWENTY(v_major, word, 0x8f1bbcdcu, 40)                                                   \
+    SHA1_TWENTY(SHA1_PARITY, word, 0xca62c1d6u, 60)                                               \
+    state[0] = v_add(state[0], a);                                                                \
+    state[1] = v_add(state[1], b);                                                                \
+    state[2] = v_add(state[2], c);                                                                \
+    state[3] = v_add(state[3], d);                                                                \
+    state[4] = v_add(state[4], e);
 
 /* state takes in the block w; w is used up. */
 V_INLINE void sha1_compress(v_t state[5], v_t w[16])
 {
     v_t a = state[0], b = state[1], c = state[2], d = state[3], e = state[4], x;
-    SHA1_TWENTY(v_choose, 0x5a827999u, 0)
-    SHA1_TWENTY(SHA1_PARITY, 0x6ed9eba1u, 20)
-    SHA1_TWENTY(v_major, 0x8f1bbcdcu, 40)
-    SHA1_TWENTY(SHA1_PARITY, 0xca62c1d6u, 60)
-    state[0] = v_add(state[0], a);
-    state[1] = v_add(state[1], b);
-    state[2] = v_add(state[2], c);
-    state[3] = v_add(state[3], d);
-    state[4] = v_add(state[4], e);
+    SHA1_EIGHTY(SHA1_OWN)
+}
+
+/* The same with a block that is every lane's: its 80 words, constants added, are ready. */
+V_INLINE void sha1_compress_shared(v_t state[5], const uint32_t shared[80])
+{
+    v_t a = state[0], b = state[1], c = state[2], d = state[3], e = state[4];
+    SHA1_EIGHTY(SHA1_SHARED)
+}
+
+/* From inner and outer state to the truncation: the second hash of HMAC over the first's digest. */
+V_INLINE v_t sha1_outer(const v_t inner[5], v_t outer[5])
+{
+    v_t w[16];
+    for (int i = 0; i < 5; i++)
+        w[i] = inner[i];
+    w[5] = v_set1(0x80000000u);
+    for (int i = 6; i < 15; i++)
+        w[i] = v_set1(0);
+    w[15] = v_set1((64 + 20) * 8);
+    sha1_compress(outer, w);
+    return truncate_words32(outer, outer[4]);
 }
 
 static void sha1_hotp(const void *const *mids, const uint64_t *moving, uint32_t *out)
@@ -51,19 +77,46 @@ static void sha1_hotp(const void *const *mids, const uint64_t *moving, uint32_t 
     w[15] = v_set1((64 + 8) * 8);
     sha1_compress(mid, w);
 
-    for (int i = 0; i < 5; i++)
-        w[i] = mid[i];
-    w[5] = v_set1(0x80000000u);
-    for (int i = 6; i < 15; i++)
-        w[i] = v_set1(0);
-    w[15] = v_set1((64 + 20) * 8);
-    sha1_compress(mid + 5, w);
-
-    v_store_low32(out, truncate_words32(mid + 5, mid[9]));
+    v_store_low32(out, sha1_outer(mid, mid + 5));
 }
 
 void ROW(ww_hotp_sha1_many)(const void *const *mids, const uint64_t *moving, uint32_t *out,
                             size_t n)
 {
     hotp_many(sha1_hotp, LANES, mids, moving, out, n);
+}
+
+/* One vector of devices at `steps` counters in a row, each with its shared words. */
+static void sha1_totp(const void *const *mids, const uint32_t (*shared)[80], size_t steps,
+                      uint32_t *out, size_t stride)
+{
+    v_t mid[10];
+    v_columns(mid, mids, 10);
+    for (size_t j = 0; j < steps; j++) {
+        v_t inner[5], outer[5];
+        for (int i = 0; i < 5; i++) {
+            inner[i] = mid[i];
+            outer[i] = mid[5 + i];
+        }
+        sha1_compress_shared(inner, shared[j]);
+        v_store_low32(out + j * stride, sha1_outer(inner, outer));
+    }
+}
+
+void ROW(ww_totp_sha1_many)(const void *const *mids, size_t n, const uint32_t (*shared)[80],
+                            size_t steps, uint32_t *out)
+{
+    size_t i = 0;
+    for (; n - i >= LANES; i += LANES)
+        sha1_totp(mids + i, shared, steps, out + i, n);
+    if (i == n)
+        return;
+    const void *tail_mids[LANES];
+    uint32_t tail_out[WW_SHARED_STEPS_MAX * LANES];
+    for (size_t lane = 0; lane < LANES; lane++)
+        tail_mids[lane] = mids[i + lane < n ? i + lane : i];
+    sha1_totp(tail_mids, shared, steps, tail_out, LANES);
+    for (size_t j = 0; j < steps; j++)
+        memcpy(out + j * n + i, tail_out + j * LANES, (n - i) * sizeof *out);
+    ww_wipe(tail_out, sizeof tail_out);
 }

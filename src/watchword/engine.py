@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Self
 
 from watchword import lifecycle
-from watchword._engine import PAGE_USERS, Batch, Core, Gather
+from watchword._engine import PAGE_USERS, Batch, Core, Gather, Split
 from watchword.acts import Acts
 from watchword.bulk import Bulk
 from watchword.clock import SystemClock
@@ -85,6 +85,7 @@ class Engine(Logins, Acts, Bulk):
         self._clock: Callable[[], int] = clock
         self._batch = Batch()
         self._one = Batch(1)
+        self._splits: dict[int, Split] = {}  # by the number of their parts
         self._names = lifecycle.names_packed(("embedded",))
         self._ended: BaseException | None = None
         self._closed = False
@@ -198,6 +199,8 @@ class Engine(Logins, Acts, Bulk):
                     self._keeper.write()
             except StoreFailed as error:
                 failed = error
+        for split in self._splits.values():
+            split.close()
         self._commits.close()
         self._store.close()
         if isinstance(failed, StoreFailed):
@@ -272,7 +275,7 @@ class Engine(Logins, Acts, Bulk):
             self._commits.submit(self._turn, row)
         return self._turn
 
-    def _take(self, batch: Batch, now_ms: int, names: bytes, gateways: int) -> int:
+    def _take(self, batch: Batch | Split, now_ms: int, names: bytes, gateways: int) -> int:
         """One turn. The lock is held. Returns the turn to wait for before anyone is answered."""
         self._lock.open_turn = True
         if self._core.turn(batch, now_ms):

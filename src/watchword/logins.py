@@ -16,6 +16,7 @@ from watchword._engine import (
     PLATFORMS,
     REALMS,
     Gather,
+    Split,
     Verdict,
     expect_texts,
     pack_address,
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 __all__ = ["Logins"]
 
 GATEWAY_BYTES_MAX = 64
+SPLIT_ATTEMPTS_MIN = 1024  # below, a second thread takes longer to start than to help
+SPLIT_PARTS_MAX = 8
 
 
 class Logins(Parts):
@@ -80,36 +83,39 @@ class Logins(Parts):
 
         users and responses: sequences of str, or numpy 'S' arrays; devices and addresses: one for
         each attempt or None. Attempts on one user keep their order and see each other's effects.
-        threads: how many may share the work at most. Errors: InvalidArgument, StoreFailed.
+        threads: how many may share the work at most, this one included; 8 are of use, and only
+        where a batch is large and says no addresses. Errors: InvalidArgument, StoreFailed.
         """
         places = _place(platform, realm)
-        for name, given in (("users", users), ("responses", responses)):
-            if isinstance(given, (str, bytes)) or not hasattr(given, "__len__"):
-                raise InvalidArgument(f"{name} is a sequence of str or a numpy 'S' column")
-        count = len(users)
+        count = _entries("users", users)
         for name, column in (
             ("responses", responses), ("devices", devices), ("addresses", addresses)
         ):
-            if column is not None and len(column) != count:
-                raise InvalidArgument(f"{name} has {len(column)} entries, users has {count}")
+            if column is None and name != "responses":
+                continue
+            if (entries := _entries(name, column)) != count:
+                raise InvalidArgument(f"{name} has {entries} entries, users has {count}")
         if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
             raise InvalidArgument("threads is a whole number from 1")
-        columns = _is_column(users) and _is_column(responses) and not (devices or addresses)
+        columns = _is_column(users) and _is_column(responses)
+        columns = columns and devices is None and addresses is None
         names = self._names if gateway is None else _gateway(gateway)
         if not columns and count > BATCH_ATTEMPTS_MAX:  # misuse is told before the first turn
             expect_texts(users)
             expect_texts(responses)
-            expect_texts(device for device in devices or () if device is not None)
-            for address in addresses or ():
+            if devices is not None:
+                expect_texts(device for device in devices if device is not None)
+            for address in () if addresses is None else addresses:
                 if address is not None:
                     pack_address(address)
+        parts = _parts(threads, count, addresses)
         codes = np.zeros(count, np.uint8)
         turn = 0
         for start in range(0, count, BATCH_ATTEMPTS_MAX):
             stop = min(count, start + BATCH_ATTEMPTS_MAX)
             with self._lock:
                 self._alive()
-                batch = self._batch
+                batch = self._batch if parts == 1 else self._split(parts)
                 batch.reset()
                 now = self._now()
                 shed = self._shed()
@@ -117,12 +123,19 @@ class Logins(Parts):
                     batch.put_columns(users, responses, start, stop, *places, shed)
                 else:
                     batch.put_many(
-                        users, responses, devices, addresses, start, stop, *places, shed
+                        users, responses, devices, addresses if parts == 1 else None, start, stop,
+                        *places, shed
                     )
                 turn = self._take(batch, now, names, 1)
                 batch.codes_into(codes, start)
         self._wait(turn)
         return codes
+
+    def _split(self, parts: int) -> Split:
+        """A batch in so many parts, with the threads for them. The lock is held."""
+        if parts not in self._splits:
+            self._splits[parts] = Split(self._core, parts)
+        return self._splits[parts]
 
     async def averify(
         self,
@@ -191,12 +204,30 @@ def _place(platform: str, realm: str) -> tuple[int, int]:
     raise InvalidArgument(f"realm is one of {', '.join(REALMS)}")
 
 
+def _parts(threads: int, count: int, addresses: Sequence[str | None] | None) -> int:
+    """In how many parts a batch is decided: 1, 2, 4 or 8."""
+    addressed = addresses is not None and any(address is not None for address in addresses)
+    if count < SPLIT_ATTEMPTS_MIN or addressed:
+        return 1
+    return 1 << min(threads, SPLIT_PARTS_MAX).bit_length() - 1
+
+
 def _gateway(name: str) -> bytes:
     if not isinstance(name, str) or not 1 <= len(name.encode("utf-8", "replace")) <= (
         GATEWAY_BYTES_MAX
     ):
         raise InvalidArgument(f"gateway is text of 1 to {GATEWAY_BYTES_MAX} bytes")
     return lifecycle.names_packed((name.encode("utf-8", "replace").decode(),))
+
+
+def _entries(name: str, column: Any) -> int:
+    """How many entries a column has. Errors: InvalidArgument when it is no column."""
+    if not isinstance(column, (str, bytes)):
+        try:
+            return len(column)
+        except TypeError:  # no length at all, or a numpy array of no dimension
+            pass
+    raise InvalidArgument(f"{name} is a sequence of str or a numpy 'S' column")
 
 
 def _is_column(column: Any) -> bool:

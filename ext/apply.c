@@ -1,0 +1,103 @@
+/* The one transition, its second half: what a record of an attempt says is done to its user, streak
+ * and device. It reads no policy, no clock, no key and no response, so that recovery is this alone.
+ * Records of administration go on to acts.c.
+ */
+#include "internal.h"
+
+#include <string.h>
+
+static void streak_push(ww_streak *s, uint32_t *deep, int64_t at)
+{
+    if (s->count) {
+        if (deep) {
+            memmove(deep + 1, deep, (WW_RING_DEEP - 1) * sizeof *deep);
+            deep[0] = s->gap_ms[WW_RING_INLINE - 1];
+        }
+        uint32_t older[WW_RING_INLINE - 1];
+        memcpy(older, s->gap_ms, sizeof older);
+        memcpy(s->gap_ms + 1, older, sizeof older);
+        s->gap_ms[0] = ww_gap(s->last_ms, at);
+    }
+    if (s->count < WW_LOCKOUT_FAILURES_MAX)
+        s->count++;
+    s->last_ms = at;
+}
+
+void ww_streak_clear(ww_streak *s, uint32_t *deep)
+{
+    s->lock_until_ms = 0;
+    s->count = 0;
+    memset(s->gap_ms, 0, sizeof s->gap_ms);
+    if (deep)
+        memset(deep, 0, WW_RING_DEEP * sizeof *deep);
+}
+
+static void device_charge(ww_device *d)
+{
+    if (d->failures < UINT8_MAX)
+        d->failures++;
+}
+
+static int apply_attempt(ww_tables *t, ww_user *u, const ww_record *r, int64_t now_ms, ww_streak *s,
+                         uint32_t *deep)
+{
+    int64_t at = now_ms > s->last_ms ? now_ms : s->last_ms;
+    if (r->effects & WW_EFFECT_CLEAR)
+        ww_streak_clear(s, deep);
+    if (r->effects & WW_EFFECT_PUSH)
+        streak_push(s, deep, at);
+    if (r->effects & WW_EFFECT_WAIT) {
+        s->last_ms = at;
+        if (s->count < WW_LOCKOUT_FAILURES_MAX)
+            s->count++;
+    }
+    if (r->effects & WW_EFFECT_LOCK)
+        s->lock_until_ms = now_ms + r->lock_ms;
+    if (!u)
+        return 0;
+    if ((r->effects & WW_EFFECT_CHARGE) && !r->device)
+        for (ww_device *d = ww_device_first(t, u); d; d = ww_device_next(t, u, d))
+            if (d->state == WW_ACTIVE)
+                device_charge(d);
+    if (!r->device)
+        return 0;
+    ww_device *d = ww_device_find(t, u, r->device);
+    if (!d)
+        return -1;
+    if (r->effects & WW_EFFECT_ADVANCE) {
+        if (r->moving > d->moving)
+            ww_put(&d->moving, r->moving);
+        ww_put(&d->drift, r->drift);
+    }
+    if (r->effects & WW_EFFECT_FORGIVE)
+        d->failures = 0;
+    if (r->effects & WW_EFFECT_CHARGE)
+        device_charge(d);
+    if (r->effects & WW_EFFECT_SUSPEND) {
+        d->state = WW_SUSPENDED;
+        d->capped = 1;
+    }
+    return 0;
+}
+
+int ww_apply(ww_tables *t, const ww_record *r, int64_t now_ms, ww_streak *streak, uint32_t *deep)
+{
+    if (r->event == WW_EVENT_TOMBSTONE || r->event == WW_EVENT_NOTE)
+        return 0; /* the door keeps these */
+    int attempt = r->event == WW_EVENT_ATTEMPT || r->event == WW_EVENT_ALSO ||
+                  r->event == WW_EVENT_RESYNC;
+    if (attempt && (r->place & WW_PLACE_UNKNOWN))
+        return streak ? apply_attempt(t, NULL, r, now_ms, streak, deep) : 0;
+    uint32_t slot = (uint32_t)r->user;
+    if (slot >= t->users_cap)
+        return -1;
+    ww_mark_dirty(t, slot, attempt ? WW_DIRTY_STATE : WW_DIRTY_STATE | WW_DIRTY_IDENTITY);
+    if (r->event == WW_EVENT_USER_ADD)
+        return ww_apply_act(t, NULL, slot, r);
+    ww_user *u = &t->users[slot];
+    if (slot >= t->users_used || u->id != r->user || !u->name_len)
+        return -1;
+    if (!attempt)
+        return ww_apply_act(t, u, slot, r);
+    return apply_attempt(t, u, r, now_ms, &u->streak, t->deep ? t->deep[slot] : NULL);
+}

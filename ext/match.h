@@ -1,0 +1,51 @@
+/* What a turn (verify.c) and its windows and lanes (match.c) share: the scratch of one group. Its size
+ * is fixed and stays in the cache; what secrets it held is wiped when the turn ends.
+ */
+#ifndef WATCHWORD_MATCH_H
+#define WATCHWORD_MATCH_H
+
+#include "internal.h"
+
+enum { TRIES_MAX = 320, MET = 4 * WW_GROUP_ATTEMPTS_MAX };
+
+typedef struct {
+    ww_try tries[TRIES_MAX];
+    uint16_t first[WW_GROUP_ATTEMPTS_MAX + 1];  /* tries of attempt i: first[i] .. first[i + 1] */
+    uint8_t owner[TRIES_MAX];                   /* whose response a try is held against */
+    const ww_device *source[TRIES_MAX];         /* midstates: the device's own, or a decoy's */
+    uint8_t inactive[WW_GROUP_ATTEMPTS_MAX];
+    uint8_t met[MET];                           /* by slot: attempts of the group, from 1; 0: none */
+    /* The response as a number, and its length if it is digits alone, else 0; then the second. */
+    uint32_t value[2][WW_GROUP_ATTEMPTS_MAX], digits[2][WW_GROUP_ATTEMPTS_MAX];
+    /* lanes of one hash */
+    const void *mids[WW_LANES_CHUNK];
+    uint64_t moving[WW_LANES_CHUNK];
+    uint32_t out[WW_LANES_CHUNK];
+    uint32_t period_s;               /* the last step that was reckoned, and of which period */
+    int64_t step;
+    uint32_t lanes_used, tries_used; /* the most of any group: what there is to wipe */
+    /* the tries whose devices stand at one step: their indices, and what they are held against */
+    uint16_t same[WW_GROUP_ATTEMPTS_MAX];
+    uint32_t want[WW_GROUP_ATTEMPTS_MAX], misfit[WW_GROUP_ATTEMPTS_MAX];
+    uint8_t laid[TRIES_MAX];                    /* 1: done among those                          */
+    uint32_t shared[WW_SHARED_STEPS_MAX][80];   /* of steps shared_from and on */
+    const uint8_t *next[3 * WW_GROUP_ATTEMPTS_MAX]; /* users of the group that follows           */
+    uint32_t named, found;                      /* attempts hashed, and looked for by hash       */
+    uint64_t shared_from;
+    uint32_t shared_count;
+} ww_scratch;
+
+/* Whose record a name that does not exist reads; there is at least one slot. */
+static inline uint32_t ww_decoy_slot(const ww_tables *t, uint64_t hash)
+{
+    return (uint32_t)(((hash >> 32) * t->users_used) >> 32);
+}
+
+/* Adds the windows of attempt i to the tries of its group: every active device, or the one named. */
+void ww_lay_attempt(const ww_tables *t, const ww_batch *b, ww_attempt *a, ww_scratch *s, uint32_t i,
+                    uint32_t *n, int64_t now_ms);
+/* Runs the lanes of all tries and leaves in their masks which positions match. */
+void ww_match_group(const ww_kernel *k, const ww_batch *b, uint32_t group, ww_scratch *s,
+                    uint32_t tries);
+
+#endif
