@@ -20,7 +20,7 @@ from watchword.bulk import Bulk
 from watchword.clock import SystemClock
 from watchword.errors import Error, InvalidArgument, StoreDamaged, StoreFailed
 from watchword.gate import Gate
-from watchword.keeper import Keeper
+from watchword.keeper import UNCOVERED_BYTES_MAX, Keeper
 from watchword.keys import KeyProvider, derive
 from watchword.logins import Logins
 from watchword.policy import Policy
@@ -77,6 +77,7 @@ class Engine(Logins, Acts, Bulk):
         self._tombs = Tombs()
         self._set_core_policy()
         self._covered = self._load()
+        self._row_bytes = self._covered_bytes = 0  # of rows since the opening; what pages hold
         self._turn = store.head
         self._commits = Commits(store, store.head)
         self._guard: SystemClock | None = None
@@ -238,7 +239,8 @@ class Engine(Logins, Acts, Bulk):
 
     def _shed(self) -> bool:
         """Whether every attempt is BUSY. Read after _now()."""
-        if self._keeper is not None and self._keeper.low_disk:
+        keeper = self._keeper
+        if keeper is not None and (keeper.low_disk or self._uncovered() > UNCOVERED_BYTES_MAX):
             return True
         return bool(self._guard is not None and self._guard.doubt)
 
@@ -247,7 +249,13 @@ class Engine(Logins, Acts, Bulk):
         """Why attempts are answered BUSY: a clock in doubt, a disk almost full; or nothing."""
         if self._keeper is not None and self._keeper.low_disk:
             return self._keeper.low_disk
+        if self._uncovered() > UNCOVERED_BYTES_MAX:
+            return "the pages are behind the journal by more than ten million records"
         return self.clock_doubt
+
+    def _uncovered(self) -> int:
+        """Bytes of rows whose pages are not written."""
+        return self._row_bytes - self._covered_bytes
 
     @property
     def clock_doubt(self) -> str:
@@ -272,6 +280,7 @@ class Engine(Logins, Acts, Bulk):
         if self.tap is not None:
             self.tap.append(row)
         if self._durable:
+            self._row_bytes += len(row)
             self._commits.submit(self._turn, row)
         return self._turn
 

@@ -2,11 +2,14 @@
 
 Write-ahead rule: a page is copied between turns, under the engine's lock, and is written only when
 the journal is durable through the last turn in it. What fails here ends the engine like a commit.
+A pass begins when enough rows wait for it, or a while after the last one: where every user is as
+likely as any other each pass writes all pages, and rows are what recovery can read fastest anyway.
 """
 
 import contextlib
 import os
 import threading
+import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -16,12 +19,19 @@ from watchword.store.sqlite import SEGMENT_BYTES
 if TYPE_CHECKING:
     from watchword.parts import Parts
 
-__all__ = ["PAGES_PER_WRITE_MAX", "PASS_SECONDS", "RESERVE_BYTES", "Keeper"]
+__all__ = [
+    "PAGES_PER_WRITE_MAX", "PASS_BYTES", "PASS_SECONDS", "PASS_TICKS", "RESERVE_BYTES",
+    "UNCOVERED_BYTES_MAX", "Keeper",
+]  # fmt: skip
 
-PASS_SECONDS = 1.0
+PASS_SECONDS = 1.0          # between two looks at the disk
+PASS_BYTES = 64 << 20       # rows without their pages: so many begin a pass
+PASS_TICKS = 30             # looks after which a pass begins anyway
+UNCOVERED_BYTES_MAX = 320 << 20  # ten million records; beyond them logins are BUSY
 RESERVE_BYTES = 2 * SEGMENT_BYTES
 TOMBS_PER_WRITE_MAX = 8
-PAGES_PER_WRITE_MAX = 32  # users' pages a transaction: a stream would stall commits, steps do not
+PAGES_PER_WRITE_MAX = 8     # users' pages a transaction: a stream would stall commits, steps do not
+PACE = 3.0                  # rests after a transaction, in times of what it took
 
 
 class Keeper:
@@ -30,7 +40,11 @@ class Keeper:
     def __init__(self, engine: "Parts") -> None:
         self._engine = engine
         self.pass_seconds = PASS_SECONDS
+        self.pass_ticks = PASS_TICKS
+        self.pace = PACE
         self.low_disk = ""
+        self._ticks = 0
+        self._hurry = threading.Event()
         self._writing = threading.Lock()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watchword-keeper", daemon=True)
@@ -40,29 +54,36 @@ class Keeper:
         self._thread.start()
 
     def _run(self) -> None:
+        self._ticks = self.pass_ticks  # what was replayed has no pages yet
         while not self._stop.wait(self.pass_seconds):
             try:
                 self.look_at_disk()
                 with self._writing:
                     self._engine._store.tick()
-                self.write()
+                self._ticks += 1
+                if self._ticks >= self.pass_ticks or self._engine._uncovered() >= PASS_BYTES:
+                    self.write(self.pace)
+                    self._ticks = 0
             except BaseException as error:
                 self._engine._end(error)
                 return
 
-    def write(self) -> None:
+    def write(self, pace: float = 0.0) -> None:
         """Writes every page that has changed. Errors: StoreFailed."""
         with self._writing:
             engine = self._engine
             with engine._lock:
-                began = engine._turn
+                began, rows = engine._turn, engine._row_bytes
             for pages in self._copies():
+                at = time.monotonic()
                 engine._commits.wait(max(page.turn for page in pages))
                 engine._store.write_pages(pages)
+                if pace and engine._uncovered() < UNCOVERED_BYTES_MAX // 2:
+                    self._hurry.wait(pace * (time.monotonic() - at))
             if began > engine._covered:
                 engine._commits.wait(began)
                 engine._store.write_pages([Page("covered", 0, began, b"")])
-                engine._covered = began
+                engine._covered, engine._covered_bytes = began, rows
 
     @contextlib.contextmanager
     def resting(self) -> Iterator[None]:
@@ -101,5 +122,6 @@ class Keeper:
 
     def close(self) -> None:
         self._stop.set()
+        self._hurry.set()
         if self._thread.is_alive():
             self._thread.join()
