@@ -160,7 +160,8 @@ int ww_spec_read(const ww_record *r, ww_spec *s)
 static int device_add(ww_tables *t, ww_user *u, const ww_record *r)
 {
     ww_spec spec;
-    if (ww_spec_read(r, &spec) || u->devices >= WW_DEVICES_PER_USER_MAX)
+    if (ww_spec_read(r, &spec) || u->devices >= WW_DEVICES_PER_USER_MAX || !r->device ||
+        ww_device_find(t, u, r->device))
         return -1;
     ww_device *d = ww_device_place(t, u, &spec, NULL);
     ww_wipe(&spec, sizeof spec);

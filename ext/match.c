@@ -32,13 +32,15 @@ static inline int64_t step_now(ww_scratch *s, const ww_device *d, int64_t now_ms
     return s->step;
 }
 
-static inline void window_of(ww_scratch *s, const ww_device *d, int resync, int64_t now_ms, ww_try *y)
+static inline void window_of(ww_scratch *s, const ww_device *d, int resync, int64_t now_ms,
+                             ww_try *y)
 {
     if (d->kind == WW_KIND_TOTP) {
         int64_t now_step = step_now(s, d, now_ms);
         int64_t back = resync ? WW_RESYNC_STEPS : d->window >> 4;
         int64_t forward = resync ? WW_RESYNC_STEPS + 1 : d->window & 15;
-        int64_t from = now_step - back + (resync ? 0 : ww_get(&d->drift)), count = back + forward + 1;
+        int64_t from = now_step - back + (resync ? 0 : ww_get(&d->drift));
+        int64_t count = back + forward + 1;
         if (from < 0) { /* there is no step before t0 */
             count = count + from > 0 ? count + from : 0;
             from = 0;
@@ -54,8 +56,8 @@ static inline void window_of(ww_scratch *s, const ww_device *d, int resync, int6
     }
 }
 
-static inline void add_try(ww_scratch *s, uint32_t *n, uint32_t owner, ww_device *d, const ww_device *source,
-                    int resync, int64_t now_ms)
+static inline void add_try(ww_scratch *s, uint32_t *n, uint32_t owner, ww_device *d,
+                           const ww_device *source, int resync, int64_t now_ms)
 {
     ww_try *y = &s->tries[*n];
     memset(y, 0, sizeof *y);
@@ -176,7 +178,8 @@ static uint32_t gather_same(const ww_kernel *k, const ww_batch *b, uint32_t grou
 static void match_same(const ww_kernel *k, ww_scratch *s, uint32_t n)
 {
     const ww_try *first = &s->tries[s->same[0]];
-    uint32_t steps = first->count, digits = s->source[s->same[0]]->digits, hit[WW_GROUP_ATTEMPTS_MAX];
+    uint32_t steps = first->count, digits = s->source[s->same[0]]->digits;
+    uint32_t hit[WW_GROUP_ATTEMPTS_MAX];
     if (s->shared_from != first->base || s->shared_count < steps) {
         for (uint32_t j = 0; j < steps; j++)
             ww_sha1_shared(first->base + j, s->shared[j]);

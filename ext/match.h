@@ -1,5 +1,5 @@
-/* What a turn (verify.c) and its windows and lanes (match.c) share: the scratch of one group. Its size
- * is fixed and stays in the cache; what secrets it held is wiped when the turn ends.
+/* What a turn (verify.c) and its windows and lanes (match.c) share: the scratch of one group. Its
+ * size is fixed and stays in the cache; what secrets it held is wiped when the turn ends.
  */
 #ifndef WATCHWORD_MATCH_H
 #define WATCHWORD_MATCH_H
@@ -14,7 +14,7 @@ typedef struct {
     uint8_t owner[TRIES_MAX];                   /* whose response a try is held against */
     const ww_device *source[TRIES_MAX];         /* midstates: the device's own, or a decoy's */
     uint8_t inactive[WW_GROUP_ATTEMPTS_MAX];
-    uint8_t met[MET];                           /* by slot: attempts of the group, from 1; 0: none */
+    uint8_t met[MET];                           /* by slot: attempts of the group, from 1        */
     /* The response as a number, and its length if it is digits alone, else 0; then the second. */
     uint32_t value[2][WW_GROUP_ATTEMPTS_MAX], digits[2][WW_GROUP_ATTEMPTS_MAX];
     /* lanes of one hash */
@@ -41,7 +41,8 @@ static inline uint32_t ww_decoy_slot(const ww_tables *t, uint64_t hash)
     return (uint32_t)(((hash >> 32) * t->users_used) >> 32);
 }
 
-/* Adds the windows of attempt i to the tries of its group: every active device, or the one named. */
+/* Adds the windows of attempt i to the tries of its group: of every active device, or of the one
+ * that is named. */
 void ww_lay_attempt(const ww_tables *t, const ww_batch *b, ww_attempt *a, ww_scratch *s, uint32_t i,
                     uint32_t *n, int64_t now_ms);
 /* Runs the lanes of all tries and leaves in their masks which positions match. */

@@ -7,12 +7,16 @@
 
 #include <string.h>
 
+#define ROW_TIME_MS_MAX (INT64_C(1) << 53) /* 285,000 years */
+
 static const ww_record *row_records(const uint8_t *row, size_t len, ww_row *h)
 {
     if (len < sizeof *h)
         return NULL;
     memcpy(h, row, sizeof *h);
+    /* A time so late that a lock would pass the end of time is no time of ours. */
     if (h->magic != WW_ROW_MAGIC || h->version != WW_ROW_VERSION ||
+        h->time_ms < -ROW_TIME_MS_MAX || h->time_ms > ROW_TIME_MS_MAX ||
         h->names_bytes % WW_RECORD_BYTES || h->names_bytes > len ||
         len != sizeof *h + h->names_bytes + (size_t)h->units * WW_RECORD_BYTES)
         return NULL;

@@ -44,7 +44,7 @@ cdef class Split:
         self.count = 0
 
     cdef Batch of(self, const uint8_t *name, size_t name_len):
-        """The part of the attempt that comes next. Decoys, too, are picked by the hash's low bits."""
+        """The part of the attempt that comes next. Decoys, too, go by the hash's low bits."""
         cdef uint32_t part = <uint32_t>ww_name_hash(&self.core.t, name, name_len)
         part &= <uint32_t>len(self.batches) - 1
         if self.count >= self.cap:

@@ -1,5 +1,5 @@
-/* Short public texts, names above all: loaded, compared and copied by whole words, in place of calls
- * and loops over bytes.
+/* Short public texts, names above all: loaded, compared and copied by whole words, in place of
+ * calls and loops over bytes.
  *
  * Rule: no byte outside the text is read or written; where it is no multiple of a word, the last
  * word overlaps the one before.

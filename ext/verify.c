@@ -17,7 +17,8 @@ static inline void read_digits(const uint8_t *text, size_t len, uint32_t *value,
     const uint64_t ones = 0x0101010101010101u;
     size_t most = len <= WW_DIGITS_MAX ? len : 0;
     /* Eight digits, zeros in front: the first is the lowest byte. */
-    uint64_t word = most == 8 ? ww_load_le64(text) : ww_load_few(text, most) << (8 * (8 - most) & 63);
+    uint64_t word = most == 8 ? ww_load_le64(text)
+                              : ww_load_few(text, most) << (8 * (8 - most) & 63);
     word ^= most ? (0x30 * ones) << (8 * (8 - most)) : 0;
     uint64_t bad = (word + 0x76 * ones) | word; /* a byte above nine carries into its top bit */
     word = word * 10 + (word >> 8);             /* pairs, then fours, then all: two at a time */
@@ -85,8 +86,8 @@ static inline int meets(ww_scratch *s, const ww_batch *b, uint32_t from, uint32_
 }
 
 /* Finds users and lays windows until the group is full or a user comes a second time. */
-static uint32_t lay_group(ww_tables *t, const ww_policy *p, ww_batch *b, uint32_t from, ww_scratch *s,
-                          uint32_t *tries, int64_t now_ms)
+static uint32_t lay_group(ww_tables *t, const ww_policy *p, ww_batch *b, uint32_t from,
+                          ww_scratch *s, uint32_t *tries, int64_t now_ms)
 {
     uint32_t i = 0;
     *tries = 0;
@@ -148,6 +149,7 @@ void ww_turn(ww_tables *t, const ww_policy *p, ww_batch *b, int64_t now_ms)
     const ww_kernel *k = ww_kernel_in_use();
     ww_scratch s;
     s.lanes_used = s.tries_used = s.shared_count = s.period_s = s.named = s.found = 0;
+    s.shared_from = 0;
     b->units = 0;
     for (uint32_t from = 0; from < b->count;) {
         look_ahead(t, b, from, &s);

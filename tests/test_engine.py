@@ -193,7 +193,7 @@ def test_an_almost_full_disk_makes_logins_busy_and_lets_administration_go_on(pat
         assert engine.verify("alice", step_code())
 
 
-def test_rows_far_ahead_of_the_pages_make_logins_busy_until_the_pages_are_written(path, monkeypatch):
+def test_rows_far_ahead_of_their_pages_make_logins_busy(path, monkeypatch):
     monkeypatch.setattr(keeper, "PASS_SECONDS", 600.0)  # the keeper comes when it is asked
     monkeypatch.setattr("watchword.engine.UNCOVERED_BYTES_MAX", 100_000)
     with on_disk(path) as engine:

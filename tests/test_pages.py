@@ -9,6 +9,9 @@ from watchword import Device, totp
 from watchword._engine import Core
 
 
+TIME_AT = 24  # in a row's header
+
+
 def recovered(engine, pages_after=None):
     """A core that has only the engine's rows (and, if asked, its pages from part of the way)."""
     core = Core(bytes(16))
@@ -97,3 +100,33 @@ def _ends_of_users(state):
         at += 15 * devices
         ends.add(at)
     return ends
+
+
+# ---- rows that are ours by their seal, and cannot be by what they say ----
+
+
+def rows_of_one_user():
+    bench = Bench()
+    bench.engine.add_user("alice")
+    bench.engine.add_device("alice", Device.totp(KEY))
+    bench.engine.verify("alice", "000000")
+    return bench.engine.tap
+
+
+@pytest.mark.parametrize("time_ms", [2**63 - 1, 2**53 + 1, -(2**53) - 1, -(2**63)])
+def test_a_row_from_the_end_of_time_is_refused(time_ms):
+    never = array("q")
+    for row in rows_of_one_user():
+        late = bytearray(row)
+        late[TIME_AT : TIME_AT + 8] = time_ms.to_bytes(8, "little", signed=True)
+        assert Core(bytes(16)).replay(bytes(late), never, never) is None
+
+
+def test_a_device_whose_number_stands_already_is_refused():
+    never = array("q")
+    user, device, _ = rows_of_one_user()
+    core = Core(bytes(16))
+    assert core.replay(user, never, never) is not None
+    assert core.replay(device, never, never) is not None
+    assert core.replay(device, never, never) is None
+    assert len(core.user(0)[-1]) == 1

@@ -45,6 +45,7 @@ class Acts(Parts):
         """The lock; a refusal waits, like any answer, until what it saw is durable."""
         try:
             with self._lock:
+                self._alive()  # a refusal is an answer too, and an engine that ended gives none
                 yield
         except (Exists, NotFound):
             self._wait(self._turn)

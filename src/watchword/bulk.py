@@ -108,15 +108,26 @@ class Bulk(Parts):
 def _name_column(names: Any) -> "NDArray[np.bytes_]":
     if isinstance(names, np.ndarray) and names.dtype.kind == "S" and names.ndim == 1:
         return names
+    if isinstance(names, (str, bytes)) or not _iterable(names):
+        raise InvalidArgument("names is a sequence of str or a numpy 'S' column")
     texts = [utf8("names", name) for name in names]
     if any(b"\0" in text for text in texts):
         raise InvalidArgument("names hold no zero characters")
     return np.array(texts, "S") if texts else np.zeros(0, "S1")
 
 
+def _iterable(column: Any) -> bool:
+    """Whether it has entries: a numpy array of no dimension says so only when asked."""
+    try:
+        iter(column)
+    except TypeError:
+        return False
+    return True
+
+
 def _key_column(keys: Any, count: int) -> "NDArray[np.uint8]":
     if not isinstance(keys, np.ndarray):
-        if not all(isinstance(key, bytes) for key in keys):
+        if not _iterable(keys) or not all(isinstance(key, bytes) for key in keys):
             raise InvalidArgument("keys are bytes")
         lengths = {len(key) for key in keys}
         if len(lengths) > 1:

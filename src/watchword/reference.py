@@ -260,8 +260,9 @@ class Reference:
         )
         if not name_is_legal(a.name, self.figures.names_any):
             return self._answer(main, Verdict.BAD_CHARACTER, Reason.NAME)
-        if a.shed or self._source_is_full(a.address, now_ms):
-            return Answer(Verdict.BUSY, Reason.LOAD if a.shed else Reason.SOURCE), []
+        source_is_full = self._source_is_full(a.address, now_ms)
+        if a.shed or source_is_full:
+            return Answer(Verdict.BUSY, Reason.SOURCE if source_is_full else Reason.LOAD), []
         streak = user.streak if user else self.decoys.get(a.name, Streak())
         locked = now_ms < streak.lock_until_ms
         over = Effect.CLEAR if streak.lock_until_ms and not locked else Effect(0)
