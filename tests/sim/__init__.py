@@ -1,0 +1,1 @@
+"""The simulator: the whole engine on a simulated machine, told a story by a seed."""

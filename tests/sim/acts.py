@@ -1,0 +1,148 @@
+"""Administration in a world: what the twin says an act must come to, and the act itself."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import watchword
+from watchword.reference import Device
+
+__all__ = ["Acts"]
+
+DEVICES_MAX = 4  # of one user of a story: fewer than an engine allows
+KEYS = [bytes([65 + i]) * 20 for i in range(4)]
+REFUSALS = {watchword.Exists: "-EXISTS", watchword.NotFound: "-NOTFOUND"}
+
+
+class Acts:
+    """Steps of a world that administer."""
+
+    if TYPE_CHECKING:
+        engine: Any
+        checker: Any
+        machine: Any
+        serials: int
+        asked: Callable[..., Any]
+        devices: Callable[[str], list[Any]]
+
+    def expect_act(self, verb: str, who: str, *words: Any) -> str:
+        """Prepares the twin's act; how the refusal begins that it must meet instead, or nothing."""
+        twin, there = self.checker.twin, who in self.checker.twin.users
+        if verb == "add_user":
+            if there:
+                return "-EXISTS"
+            self.checker.acting = lambda now_ms: twin.add_user(
+                who, now_ms, state=words[0], realm=words[1]
+            )
+            return ""
+        if not there:
+            return "-NOTFOUND"
+        if verb == "set_user":
+            self.checker.acting = lambda now_ms: twin.set_user(
+                who, now_ms, state=words[0], realm=words[1]
+            )
+        elif verb == "remove_user":
+            self.checker.acting = lambda now_ms: twin.remove_user(who, now_ms)
+        elif verb == "unlock":
+            self.checker.acting = lambda now_ms: twin.unlock(who, now_ms, by="client services")
+        return ""
+
+    def _done(self, expected: str, call: Callable[[], Any]) -> None:
+        """Calls the engine, which must do as its twin: the act, or the same refusal."""
+
+        def told() -> str:
+            try:
+                call()
+            except (watchword.Exists, watchword.NotFound) as error:
+                return REFUSALS[type(error)]
+            return ""
+
+        said = self.asked(told)
+        if said is None:
+            return
+        if said != expected:
+            self.checker.fail(f"an act came to {said!r}, its twin says {expected!r}")
+        self.checker.acknowledge(self.engine._turn)
+
+    def on_user(self, verb: str, who: str, *words: str) -> None:
+        """add_user, set_user, remove_user, unlock."""
+        expected = self.expect_act(verb, who, *words)
+        engine = self.engine
+        calls: dict[str, Callable[[], Any]] = {
+            "add_user": lambda: engine.add_user(who, *words),
+            "set_user": lambda: engine.set_user(who, state=words[0], realm=words[1]),
+            "remove_user": lambda: engine.remove_user(who),
+            "unlock": lambda: engine.unlock(who, by="client services"),
+        }
+        self._done(expected, calls[verb])
+
+    def on_look(self, who: str) -> None:
+        """What is shown of a user is durable too."""
+        user = self.checker.twin.users.get(who)
+        seen: list[Any] = []
+        self._done(
+            "-NOTFOUND" if user is None else "", lambda: seen.append(self.engine.user(who))
+        )
+        if seen and user is not None and seen[0].failures != user.streak.count:
+            self.checker.fail(f"{who} is shown with {seen[0].failures} failures")
+
+    def on_add_device(self, who: str, words: dict[str, Any]) -> None:
+        if len(self.devices(who)) < DEVICES_MAX:
+            self._enrol(who, words, KEYS[words["key"]])
+
+    def _enrol(self, who: str, words: dict[str, Any], key: bytes) -> None:
+        self.serials += 1
+        serial = f"{'qzajm'[self.serials % 5]}{self.serials}"
+        figures = {name: word for name, word in words.items() if name not in ("kind", "key")}
+        own = Device(words["kind"], key, serial, **figures)
+        if words["kind"] == "totp":
+            figures["window"] = (figures.pop("back"), figures.pop("forward"))
+        else:
+            figures["counter"] = figures.pop("moving")
+        device = getattr(watchword.Device, words["kind"])(key, **figures)
+        twin, there = self.checker.twin, who in self.checker.twin.users
+        if there:
+            self.checker.acting = lambda now_ms: twin.add_device(who, own, now_ms)
+        self._done(
+            "" if there else "-NOTFOUND", lambda: self.engine.add_device(who, device, serial)
+        )
+
+    def on_set_device(self, who: str, index: int, state: str) -> None:
+        if self.devices(who):
+            serial, twin = self._serial(who, index), self.checker.twin
+            self.checker.acting = lambda now_ms: twin.set_device(who, serial, state, now_ms)
+            self._done("", lambda: self.engine.set_device(who, serial, state=state))
+
+    def on_remove_device(self, who: str, index: int) -> None:
+        if self.devices(who):
+            serial, twin = self._serial(who, index), self.checker.twin
+            self.checker.acting = lambda now_ms: twin.remove_device(who, serial, now_ms)
+            self._done("", lambda: self.engine.remove_device(who, serial))
+
+    def on_enrol_again(
+        self, who: str, index: int, whole_user: bool, words: dict[str, Any]
+    ) -> None:
+        """The same key in another device, after the old one or the whole user has gone."""
+        if not self.devices(who):
+            return
+        key = self.devices(who)[index % len(self.devices(who))].key
+        if whole_user:
+            self.on_user("remove_user", who)
+            self.on_user("add_user", who, "open", "live")
+        else:
+            self.on_remove_device(who, index)
+        if not self.machine.disk.off:
+            self._enrol(who, words, key)
+
+    def _serial(self, who: str, index: int) -> str:
+        devices = self.devices(who)
+        return str(devices[index % len(devices)].serial)
+
+    # ---- the store and its clock
+
+    def on_accept_clock(self) -> None:
+        if self.engine._ended is None:
+            self.checker.guard.accepted()
+        self._done("", lambda: self.engine.accept_clock(by="client services"))
+
+    def on_rotate(self) -> None:
+        self._done("", self.engine.rotate_key)

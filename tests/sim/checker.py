@@ -1,0 +1,265 @@
+"""Holds every answer of an engine against the slow twin, and every promise against every answer.
+
+The twin takes an attempt at the moment the engine's turn does, so both stand at the same state at
+all times; what of it must outlive a crash is what was answered. `acked` is the last turn that an
+answer could have shown: recovery must know it. Beyond it recovery may know more, a turn whole or
+not at all, and the twin is set back to the very turn that the recovered store names.
+"""
+
+import struct
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from tests.sim.guard import Guard
+from watchword.reference import (
+    ACCOUNTS,
+    DEVICE_STATES,
+    REALMS,
+    Answer,
+    Attempt,
+    Event,
+    Figures,
+    Reason,
+    Reference,
+    Verdict,
+)
+
+__all__ = ["Asked", "BrokenError", "Checker", "answer_of"]
+
+HEADER = struct.Struct("<IHHIIqq")  # ww_row
+RECORD = struct.Struct("<7BbQQII")  # ww_record
+BUSY = Answer(Verdict.BUSY, Reason.LOAD)
+
+
+class BrokenError(AssertionError):
+    """A promise was broken, or the engine and its twin disagree."""
+
+
+@dataclass(eq=False)
+class Asked:
+    """One attempt on its way: what must be answered, once its turn has been."""
+
+    attempt: Attempt
+    answer: Answer | None = None
+    turn: int = 0
+    used: list[tuple[Any, ...]] = field(default_factory=list)
+
+
+def answer_of(verdict: Any) -> tuple[Any, ...]:
+    """What an engine said, as the twin says it: LOCKED has no word on what was typed."""
+    device, offset = verdict.device, verdict.offset
+    if int(verdict.code) == Verdict.LOCKED:
+        device, offset = None, 0
+    return int(verdict.code), int(verdict.reason), device, offset, verdict.retry_after_ms
+
+
+def mains_of(row: bytes) -> list[bytes]:
+    """The address of every attempt of a row, in the order of arrival."""
+    _, _, _, names_bytes, _, _, _ = HEADER.unpack_from(row)
+    at, found = HEADER.size + names_bytes, []
+    while at < len(row):
+        event, units = row[at], row[at + 3]
+        if event in (Event.ATTEMPT, Event.RESYNC):
+            found.append(row[at + 32 : at + 48])
+        at += 32 * (1 + units)
+    return found
+
+
+def address_bytes(address: str) -> bytes:
+    """An address of our own making as a record has it: IPv4 mapped into IPv6."""
+    return bytes(10) + b"\xff\xff" + bytes(map(int, address.split(".")))
+
+
+class Checker:
+    """The twin of one store through all its lives."""
+
+    def __init__(self, figures: Figures, now_ms: Callable[[], int]) -> None:
+        self.now_ms = now_ms
+        self.twin = Reference(figures)
+        self.marks = [0]  # turn -> how much of the twin's journal it closed
+        self.times_ms = [0]
+        self.acked = 0
+        self.used: set[tuple[Any, ...]] = set()
+        self.guard: Guard | None = None
+        self.asking: list[Asked] | None = None  # of the embedded call under way
+        self.acting: Callable[[int], object] | None = None
+        self.pending: dict[bytes, deque[Asked]] = {}  # of gateways and awaits, by their address
+        self.shed_owed = 0
+        self.answers = self.accepted = self.turns = self.lives = 0
+        self.broken = ""
+
+    def fail(self, said: str) -> None:
+        self.broken = self.broken or said
+        raise BrokenError(said)
+
+    # ---- as the engine goes on
+
+    def taken(self, engine: Any, now_ms: int, row: bytes | None, count: int) -> None:
+        """The engine has taken a turn of `count` attempts at `now_ms`; `row`: what it recorded."""
+        assert self.guard is not None
+        busy, done = self.guard.busy, list(self.asking or ())
+        if self.asking is not None:
+            self.asking = None
+            for asked in done:
+                self._decide(asked, now_ms, busy)
+        else:
+            done = self._gathered(row, now_ms, busy)
+            self.shed_owed += (count - len(done)) * busy
+        if len(done) != count and not (busy and len(done) < count):
+            self.fail(f"a turn of {count} attempts, {len(done)} of them asked")
+        self._mark(engine, now_ms)
+        for asked in done:
+            asked.turn = engine._turn
+        self.compare(engine, {asked.attempt.name for asked in done})
+
+    def _gathered(self, row: bytes | None, now_ms: int, busy: bool) -> list[Asked]:
+        """The attempts of a gathered turn, in the order in which the row has them: every command
+        of a gateway has an address of its own. What is BUSY has no record."""
+        done: list[Asked] = []
+        begun: dict[bytes, None] = {}
+        for address in mains_of(row) if row else []:
+            begun[address] = None
+            waiting = self.pending.get(address)
+            if not waiting:
+                self.fail("a row holds an attempt that nobody made")
+            while waiting:
+                asked = waiting.popleft()
+                done.append(asked)
+                if self._decide(asked, now_ms, busy).verdict is not Verdict.BUSY:
+                    break
+        for address in begun:
+            for asked in self.pending.pop(address):
+                done.append(asked)
+                if self._decide(asked, now_ms, busy).verdict is not Verdict.BUSY:
+                    self.fail(f"no record of {asked.attempt}")
+        return done
+
+    def _decide(self, asked: Asked, now_ms: int, busy: bool) -> Answer:
+        a = asked.attempt
+        user = self.twin.users.get(a.name)
+        expected = {d.serial: (d, d.expected(now_ms)) for d in user.devices} if user else {}
+        asked.answer = answer = self.twin.attempt(replace(a, shed=busy), now_ms)
+        if answer.verdict is Verdict.ACCEPTED and answer.device is not None:
+            device, at = expected[answer.device]
+            what = (a.name, device.key, device.algorithm, device.kind, device.period, device.t0)
+            last = at + answer.offset + (a.second is not None)
+            asked.used = [(*what, position) for position in range(at + answer.offset, last + 1)]
+        return answer
+
+    def acted(self, engine: Any, now_ms: int) -> None:
+        """The engine has recorded an act; a note of the store's own has no twin."""
+        act, self.acting = self.acting, None
+        if act is None:
+            self.marks.append(self.marks[-1])
+            self.times_ms.append(now_ms)
+            self.turns += 1
+        else:
+            act(now_ms)
+        self._mark(engine, now_ms)
+
+    def _mark(self, engine: Any, now_ms: int) -> None:
+        """A turn is a turn of both, or of none: what changes nothing leaves no record."""
+        if len(self.twin.journal) > self.marks[-1]:
+            self.marks.append(len(self.twin.journal))
+            self.times_ms.append(now_ms)
+            self.turns += 1
+        if engine._turn != len(self.marks) - 1:
+            self.fail(f"the engine is at turn {engine._turn}, its twin at {len(self.marks) - 1}")
+
+    # ---- answers
+
+    def waits(self, asked: Asked) -> None:
+        """An attempt on its way through a gathered turn."""
+        address = address_bytes(str(asked.attempt.address))
+        self.pending.setdefault(address, deque()).append(asked)
+
+    def heard(self, asked: Asked) -> Answer:
+        """The answer that a gathered attempt must have got: what left no record is BUSY."""
+        if asked.answer is None:
+            if self.shed_owed <= 0:
+                self.fail(f"{asked.attempt} was answered before its turn")
+            self.shed_owed -= 1
+            asked.answer = BUSY
+            self.pending.pop(address_bytes(str(asked.attempt.address)), None)
+        return asked.answer
+
+    def answered(self, asked: Asked, said: tuple[Any, ...], turn: int) -> None:
+        """An attempt was answered, by what was visible up to `turn`."""
+        expected = tuple(self.heard(asked))[: len(said)]
+        if tuple(said) != expected:
+            self.fail(f"{asked.attempt} was answered {said}, its twin says {expected}")
+        self.answers += 1
+        if said[0] == Verdict.ACCEPTED:
+            self.accepted += 1
+            for what in asked.used:
+                if what in self.used:
+                    self.fail(f"{asked.attempt} was accepted at a position used before")
+                self.used.add(what)
+        self.acknowledge(turn)
+
+    def acknowledge(self, turn: int) -> None:
+        self.acked = max(self.acked, turn)
+
+    # ---- states
+
+    def compare(self, engine: Any, names: Iterable[str]) -> None:
+        for name in names:
+            user = self.twin.users.get(name)
+            twins = None
+            if user is not None:
+                twins = (
+                    user.account, user.realm, user.streak.count, user.streak.lock_until_ms,
+                    [(d.serial, d.state, d.capped, d.moving, d.drift, d.failures)
+                     for d in user.devices],
+                )  # fmt: skip
+            mine = self._view(engine._core, name)
+            if mine != twins:
+                self.fail(f"user {name!r} is {mine}, its twin {twins}")
+
+    @staticmethod
+    def _view(core: Any, name: str) -> Any:
+        slot = core.find(name.encode())
+        found = None if slot is None else core.user(slot)
+        if found is None:
+            return None
+        _, _, account, realm, failures, lock_until, _, devices = found
+        return (
+            ACCOUNTS[account], REALMS[realm], failures, lock_until,
+            [(d[1], DEVICE_STATES[d[3]], bool(d[4]), d[13], d[14], d[15]) for d in devices],
+        )  # fmt: skip
+
+    # ---- lives
+
+    def recovered(self, engine: Any) -> None:
+        """A new life: what was answered is there, and nothing that was never taken."""
+        head, taken = engine._turn, len(self.marks) - 1
+        self.lives += 1
+        if head < self.acked:
+            self.fail(f"turn {self.acked} was answered, the recovered store ends with {head}")
+        if head > taken:
+            self.fail(f"the recovered store ends with turn {head}, only {taken} were taken")
+        if head < taken:
+            del self.marks[head + 1 :], self.times_ms[head + 1 :]
+            self._set_back(self.twin.journal[: self.marks[-1]])
+        self.twin.decoys.clear()  # these two live in memory only
+        self.twin.sources.clear()
+        self.pending.clear()
+        self.asking = self.acting = None
+        self.shed_owed = 0
+        known = {found[1] for slot in range(engine._core.slots_used())
+                 if (found := engine._core.user(slot)) is not None}
+        if known != set(self.twin.users):
+            self.fail(f"the recovered users are {sorted(known)}, not {sorted(self.twin.users)}")
+        self.compare(engine, self.twin.users)
+        self.acknowledge(head)  # from here on it is visible
+
+    def _set_back(self, journal: list[Any]) -> None:
+        """The twin as the journal alone makes it."""
+        twin = Reference(self.twin.figures)
+        for now_ms, records in journal:
+            for record in records:
+                twin.apply(record, now_ms)
+        twin.journal = journal
+        self.twin = twin

@@ -1,0 +1,73 @@
+"""The product's engine with a checker looking over its shoulder, and its two threads taken away.
+
+Everything is the engine's own code. Three of its steps tell the checker that they were taken; the
+journal's and the keeper's turns come when a story says so, on the one thread there is.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from tests.sim.checker import Checker
+from watchword import Engine
+
+__all__ = ["SimEngine", "SimKeeperStop"]
+
+
+class SimEngine(Engine):
+    """`checker` is set as soon as the engine is open."""
+
+    checker: Checker | None = None
+
+    def _take(self, batch: Any, now_ms: int, names: bytes, gateways: int) -> int:
+        before = self._turn
+        turn = super()._take(batch, now_ms, names, gateways)
+        if self.checker is not None:
+            row = self.tap[-1] if self.tap and self._turn > before else None
+            self.checker.taken(self, now_ms, row, len(batch))
+        return turn
+
+    def _act(self, acts: bytes) -> int:
+        turn = super()._act(acts)
+        if self.checker is not None:
+            self.checker.acted(self, self.checker.now_ms())
+        return turn
+
+    def _now(self) -> int:
+        now_ms = super()._now()
+        if self.checker is not None and self.checker.guard is not None:
+            self.checker.guard.read()
+        return now_ms
+
+    def attended(self, checker: Checker) -> "deque[tuple[int, Callable[[Any], None]]]":
+        """From here on the checker is told; returns the queue of who waits for the journal."""
+        waiting: deque[tuple[int, Callable[[Any], None]]] = deque()
+
+        def when_durable(turn: int, tell: Callable[[Any], None]) -> None:
+            waiting.append((turn, tell))
+
+        self.checker, self.tap = checker, []
+        self._commits.when_durable = when_durable  # type: ignore[method-assign]
+        return waiting
+
+    def keep(self) -> None:
+        """One pass of the keeper's thread, as its own loop makes it."""
+        keeper = self._keeper
+        assert keeper is not None
+        keeper.pass_ticks, keeper.pace = 1, 0.0
+        keeper._stop = SimKeeperStop()  # type: ignore[assignment]
+        keeper._run()
+
+
+class SimKeeperStop:
+    """A stop event that lets one pass through."""
+
+    def __init__(self) -> None:
+        self._passes = 1
+
+    def wait(self, _seconds: float) -> bool:
+        self._passes -= 1
+        return self._passes < 0
+
+    def set(self) -> None:
+        self._passes = 0

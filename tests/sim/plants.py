@@ -1,0 +1,300 @@
+"""Bugs planted at the product's seams, each by name: what a simulator that sleeps would let pass.
+
+Each takes the place of a method or a function for a while. None is in the product. A rig that
+cannot find them proves nothing, so a test has it find every one.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+from tests.sim.engine import SimEngine
+from watchword import errors, lifecycle, logins
+from watchword.acts import Acts
+from watchword.clock import SystemClock
+from watchword.keeper import Keeper
+from watchword.reference import Effect, Event
+from watchword.store import disk, segment, sqlite, wal
+from watchword.tombs import Tombs
+
+__all__ = ["PLANTS", "planted"]
+
+Put = Callable[[Any, str, Any], None]
+RECORD_BYTES: Final = 32
+WORDS: Final[list[Callable[[Put], None]]] = []
+
+
+def plant(bug: Callable[[Put], None]) -> Callable[[Put], None]:
+    WORDS.append(bug)
+    return bug
+
+
+@contextlib.contextmanager
+def planted(name: str) -> Iterator[None]:
+    """The bug of that name is in the product until the block ends; "" is none."""
+    with contextlib.ExitStack() as undo:
+
+        def put(owner: Any, attribute: str, value: Any) -> None:
+            undo.callback(setattr, owner, attribute, getattr(owner, attribute))
+            setattr(owner, attribute, value)
+
+        if name:
+            PLANTS[name](put)
+        yield
+
+
+# ---- durability ---------------------------------------------------------------------------------
+
+
+@plant
+def answer_before_sync(put: Put) -> None:
+    """A call returns when its row is queued."""
+    put(SimEngine, "_wait", lambda self, turn: None)
+
+
+@plant
+def gathered_answer_before_sync(put: Put) -> None:
+    """A gathered turn lands at once; its row follows with the next commit."""
+    put(SimEngine, "_when_durable", lambda self, turn, tell: tell(None))
+
+
+@plant
+def refusal_before_its_turn(put: Put) -> None:
+    """What is refused, and what is looked at, shows a turn that is not durable yet."""
+
+    @contextlib.contextmanager
+    def deciding(self: Any) -> Iterator[None]:
+        with self._lock:
+            self._alive()
+            yield
+
+    put(Acts, "_deciding", deciding)
+
+
+@plant
+def sync_skipped(put: Put) -> None:
+    """The journal's commits are written and not synced."""
+    real = disk.connect
+
+    def connect(path: str, *, keep_wal: bool) -> Any:
+        connection = real(path, keep_wal=keep_wal)
+        connection.pragma("synchronous", "normal")
+        return connection
+
+    put(segment, "connect", connect)
+
+
+@plant
+def segment_name_not_synced(put: Put) -> None:
+    """A new segment's directory is not synced before rows go into it."""
+    put(segment, "sync_directory", lambda path: None)
+
+
+@plant
+def tail_not_settled(put: Put) -> None:
+    """What the page cache of a killed or failed process shows is taken for durable."""
+    put(wal, "settle", lambda path, size: None)
+
+
+@plant
+def commit_tried_again(put: Put) -> None:
+    """A commit that the disk refused is tried once more, as if nothing had happened."""
+    real = sqlite.SqliteStore.append
+
+    def append(self: Any, rows: Sequence[Any]) -> None:
+        try:
+            real(self, rows)
+        except errors.StoreFailed:
+            self._dead = ""
+            tip = self._journal._current
+            if tip.connection.in_transaction:
+                tip.connection.execute("ROLLBACK")
+            real(self, rows)
+
+    put(sqlite.SqliteStore, "append", append)
+
+
+@plant
+def page_beyond_the_head(put: Put) -> None:
+    """The keeper writes a page without waiting for the rows that are in it."""
+
+    def write(self: Any) -> None:
+        with self._writing:
+            for pages in self._copies():
+                self._engine._store.write_pages(pages)
+
+    put(Keeper, "write", write)
+    put(sqlite, "expect_written", lambda pages, head: None)
+
+
+# ---- recovery -----------------------------------------------------------------------------------
+
+
+def replayed(change: Callable[[bytearray, int], None]) -> Callable[[Any, int], Iterator[Any]]:
+    """Replay with every record of every row changed on its way."""
+    real = sqlite.SqliteStore.replay
+
+    def replay(self: Any, after: int) -> Iterator[Any]:
+        for turn, plain in real(self, after):
+            image = bytearray(plain)
+            at = lifecycle.HEADER.size + lifecycle.HEADER.unpack_from(image)[3]
+            while at < len(image):
+                change(image, at)
+                at += RECORD_BYTES * (1 + image[at + 3])
+            yield turn, memoryview(image)
+
+    return replay
+
+
+def without(effect: Effect) -> Callable[[bytearray, int], None]:
+    def change(image: bytearray, at: int) -> None:
+        if image[at] in (Event.ATTEMPT, Event.ALSO, Event.RESYNC):
+            image[at + 4] &= 255 ^ effect
+
+    return change
+
+
+@plant
+def lost_ring_entry(put: Put) -> None:
+    """Recovery drops a failure from the streak."""
+    put(sqlite.SqliteStore, "replay", replayed(without(Effect.PUSH)))
+
+
+@plant
+def lock_forgotten_at_reopen(put: Put) -> None:
+    """Recovery sets no lock."""
+    put(sqlite.SqliteStore, "replay", replayed(without(Effect.LOCK)))
+
+
+@plant
+def floor_forgotten_at_reopen(put: Put) -> None:
+    """Recovery moves no device on: what was used is fresh again."""
+    put(sqlite.SqliteStore, "replay", replayed(without(Effect.ADVANCE)))
+
+
+@plant
+def last_row_ignored(put: Put) -> None:
+    """Recovery takes the last row for a torn one."""
+    real = sqlite.SqliteStore.replay
+
+    def replay(self: Any, after: int) -> Iterator[Any]:
+        for turn, plain in real(self, after):
+            if turn < self.head:
+                yield turn, plain
+
+    put(sqlite.SqliteStore, "replay", replay)
+
+
+@plant
+def unlock_not_journaled(put: Put) -> None:
+    """An unlock changes memory and leaves no record."""
+
+    def unlock(self: Any, name: str, *, by: str) -> None:
+        with self._deciding():
+            number, _ = self._user(name)
+            act = lifecycle.unlock(number, by)
+            self._core.act(lifecycle.row(act, self._turn + 1, self._now()))
+            turn = self._act(lifecycle.note("unlocked"))
+        self._wait(turn)
+
+    put(Acts, "unlock", unlock)
+
+
+@plant
+def tombstone_not_journaled(put: Put) -> None:
+    """What a removed device had used is remembered in memory alone."""
+    real = Acts._bury
+
+    def bury(self: Any, number: int, serial: str) -> bytes:
+        real(self, number, serial)
+        return b""
+
+    put(Acts, "_bury", bury)
+    put(Tombs, "dirty_pages", lambda self, turn, most: [])
+
+
+# ---- the transition -----------------------------------------------------------------------------
+
+
+@plant
+def floor_falls_at_enrolment(put: Put) -> None:
+    """A key enrolled again is fresh."""
+    put(Tombs, "lift", lambda self, mark, device: 0)
+    put(Acts, "_twins_floor", lambda self, number, device: 0)
+
+
+@plant
+def window_off_by_one(put: Put) -> None:
+    """A device is given one step more than its policy says."""
+    real = lifecycle.device_add
+
+    def device_add(user: int, number: int, device: Any, serial: bytes, moving: int) -> bytes:
+        back, forward = device.window
+        wider = replace(device, look_ahead=device.look_ahead + 1, window=(back, forward + 1))
+        return real(user, number, wider, serial, moving)
+
+    put(lifecycle, "device_add", device_add)
+
+
+@plant
+def mask_from_stale_state(put: Put) -> None:
+    """A batch's second attempt with a code is decided by what stood before the first."""
+    real = logins.Logins.verify_many
+
+    def verify_many(self: Any, users: Any, responses: Any, **words: Any) -> Any:
+        codes = real(self, users, responses, **words)
+        first: dict[Any, int] = {}
+        for i, pair in enumerate(zip(users, responses, strict=True)):
+            codes[i] = 1 if codes[first.setdefault(pair, i)] == 1 else codes[i]
+        return codes
+
+    put(logins.Logins, "verify_many", verify_many)
+
+
+@plant
+def busy_is_charged(put: Put) -> None:
+    """BUSY is answered, and the attempt counted all the same."""
+    real = logins.Logins.verify
+
+    def verify(self: Any, user: str, response: str, **words: Any) -> Any:
+        if not self._shed() or self._ended is not None:
+            return real(self, user, response, **words)
+        checker, self.checker = self.checker, None
+        shed, self._shed = self._shed, lambda: False
+        real(self, user, response, **words)
+        self.checker, self._shed = checker, shed
+        return real(self, user, response, **words)
+
+    put(logins.Logins, "verify", verify)
+
+
+@plant
+def clock_back_accepted(put: Put) -> None:
+    """A clock that was set back is believed."""
+    real = SystemClock.__call__
+
+    def read(self: SystemClock) -> int:
+        now = real(self)
+        self.doubt = "" if "stepped by -" in self.doubt else self.doubt
+        return now
+
+    put(SystemClock, "__call__", read)
+
+
+@plant
+def answer_after_the_end(put: Put) -> None:
+    """An engine whose disk refused goes on from memory."""
+    real = SimEngine._wait
+
+    def wait(self: Any, turn: int) -> None:
+        try:
+            real(self, turn)
+        except errors.StoreFailed:
+            self._ended = None
+
+    put(SimEngine, "_wait", wait)
+    put(SimEngine, "_alive", lambda self: None)
+
+
+PLANTS: Final = {bug.__name__: bug for bug in WORDS}

@@ -1,0 +1,219 @@
+"""tests/sim: a minute's worth of stories runs in CI; here are few, and the proof that it can fail.
+
+Every planted bug is found from the seed that stands here; stories that once broke something are
+told again; the simulated disk forgets what it should.
+"""
+
+import errno
+import random
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from tests.sim.checker import Checker
+from tests.sim.disk import Disk, Fault, MachineOffError
+from tests.sim.plants import PLANTS, planted
+from tests.sim.shrink import outcome_of, shrunk, told
+from tests.sim.story import Story, story_of
+from tests.sim.tears import POLICIES, left_of
+from watchword.reference import Figures, Reason, Verdict
+
+TURNS = 100
+
+# The first seed, from 0 on, whose story of 100 turns finds the bug. When stories change it may be
+# a later one, but not much later.
+SEEDS_MAX = 30
+FOUND_BY = {
+    "answer_before_sync": 0,
+    "gathered_answer_before_sync": 7,
+    "refusal_before_its_turn": 114,
+    "sync_skipped": 0,
+    "segment_name_not_synced": 0,
+    "tail_not_settled": 61,
+    "commit_tried_again": 50,
+    "page_beyond_the_head": 9,
+    "lost_ring_entry": 0,
+    "lock_forgotten_at_reopen": 0,
+    "floor_forgotten_at_reopen": 0,
+    "last_row_ignored": 1,
+    "unlock_not_journaled": 1,
+    "tombstone_not_journaled": 4,
+    "floor_falls_at_enrolment": 0,
+    "window_off_by_one": 1,
+    "mask_from_stale_state": 2,
+    "busy_is_charged": 3,
+    "clock_back_accepted": 3,
+    "answer_after_the_end": 1,
+}
+
+# What once broke a promise, shortened, and what it was.
+ONCE_BROKEN: dict[str, Story] = {
+    "an engine that had ended still said that a user exists": (
+        Figures(),
+        [
+            ("user", "add_user", "u1", "open", "live"),
+            ("fault", "sync", 8, "EIO", False, False),
+            ("keep", ()),
+            ("user", "add_user", "u1", "closed", "live"),
+        ],
+    ),
+    "BUSY for its source and for the load at once had two reasons": (
+        Figures(source_failures=1),
+        [
+            ("user", "add_user", "u1", "open", "live"),
+            ("verify", "u1", "wrong", {"address": "192.0.2.1"}),
+            ("room", False),
+            ("keep", ()),
+            ("verify", "u1", "wrong", {"address": "192.0.2.1"}),
+        ],
+    ),
+}
+
+
+# What stories come across, beside verdicts.
+MET = {
+    "a client not read", "a client that does not read", "a client too many", "a half close",
+    "a retry", "a turn amid a page", "a crash in recovery", "a fault in recovery", "exits",
+    *(f"a crash: {policy}" for policy in (*POLICIES, "killed")),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", [*range(6), *sorted({*FOUND_BY.values()} - {*range(6)})])
+def test_an_honest_engine_keeps_every_promise(seed: int) -> None:
+    story = story_of(seed, TURNS)
+    said, world = outcome_of(seed, story)
+    assert not said, told(seed, story, said)
+    assert world.checker.answers > TURNS / 3
+
+
+@pytest.mark.parametrize("name", PLANTS)
+def test_every_planted_bug_is_found(name: str) -> None:
+    first = FOUND_BY[name]
+    with planted(name):
+        seeds = range(first, first + SEEDS_MAX)
+        found = (seed for seed in seeds if outcome_of(seed, story_of(seed, TURNS))[0])
+        assert next(found, None) is not None, f"{name}: python -m tests.sim --plant {name}"
+
+
+@pytest.mark.parametrize("what", ONCE_BROKEN)
+def test_what_was_broken_once_is_whole(what: str) -> None:
+    said, _world = outcome_of(0, ONCE_BROKEN[what])
+    assert not said, f"{what}: {said}"
+
+
+def test_a_seed_tells_the_same_story_twice() -> None:
+    def traces() -> Any:
+        said, world = outcome_of(4, story_of(4, TURNS))
+        checker, disk = world.checker, world.machine.disk
+        contents = {path: bytes(inode.content) for path, inode in disk.names.items()}
+        sizes = {path: len(content) for path, content in contents.items()}
+        counts = (checker.answers, checker.lives, world.crashes, disk.operations, disk.struck)
+        return said, checker.marks, checker.twin.journal, counts, sizes
+
+    assert traces() == traces()
+
+
+def test_a_failure_is_told_in_few_steps() -> None:
+    story = story_of(0, TURNS)
+    with planted("answer_before_sync"):
+        steps, said = shrunk(0, story)
+        assert outcome_of(0, (story[0], steps))[0] == said
+    assert 0 < len(steps) <= 6, told(0, story, said, steps)
+    assert said in told(0, story, said, steps)
+
+
+def test_stories_reach_everything(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Promises kept on a road that nobody takes would prove nothing."""
+    seen: set[str] = set()
+    real = Checker._decide
+
+    def decide(self: Checker, *words: Any) -> Any:
+        answer = real(self, *words)
+        seen.update((repr(answer.verdict), repr(answer.reason)))
+        return answer
+
+    monkeypatch.setattr(Checker, "_decide", decide)
+    totals: Counter[str] = Counter()
+    for seed in range(20, 36):
+        said, world = outcome_of(seed, story_of(seed, TURNS))
+        assert not said
+        totals.update(world.met)
+        totals.update(
+            exits=world.faults, struck=world.machine.disk.struck, accepted=world.checker.accepted
+        )
+    missing = {repr(word) for word in (*Verdict, *Reason)} - seen
+    assert missing == {repr(Verdict.EXPIRED)}  # nothing of this release expires
+    assert not [what for what in MET if not totals[what]], totals
+
+
+# ---- the simulated disk --------------------------------------------------------------------------
+
+
+def written(disk: Disk, path: str, text: bytes, *, synced: bool) -> None:
+    inode = disk.make(path, 0o600)
+    disk.write(inode, 0, text)
+    if synced:
+        disk.sync(inode)
+
+
+def test_a_crash_takes_what_was_not_synced() -> None:
+    disk = Disk()
+    written(disk, "/named", b"a" * 600, synced=True)
+    disk.sync_names()
+    disk.write(disk.find("/named"), 0, b"b")
+    written(disk, "/unnamed", b"c", synced=True)
+    disk.respawn()
+    assert disk.find("/named").content[:1] == b"b"  # a killed process takes nothing with it
+    disk.reboot("dropped", 0)
+    assert disk.find("/named").content == b"a" * 600
+    assert "/unnamed" not in disk.names
+
+
+def test_names_arrive_in_their_order() -> None:
+    for seed in range(50):
+        disk = Disk()
+        for path in ("/1", "/2", "/3"):
+            disk.make(path, 0o600)
+        disk.rename("/3", "/4")
+        disk.reboot("cut", seed)
+        names = sorted(disk.names)
+        assert names in (["/"], ["/", "/1"], ["/", "/1", "/2"], ["/", "/1", "/2", "/3"],
+                         ["/", "/1", "/2", "/4"])  # fmt: skip
+
+
+def test_a_sync_that_failed_loses_what_a_reader_still_sees() -> None:
+    disk = Disk()
+    inode = disk.make("/1", 0o600)
+    disk.sync_names()
+    disk.write(inode, 0, b"lost")
+    disk.faults = [Fault("sync", 1, errno.EIO, lost=True)]
+    with pytest.raises(OSError, match="Input/output"):
+        disk.sync(inode)
+    disk.sync(inode)
+    assert inode.content == b"lost"
+    disk.reboot("dropped", 0)
+    assert disk.find("/1").content == b""
+
+
+def test_a_machine_that_is_off_does_nothing() -> None:
+    disk = Disk()
+    inode = disk.make("/1", 0o600)
+    disk.crash_in = 1
+    with pytest.raises(MachineOffError):
+        disk.write(inode, 0, b"the last")
+    with pytest.raises(MachineOffError):
+        disk.sync(inode)
+    assert inode.content == b"the last"
+
+
+def test_tears_leave_sectors_whole() -> None:
+    stable, writes = bytes(2048), [(0, b"a" * 1024), (700, b"b" * 900)]
+    for policy in POLICIES:
+        for seed in range(20):
+            left = left_of(stable, list(writes), policy, random.Random(seed))
+            assert len(left) == len(stable)
+            if policy == "dropped":
+                assert left == stable
+            pieces = [left[700:1024], left[1024:1536], left[1536:1600]]
+            assert all(len(set(piece)) == 1 for piece in pieces)
