@@ -19,14 +19,18 @@ bring() {
 }
 
 want gcc "gcc libc6-dev"        # the build, and the strictest compile of the core
-want nm binutils                # what the core calls
-want clang clang                # the same by another compiler
+want nm binutils                # what the core calls, and what compilers made of it
+want clang clang                # the same by another compiler; the fuzzers
 want valgrind valgrind          # branches made from secrets
 want aarch64-linux-gnu-gcc "gcc-aarch64-linux-gnu libc6-dev-arm64-cross"    # the other machine
 want qemu-aarch64 qemu-user
 want oathtool oathtool          # codes we did not make
 want redis-cli redis-tools      # a client we did not write
-# The peers that bench/ compares with: their headers, where the distribution has them.
+PATH=$PATH:/usr/sbin:/sbin
+want mkfs.ext4 e2fsprogs        # a real file system that is cut off
+want losetup mount
+# Headers: memcheck's marks, libcrypto as a witness, and the peers that bench/ compares with.
+[ -e /usr/include/valgrind/memcheck.h ] || missing="$missing valgrind"
 [ -e /usr/include/liboath/oath.h ] || missing="$missing liboath-dev"
 [ -e /usr/include/openssl/sha.h ] || missing="$missing libssl-dev"
 [ "$(uname -m)" != x86_64 ] || [ -e /usr/include/intel-ipsec-mb.h ] ||

@@ -1,0 +1,232 @@
+/* libFuzzer target for a whole turn: any names, responses, serials and times on tables that stand.
+ *
+ * The input is a program of attempts and of turns, right codes among them, made by the plain HMAC.
+ * Two machines take part: one takes the turns, the other only applies their records, as recovery
+ * does, and both must come to the same pages. No position of a device is accepted twice, moving
+ * factors never fall, and what a turn writes stays in the room it was given.
+ */
+#include "world.h"
+
+enum { USERS = 6, ATTEMPTS = 80, TURNS = 4, ARENA = 1 << 14, UNITS = ATTEMPTS * 34 };
+
+enum { ADDRESSES = 4 };
+
+static const int64_t START_MS = 1700000010000;
+static world lived, replayed, spare;
+static ww_decoys *decoys;
+static ww_source *sources, *charged[ADDRESSES]; /* where failures of an address are counted */
+static _Alignas(64) uint8_t arena[ARENA + 64];
+static _Alignas(64) ww_record records[UNITS + 8];
+static ww_attempt attempts[ATTEMPTS];
+
+static void stand(world *w, int deep)
+{
+    static const char *const names[USERS] = {"ann", "bob", "cyd", "dan", "eve", "fay"};
+    world_begin(w, deep);
+    for (uint32_t slot = 0; slot < USERS; slot++)
+        world_add_user(w, slot, names[slot], slot == 4 ? 1 : slot == 5 ? 4 : 0);
+    static const struct { uint8_t user, kind, hash, t0; } devices[] = {
+        {0, WW_KIND_TOTP, WW_SHA1, 0}, {1, WW_KIND_HOTP, WW_SHA1, 0},
+        {2, WW_KIND_TOTP, WW_SHA256, 7}, {2, WW_KIND_HOTP, WW_SHA512, 0},
+        {2, WW_KIND_TOTP, WW_SHA1, 0}, {4, WW_KIND_TOTP, WW_SHA1, 0}, {5, WW_KIND_HOTP, WW_SHA1, 0},
+    };
+    for (uint8_t i = 0; i < sizeof devices / sizeof *devices; i++) {
+        ww_spec spec = world_spec((ww_kind)devices[i].kind, (ww_hash)devices[i].hash,
+                                  devices[i].t0, i);
+        world_add_device(w, devices[i].user, &spec, i == 6 ? UINT64_MAX - 5 : 0);
+    }
+    w->t.decoys = decoys;
+    w->t.sources = sources;
+    (void)world_room(w, USERS, 0, 0); /* from here on nothing grows */
+}
+
+/* The code a device would show `off` positions from where it is expected; returns its length. */
+static uint32_t right_code(uint32_t slot, uint32_t which, int64_t off, int64_t now_ms, uint8_t *to)
+{
+    ww_user *u = &lived.t.users[slot];
+    ww_device *d = ww_device_first(&lived.t, u);
+    while (which-- > 0 && d && ww_device_next(&lived.t, u, d))
+        d = ww_device_next(&lived.t, u, d);
+    if (!d)
+        return 0;
+    size_t key_len;
+    const uint8_t *key = ww_cold_first(&lived.t, d->cold, &key_len);
+    uint64_t from = d->kind == WW_KIND_TOTP ? (uint64_t)ww_step_now(d, now_ms) : d->moving;
+    uint8_t text[8], mac[64];
+    ww_store_be64(text, from + (uint64_t)off);
+    ww_hmac((ww_hash)d->hash, key, key_len, text, sizeof text, mac);
+    uint32_t code = ww_reduce(ww_truncate(mac, ww_hash_bytes((ww_hash)d->hash)), d->digits);
+    for (uint32_t i = d->digits; i-- > 0; code /= 10)
+        to[i] = (uint8_t)('0' + code % 10);
+    return d->digits;
+}
+
+/* A text of the input's own, its length by one byte. */
+static uint16_t own_text(source *s, uint32_t most, uint32_t *used)
+{
+    uint32_t len = (uint32_t)take(s, 1) % (most + 1);
+    for (uint32_t i = 0; i < len; i++)
+        arena[*used + i] = (uint8_t)take(s, 1);
+    *used += len;
+    return (uint16_t)len;
+}
+
+static uint16_t response(source *s, uint32_t slot, int64_t now_ms, uint32_t *used)
+{
+    uint8_t how = (uint8_t)take(s, 1);
+    if (how >= 200)
+        return own_text(s, 12, used);
+    uint32_t len = right_code(slot, how % 3, (int64_t)(how / 3 % 16) - 4, now_ms, arena + *used);
+    *used += len;
+    return (uint16_t)len;
+}
+
+static void lay(source *s, ww_attempt *a, int64_t now_ms, uint32_t *used)
+{
+    uint8_t who = (uint8_t)take(s, 1), how = (uint8_t)take(s, 1);
+    uint32_t slot = who % USERS;
+    memset(a, 0, sizeof *a);
+    a->event = how & 1 && how & 2 ? WW_EVENT_RESYNC : WW_EVENT_ATTEMPT;
+    a->platform = how >> 2 & 1;
+    a->realm = how >> 3 & 1 && how & 16;
+    a->shed = how == 255;
+    a->bad_name = how == 254;
+    a->name_at = *used;
+    if (who < 200) {
+        memcpy(arena + *used, lived.t.users[slot].name.text, 3);
+        *used += a->name_len = 3;
+    } else {
+        a->name_len = own_text(s, who < 250 ? 4 : WW_NAME_BYTES_MAX, used);
+    }
+    a->response_at = *used;
+    a->response_len = response(s, slot, now_ms, used);
+    a->second_at = *used;
+    if (a->event == WW_EVENT_RESYNC)
+        a->second_len = response(s, slot, now_ms, used);
+    a->serial_at = *used;
+    if (how >> 5 & 1) {
+        a->has_serial = 1;
+        memcpy(arena + *used, "W00", 3);
+        arena[*used + 2] = (uint8_t)('0' + take(s, 1) % 8);
+        *used += a->serial_len = 3;
+    }
+    if (how >> 6 & 1) { /* one of four addresses */
+        a->has_address = 1;
+        a->address[10] = a->address[11] = 255;
+        a->address[15] = who % ADDRESSES;
+    }
+}
+
+/* Decoys and sources are large: what an input may have touched is emptied, and no more. */
+static void forget_decoy(const ww_attempt *a)
+{
+    memset((void *)(uintptr_t)ww_decoy_line(&lived.t, a->name_hash), 0, sizeof *decoys);
+}
+
+static void find_charged(void)
+{
+    for (uint8_t i = 0; i < ADDRESSES; i++) {
+        uint8_t address[16] = {[10] = 255, [11] = 255, [15] = i};
+        ww_source_charge(&lived.t, address, START_MS);
+        for (ww_source *at = sources; !charged[i]; at++)
+            if (at->used)
+                charged[i] = at;
+        memset(charged[i], 0, sizeof *sources);
+    }
+}
+
+static void begin(int deep)
+{
+    if (!decoys) {
+        decoys = calloc(WW_DECOYS / WW_DECOY_WAYS, sizeof *decoys);
+        sources = calloc(WW_SOURCES, sizeof *sources);
+        HOLDS(decoys && sources);
+        world_shut(&lived);
+        world_shut(&replayed);
+        world_shut(&spare);
+    }
+    stand(&lived, deep);
+    stand(&replayed, deep);
+    if (!charged[0])
+        find_charged();
+    for (uint32_t i = 0; i < ADDRESSES; i++)
+        memset(charged[i], 0, sizeof *sources);
+}
+
+static void expect(const ww_batch *b, const ww_device *before, int64_t now_ms)
+{
+    uint32_t n = 0;
+    HOLDS(b->units <= b->count * WW_RECORD_UNITS_PER_ATTEMPT_MAX);
+    for (uint32_t i = 0; i < b->count; i++) {
+        const ww_attempt *a = &b->attempts[i];
+        HOLDS(a->verdict >= WW_ACCEPTED && a->verdict <= WW_BUSY && a->reason <= WW_REASON_LOAD);
+        HOLDS(a->verdict != WW_EXPIRED); /* nothing that this release serves runs out */
+        HOLDS((a->verdict == WW_ACCEPTED) == (a->reason == WW_REASON_NONE));
+        HOLDS(a->verdict != WW_ACCEPTED || (a->slot < USERS && a->device > 0));
+        HOLDS(a->retry_after_ms >= 0 && a->retry_after_ms <= (int64_t)UINT32_MAX);
+        for (uint32_t j = 0; j < i && a->verdict == WW_ACCEPTED; j++)
+            HOLDS(b->attempts[j].verdict != WW_ACCEPTED || b->attempts[j].device != a->device ||
+                  b->attempts[j].response_len != a->response_len ||
+                  a->kind != WW_KIND_TOTP || b->attempts[j].offset < a->offset);
+    }
+    for (; n < b->units; n += 1u + b->records[n].tail) {
+        const ww_record *r = &b->records[n];
+        HOLDS(r->event >= WW_EVENT_ATTEMPT && r->event <= WW_EVENT_RESYNC);
+        HOLDS(n + 1u + r->tail <= b->units);
+        HOLDS(ww_apply(&replayed.t, r, now_ms, NULL, NULL) == 0);
+    }
+    HOLDS(n == b->units);
+    for (uint32_t slot = 0, i = 0; slot < USERS; slot++) {
+        ww_user *u = &lived.t.users[slot];
+        for (ww_device *d = ww_device_first(&lived.t, u); d; d = ww_device_next(&lived.t, u, d))
+            HOLDS(d->moving >= before[i++].moving);
+    }
+}
+
+static void turn(source *s, const ww_policy *p, int64_t now_ms)
+{
+    ww_device before[16];
+    uint32_t used = 0, count = 1 + (uint32_t)take(s, 1) % ATTEMPTS, i = 0;
+    for (uint32_t slot = 0; slot < USERS; slot++) {
+        ww_user *u = &lived.t.users[slot];
+        for (ww_device *d = ww_device_first(&lived.t, u); d; d = ww_device_next(&lived.t, u, d))
+            before[i++] = *d;
+    }
+    fence_open(arena, 0, sizeof arena);
+    for (i = 0; i < count && s->at < s->end && used < ARENA - 512; i++)
+        lay(s, &attempts[i], now_ms, &used);
+    ww_batch b = {.attempts = attempts, .count = i, .bytes = arena, .records = records};
+    fence_shut(arena, used, sizeof arena);
+    fence_move(records, UNITS * sizeof *records,
+               i * (size_t)WW_RECORD_UNITS_PER_ATTEMPT_MAX * sizeof *records);
+    ww_turn(&lived.t, p, &b, now_ms);
+    expect(&b, before, now_ms);
+    fence_open(records, 0, UNITS * sizeof *records);
+    static uint8_t image[2][WORLD_PAGE];
+    size_t n = ww_page_state_encode(&lived.t, 0, image[0]);
+    HOLDS(ww_page_state_encode(&replayed.t, 0, image[1]) == n && !memcmp(image[0], image[1], n));
+    for (i = 0; i < b.count; i++)
+        forget_decoy(&attempts[i]);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
+{
+    source s = {bytes, bytes + size};
+    uint8_t how = (uint8_t)take(&s, 1);
+    ww_policy p = {.lockout_window_ms = 86400000,
+                   .lockout_failures = how & 1 ? 3 : how & 2 ? 20 : 10,
+                   .failures_cap = how & 4 ? 5 : 0, .source_failures = how & 8 ? 4 : 0,
+                   .lockout_extend = how >> 4 & 1, .names_any = how >> 5 & 1};
+    HOLDS(ww_kernel_force(how & 64 ? "portable" : NULL) == 0);
+    begin(how & 2);
+    int64_t now_ms = START_MS;
+    for (uint32_t turns = 0; turns < TURNS && s.at < s.end; turns++) {
+        uint8_t step = (uint8_t)take(&s, 1);
+        now_ms += step < 128 ? step : step < 192 ? 30000 * (step & 7) : step < 224 ? 86400000 / 4
+                                                                      : -(int64_t)step * 1000;
+        turn(&s, &p, now_ms);
+    }
+    world_holds(&lived);
+    world_keeps(&lived, &spare);
+    return 0;
+}

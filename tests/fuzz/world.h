@@ -1,0 +1,193 @@
+/* Tables for a fuzz target: as small as the core says it needs, behind fences, so that a row, a
+ * page or a turn that takes more than it announced is one the sanitizer sees; and what must hold of
+ * any tables at all. The memory is static and used again: an input costs no malloc.
+ */
+#ifndef WATCHWORD_WORLD_H
+#define WATCHWORD_WORLD_H
+
+#include "fuzz.h"
+#include "internal.h"
+
+enum {
+    WORLD_USERS = 2 * WW_PAGE_USERS, WORLD_WIDES = 1024, WORLD_COLD = 1 << 17,
+    WORLD_INDEX = 4 * WW_PAGE_USERS, WORLD_PAGE = 1 << 20
+};
+
+/* One set of tables; a target holds two when it compares. */
+typedef struct {
+    ww_tables t;
+    _Alignas(64) ww_user users[WORLD_USERS + 1];
+    uint32_t deep[WORLD_USERS + 1][WW_RING_DEEP];
+    _Alignas(64) ww_wide wides[WORLD_WIDES + 1];
+    uint64_t index[WORLD_INDEX];
+    _Alignas(64) uint8_t cold[WORLD_COLD + 64];
+    uint8_t dirty[WORLD_USERS / WW_PAGE_USERS + 1];
+} world;
+
+static inline void world_shut(world *w)
+{
+    fence_shut(w->users, 0, sizeof w->users);
+    fence_shut(w->deep, 0, sizeof w->deep);
+    fence_shut(w->wides, 0, sizeof w->wides);
+    fence_shut(w->cold, 0, sizeof w->cold);
+}
+
+/* Room for so many slots in all, and wides and cold bytes more, as the door's _room gives it.
+ * 0: more than a world has. */
+static inline int world_room(world *w, uint64_t users, uint64_t wides, uint64_t cold)
+{
+    ww_tables *t = &w->t;
+    if (users > WORLD_USERS || t->wides_used + wides > WORLD_WIDES ||
+        t->cold_used + cold > WORLD_COLD)
+        return 0;
+    if (users > t->users_cap) {
+        fence_open(w->users, t->users_cap * sizeof *w->users, users * sizeof *w->users);
+        memset(&w->users[t->users_cap], 0, (users - t->users_cap) * sizeof *w->users);
+        if (t->deep) {
+            fence_open(w->deep, t->users_cap * sizeof *w->deep, users * sizeof *w->deep);
+            memset(w->deep[t->users_cap], 0, (users - t->users_cap) * sizeof *w->deep);
+        }
+        t->users_cap = (uint32_t)users;
+    }
+    uint64_t entries = t->index_mask + 1ull; /* none is in it while it grows: worlds begin empty */
+    while (users * 4 > entries * 3)
+        entries *= 2;
+    if (entries > t->index_mask + 1ull) {
+        static uint64_t old[WORLD_INDEX];
+        uint32_t mask = t->index_mask;
+        memcpy(old, w->index, (mask + 1ull) * sizeof *old);
+        memset(w->index, 0, entries * sizeof *w->index);
+        t->index_mask = (uint32_t)entries - 1;
+        ww_index_move(old, mask, w->index, t->index_mask);
+    }
+    uint64_t wides_cap = t->wides_used + wides, cold_cap = t->cold_used + cold;
+    fence_move(w->wides, t->wides_cap * sizeof *w->wides, wides_cap * sizeof *w->wides);
+    fence_move(w->cold, t->cold_cap, cold_cap);
+    t->wides_cap = (uint32_t)wides_cap;
+    t->cold_cap = cold_cap;
+    return 1;
+}
+
+/* Empty tables: everything shut that the last input opened. */
+static inline void world_begin(world *w, int deep)
+{
+    ww_tables *t = &w->t;
+    fence_shut(w->users, 0, t->users_cap * sizeof *w->users);
+    fence_shut(w->wides, 0, t->wides_cap * sizeof *w->wides);
+    fence_shut(w->cold, 0, t->cold_cap);
+    fence_shut(w->deep, 0, t->users_cap * sizeof *w->deep);
+    memset(w->index, 0, (t->index_mask + 1ull) * sizeof *w->index);
+    memset(w->dirty, 0, sizeof w->dirty);
+    *t = (ww_tables){.users = w->users, .deep = deep ? w->deep : NULL, .wides = w->wides,
+                     .index = w->index, .index_mask = 15, .cold = w->cold, .cold_used = 8,
+                     .dirty = w->dirty, .device_next = 1, .name_key = {1, 2}};
+    (void)world_room(w, 1, 0, 0);
+}
+
+/* Applies one record of an act, room seen to. */
+static inline void world_act(world *w, const ww_record *r)
+{
+    HOLDS(world_room(w, (uint32_t)r->user + 1ull, 1, 256));
+    HOLDS(ww_apply(&w->t, r, 0, NULL, NULL) == 0);
+}
+
+static inline void world_add_user(world *w, uint32_t slot, const char *name, uint8_t place)
+{
+    ww_record r[5] = {{.event = WW_EVENT_USER_ADD, .tail = 4, .place = place, .user = slot}};
+    r->lock_ms = (uint32_t)strlen(name);
+    memcpy(r + 1, name, r->lock_ms);
+    world_act(w, r);
+}
+
+static inline void world_add_device(world *w, uint32_t slot, const ww_spec *spec, uint64_t moving)
+{
+    ww_record r[7] = {{.event = WW_EVENT_DEVICE_ADD, .tail = 6, .user = slot, .moving = moving}};
+    uint8_t *tail = (uint8_t *)(r + 1);
+    r->device = w->t.device_next;
+    memcpy(tail, spec, WW_SPEC_HEAD_BYTES);
+    memcpy(tail + WW_SPEC_HEAD_BYTES, spec->key, spec->key_len);
+    memcpy(tail + WW_SPEC_HEAD_BYTES + spec->key_len, spec->serial, spec->serial_len);
+    world_act(w, r);
+}
+
+/* A legal device, its key and serial made of one number. */
+static inline ww_spec world_spec(ww_kind kind, ww_hash hash, int64_t t0_s, uint8_t number)
+{
+    ww_spec spec = {.kind = (uint8_t)kind, .hash = (uint8_t)hash, .digits = 6 + number % 3,
+                    .state = WW_ACTIVE, .back = 1, .forward = 1, .look_ahead = 10,
+                    .drift_max = number % 2 ? 10 : 0, .period_s = 30, .key_len = 20,
+                    .serial_len = 3, .t0_s = t0_s};
+    memset(spec.key, number + 1, spec.key_len);
+    memcpy(spec.serial, "W00", 3);
+    spec.serial[2] = (uint8_t)('0' + number);
+    return spec;
+}
+
+/* What holds of any tables: counts within room, chains that end, names that are found. */
+static inline void world_holds(const world *w)
+{
+    const ww_tables *t = &w->t;
+    HOLDS(t->users_used <= t->users_cap && t->wides_used <= t->wides_cap);
+    HOLDS(t->cold_used <= t->cold_cap);
+    for (uint32_t slot = 0; slot < t->users_used; slot++) {
+        ww_user *u = &t->users[slot];
+        if (!u->name_len)
+            continue;
+        size_t len, text;
+        uint32_t devices = 0;
+        const uint8_t *name = ww_user_name(t, u, &len);
+        for (ww_device *d = ww_device_first(t, u); d; d = ww_device_next(t, u, d)) {
+            HOLDS(++devices <= WW_DEVICES_PER_USER_MAX);
+            HOLDS(d->kind == WW_KIND_TOTP || d->kind == WW_KIND_HOTP);
+            HOLDS(d->hash < WW_HASHES && d->state <= WW_ENDED);
+            HOLDS(d->digits >= WW_DIGITS_MIN && d->digits <= WW_DIGITS_MAX);
+            const uint8_t *serial = ww_cold_second(t, d->cold, &text);
+            HOLDS(serial + text <= t->cold + t->cold_used);
+        }
+        HOLDS(devices == u->devices && len <= WW_NAME_BYTES_MAX);
+        uint32_t found = ww_slot_find(t, ww_name_hash(t, name, len), name, len);
+        HOLDS(found != WW_SLOT_NONE);
+    }
+}
+
+/* Numbers are never used again; rows that say otherwise are none that the door writes. */
+static inline int world_numbers_are_own(const world *w)
+{
+    for (uint32_t slot = 0; slot < w->t.users_used; slot++) {
+        ww_user *u = &w->t.users[slot];
+        if ((uint32_t)u->id != slot)
+            return 0;
+        for (ww_device *d = u->name_len ? ww_device_first(&w->t, u) : NULL; d;
+             d = ww_device_next(&w->t, u, d))
+            if (ww_device_find(&w->t, u, d->number) != d)
+                return 0;
+    }
+    return 1;
+}
+
+/* What a store would keep of page 0 reads back as the same tables: encoded again, it is the same
+ * bytes. */
+static inline void world_keeps(const world *w, world *other)
+{
+    static uint8_t image[2][WORLD_PAGE];
+    if (!world_numbers_are_own(w))
+        return;
+    size_t most = ww_page_identity_max(&w->t, 0), state_most = ww_page_state_max(&w->t, 0);
+    if (most > WORLD_PAGE || state_most > WORLD_PAGE)
+        return;
+    ww_page_needs needs;
+    size_t n = ww_page_identity_encode(&w->t, 0, image[0]);
+    HOLDS(n <= most);
+    HOLDS(ww_page_identity_needed(image[0], n, &needs) == 0);
+    world_begin(other, w->t.deep != NULL);
+    if (!world_room(other, needs.slots, needs.wides, needs.cold_bytes))
+        return;
+    HOLDS(ww_page_identity_decode(&other->t, 0, image[0], n) == 0);
+    HOLDS(ww_page_identity_encode(&other->t, 0, image[1]) == n && !memcmp(image[0], image[1], n));
+    n = ww_page_state_encode(&w->t, 0, image[0]);
+    HOLDS(n <= state_most);
+    HOLDS(ww_page_state_decode(&other->t, 0, image[0], n) == 0);
+    HOLDS(ww_page_state_encode(&other->t, 0, image[1]) == n && !memcmp(image[0], image[1], n));
+}
+
+#endif
