@@ -1,11 +1,10 @@
-"""The process in which the disk fails (faults.c is preloaded): the n-th call goes wrong, for one n
-in STEP from a random first one, until a whole life of a store needs no n-th call any more.
+"""The n-th call on the disk fails, for n = 1, 2, 3, ... until a whole life needs no n-th call.
 
-Whatever went wrong, the store must have ended with StoreFailed, must be dead from then on, and must
-open again with everything it had acknowledged. Arguments: the library, a directory to work in, the
-error's number, "once" or "on", "life", "birth" or
-"hasty" (a life whose owner promises too early), and a seed. Prints how many calls
-it let fail.
+EIO and ENOSPC, once or from then on. Whatever went wrong, the store must have ended with
+StoreFailed, must be dead from then on, and must open again with everything that was acknowledged.
+The kinds of life: `birth` (a store is made), `life` (everything a store can do), `engine` (the load
+of the other rigs), and two that must be found out: `hasty` promises a row before it is written,
+`forgiving` goes on after a failure. Runs in a process with tests/faults.c preloaded.
 """
 
 import contextlib
@@ -13,20 +12,45 @@ import ctypes
 import errno
 import os
 import random
-import sys
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Final, Protocol
 
-from faults import KEY, Contents, Pages, append, contents, copy, read, row, write
-
-from watchword.errors import StoreDamaged, StoreFailed
+from tests.faults import KEY, Contents, Pages, append, contents, copy, read, row, write
+from watchword import Engine
+from watchword.errors import Error, StoreDamaged, StoreFailed
 from watchword.store import Store, open_store
+from watchword.store.sqlite import SqliteStore
 
-SMALL = 30_000
-STEP = int(os.environ.get("WATCHWORD_FAULTS_STEP") or 6)  # 1: every call, as before a release
+from .plants import broken
+from .witness import Witness, answered, standing
+from .workload import Work, abandon, reopen
+
+__all__ = ["CODES", "HOWS", "KINDS", "sweep"]
+
+CODES: Final = {"EIO": errno.EIO, "ENOSPC": errno.ENOSPC}
+HOWS: Final = ("once", "on")
+KINDS: Final = ("birth", "life", "engine")
+SMALL: Final = 30_000
+STEPS: Final = 10
 
 
-class Life:
-    """One life of a store, and what it has been promised on the way."""
+class Life(Protocol):
+    """One life over a disk that may fail, and what it has been promised on the way."""
+
+    @property
+    def writing(self) -> bool:
+        """It has begun to write: a failure from now on ends it."""
+
+    def live(self, path: Path) -> None: ...
+    def close(self) -> None: ...
+    def expect_dead(self) -> None: ...
+    def expect(self, path: Path, what: str) -> None: ...
+
+
+class StoreLife:
+    """A store by itself."""
 
     def __init__(self, before: Contents, rng: random.Random, *, hasty: bool) -> None:
         self.rows = dict(before.rows)
@@ -77,6 +101,23 @@ class Life:
         write(self.store, pages)
         self.pages |= pages
 
+    def close(self) -> None:
+        if self.store is not None:
+            self.store.close()
+
+    def expect_dead(self) -> None:
+        store = self.store
+        if store is None:
+            return
+        for use in (
+            lambda: append(store, 1, random.Random(1)),
+            lambda: write(store, {("state", 0): (0, b"")}),
+            store.tick,
+            store.rotate,
+        ):
+            with must_fail():
+                use()
+
     def expect(self, path: Path, what: str) -> None:
         """The store at rest holds what was acknowledged, and at most what was tried besides."""
         store = open_store(path, KEY)
@@ -85,60 +126,142 @@ class Life:
         assert after in (self.kept_after, 0) or after >= 5, what
         store.close()
         for turn, plain in self.rows.items():
-            assert turn <= after or found.rows[turn] == plain, f"{what}: row {turn} is lost"
+            assert turn <= after or found.rows.get(turn) == plain, f"{what}: row {turn} is lost"
         for turn, plain in found.rows.items():
             assert self.tried[turn] == plain, f"{what}: row {turn} was never written"
         allowed = [self.pages, *({**self.pages, **pages} for pages in self.offered[-1:])]
         assert found.pages in allowed, f"{what}: pages are not what was acknowledged"
 
 
-def dead(life: Life, library: ctypes.CDLL, path: Path, what: str) -> None:
-    """A store that failed refuses without touching the disk."""
-    store = life.store
-    if store is None:
-        return
-    library.faults_arm(str(path).encode(), 1 << 60, 0, 0)
-    for use in (
-        lambda: append(store, 1, random.Random(1)),
-        lambda: write(store, {("state", 0): (0, b"")}),
-        store.tick,
-        store.rotate,
-    ):
+class EngineLife:
+    """An engine under the load of every rig."""
+
+    def __init__(self, before: Witness, seed: str) -> None:
+        self._witness = Witness()
+        self._witness.states, self._witness.keys = dict(before.states), dict(before.keys)
+        self._promised = before.promises[-1].turn
+        self._seed = seed
+        self._work: Work | None = None
+        self._engine: Engine | None = None
+
+    @property
+    def writing(self) -> bool:
+        return self._work is not None and self._work.engine is not None
+
+    def live(self, path: Path) -> None:
+        work = self._work = Work(random.Random(self._seed + " life"), str(path), self._witness)
+        work.serials = 500
+        work.live(STEPS)
+
+    def close(self) -> None:
+        if self._work is not None and self._work.engine is not None:
+            engine, self._work.engine = self._work.engine, None
+            with contextlib.suppress(StoreFailed):
+                engine.close()
+            abandon(engine)
+
+    def expect_dead(self) -> None:
+        assert self._work is not None
+        engine = self._work.engine
+        assert engine is not None
+        for use in (lambda: engine.verify("nobody", "000000"), lambda: engine.add_user("late")):
+            with must_fail(Error):  # StoreFailed, or that it is closed when closing was what failed
+                use()
+
+    def expect(self, path: Path, what: str) -> None:
+        self.close()
+        engine = reopen(str(path))
         try:
-            use()
-        except StoreFailed:
-            continue
-        raise AssertionError(f"{what}: the store lives on")
-    touched = library.faults_disarm()
-    assert touched == 0, f"{what}: a dead store touched the disk {touched} times"
-    store.close()
+            turn, used = answered(self._witness.promises)
+            turn = max(turn, self._promised)
+            self._witness.judge(engine._turn, standing(engine), turn, used)
+        except AssertionError as error:
+            raise AssertionError(f"{what}: {error}") from error
+        finally:
+            abandon(engine)
 
 
-def template(path: Path, rng: random.Random) -> Contents:
-    """A store with a past: an ended segment, and one that a crash left open."""
-    store = open_store(path / "past", KEY, segment_bytes=SMALL)
-    append(store, 5, rng)
-    write(store, {("identity", 0): (3, b"first"), ("tombstones", 1): (5, b"second")})
-    store.close()
-    store = open_store(path / "past", KEY)
-    append(store, 2, rng)
-    copy(path / "past", path / "template")
-    store.close()
-    return contents(copy(path / "template", path / "look"))
+@contextlib.contextmanager
+def must_fail(how: type[Error] = StoreFailed) -> Iterator[None]:
+    try:
+        yield
+    except how:
+        return
+    raise AssertionError("the store lives on")
 
 
-def sweep(library: ctypes.CDLL, path: Path, code: int, on: int, kind: str, seed: str) -> int:
-    rng = random.Random(seed)
-    before = Contents({}, {}) if kind == "birth" else template(path, rng)
-    n, tried = rng.randrange(STEP) + 1 - STEP, 0
-    while True:
-        n += STEP
-        what = f"call {n}, error {code}, {'ever after' if on else 'once'}, seed {seed}"
-        work = path / f"work{n}"
-        if kind != "birth":
-            copy(path / "template", work)
-        life = Life(before, rng, hasty=kind == "hasty")
-        library.faults_arm(str(work).encode(), n, code, on)
+@contextlib.contextmanager
+def forgiving(store: SqliteStore, what: str) -> Iterator[None]:
+    """In the place of SqliteStore._or_fail: a failure is told and forgotten."""
+    try:
+        yield
+    except OSError as error:
+        raise StoreFailed(str(error)) from error
+    except Exception as error:
+        raise StoreFailed(f"{what}: {error}") from error
+
+
+class Sweep:
+    """One kind of life over one kind of failure, for every `step`-th n."""
+
+    def __init__(self, path: Path, code: int, how: str, kind: str, seed: str, step: int) -> None:
+        self._library = ctypes.CDLL(os.environ["LD_PRELOAD"])
+        self._library.faults_arm.argtypes = [
+            ctypes.c_char_p, ctypes.c_long, ctypes.c_int, ctypes.c_int
+        ]
+        self._library.faults_disarm.restype = ctypes.c_long
+        self._path, self._code, self._on, self._kind = path, code, how == "on", kind
+        self._seed, self._step = seed, step
+        self._rng = random.Random(seed)
+        self._contents, self._witness = Contents({}, {}), Witness()
+        self._what = f"{kind}, error {code}, {'ever after' if self._on else 'once'}, seed {seed}"
+
+    def run(self) -> int:
+        """How many calls it let fail. Raises AssertionError at the first that went wrong."""
+        self._template()
+        n, tried = self._rng.randrange(self._step) + 1 - self._step, 0
+        while True:
+            n += self._step
+            what = f"call {n}, {self._what}"
+            if self._one(n, what):
+                return tried
+            tried += 1
+
+    def _template(self) -> None:
+        """A store with a past: ended segments, and one that a crash left open."""
+        past, template = self._path / "past", self._path / "template"
+        if self._kind == "engine":
+            work = Work(self._rng, str(past), self._witness)
+            work.live(STEPS)
+            engine = work.open()
+            work.attempts(engine)
+            abandon(engine)
+            copy(past, template)
+        elif self._kind != "birth":
+            store = open_store(past, KEY, segment_bytes=SMALL)
+            append(store, 5, self._rng)
+            write(store, {("identity", 0): (3, b"first"), ("tombstones", 1): (5, b"second")})
+            store.close()
+            store = open_store(past, KEY)
+            append(store, 2, self._rng)
+            copy(past, template)
+            store.close()
+            self._contents = contents(copy(template, self._path / "look"))
+
+    def _life(self) -> Life:
+        if self._kind == "engine":
+            return EngineLife(self._witness, self._seed)
+        return StoreLife(self._contents, self._rng, hasty=self._kind == "hasty")
+
+    def _one(self, n: int, what: str) -> bool:
+        """One life in which the n-th call fails; whether it never came to an n-th call."""
+        work = self._path / "work"
+        if self._kind == "birth":
+            clear(work)
+        else:
+            copy(self._path / "template", work)
+        life = self._life()
+        self._library.faults_arm(str(work).encode(), n, self._code, int(self._on))
         failed = False
         try:
             life.live(work)
@@ -146,29 +269,38 @@ def sweep(library: ctypes.CDLL, path: Path, code: int, on: int, kind: str, seed:
             failed = True
         except StoreDamaged:
             # What cannot be read is damaged, as far as one can see; reading ends nothing.
-            assert code == errno.EIO, what
+            assert self._code == errno.EIO, what
             failed = True
         except BaseException as error:
             raise AssertionError(f"{what}: {error!r}") from error
-        if failed and life.store is not None and (on or not life.writing):
+        if failed and (self._on or not life.writing):
             with contextlib.suppress(StoreFailed):
-                life.store.close()
-        calls = library.faults_disarm()
+                life.close()
+        calls = int(self._library.faults_disarm())
         if failed and life.writing:
-            dead(life, library, work, what)
+            self._expect_dead(life, work, what)
         life.expect(work, what)
-        if calls < n:
-            return tried
-        tried += 1
+        return calls < n
+
+    def _expect_dead(self, life: Life, work: Path, what: str) -> None:
+        """A store that failed refuses without touching the disk."""
+        self._library.faults_arm(str(work).encode(), 1 << 60, 0, 0)
+        try:
+            life.expect_dead()
+        except AssertionError as error:
+            raise AssertionError(f"{what}: {error}") from error
+        touched = int(self._library.faults_disarm())
+        assert touched == 0, f"{what}: a dead store touched the disk {touched} times"
+        life.close()
 
 
-def main() -> None:
-    name, path, code, how, kind, seed = sys.argv[1:]
-    library = ctypes.CDLL(name)
-    library.faults_arm.argtypes = [ctypes.c_char_p, ctypes.c_long, ctypes.c_int, ctypes.c_int]
-    library.faults_disarm.restype = ctypes.c_long
-    print(sweep(library, Path(path), int(code), int(how == "on"), kind, seed))
+def clear(path: Path) -> None:
+    """No store there."""
+    shutil.rmtree(path, ignore_errors=True)
 
 
-if __name__ == "__main__":
-    main()
+def sweep(path: Path, code: str, how: str, kind: str, seed: str, step: int) -> int:
+    """See Sweep; by the names that a command line has."""
+    changes = [(SqliteStore, "_or_fail", forgiving)] if kind == "forgiving" else []
+    with broken(*changes):
+        return Sweep(path, CODES[code], how, kind, seed, step).run()

@@ -1,0 +1,99 @@
+"""Measuring: which targets there are, the classes of each, and the control that must be caught.
+
+A target comes from clock.c, or is the engine's own `verify`. Every class is held against the first;
+the count asked for is of each such pair.
+"""
+
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from tests.timing.built import CORE, HERE, Plant, Tree
+from tests.timing.verify import CLASSES, Users, Verify, measured
+from tests.timing.welch import Column, Weighed, weighed
+from watchword import Verdict
+
+__all__ = ["ALLOWED_NS", "CONTROLS", "TARGETS", "measure"]
+
+BYTES = ("first differs", "equal", "last differs")
+TARGETS: dict[str, tuple[str, ...]] = {
+    "compare": BYTES,
+    "truncate": ("any digest", "one digest", "all ones"),
+    "match": CLASSES,
+    "turn": CLASSES,
+    "verify": CLASSES,
+}
+# What must come above welch.CONTROL: an early exit, in each of the ways there are to measure.
+CONTROLS = {"control": BYTES, "match with a plant": CLASSES, "verify with a plant": CLASSES}
+# Differences that are there and are known: of which classes, and how many nanoseconds from `wrong`
+# their medians may be. Both are branches on what no code and no key has a part in, which the
+# processor foretells wrongly for the rarer class: whether the name is found (a decoy is looked up
+# in another table), and whether the user is locked (the wait grows in place of the streak).
+ALLOWED_NS = {
+    ("match", "unknown"): 40.0,
+    ("turn", "unknown"): 40.0,
+    ("turn", "locked"): 40.0,
+    ("verify", "unknown"): 40.0,
+    ("verify", "locked"): 40.0,
+}
+PLANT = Plant(
+    "stops_at_a_match", "match.c",
+    "if (resync)\n                mask_set(",
+    "if (y->mask.lo) { lane += y->count - 1 - j; break; }\n            if (resync)\n"
+    "                mask_set(",
+)  # fmt: skip
+BLOCK = 1 << 22
+
+
+def clock_program(tree: Tree) -> Path:
+    """clock.c, which includes two files of the core, over the rest of it."""
+    rest = [name for name in CORE if name not in ("match.c", "verify.c")]
+    return tree.program(HERE / "clock.c", core=rest)
+
+
+def measure(name: str, tree: Tree, count: int, seed: int,
+            told: Callable[[int], None] = lambda done: None) -> list[Weighed]:
+    """`count` measurements of each pair of classes. told: how many more are done, now and then."""
+    classes = (TARGETS | CONTROLS)[name]
+    total = count // 2 * len(classes)
+    if name.startswith("verify"):
+        source = measured(total, seed, leaky if name in CONTROLS else None)
+    elif name.startswith("match with"):
+        source = _clocked(clock_program(tree.planted(PLANT)), "match", total, seed)
+    else:
+        source = _clocked(clock_program(tree), name, total, seed)
+    times, groups = [], []
+    for ns, numbers in source:
+        times.append(ns.astype(np.float32))
+        groups.append(numbers.astype(np.uint8))
+        told(len(ns))
+    return weighed(np.concatenate(times).astype(np.float64), np.concatenate(groups), classes)
+
+
+def _clocked(program: Path, target: str, count: int, seed: int) -> Iterator[tuple[Column, Column]]:
+    command = [str(program), target, str(count), str(seed)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as clock:
+        assert clock.stdout is not None
+        assert clock.stderr is not None
+        blocks = []
+        while block := clock.stdout.read(BLOCK):
+            blocks.append(np.frombuffer(block, np.uint32).reshape(-1, 2))
+        said = clock.stderr.read().decode()
+    assert clock.returncode == 0, f"clock {target}: {said}"
+    ns_per_tick = float(said)
+    for block_of in blocks:
+        yield block_of[:, 0] * ns_per_tick, block_of[:, 1]
+
+
+def leaky(users: Users) -> Verify:
+    """A door that refuses whom it does not know without asking the engine."""
+    verify = users.engine.verify
+    refused = verify(*users.asks["wrong"][0])
+    known = {user for name in ("wrong", "locked") for user, _ in users.asks[name]}
+
+    def looks_first(user: str, typed: str) -> Verdict:
+        return verify(user, typed) if user in known else refused
+
+    return looks_first

@@ -1,0 +1,137 @@
+/* Tables with users in them, for C programs that run whole turns without Python.
+ *
+ * Everything comes in the way it does in life: by records through ww_apply. The memory is malloc's,
+ * so that valgrind and the sanitizers know where each table ends.
+ */
+#ifndef WORLD_H
+#define WORLD_H
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "internal.h"
+
+enum { WORLD_BYTES = 1 << 16, WORLD_ATTEMPTS = 256 };
+
+typedef struct {
+    ww_tables t;
+    ww_policy p;
+    ww_batch b;
+    uint8_t bytes[WORLD_BYTES]; /* of the batch */
+    uint32_t bytes_used;
+    uint64_t ids;
+} world;
+
+static inline void *room(size_t count, size_t size)
+{
+    void *at = aligned_alloc(64, (count * size + 63) & ~(size_t)63);
+    if (!at)
+        exit(3);
+    memset(at, 0, count * size);
+    return at;
+}
+
+static inline void world_open(world *w, uint32_t users)
+{
+    memset(w, 0, sizeof *w);
+    uint32_t entries = 1024;
+    while (entries < 2 * users)
+        entries *= 2;
+    w->t.users_cap = (users + WW_PAGE_USERS - 1) / WW_PAGE_USERS * WW_PAGE_USERS;
+    w->t.users = room(w->t.users_cap, sizeof(ww_user));
+    w->t.wides_cap = 2 * users;
+    w->t.wides = room(w->t.wides_cap, sizeof(ww_wide));
+    w->t.index = room(entries, sizeof(uint64_t));
+    w->t.index_mask = entries - 1;
+    w->t.cold_cap = 512 * (uint64_t)users;
+    w->t.cold = room(w->t.cold_cap, 1);
+    w->t.cold_used = 8;
+    w->t.decoys = room(WW_DECOYS / WW_DECOY_WAYS, sizeof(ww_decoys));
+    w->t.sources = room(WW_SOURCES, sizeof(ww_source));
+    w->t.dirty = room(w->t.users_cap / WW_PAGE_USERS, 1);
+    w->t.device_next = 1;
+    w->t.name_key[0] = 0x0706050403020100u;
+    w->t.name_key[1] = 0x0f0e0d0c0b0a0908u;
+    w->p = (ww_policy){.lockout_failures = 10, .lockout_window_ms = 86400000, .lockout_extend = 1};
+    w->b.attempts = room(WORLD_ATTEMPTS, sizeof(ww_attempt));
+    w->b.records = room(WORLD_ATTEMPTS * WW_RECORD_UNITS_PER_ATTEMPT_MAX, WW_RECORD_BYTES);
+    w->b.bytes = w->bytes;
+}
+
+static inline void world_apply(world *w, const ww_record *r)
+{
+    if (ww_apply(&w->t, r, 0, NULL, NULL)) {
+        fputs("a record did not apply\n", stderr);
+        exit(3);
+    }
+}
+
+/* Returns the slot. state: account state. */
+static inline uint32_t world_user(world *w, const char *name, uint8_t state)
+{
+    ww_record r[4] = {{.event = WW_EVENT_USER_ADD, .place = state, .user = w->ids, .tail = 3}};
+    r[0].lock_ms = (uint32_t)strlen(name);
+    memcpy(r + 1, name, strlen(name));
+    world_apply(w, r);
+    return (uint32_t)w->ids++;
+}
+
+/* The key may be marked secret: it is only copied. Its serial is "S" and the device's number. */
+static inline uint32_t world_device(world *w, uint32_t slot, ww_spec spec, const uint8_t *key,
+                                    size_t key_len)
+{
+    ww_record r[8] = {{.event = WW_EVENT_DEVICE_ADD, .user = w->t.users[slot].id, .tail = 7}};
+    uint8_t *tail = (uint8_t *)(r + 1);
+    r[0].device = w->t.device_next;
+    spec.state = WW_ACTIVE;
+    spec.key_len = (uint8_t)key_len;
+    spec.serial_len = (uint8_t)snprintf((char *)spec.serial, sizeof spec.serial, "S%u", r[0].device);
+    memcpy(tail, &spec, WW_SPEC_HEAD_BYTES);
+    memcpy(tail + WW_SPEC_HEAD_BYTES, key, key_len);
+    memcpy(tail + WW_SPEC_HEAD_BYTES + key_len, spec.serial, spec.serial_len);
+    world_apply(w, r);
+    return r[0].device;
+}
+
+static inline uint32_t world_keep(world *w, const void *text, size_t len)
+{
+    uint32_t at = w->bytes_used;
+    memcpy(w->bytes + at, text, len);
+    w->bytes_used += (uint32_t)len;
+    return at;
+}
+
+static inline void world_clear(world *w)
+{
+    w->b.count = w->b.units = w->bytes_used = 0;
+}
+
+static inline ww_attempt *world_attempt(world *w, const char *name, const void *response, size_t len)
+{
+    ww_attempt *a = &w->b.attempts[w->b.count++];
+    memset(a, 0, sizeof *a);
+    a->event = WW_EVENT_ATTEMPT;
+    a->name_len = (uint16_t)strlen(name);
+    a->name_at = world_keep(w, name, a->name_len);
+    a->response_len = (uint16_t)len;
+    a->response_at = world_keep(w, response, len);
+    return a;
+}
+
+/* A code as it is typed, from a number whose value may be secret. */
+static inline void code_text(uint32_t code, uint32_t digits, uint8_t *text)
+{
+    for (uint32_t at = digits; at-- > 0; code /= 10)
+        text[at] = (uint8_t)('0' + code % 10);
+}
+
+static inline uint32_t code_of(ww_hash hash, const uint8_t *key, size_t key_len, uint64_t moving,
+                               uint32_t digits)
+{
+    uint8_t text[8], mac[64];
+    ww_store_be64(text, moving);
+    ww_hmac(hash, key, key_len, text, sizeof text, mac);
+    return ww_reduce(ww_truncate(mac, ww_hash_bytes(hash)), digits);
+}
+
+#endif
