@@ -146,11 +146,12 @@ class Table:
 
     def match(self, row: str, users: np.ndarray, codes: np.ndarray, now_s: int) -> np.ndarray:
         masks = np.zeros(len(users), np.uint8)
-        self.core.table_match(
+        if self.core.table_match(
             row.encode(), self.at, users.ctypes.data_as(ctypes.c_void_p),
             codes.ctypes.data_as(ctypes.c_void_p), ctypes.c_size_t(len(users)),
             ctypes.c_int64(now_s), masks.ctypes.data_as(ctypes.c_void_p),
-        )  # fmt: skip
+        ):  # fmt: skip
+            raise SystemExit("a device of the table stands at another step than the rest")
         return masks
 
 

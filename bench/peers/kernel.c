@@ -86,60 +86,92 @@ ww_user *table_make(uint64_t seed, size_t users)
 const void *table_mids(const ww_user *table) { return table->device.u.sha1; }
 size_t table_stride(void) { return sizeof(ww_user); }
 
-/* The ceiling: three lanes an attempt, and nothing is done with them but to add them up. */
+/* Lanes of a group that all stand at the steps from base on: out[STEPS * i + j] or, where the row has
+ * a way for shared steps, out[count * j + i]. Returns how far apart a device's steps are in out. */
+static size_t group_run(const ww_kernel *k, const void *const *devices, size_t count, uint64_t base,
+                        const uint32_t (*shared)[80], uint32_t *out)
+{
+    if (k->totp) {
+        k->totp(devices, count, shared, STEPS, out);
+        return count;
+    }
+    const void *mids[GROUP * STEPS];
+    uint64_t moving[GROUP * STEPS];
+    for (size_t lane = 0; lane < STEPS * count; lane++) {
+        mids[lane] = devices[lane / STEPS];
+        moving[lane] = base + lane % STEPS;
+    }
+    k->hotp[WW_SHA1](mids, moving, out, STEPS * count);
+    return 1;
+}
+
+static void shared_make(uint64_t base, uint32_t shared[STEPS][80])
+{
+    for (uint64_t j = 0; j < STEPS; j++)
+        ww_sha1_shared(base + j, shared[j]);
+}
+
+/* The ceiling: three HMACs an attempt, and nothing is done with them but to add them up. */
 uint64_t table_bare(const char *name, const ww_user *table, const uint32_t *users, size_t n,
                     int64_t now_s)
 {
     const ww_kernel *k = row_named(name);
-    const void *mids[GROUP * STEPS];
-    uint64_t moving[GROUP * STEPS], sum = 0;
-    uint32_t out[GROUP * STEPS];
-    for (size_t lane = 0; lane < GROUP * STEPS; lane++)
-        moving[lane] = (uint64_t)(now_s / STEP_S) - 1 + lane % STEPS;
+    const void *mids[GROUP];
+    uint64_t base = (uint64_t)(now_s / STEP_S) - 1, sum = 0;
+    uint32_t out[GROUP * STEPS], shared[STEPS][80];
+    shared_make(base, shared);
     for (size_t from = 0; from < n; from += GROUP) {
         size_t count = n - from < GROUP ? n - from : GROUP;
         for (size_t i = 0; i < count; i++) {
-            const ww_device *d = &table[users[from + i]].device;
-            for (size_t j = 0; j < STEPS; j++)
-                mids[STEPS * i + j] = d->u.sha1;
+            mids[i] = table[users[from + i]].device.u.sha1;
             if (from + GROUP + i < n)
                 __builtin_prefetch(&table[users[from + GROUP + i]].device);
         }
-        k->hotp[WW_SHA1](mids, moving, out, STEPS * count);
+        (void)group_run(k, mids, count, base, (const uint32_t (*)[80])shared, out);
         for (size_t lane = 0; lane < STEPS * count; lane++)
             sum += out[lane];
     }
     return sum;
 }
 
-/* Matching alone: windows from the device's figures, lanes, codes, and which positions match. */
-void table_match(const char *name, const ww_user *table, const uint32_t *users,
-                 const uint32_t *codes, size_t n, int64_t now_s, uint8_t *masks)
+/* Matching alone: windows from the device's figures, HMACs, codes, and which positions match. Every
+ * device of this table stands at one step; one that did not would end the run. */
+int table_match(const char *name, const ww_user *table, const uint32_t *users,
+                const uint32_t *codes, size_t n, int64_t now_s, uint8_t *masks)
 {
     const ww_kernel *k = row_named(name);
-    const void *mids[GROUP * STEPS];
-    uint64_t moving[GROUP * STEPS];
-    uint32_t out[GROUP * STEPS];
+    const void *mids[GROUP];
+    uint32_t out[GROUP * STEPS], turned[GROUP * STEPS], shared[STEPS][80];
+    uint32_t misfit[GROUP], hit[GROUP];
+    const ww_device *first = &table[0].device;
+    int64_t base = ww_step_now(first, now_s * 1000) - (first->window >> 4) + first->drift;
+    shared_make((uint64_t)base, shared);
+    memset(misfit, 0, sizeof misfit);
     for (size_t from = 0; from < n; from += GROUP) {
-        size_t count = n - from < GROUP ? n - from : GROUP, lanes = 0;
+        size_t count = n - from < GROUP ? n - from : GROUP;
+        uint32_t odd = 0;
         for (size_t i = 0; i < count; i++) {
             const ww_device *d = &table[users[from + i]].device;
-            int64_t base = ww_step_now(d, now_s * 1000) - (d->window >> 4) + d->drift;
-            const void *mid = ww_device_mid(d);
-            for (int64_t j = 0; j <= (d->window >> 4) + (d->window & 15); j++, lanes++) {
-                mids[lanes] = mid;
-                moving[lanes] = (uint64_t)(base + j);
-            }
+            odd |= (uint32_t)(d->period_s ^ first->period_s) | (uint32_t)(d->window ^ first->window) |
+                   (uint32_t)(d->drift ^ first->drift) | (uint32_t)(d->digits ^ first->digits);
+            mids[i] = ww_device_mid(d);
+            masks[from + i] = 0;
             if (from + GROUP + i < n)
                 __builtin_prefetch(&table[users[from + GROUP + i]].device);
         }
-        k->hotp[WW_SHA1](mids, moving, out, lanes);
-        lanes = 0;
-        for (size_t i = 0; i < count; i++) {
-            uint32_t mask = 0, digits = table[users[from + i]].device.digits;
-            for (uint32_t j = 0; j < STEPS; j++)
-                mask |= (uint32_t)(ww_reduce(out[lanes++], digits) == codes[from + i]) << j;
-            masks[from + i] = (uint8_t)mask;
+        if (odd)
+            return -1;
+        const uint32_t *at = out;
+        if (group_run(k, mids, count, (uint64_t)base, (const uint32_t (*)[80])shared, out) == 1) {
+            for (size_t lane = 0; lane < STEPS * count; lane++)
+                turned[lane % STEPS * count + lane / STEPS] = out[lane];
+            at = turned;
+        }
+        for (uint32_t j = 0; j < STEPS; j++) {
+            ww_match_many(at + j * count, codes + from, misfit, first->digits, hit, count);
+            for (size_t i = 0; i < count; i++)
+                masks[from + i] |= (uint8_t)(hit[i] << j);
         }
     }
+    return 0;
 }
