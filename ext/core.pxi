@@ -15,7 +15,7 @@ cdef class Core:
         self.users_region = Region(WW_PAGE_USERS * sizeof(ww_user), keys=True, table=True)
         self.wides_region = Region(64 * sizeof(ww_wide), keys=True, table=True)
         self.cold_region = Region(1 << 16, keys=True, table=True)
-        self.index_region = Region(4096 * 8)
+        self.index_region = Region(4096 * 8, table=True)
         self.decoys_region = Region(WW_DECOYS // WW_DECOY_WAYS * sizeof(ww_decoys))
         self.sources_region = Region(WW_SOURCES * sizeof(ww_source))
         self.t.users = <ww_user *>self.users_region.at
@@ -94,7 +94,7 @@ cdef class Core:
         if users * 4 > entries * 3:
             while users * 4 > entries * 3:
                 entries *= 2
-            index = Region(entries * 8)
+            index = Region(entries * 8, table=True)
             ww_index_move(self.t.index, self.t.index_mask, <uint64_t *>index.at,
                           <uint32_t>(entries - 1))
             self.index_region = index

@@ -18,7 +18,7 @@ cdef class Region:
     cdef void *mapped
     cdef size_t mapped_size
     cdef readonly bint locked
-    cdef bint keys
+    cdef bint keys, table
     cdef int pid
 
     def __cinit__(self, size_t size, bint keys=False, bint table=False):
@@ -26,6 +26,7 @@ cdef class Region:
         size = max(PAGE, (size + PAGE - 1) & ~(PAGE - 1))
         most = TABLE_BYTES_MAX if table else size
         self.keys = keys
+        self.table = table
         self.pid = getpid()
         self.mapped_size = most + (HUGE_PAGE if most >= HUGE_PAGE else 0)
         self.mapped = mmap(NULL, self.mapped_size, PROT_NONE,
@@ -48,7 +49,7 @@ cdef class Region:
             # Locked as pages are touched: a table is as large as its room, resident as it is used.
             self.locked = self.keys and mlock2(self.at, size, MLOCK_ONFAULT) == 0
             madvise(self.at, size, MADV_DONTDUMP)
-            if size >= HUGE_PAGE:
+            if self.table and size >= HUGE_PAGE:  # what never grows is touched here and there
                 madvise(self.at, size, MADV_HUGEPAGE)
             self.size = size
         return self.at
