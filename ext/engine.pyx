@@ -7,6 +7,8 @@ import enum
 import ipaddress
 import os
 from concurrent.futures import ThreadPoolExecutor, wait
+from threading import RLock
+from time import sleep
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.buffer cimport (
@@ -191,6 +193,7 @@ if os.environ.get("WATCHWORD_KERNEL"):
     kernel_force(os.environ["WATCHWORD_KERNEL"])
 
 
+include "gate.pxi"
 include "region.pxi"
 include "batch.pxi"
 include "core.pxi"

@@ -15,6 +15,9 @@ cdef class Split:
     cdef uint8_t *where
     cdef uint32_t cap, count
     cdef object pool
+    cdef uint64_t number      # of the turn under way
+    cdef uint32_t taken       # its parts that a thread has begun, a bit each
+    cdef int at_work          # threads inside one
 
     def __cinit__(self, Core core, uint32_t parts, uint32_t cap=WW_BATCH_ATTEMPTS_MAX):
         if parts not in (2, 4, 8):
@@ -63,14 +66,40 @@ cdef class Split:
                     int realm, bint shed):
         fill_columns(None, self, users, responses, start, stop, platform, realm, shed)
 
+    def part(self, int i, uint64_t number, int64_t now_ms):
+        """One part of a turn through it, unless a thread has it or the turn is over. Between two
+        looks at what is shared here nobody drops the interpreter's lock."""
+        if number != self.number or self.taken >> i & 1:
+            return
+        self.taken |= <uint32_t>1 << i
+        self.at_work += 1
+        self.core.run(<Batch>self.batches[i], now_ms)
+        self.at_work -= 1
+
     def turn(self, int64_t now_ms):
-        """Every part through its turn, one of them in this thread. Returns the units of records."""
-        others = [self.pool.submit(self.core.turn, b, now_ms) for b in self.batches[1:]]
+        """Every part through its turn, whichever thread comes first to it. Returns the units of
+        records."""
+        cdef int i
+        others = []
+        self.number += 1
+        self.taken = 0
         try:
-            units = self.core.turn(self.batches[0], now_ms)
-        finally:  # whatever happens here, no thread is left at work on the tables
+            try:
+                for i in range(1, <int>len(self.batches)):
+                    others.append(self.pool.submit(self.part, i, self.number, now_ms))
+            except RuntimeError:  # no thread is to be had: this one does what nobody takes
+                pass
+            for i in range(<int>len(self.batches)):
+                self.part(i, self.number, now_ms)
             wait(others)
-        return units + sum([other.result() for other in others])
+        finally:
+            self.number += 1  # nobody begins another part
+            while self.at_work:  # and whatever interrupts, nobody is left at work on the tables
+                try:
+                    sleep(0.0001)
+                except BaseException:
+                    pass
+        return sum([(<Batch>b).b.units for b in self.batches])
 
     cdef char *records_into(self, char *to):
         """Copies the records in the order in which their attempts came."""

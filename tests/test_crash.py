@@ -18,6 +18,7 @@ from tests.crash.preload import Event, Kind, build, preloaded
 STATES = 1_000
 STATES_PLANT_MAX = 20_000
 CUTS = 5
+SEEN_AT_ONCE = {"key_retired_early", "segment_noted_late"}  # the next opening does not know a thing
 
 
 @pytest.fixture(scope="module")
@@ -108,6 +109,8 @@ def planted(library: Path) -> dict[str, list[Any]]:
 def test_the_replay_finds_what_was_planted(name: str, planted: dict[str, list[Any]]) -> None:
     states, *failures = planted[name]
     assert len(failures) == 1, f"not found in {states} states"
+    # A load that cannot open its own store has shown nothing of cuts and tears.
+    assert states > 0 or name in SEEN_AT_ONCE, failures
 
 
 # ---- a real file system ----
@@ -124,6 +127,7 @@ def test_a_real_file_system_that_is_cut_off_keeps_what_was_answered(
 ) -> None:
     """Where a loop device may be attached; elsewhere the rig says why it may not."""
     why = why_not(folder)
+    assert "not found" not in why, f"{why}: tests/tools.sh brings it"
     loop = Loop(folder, rng.text)
     if not why:
         loop.run(CUTS)

@@ -193,39 +193,6 @@ def test_an_almost_full_disk_makes_logins_busy_and_lets_administration_go_on(pat
         assert engine.verify("alice", step_code())
 
 
-def test_rows_far_ahead_of_their_pages_make_logins_busy(path, monkeypatch):
-    monkeypatch.setattr(keeper, "PASS_SECONDS", 600.0)  # the keeper comes when it is asked
-    monkeypatch.setattr("watchword.engine.UNCOVERED_BYTES_MAX", 100_000)
-    with on_disk(path) as engine:
-        engine.add_user("alice")
-        engine.add_device("alice", Device.totp(KEY))
-        engine.verify_many(["nobody"] * 4000, ["1"] * 4000)
-        assert engine.verify("alice", step_code()).code == Code.BUSY
-        assert "behind the journal" in engine.busy_because
-        engine._keeper.write()
-        assert engine.busy_because == ""
-        assert engine.verify("alice", step_code())
-
-
-def test_a_pass_over_the_pages_begins_when_enough_rows_wait_for_it(path, monkeypatch):
-    monkeypatch.setattr(keeper, "PASS_SECONDS", 0.01)
-    with on_disk(path) as engine:
-        engine.add_user("alice")
-        wait_for(lambda: engine._uncovered() == 0)  # the first look after an opening writes
-        engine.add_user("bob")
-        time.sleep(0.1)
-        assert engine._uncovered() > 0, "a row alone waits"
-        monkeypatch.setattr(keeper, "PASS_BYTES", 1)
-        wait_for(lambda: engine._uncovered() == 0)
-
-
-def wait_for(what, seconds=20.0):
-    end = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < end, "it did not come"
-        time.sleep(0.005)
-
-
 def test_whoever_closes_while_others_verify_leaves_a_store_that_opens(path):
     for _ in range(5):
         engine = on_disk(path)

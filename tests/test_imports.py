@@ -27,7 +27,7 @@ LAYERS = [
     ["_engine"],
     ["store", "keys", "policy"],
     ["lifecycle", "devices", "formats"],
-    ["tombs", "clock", "views", "gate"],
+    ["tombs", "clock", "views"],
     ["parts"],
     ["keeper", "logins", "acts"],
     ["bulk"],

@@ -1,5 +1,9 @@
 """src/watchword/logins.py: one attempt and many, in text and in columns, and misuse told."""
 
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Sequence
 
 import numpy as np
@@ -243,3 +247,47 @@ def test_attempts_with_addresses_are_counted_by_one_thread(rng):
                                    addresses=["192.0.2.1"] * 2000)  # fmt: skip
         assert codes.tolist()[:10] == [Code.REJECTED] * 10
         assert codes.tolist()[20:] == [Code.BUSY] * 1980
+
+
+LAST_CALLS = """
+import atexit, sys, threading, numpy as np, watchword
+engine = watchword.Engine.open()
+users, codes = np.array([f"u{n}" for n in range(2000)], "S"), np.full(2000, b"000000", "S6")
+real, started = threading.Thread.start, []
+def start(thread):
+    started.append(thread)
+    if len(started) > int(sys.argv[1]):
+        raise RuntimeError("can't start new thread")
+    real(thread)
+threading.Thread.start = start
+def last():
+    print(engine.verify_many(users, codes, threads=8)[:2].tolist(), engine.verify("a", "1").code.name)
+last() if sys.argv[2] == "now" else atexit.register(last)
+"""
+
+
+@pytest.mark.parametrize(("threads", "when"), [(0, "now"), (1, "now"), (9, "at exit")])
+def test_where_no_thread_is_to_be_had_the_caller_does_it_all(threads, when):
+    done = subprocess.run([sys.executable, "-c", LAST_CALLS, str(threads), when], text=True,
+                          capture_output=True, check=False)  # fmt: skip
+    assert done.stdout == "[2, 2] REJECTED\n", done.stderr
+
+
+def test_no_part_of_a_batch_is_at_work_after_an_interrupt():
+    names = np.array([f"user{n}" for n in range(8192)], "S")
+    codes = np.full(len(names), b"000000", "S6")
+    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    try:
+        for trial in range(10):
+            with Engine.open(clock=lambda: T) as engine:
+                engine.add_users(names, [b"%020d" % n for n in range(8192)])
+                with pytest.raises((KeyboardInterrupt, watchword.Error)):
+                    signal.setitimer(signal.ITIMER_REAL, 0.0005 + trial * 0.0005)
+                    while True:
+                        engine.verify_many(names, codes, threads=8)
+                pages = [engine._core.page_state(page) for page in range(8)]
+                time.sleep(0.02)
+                assert pages == [engine._core.page_state(page) for page in range(8)], trial
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)

@@ -33,6 +33,12 @@ class Reason(enum.IntEnum):
     SOURCE = 12
     LOAD = 13
 
+class Gate:
+    open_turn: bool
+    def __init__(self, ended: Callable[[BaseException], None]) -> None: ...
+    def __enter__(self) -> None: ...
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None: ...
+
 KINDS: tuple[str, ...]
 HASH_NAMES: tuple[str, ...]
 DEVICE_STATES: tuple[str, ...]

@@ -89,6 +89,7 @@ class Bulk(Parts):
                 if stop < len(column):
                     self._wait(turn)
         self._wait(turn)
+        self._catch_up()
         return len(column)
 
     def _floors(

@@ -14,12 +14,11 @@ from collections.abc import Callable
 from typing import Self
 
 from watchword import lifecycle
-from watchword._engine import PAGE_USERS, Batch, Core, Gather, Split
+from watchword._engine import PAGE_USERS, Batch, Core, Gate, Gather, Split
 from watchword.acts import Acts
 from watchword.bulk import Bulk
 from watchword.clock import SystemClock
 from watchword.errors import Error, InvalidArgument, StoreDamaged, StoreFailed
-from watchword.gate import Gate
 from watchword.keeper import UNCOVERED_BYTES_MAX, Keeper
 from watchword.keys import KeyProvider, derive
 from watchword.logins import Logins
@@ -76,8 +75,8 @@ class Engine(Logins, Acts, Bulk):
         self._mark_key = derive(secret, "watchword fingerprints", 32)
         self._tombs = Tombs()
         self._set_core_policy()
+        self._row_bytes = self._covered_bytes = 0  # of rows beyond the pages; what pages hold since
         self._covered = self._load()
-        self._row_bytes = self._covered_bytes = 0  # of rows since the opening; what pages hold
         self._turn = store.head
         self._commits = Commits(store, store.head)
         self._guard: SystemClock | None = None
@@ -155,6 +154,7 @@ class Engine(Logins, Acts, Bulk):
             events = core.replay(row, turns["identity"], turns["state"])
             if events is None:
                 raise StoreDamaged(f"journal row {turn} does not fit the pages before it")
+            self._row_bytes += len(row)
             if events & 1 << lifecycle.TOMBSTONE:
                 for mark, floor in lifecycle.tombstones(bytes(row)):
                     self._tombs.add(mark, floor)
@@ -256,6 +256,11 @@ class Engine(Logins, Acts, Bulk):
     def _uncovered(self) -> int:
         """Bytes of rows whose pages are not written."""
         return self._row_bytes - self._covered_bytes
+
+    def _catch_up(self) -> None:
+        """Writes pages now where acts left so many rows without that logins would be BUSY."""
+        if self._keeper is not None and self._uncovered() > UNCOVERED_BYTES_MAX // 2:
+            self._keeper.write()
 
     @property
     def clock_doubt(self) -> str:

@@ -13,7 +13,9 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from watchword.errors import StoreFailed
 from watchword.store import Page
+from watchword.store.commits import said
 from watchword.store.sqlite import SEGMENT_BYTES
 
 if TYPE_CHECKING:
@@ -44,7 +46,9 @@ class Keeper:
         self.pace = PACE
         self.low_disk = ""
         self._ticks = 0
+        self._house_kept = 0.0
         self._hurry = threading.Event()
+        self._closing = False
         self._writing = threading.Lock()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watchword-keeper", daemon=True)
@@ -57,9 +61,8 @@ class Keeper:
         self._ticks = self.pass_ticks  # what was replayed has no pages yet
         while not self._stop.wait(self.pass_seconds):
             try:
-                self.look_at_disk()
                 with self._writing:
-                    self._engine._store.tick()
+                    self._keep_house()
                 self._ticks += 1
                 if self._ticks >= self.pass_ticks or self._engine._uncovered() >= PASS_BYTES:
                     self.write(self.pace)
@@ -68,18 +71,35 @@ class Keeper:
                 self._engine._end(error)
                 return
 
+    def _keep_house(self) -> None:
+        """What has to be done about once in `pass_seconds`, also in the midst of a long pass."""
+        self.look_at_disk()
+        self._engine._store.tick()
+        self._house_kept = time.monotonic()
+
     def write(self, pace: float = 0.0) -> None:
         """Writes every page that has changed. Errors: StoreFailed."""
         with self._writing:
             engine = self._engine
             with engine._lock:
                 began, rows = engine._turn, engine._row_bytes
-            for pages in self._copies():
-                at = time.monotonic()
-                engine._commits.wait(max(page.turn for page in pages))
-                engine._store.write_pages(pages)
-                if pace and engine._uncovered() < UNCOVERED_BYTES_MAX // 2:
-                    self._hurry.wait(pace * (time.monotonic() - at))
+            try:
+                for pages in self._copies():
+                    at = time.monotonic()
+                    engine._commits.wait(max(page.turn for page in pages))
+                    engine._store.write_pages(pages)
+                    if pace and time.monotonic() - self._house_kept >= self.pass_seconds:
+                        self._keep_house()
+                    rest = pace and not self._closing
+                    if rest and engine._uncovered() < UNCOVERED_BYTES_MAX // 2:
+                        self._hurry.wait(pace * (time.monotonic() - at))
+            except BaseException:
+                # What was copied counts as clean and was not written: a pass that covers it, for
+                # an interrupt alone ends no engine, would let recovery skip its rows.
+                with engine._lock:
+                    engine._core.dirty_all()
+                    engine._tombs.all_changed()
+                raise
             if began > engine._covered:
                 engine._commits.wait(began)
                 engine._store.write_pages([Page("covered", 0, began, b"")])
@@ -87,8 +107,11 @@ class Keeper:
 
     @contextlib.contextmanager
     def resting(self) -> Iterator[None]:
-        """No page is written and no segment kept while this is held."""
+        """No page is written and no segment kept while this is held. A pass under way hurries."""
+        self._hurry.set()
         with self._writing:
+            if not self._closing:
+                self._hurry.clear()
             yield
 
     def _copies(self) -> Iterator[list[Page]]:
@@ -98,6 +121,8 @@ class Keeper:
             pages: list[Page] = []
             while len(pages) < PAGES_PER_WRITE_MAX:
                 with engine._lock:
+                    if engine._commits.failed is not None:  # memory may know what no row does
+                        raise StoreFailed(f"the engine has ended: {said(engine._commits.failed)}")
                     turn = engine._turn
                     found = core.dirty_page(number + 1)
                     if found is None:
@@ -121,6 +146,7 @@ class Keeper:
         )
 
     def close(self) -> None:
+        self._closing = True
         self._stop.set()
         self._hurry.set()
         if self._thread.is_alive():

@@ -180,10 +180,13 @@ def enrol(daemon: Served, name: str, key: bytes, look_ahead: int) -> None:
 def kill(daemon: Served, rng: random.Random) -> None:
     """At a random moment; now and then in the middle of an orderly stop."""
     time.sleep(rng.uniform(0.005, LOAD_SECONDS_MAX))
+    ends = {-signal.SIGKILL}
     if rng.random() < 0.2:
         daemon.send_signal(signal.SIGTERM)
         time.sleep(rng.uniform(0, 0.05))
-    daemon.stop(signal.SIGKILL)
+        ends.add(0)
+    code = daemon.stop(signal.SIGKILL)
+    assert code in ends, f"the daemon ended by itself, with {code}"
 
 
 def kill_while_starting(daemon: Served, rng: random.Random) -> None:

@@ -16,9 +16,10 @@ from multiprocessing.connection import Connection
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from tests.served import Client, Served
-from watchword import Code, Device, Engine, Policy, hotp, totp
+from watchword import Code, Device, Engine, Policy, hotp, logins, totp
 
 __all__ = ["CONTESTS", "Contest", "CountError"]
 
@@ -104,7 +105,8 @@ class Threads(Contest):
 
     def play(self) -> list[int]:
         path = ":memory:" if self.path is None else self.folder / self.path
-        with self.opened(path, STORE_KEY, POLICY, lambda: self.now) as engine:
+        split = mock.patch.object(logins, "SPLIT_ATTEMPTS_MIN", 3)  # so that a few are in parts
+        with split, self.opened(path, STORE_KEY, POLICY, lambda: self.now) as engine:
             self.codes.enrol(engine)
             counts = [[0] * self.rounds for _ in range(CONTENDERS)]
             self.starting = -1

@@ -119,7 +119,7 @@ def commit_tried_again(put: Put) -> None:
 def page_beyond_the_head(put: Put) -> None:
     """The keeper writes a page without waiting for the rows that are in it."""
 
-    def write(self: Any) -> None:
+    def write(self: Any, pace: float = 0.0) -> None:
         with self._writing:
             for pages in self._copies():
                 self._engine._store.write_pages(pages)

@@ -26,7 +26,9 @@ class Commits:
 
     def __init__(self, store: Store, durable: int) -> None:
         self._store = store
-        self._turned = threading.Condition()
+        # A Condition's own __enter__ is Python: an interrupt in it would leave the lock taken.
+        self._mutex = threading.RLock()
+        self._turned = threading.Condition(self._mutex)
         self._rows: list[tuple[int, bytes]] = []
         self._busy = False
         self._durable = durable
@@ -37,12 +39,12 @@ class Commits:
 
     def submit(self, turn: int, row: bytes) -> None:
         """Queues a row. Callers hold the engine's lock, so that rows come in the order of turns."""
-        with self._turned:
+        with self._mutex:
             self._rows.append((turn, row))
 
     def wait(self, turn: int) -> None:
         """Returns once every row up to `turn` is durable. Errors: StoreFailed."""
-        with self._turned:
+        with self._mutex:
             while self._durable < turn:
                 if self.failed is not None:
                     raise StoreFailed(
@@ -77,13 +79,13 @@ class Commits:
 
     def fail(self, error: BaseException) -> None:
         """What waits, and whatever comes, fails: the store can no longer be trusted."""
-        with self._turned:
+        with self._mutex:
             self.failed = self.failed or error
             self._turned.notify_all()
 
     def when_durable(self, turn: int, tell: Callable[[BaseException | None], None]) -> None:
         """Calls tell(None) on the journal thread once `turn` is durable, or tell(error)."""
-        with self._turned:
+        with self._mutex:
             if self._thread is None:
                 self._thread = threading.Thread(
                     target=self._journal, name="watchword-journal", daemon=True
