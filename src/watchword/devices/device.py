@@ -1,25 +1,45 @@
 """What a device is when it is enrolled: kind, key and figures, held against their limits here.
 
-Rule: nothing past this file sees an illegal device, and the key is never shown.
+Rule: nothing past this file sees an illegal device, and neither the key nor a PIN's digest is ever
+shown. A preset is a kind of RULES section 3 with its figures filled in; its name is the label.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from watchword.devices.arguments import one_of, whole
+from watchword.devices.ocra import Suite
+from watchword.devices.pins import DIGEST_BYTES, phone_pin, pin_digest
 from watchword.errors import InvalidArgument
 
-__all__ = ["KEY_BYTES_MAX", "KEY_BYTES_MIN", "LOOK_AHEAD_MAX", "Device"]
+__all__ = ["KEY_BYTES_MAX", "KEY_BYTES_MIN", "LABELS", "LOOK_AHEAD_MAX", "PRESETS", "Device"]
 
 KEY_BYTES_MIN, KEY_BYTES_MAX = 10, 128
-KINDS = ("totp", "hotp")
+KINDS = ("totp", "hotp", "ocra")
 ALGORITHMS = ("sha1", "sha256", "sha512")
 DIGITS_MIN, DIGITS_MAX = 6, 8
+OCRA_DIGITS_MIN, OCRA_DIGITS_MAX = 4, 10    # RFC 6287 5.2; 0, the whole HMAC, nobody types
 PERIOD_S_MAX = 3_600
+OCRA_PERIOD_S_MAX = 48 * 3_600              # RFC 6287 6.3, table 3
 WINDOW_STEPS_MAX = 10
 DRIFT_STEPS_MAX = 10
 LOOK_AHEAD_MAX = 100
+POSITIONS_MAX = 128                         # of one window: counters times steps
 T0_S_MAX = 2**40
 COUNTER_MAX = 2**64 - 2
+
+# Presets and what each is an instance of. The order is that of the labels in a store: frozen.
+PRESETS = {
+    "dsc-plus": "ocra",
+    "gold": "ocra",
+    "platinum": "ocra",
+    "ib-key": "ocra",
+    "alpine": "totp",
+    "dsc": "hotp",
+}
+LABELS = ("", *PRESETS)
+SUITE_DSC_PLUS = "OCRA-1:HOTP-SHA1-8:QN06"
+SUITE_CALCULATOR = "OCRA-1:HOTP-SHA1-6:QN06"
+SUITE_IB_KEY = "OCRA-1:HOTP-SHA256-8:QN06-PSHA256"
 
 
 def _key(key: object) -> bytes:
@@ -45,7 +65,8 @@ def _window(window: object) -> tuple[int, int]:
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A device to be enrolled (RULES section 3). Made by Device.totp and Device.hotp.
+    """A device to be enrolled (RULES section 3). Made by Device.totp, Device.hotp, Device.ocra, or
+    by a preset: Device.dsc_plus, gold, platinum, ib_key, alpine, dsc.
 
     Errors: InvalidArgument names the argument and its legal range.
     """
@@ -60,18 +81,60 @@ class Device:
     drift_max: int = 0
     counter: int = 0
     look_ahead: int = 0
+    label: str = ""                             # the preset's name
+    suite: str = ""                             # of ocra: exactly as it is signed
+    pin_hash: bytes = field(default=b"", repr=False)
 
     def __post_init__(self) -> None:
         one_of("kind", self.kind, KINDS)
         _key(self.key)
-        one_of("algorithm", self.algorithm, ALGORITHMS)
-        whole("digits", self.digits, DIGITS_MIN, DIGITS_MAX)
+        one_of("label", self.label, LABELS)
+        if self.label and PRESETS[self.label] != self.kind:
+            raise InvalidArgument(f"label {self.label} is a preset of {PRESETS[self.label]}")
         _window(self.window)
-        whole("period", self.period, 1 if self.kind == "totp" else 0, PERIOD_S_MAX)
         whole("t0", self.t0, 0, T0_S_MAX)
         whole("drift_max", self.drift_max, 0, DRIFT_STEPS_MAX)
         whole("counter", self.counter, 0, COUNTER_MAX)
         whole("look_ahead", self.look_ahead, 0, LOOK_AHEAD_MAX)
+        one_of("algorithm", self.algorithm, ALGORITHMS)
+        if self.kind == "ocra":
+            self._fits_suite(Suite.parse(self.suite))
+            return
+        whole("digits", self.digits, DIGITS_MIN, DIGITS_MAX)
+        whole("period", self.period, 1 if self.kind == "totp" else 0, PERIOD_S_MAX)
+        for name in ("suite", "pin_hash"):
+            if getattr(self, name):
+                raise InvalidArgument(f"{name} must be left out: the device is no ocra")
+
+    def _fits_suite(self, suite: Suite) -> None:
+        """What an ocra device has must be what its suite asks for."""
+        own = (self.algorithm, self.digits, self.period)
+        if own != (suite.algorithm, suite.digits, suite.step_s or 0):
+            raise InvalidArgument("algorithm, digits and period must be the suite's: Device.ocra")
+        whole("suite: digits", suite.digits, OCRA_DIGITS_MIN, OCRA_DIGITS_MAX)
+        wanted = DIGEST_BYTES[suite.pin_algorithm] if suite.pin_algorithm else 0
+        if not isinstance(self.pin_hash, bytes) or len(self.pin_hash) != wanted:
+            raise InvalidArgument(
+                f"pin_hash must be bytes, {wanted} of them" if wanted
+                else "pin must be left out: the suite has no P"
+            )
+        if not suite.counter and (self.counter or self.look_ahead):
+            raise InvalidArgument("counter and look_ahead must be left out: the suite has no C")
+        if suite.step_s is None and (self.window != (0, 0) or self.drift_max):
+            raise InvalidArgument("window and drift_max must be left out: the suite has no T")
+        if self.t0:
+            raise InvalidArgument("t0 must be left out: an ocra's steps begin in 1970")
+        if (self.look_ahead + 1) * (sum(self.window) + 1) > POSITIONS_MAX:
+            raise InvalidArgument(
+                f"look_ahead and window together must be at most {POSITIONS_MAX} positions"
+            )
+
+    @property
+    def suite_read(self) -> Suite | None:
+        """The suite taken apart; None for other kinds."""
+        return Suite.parse(self.suite) if self.kind == "ocra" else None
+
+    # ---- the standards' kinds ----
 
     @classmethod
     def totp(
@@ -118,3 +181,73 @@ class Device:
             counter=counter,
             look_ahead=look_ahead,
         )
+
+    @classmethod
+    def ocra(
+        cls,
+        key: bytes,
+        suite: str,
+        *,
+        counter: int = 0,
+        look_ahead: int | None = None,
+        window: int | tuple[int, int] | None = None,
+        drift_max: int = 0,
+        pin: str | None = None,
+        pin_hash: bytes | None = None,
+    ) -> "Device":
+        """A challenge-response device, RFC 6287, of any suite whose response has 4 to 10 digits.
+
+        counter and look_ahead (10) go with C, window (1) and drift_max with T, as for hotp and
+        totp; pin, or pin_hash as its raw digest under P's hash, with P: the response is right
+        with that PIN alone.
+        """
+        read = Suite.parse(suite)
+        if look_ahead is None:
+            look_ahead = 10 if read.counter else 0
+        if window is None:
+            window = 1 if read.step_s is not None else 0
+        return cls(
+            "ocra",
+            _key(key),
+            read.algorithm,
+            read.digits,
+            period=read.step_s or 0,
+            window=_window(window),
+            drift_max=drift_max,
+            counter=counter,
+            look_ahead=look_ahead,
+            suite=suite,
+            pin_hash=pin_digest(read.pin_algorithm, pin, pin_hash),
+        )
+
+    # ---- presets, RULES section 3 ----
+
+    @classmethod
+    def dsc_plus(cls, key: bytes) -> "Device":
+        """The card with a key pad: its own PIN, then a 6-digit challenge, 8 digits back."""
+        return replace(cls.ocra(key, SUITE_DSC_PLUS), label="dsc-plus")
+
+    @classmethod
+    def gold(cls, key: bytes) -> "Device":
+        """The calculator: its own PIN, then a 6-digit challenge, 6 digits back."""
+        return replace(cls.ocra(key, SUITE_CALCULATOR), label="gold")
+
+    @classmethod
+    def platinum(cls, key: bytes) -> "Device":
+        """The later calculator; it answers as gold does."""
+        return replace(cls.ocra(key, SUITE_CALCULATOR), label="platinum")
+
+    @classmethod
+    def ib_key(cls, key: bytes, pin: str) -> "Device":
+        """The phone's app in manual mode. pin: 4 to 6 ASCII letters, digits and specials."""
+        return replace(cls.ocra(key, SUITE_IB_KEY, pin=phone_pin(pin)), label="ib-key")
+
+    @classmethod
+    def alpine(cls, key: bytes) -> "Device":
+        """The token that shows a code: TOTP with up to 10 steps of drift remembered."""
+        return replace(cls.totp(key, drift_max=10), label="alpine")
+
+    @classmethod
+    def dsc(cls, key: bytes, *, counter: int = 0) -> "Device":
+        """The card that shows a code after its own PIN: HOTP."""
+        return replace(cls.hotp(key, counter=counter), label="dsc")
