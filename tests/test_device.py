@@ -15,6 +15,7 @@ from watchword.devices.pins import phone_pin, pin_digest
 
 KEY = b"12345678901234567890"
 PIN = "pin-4711"
+SUITE = "OCRA-1:HOTP-SHA1-6:QN08"
 
 # preset, its mechanism, suite, hash, digits, window, look-ahead, drift_max: RULES section 3
 RULES_3 = [
@@ -155,6 +156,17 @@ def test_a_device_taken_apart_and_put_together_wrongly(
 ) -> None:
     with pytest.raises(InvalidArgument, match=words):
         dataclasses.replace(made, **changed)
+
+
+def test_a_preset_with_figures_of_its_own() -> None:
+    assert Device.of("alpine", KEY, drift_max=3, digits=8).digits == 8
+    assert Device.of("dsc", KEY, counter=9) == Device.dsc(KEY, counter=9)
+    assert Device.of("ocra", KEY, suite=SUITE) == Device.ocra(KEY, SUITE)
+    assert Device.of("ib-key", KEY, pin_hash=b"h" * 32).label == "ib-key"
+    with pytest.raises(InvalidArgument, match="kind must be one of totp, hotp, ocra, dsc-plus"):
+        Device.of("golden", KEY)
+    with pytest.raises(InvalidArgument, match="4 to 6"):
+        Device.of("ib-key", KEY, pin="1234567")
 
 
 def test_neither_key_nor_pin_is_shown() -> None:

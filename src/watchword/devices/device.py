@@ -5,6 +5,7 @@ shown. A preset is a kind of RULES section 3 with its figures filled in; its nam
 """
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from watchword.devices.arguments import one_of, whole
 from watchword.devices.ocra import Suite
@@ -27,19 +28,16 @@ POSITIONS_MAX = 128                         # of one window: counters times step
 T0_S_MAX = 2**40
 COUNTER_MAX = 2**64 - 2
 
-# Presets and what each is an instance of. The order is that of the labels in a store: frozen.
-PRESETS = {
-    "dsc-plus": "ocra",
-    "gold": "ocra",
-    "platinum": "ocra",
-    "ib-key": "ocra",
-    "alpine": "totp",
-    "dsc": "hotp",
+# A preset: the standard's kind, and its figures. The order is that of labels in a store: frozen.
+PRESETS: dict[str, tuple[str, dict[str, Any]]] = {
+    "dsc-plus": ("ocra", {"suite": "OCRA-1:HOTP-SHA1-8:QN06"}),
+    "gold": ("ocra", {"suite": "OCRA-1:HOTP-SHA1-6:QN06"}),
+    "platinum": ("ocra", {"suite": "OCRA-1:HOTP-SHA1-6:QN06"}),
+    "ib-key": ("ocra", {"suite": "OCRA-1:HOTP-SHA256-8:QN06-PSHA256"}),
+    "alpine": ("totp", {"drift_max": 10}),
+    "dsc": ("hotp", {"look_ahead": 10}),
 }
 LABELS = ("", *PRESETS)
-SUITE_DSC_PLUS = "OCRA-1:HOTP-SHA1-8:QN06"
-SUITE_CALCULATOR = "OCRA-1:HOTP-SHA1-6:QN06"
-SUITE_IB_KEY = "OCRA-1:HOTP-SHA256-8:QN06-PSHA256"
 
 
 def _key(key: object) -> bytes:
@@ -89,8 +87,8 @@ class Device:
         one_of("kind", self.kind, KINDS)
         _key(self.key)
         one_of("label", self.label, LABELS)
-        if self.label and PRESETS[self.label] != self.kind:
-            raise InvalidArgument(f"label {self.label} is a preset of {PRESETS[self.label]}")
+        if self.label and PRESETS[self.label][0] != self.kind:
+            raise InvalidArgument(f"label {self.label} is a preset of {PRESETS[self.label][0]}")
         _window(self.window)
         whole("t0", self.t0, 0, T0_S_MAX)
         whole("drift_max", self.drift_max, 0, DRIFT_STEPS_MAX)
@@ -223,31 +221,47 @@ class Device:
     # ---- presets, RULES section 3 ----
 
     @classmethod
+    def of(cls, name: str, key: bytes, **figures: Any) -> "Device":
+        """A device of any kind by its name: totp, hotp, ocra, or a preset with any of its kind's
+        figures changed. An ib-key's pin is 4 to 6 ASCII letters, digits and specials."""
+        one_of("kind", name, (*KINDS, *PRESETS))
+        if name == "totp":
+            return cls.totp(key, **figures)
+        if name == "hotp":
+            return cls.hotp(key, **figures)
+        if name == "ocra":
+            return cls.ocra(key, **figures)
+        if name == "ib-key" and figures.get("pin") is not None:
+            phone_pin(figures["pin"])
+        kind, own = PRESETS[name]
+        return replace(cls.of(kind, key, **{**own, **figures}), label=name)
+
+    @classmethod
     def dsc_plus(cls, key: bytes) -> "Device":
         """The card with a key pad: its own PIN, then a 6-digit challenge, 8 digits back."""
-        return replace(cls.ocra(key, SUITE_DSC_PLUS), label="dsc-plus")
+        return cls.of("dsc-plus", key)
 
     @classmethod
     def gold(cls, key: bytes) -> "Device":
         """The calculator: its own PIN, then a 6-digit challenge, 6 digits back."""
-        return replace(cls.ocra(key, SUITE_CALCULATOR), label="gold")
+        return cls.of("gold", key)
 
     @classmethod
     def platinum(cls, key: bytes) -> "Device":
         """The later calculator; it answers as gold does."""
-        return replace(cls.ocra(key, SUITE_CALCULATOR), label="platinum")
+        return cls.of("platinum", key)
 
     @classmethod
     def ib_key(cls, key: bytes, pin: str) -> "Device":
         """The phone's app in manual mode. pin: 4 to 6 ASCII letters, digits and specials."""
-        return replace(cls.ocra(key, SUITE_IB_KEY, pin=phone_pin(pin)), label="ib-key")
+        return cls.of("ib-key", key, pin=phone_pin(pin))
 
     @classmethod
     def alpine(cls, key: bytes) -> "Device":
         """The token that shows a code: TOTP with up to 10 steps of drift remembered."""
-        return replace(cls.totp(key, drift_max=10), label="alpine")
+        return cls.of("alpine", key)
 
     @classmethod
     def dsc(cls, key: bytes, *, counter: int = 0) -> "Device":
         """The card that shows a code after its own PIN: HOTP."""
-        return replace(cls.hotp(key, counter=counter), label="dsc")
+        return cls.of("dsc", key, counter=counter)
