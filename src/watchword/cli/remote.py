@@ -46,11 +46,18 @@ class RemoteDoor:
 
     def add_device(self, user: str, device: Device, serial: str | None) -> str:
         words: list[str | int] = ["DEVICE", "ADD", user, device.kind.upper()]
-        words += ["KEY", device.key.hex(), "DIGITS", device.digits, "ALGORITHM", device.algorithm]
-        if device.kind == "totp":
+        words += ["KEY", device.key.hex()]
+        if device.mechanism == "ocra":
+            words += ["SUITE", device.suite, "COUNTER", device.counter]
+            words += ["LOOKAHEAD", device.look_ahead, "WINDOW", *device.window]
+            words += ["DRIFT", device.drift_max]
+            words += ["PINHASH", device.pin_hash.hex()] if device.pin_hash else []
+        else:
+            words += ["DIGITS", device.digits, "ALGORITHM", device.algorithm]
+        if device.mechanism == "totp":
             words += ["PERIOD", device.period, "WINDOW", *device.window]
             words += ["DRIFT", device.drift_max, "T0", device.t0]
-        else:
+        if device.mechanism == "hotp":
             words += ["COUNTER", device.counter, "LOOKAHEAD", device.look_ahead]
         if serial is not None:
             words += ["SERIAL", serial]

@@ -12,15 +12,14 @@ from watchword.devices.ocra import Suite
 from watchword.devices.pins import DIGEST_BYTES, phone_pin, pin_digest
 from watchword.errors import InvalidArgument
 
-__all__ = ["KEY_BYTES_MAX", "KEY_BYTES_MIN", "LABELS", "LOOK_AHEAD_MAX", "PRESETS", "Device"]
+__all__ = ["KEY_BYTES_MAX", "KEY_BYTES_MIN", "LABELS", "LOOK_AHEAD_MAX", "MECHANISMS", "PRESETS", "Device"]
 
 KEY_BYTES_MIN, KEY_BYTES_MAX = 10, 128
-KINDS = ("totp", "hotp", "ocra")
+MECHANISMS = ("totp", "hotp", "ocra")
 ALGORITHMS = ("sha1", "sha256", "sha512")
 DIGITS_MIN, DIGITS_MAX = 6, 8
 OCRA_DIGITS_MIN, OCRA_DIGITS_MAX = 4, 10    # RFC 6287 5.2; 0, the whole HMAC, nobody types
 PERIOD_S_MAX = 3_600
-OCRA_PERIOD_S_MAX = 48 * 3_600              # RFC 6287 6.3, table 3
 WINDOW_STEPS_MAX = 10
 DRIFT_STEPS_MAX = 10
 LOOK_AHEAD_MAX = 100
@@ -28,7 +27,7 @@ POSITIONS_MAX = 128                         # of one window: counters times step
 T0_S_MAX = 2**40
 COUNTER_MAX = 2**64 - 2
 
-# A preset: the standard's kind, and its figures. The order is that of labels in a store: frozen.
+# A preset: its mechanism and figures. The order is that of labels in a store: frozen.
 PRESETS: dict[str, tuple[str, dict[str, Any]]] = {
     "dsc-plus": ("ocra", {"suite": "OCRA-1:HOTP-SHA1-8:QN06"}),
     "gold": ("ocra", {"suite": "OCRA-1:HOTP-SHA1-6:QN06"}),
@@ -69,7 +68,7 @@ class Device:
     Errors: InvalidArgument names the argument and its legal range.
     """
 
-    kind: str
+    kind: str                                   # totp, hotp, ocra, or a preset's name
     key: bytes = field(repr=False)
     algorithm: str = "sha1"
     digits: int = 6
@@ -79,36 +78,41 @@ class Device:
     drift_max: int = 0
     counter: int = 0
     look_ahead: int = 0
-    label: str = ""                             # the preset's name
     suite: str = ""                             # of ocra: exactly as it is signed
     pin_hash: bytes = field(default=b"", repr=False)
 
     def __post_init__(self) -> None:
-        one_of("kind", self.kind, KINDS)
+        one_of("kind", self.kind, (*MECHANISMS, *PRESETS))
         _key(self.key)
-        one_of("label", self.label, LABELS)
-        if self.label and PRESETS[self.label][0] != self.kind:
-            raise InvalidArgument(f"label {self.label} is a preset of {PRESETS[self.label][0]}")
+        one_of("algorithm", self.algorithm, ALGORITHMS)
         _window(self.window)
         whole("t0", self.t0, 0, T0_S_MAX)
         whole("drift_max", self.drift_max, 0, DRIFT_STEPS_MAX)
         whole("counter", self.counter, 0, COUNTER_MAX)
         whole("look_ahead", self.look_ahead, 0, LOOK_AHEAD_MAX)
-        one_of("algorithm", self.algorithm, ALGORITHMS)
-        if self.kind == "ocra":
+        if self.mechanism == "ocra":
             self._fits_suite(Suite.parse(self.suite))
             return
         whole("digits", self.digits, DIGITS_MIN, DIGITS_MAX)
-        whole("period", self.period, 1 if self.kind == "totp" else 0, PERIOD_S_MAX)
+        whole("period", self.period, 1 if self.mechanism == "totp" else 0, PERIOD_S_MAX)
         for name in ("suite", "pin_hash"):
             if getattr(self, name):
                 raise InvalidArgument(f"{name} must be left out: the device is no ocra")
 
+    @property
+    def mechanism(self) -> str:
+        """What computes its codes: totp, hotp or ocra."""
+        return PRESETS[self.kind][0] if self.kind in PRESETS else self.kind
+
+    @property
+    def label(self) -> int:
+        """The kind as a store numbers it: an index into LABELS, 0 for the mechanism itself."""
+        return LABELS.index(self.kind) if self.kind in PRESETS else 0
+
     def _fits_suite(self, suite: Suite) -> None:
         """What an ocra device has must be what its suite asks for."""
-        own = (self.algorithm, self.digits, self.period)
-        if own != (suite.algorithm, suite.digits, suite.step_s or 0):
-            raise InvalidArgument("algorithm, digits and period must be the suite's: Device.ocra")
+        if (self.algorithm, self.digits) != (suite.algorithm, suite.digits):
+            raise InvalidArgument("algorithm and digits must be the suite's: Device.ocra")
         whole("suite: digits", suite.digits, OCRA_DIGITS_MIN, OCRA_DIGITS_MAX)
         wanted = DIGEST_BYTES[suite.pin_algorithm] if suite.pin_algorithm else 0
         if not isinstance(self.pin_hash, bytes) or len(self.pin_hash) != wanted:
@@ -120,17 +124,12 @@ class Device:
             raise InvalidArgument("counter and look_ahead must be left out: the suite has no C")
         if suite.step_s is None and (self.window != (0, 0) or self.drift_max):
             raise InvalidArgument("window and drift_max must be left out: the suite has no T")
-        if self.t0:
-            raise InvalidArgument("t0 must be left out: an ocra's steps begin in 1970")
+        if self.period or self.t0:
+            raise InvalidArgument("period and t0 must be left out: the suite's T says both")
         if (self.look_ahead + 1) * (sum(self.window) + 1) > POSITIONS_MAX:
             raise InvalidArgument(
                 f"look_ahead and window together must be at most {POSITIONS_MAX} positions"
             )
-
-    @property
-    def suite_read(self) -> Suite | None:
-        """The suite taken apart; None for other kinds."""
-        return Suite.parse(self.suite) if self.kind == "ocra" else None
 
     # ---- the standards' kinds ----
 
@@ -209,7 +208,6 @@ class Device:
             _key(key),
             read.algorithm,
             read.digits,
-            period=read.step_s or 0,
             window=_window(window),
             drift_max=drift_max,
             counter=counter,
@@ -224,7 +222,7 @@ class Device:
     def of(cls, name: str, key: bytes, **figures: Any) -> "Device":
         """A device of any kind by its name: totp, hotp, ocra, or a preset with any of its kind's
         figures changed. An ib-key's pin is 4 to 6 ASCII letters, digits and specials."""
-        one_of("kind", name, (*KINDS, *PRESETS))
+        one_of("kind", name, (*MECHANISMS, *PRESETS))
         if name == "totp":
             return cls.totp(key, **figures)
         if name == "hotp":
@@ -233,8 +231,8 @@ class Device:
             return cls.ocra(key, **figures)
         if name == "ib-key" and figures.get("pin") is not None:
             phone_pin(figures["pin"])
-        kind, own = PRESETS[name]
-        return replace(cls.of(kind, key, **{**own, **figures}), label=name)
+        mechanism, own = PRESETS[name]
+        return replace(cls.of(mechanism, key, **{**own, **figures}), kind=name)
 
     @classmethod
     def dsc_plus(cls, key: bytes) -> "Device":
