@@ -141,7 +141,7 @@ def test_misuse_is_named(tail: str, changed: dict[str, Any], words: str) -> None
     [
         (Device.gold(KEY), {"digits": 8}, "algorithm and digits must be the suite's"),
         (Device.gold(KEY), {"t0": 5}, "period and t0 must be left out"),
-        (Device.gold(KEY), {"kind": "alpine"}, "suite must be left out"),
+        (Device.gold(KEY), {"kind": "dsc"}, "suite must be left out"),
         (Device.totp(KEY), {"kind": "golden"}, "kind must be one of"),
         (Device.totp(KEY), {"suite": "OCRA-1:HOTP-SHA1-6:QN06"}, "suite must be left out"),
         (Device.hotp(KEY), {"pin_hash": b"p" * 20}, "pin_hash must be left out"),

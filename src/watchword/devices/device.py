@@ -12,7 +12,9 @@ from watchword.devices.ocra import Suite
 from watchword.devices.pins import DIGEST_BYTES, phone_pin, pin_digest
 from watchword.errors import InvalidArgument
 
-__all__ = ["KEY_BYTES_MAX", "KEY_BYTES_MIN", "LABELS", "LOOK_AHEAD_MAX", "MECHANISMS", "PRESETS", "Device"]
+__all__ = [
+    "KEY_BYTES_MAX", "KEY_BYTES_MIN", "LABELS", "LOOK_AHEAD_MAX", "MECHANISMS", "PRESETS", "Device",
+]  # fmt: skip
 
 KEY_BYTES_MIN, KEY_BYTES_MAX = 10, 128
 MECHANISMS = ("totp", "hotp", "ocra")
