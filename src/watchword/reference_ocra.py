@@ -136,7 +136,7 @@ def words(*numbers: int) -> bytes:
 def permuted(key: bytes, who: int, n: int, size: int) -> int:
     """Where count n stands in the order in which `who` is asked all of range(size): eight Feistel
     rounds, walked until they end within the range; a new order each time all were asked."""
-    half = -(-(size - 1).bit_length() // 2)
+    half: int = -(-(size - 1).bit_length() // 2)
     spent, x = divmod(n, size)
     while True:
         left, right = x >> half, x & (2**half - 1)
@@ -145,7 +145,7 @@ def permuted(key: bytes, who: int, n: int, size: int) -> int:
             left, right = right, left ^ mixed
         x = left << half | right
         if x < size:
-            return x
+            return int(x)
 
 
 def question(key: bytes, suite: Suite, who: int, n: int) -> str:
@@ -176,7 +176,7 @@ class Sealed(NamedTuple):
     name: int
     purpose: int
     device: int
-    count: int
+    n: int
     epoch: int
     platform: int
 

@@ -1,0 +1,145 @@
+"""Two ways into the same rules for tests/test_challenges.py: the slow twin and the engine.
+
+A door enrols, asks and answers; what it says is a verdict's name, its reason, the serial that
+matched, and what the state is afterwards.
+"""
+
+from typing import Any
+
+import watchword
+from watchword import reference
+from watchword.reference import Attempt, Figures, Reference
+from watchword.reference_ocra import suite_of
+
+KEY = b"12345678901234567890"
+PIN = "4711"
+
+# serial -> kind and figures; the kinds of the house have their own suites
+DEVICES: dict[str, tuple[str, dict[str, Any]]] = {
+    "plus": ("dsc-plus", {}),
+    "gold": ("gold", {}),
+    "gold2": ("gold", {}),
+    "key": ("ib-key", {"pin": PIN}),
+    "any": ("ocra", {"suite": "OCRA-1:HOTP-SHA256-7:QA10"}),
+    "count": ("ocra", {"suite": "OCRA-1:HOTP-SHA1-6:C-QN08", "look_ahead": 2, "counter": 5}),
+    "time": ("ocra", {"suite": "OCRA-1:HOTP-SHA512-8:QH08-T1M", "window": 1, "drift_max": 2}),
+    "both": ("ocra", {"suite": "OCRA-1:HOTP-SHA1-10:C-QN08-T30S", "look_ahead": 1, "window": 1}),
+    "session": ("ocra", {"suite": "OCRA-1:HOTP-SHA256-8:QN08-S008"}),
+    "sign": ("ocra", {"suite": "OCRA-1:HOTP-SHA1-4:C-QA64-PSHA512-S064-T1H", "pin": PIN}),
+    "totp": ("alpine", {}),
+    "hotp": ("dsc", {}),
+}
+
+
+def device_of(serial: str) -> watchword.Device:
+    kind, figures = DEVICES[serial]
+    return watchword.Device.of(kind, KEY + serial.encode(), **figures)
+
+
+def response_to(serial: str, prompt: str, counter: int, session: bytes, now_s: int) -> str:
+    """What the device shows, by the library's plain functions."""
+    device = device_of(serial)
+    if device.mechanism == "totp":
+        return watchword.totp(device.key, now_s)
+    if device.mechanism == "hotp":
+        return watchword.hotp(device.key, counter)
+    suite = suite_of(device.suite)
+    return watchword.ocra(
+        device.suite, device.key, prompt,
+        counter=counter if suite.counter else None,
+        pin=PIN if suite.pin else None,
+        session=session if suite.session else None,
+        time_step=now_s // suite.period if suite.period else None,
+    )  # fmt: skip
+
+
+class TwinDoor:
+    """The slow twin."""
+
+    def __init__(self, **figures: Any) -> None:
+        self.now_s = 0
+        self.twin = Reference(Figures(**figures))
+
+    def add_user(self, name: str) -> None:
+        self.twin.add_user(name, 0)
+
+    def add_device(self, name: str, serial: str) -> None:
+        made = device_of(serial)
+        back, forward = made.window
+        self.twin.add_device(
+            name,
+            reference.Device(
+                made.mechanism, made.key, serial, algorithm=made.algorithm, digits=made.digits,
+                moving=made.counter, look_ahead=made.look_ahead, period=made.period,
+                back=back, forward=forward, drift_max=made.drift_max, suite=made.suite,
+                label=made.kind if made.label else "", pin_hash=made.pin_hash,
+            ),
+            0,
+        )  # fmt: skip
+
+    def act(self, verb: str, *words: str) -> None:
+        now_ms = self.now_s * 1000
+        if verb == "ACCOUNT":
+            self.twin.set_user(words[0], now_ms, state=words[1], realm="live")
+        elif verb == "DEVICE":
+            self.twin.set_device(*words, now_ms=now_ms)
+        elif verb == "UNLOCK":
+            self.twin.unlock(words[0], now_ms, by="client services")
+        else:
+            self.twin.remove_device(words[0], words[1], now_ms)
+            self.add_device(words[0], words[1])
+
+    def ask(self, user: str, **options: Any) -> Any:
+        return self.twin.challenge(user, self.now_s * 1000, **options)
+
+    def say(self, user: str, response: str, **options: Any) -> tuple[str, str, str]:
+        options["session"] = options.get("session") or b""
+        answer = self.twin.attempt(Attempt(user, response, **options), self.now_s * 1000)
+        return answer.verdict.name, answer.reason.name, answer.device or "-"
+
+    def failures(self, name: str) -> tuple[int, list[int], list[int]]:
+        """In a row: the user's, and each device's; then each device's moving factor."""
+        user = self.twin.users[name]
+        failed = [d.failures for d in user.devices]
+        return user.streak.count, failed, [d.moving for d in user.devices]
+
+
+class EngineDoor:
+    """The engine, one call at a time."""
+
+    def __init__(self, **figures: Any) -> None:
+        self.now_s = 0
+        self.engine = watchword.Engine.open(
+            policy=watchword.Policy(**figures), clock=lambda: self.now_s * 1000,
+            entropy=lambda n: bytes(n),
+        )  # fmt: skip
+
+    def add_user(self, name: str) -> None:
+        self.engine.add_user(name)
+
+    def add_device(self, name: str, serial: str) -> None:
+        self.engine.add_device(name, device_of(serial), serial=serial)
+
+    def act(self, verb: str, *words: str) -> None:
+        if verb == "ACCOUNT":
+            self.engine.set_user(words[0], state=words[1])
+        elif verb == "DEVICE":
+            self.engine.set_device(words[0], words[1], state=words[2])
+        elif verb == "UNLOCK":
+            self.engine.unlock(words[0], by="client services")
+        else:
+            self.engine.remove_device(words[0], words[1])
+            self.add_device(words[0], words[1])
+
+    def ask(self, user: str, **options: Any) -> Any:
+        return self.engine.challenge(user, **options)
+
+    def say(self, user: str, response: str, **options: Any) -> tuple[str, str, str]:
+        verdict = self.engine.verify(user, response, **options)
+        device = None if verdict.code.name == "LOCKED" else verdict.device
+        return verdict.code.name, verdict.reason.name, device or "-"
+
+    def failures(self, name: str) -> tuple[int, list[int], list[int]]:
+        user = self.engine.user(name)
+        failed = [d.failures for d in user.devices]
+        return user.failures, failed, [d.moving for d in user.devices]
