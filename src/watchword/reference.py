@@ -366,9 +366,10 @@ class Reference:
         self.decoys: dict[str, Streak] = {}
         self.sources: dict[str, list[int]] = {}     # the minutes of an address's failures
         self.tombstones: list[Device] = []
-        self.plausible: dict[tuple[str, int], Standing] = {}
+        self.plausible: dict[str, dict[int, Standing]] = {}
         self.latest_ms = 0                          # of what was ever written: epochs never go back
-        self.numbers_used = 0                       # of users and devices alike
+        self.numbers_used = 0                       # of users
+        self.devices_used = 0                       # of devices: questions are keyed by them
         self.journal: list[tuple[int, list[Record]]] = []
 
     # ---- the transition: decide ----------------------------------------------------------------
@@ -611,9 +612,10 @@ class Reference:
             if d.kind == "ocra" and d.state == "active" and device in (None, d.serial)
         ]  # fmt: skip
         asked = self._highest(able) if able else None
-        standing = asked.standing.get(place) if asked else self.plausible.get((name, place))
+        standings = asked.standing if asked else self.plausible.setdefault(name, {})
+        standing = standings.get(place)
         if standing is None or standing.purpose != digest or not standing.is_current(epoch):
-            n = asked.issued if asked else standing.n + 1 if standing else 0
+            n = asked.issued if asked else max((s.n + 1 for s in standings.values()), default=0)
             standing = Standing(digest, n, epoch)
         record = Record(
             Event.CHALLENGE, user.number if user else name, place=place,
@@ -627,7 +629,7 @@ class Reference:
         if asked:
             kind, prompt = asked.label or asked.kind, self._question(asked, standing.n)
         else:
-            self.plausible[name, place] = standing
+            standings[place] = standing
             kind = self.figures.challenge_kinds[hashed % len(self.figures.challenge_kinds)]
             who = ocra.sip(self.keys.question, ocra.words(hashed, standing.epoch, 2**63))
             prompt = ocra.question(self.keys.question, PLAUSIBLE_SUITE, who, standing.n)
@@ -702,7 +704,7 @@ class Reference:
             user.devices.append(
                 replace(r.tail, number=r.device, moving=r.moving, issued=0, standing={})
             )
-            self.numbers_used = max(self.numbers_used, r.device)
+            self.devices_used = max(self.devices_used, r.device)
         elif r.event is Event.DEVICE_SET and device is not None:
             device.state, device.capped = DEVICE_STATES[r.place], False
             if device.state == "active":
@@ -768,7 +770,7 @@ class Reference:
         known = [*self.tombstones, *self.users[name].devices]
         floors = [t for t in known if (t.kind, t.key) == (device.kind, device.key)]
         moving = max([device.moving, *(device.used_until(floor) for floor in floors)])
-        number = self.numbers_used + 1
+        number = self.devices_used + 1
         record = Record(
             Event.DEVICE_ADD, self.users[name].number, device=number, moving=moving, tail=device
         )

@@ -1,4 +1,4 @@
-"""`watchword device add ocra | preset`, and `watchword challenge`: devices that are asked first.
+"""`watchword device add ocra | preset`: devices that answer a challenge, and the house's kinds.
 
 Enrolment prints the one thing that holds the key, as hex: no app reads an address for these kinds.
 """
@@ -6,7 +6,7 @@ Enrolment prints the one thing that holds the key, as hex: no app reads an addre
 import click
 
 from watchword import Device
-from watchword.cli.devices import Window, add, enrol, new_key
+from watchword.cli.devices import Window, enrol, new_key
 from watchword.cli.doors import enter
 from watchword.cli.options import secret_line, shared_options
 from watchword.cli.words import Verb, note, tell
@@ -30,7 +30,7 @@ def enrol_responder(user: str, made: Device, serial: str | None) -> None:
     tell(f"hex:{made.key.hex()}")
 
 
-@add.command(cls=Verb)
+@click.command(cls=Verb)
 @click.argument("user")
 @click.option("--suite", required=True)
 @click.option("--counter", type=int, default=None)
@@ -71,7 +71,7 @@ def ocra(
     enrol_responder(user, made, serial)
 
 
-@add.command(cls=Verb)
+@click.command(cls=Verb)
 @click.argument("kind", type=click.Choice(tuple(PRESETS)))
 @click.argument("user")
 @click.option("--serial", default=None)

@@ -82,7 +82,7 @@ class Admin(Commands):
         gateway: int,
         facts: Callable[[], dict[str, object]],
     ) -> None:
-        super().__init__(gateway, True, facts)
+        super().__init__(gateway, True, facts, engine.achallenge)
         self._engine = engine
         self._worker = worker
 
