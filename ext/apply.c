@@ -68,6 +68,8 @@ static int apply_attempt(ww_tables *t, ww_user *u, const ww_record *r, int64_t n
         if (r->moving > d->moving)
             ww_put(&d->moving, r->moving);
         ww_put(&d->drift, r->drift);
+        if (d->kind == WW_KIND_OCRA)
+            ww_device_issue(d)->open[r->place & 1u].stands = 0;
     }
     if (r->effects & WW_EFFECT_FORGIVE)
         d->failures = 0;
@@ -80,23 +82,48 @@ static int apply_attempt(ww_tables *t, ww_user *u, const ww_record *r, int64_t n
     return 0;
 }
 
+/* What was asked stands from now on; asked again, it stands as it did. */
+static int apply_challenge(ww_tables *t, ww_user *u, const ww_record *r)
+{
+    ww_asked_for tail;
+    ww_device *d = ww_device_find(t, u, r->device);
+    uint32_t platform = r->place & 3u;
+    if (!r->device)
+        return 0; /* a plausible one: there is nothing to answer it */
+    if (!d || d->kind != WW_KIND_OCRA || !r->tail || platform >= WW_PLATFORMS ||
+        r->moving >= UINT32_MAX - 1)
+        return -1;
+    memcpy(&tail, r + 1, sizeof tail);
+    ww_issue *issue = ww_device_issue(d);
+    if (issue->issued <= r->moving)
+        issue->issued = (uint32_t)r->moving + 1;
+    issue->open[platform] = (ww_open){tail.purpose, (uint32_t)r->moving + 1, tail.epoch};
+    ww_question_keep(t, d, platform);
+    return 0;
+}
+
 int ww_apply(ww_tables *t, const ww_record *r, int64_t now_ms, ww_streak *streak, uint32_t *deep)
 {
     if (r->event == WW_EVENT_TOMBSTONE || r->event == WW_EVENT_NOTE)
         return 0; /* the door keeps these */
+    int asked = r->event == WW_EVENT_CHALLENGE;
     int attempt = r->event == WW_EVENT_ATTEMPT || r->event == WW_EVENT_ALSO ||
                   r->event == WW_EVENT_RESYNC;
+    if (asked && (r->place & WW_PLACE_UNKNOWN))
+        return 0;
     if (attempt && (r->place & WW_PLACE_UNKNOWN))
         return streak ? apply_attempt(t, NULL, r, now_ms, streak, deep) : 0;
     uint32_t slot = (uint32_t)r->user;
     if (slot >= t->users_cap)
         return -1;
-    ww_mark_dirty(t, slot, attempt ? WW_DIRTY_STATE : WW_DIRTY_STATE | WW_DIRTY_IDENTITY);
+    ww_mark_dirty(t, slot, attempt || asked ? WW_DIRTY_STATE : WW_DIRTY_STATE | WW_DIRTY_IDENTITY);
     if (r->event == WW_EVENT_USER_ADD)
         return ww_apply_act(t, NULL, slot, r);
     ww_user *u = &t->users[slot];
     if (slot >= t->users_used || u->id != r->user || !u->name_len)
         return -1;
+    if (asked)
+        return apply_challenge(t, u, r);
     if (!attempt)
         return ww_apply_act(t, u, slot, r);
     return apply_attempt(t, u, r, now_ms, &u->streak, t->deep ? t->deep[slot] : NULL);

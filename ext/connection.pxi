@@ -360,6 +360,10 @@ cdef class Connection:
             a.has_address = 1
         if o.seen & SEEN_DEVICE:
             batch.set_serial(a, frame + o.device.at, o.device.len)
+        if o.seen & (SEEN_CHALLENGE | SEEN_SESSION):
+            batch.set_challenge(
+                a, frame + o.challenge.at if o.seen & SEEN_CHALLENGE else NULL,
+                o.challenge.len if o.seen & SEEN_CHALLENGE else 0, o.session, o.session_len)
 
     cdef int join(self, Form form, uint32_t n) except -1:
         """The last n attempts of the open batch are ours, and one reply answers them."""

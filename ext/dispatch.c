@@ -60,6 +60,9 @@ typedef uint16_t costs[WW_HASHES];
  * lanes, the row that is cheapest in all. */
 static struct { size_t lanes; ww_hotp_many *most, *rest[LANES_MAX]; } best[WW_HASHES];
 
+/* The same for texts of several blocks, of whose rows shani is none. */
+static struct { size_t lanes; ww_text_many *most, *rest[LANES_MAX]; } best_text[WW_HASHES];
+
 static ww_totp_many *best_totp; /* of the row whose whole vectors are the cheapest */
 
 static void best_weigh(ww_hash hash, const ww_kernel *row, uint32_t cost)
@@ -78,6 +81,24 @@ static void best_weigh(ww_hash hash, const ww_kernel *row, uint32_t cost)
         uint32_t whole = cost * (uint32_t)((n + lanes - 1) / lanes);
         if (best[hash].rest[n] == NULL || whole < rest_cost[hash][n]) {
             best[hash].rest[n] = row->hotp[hash];
+            rest_cost[hash][n] = whole;
+        }
+    }
+}
+
+static void best_weigh_text(ww_hash hash, const ww_kernel *row, uint32_t cost)
+{
+    static uint32_t most_cost[WW_HASHES], rest_cost[WW_HASHES][LANES_MAX];
+    size_t lanes = row->lanes[hash];
+    if (best_text[hash].most == NULL || cost * best_text[hash].lanes < most_cost[hash] * lanes) {
+        best_text[hash].most = row->text[hash];
+        best_text[hash].lanes = lanes;
+        most_cost[hash] = cost;
+    }
+    for (size_t n = 1; n < LANES_MAX; n++) {
+        uint32_t whole = cost * (uint32_t)((n + lanes - 1) / lanes);
+        if (best_text[hash].rest[n] == NULL || whole < rest_cost[hash][n]) {
+            best_text[hash].rest[n] = row->text[hash];
             rest_cost[hash][n] = whole;
         }
     }
@@ -109,17 +130,50 @@ static void best_sha512(const void *const *mids, const uint64_t *moving, uint32_
     best_hotp(WW_SHA512, mids, moving, out, n);
 }
 
+static void best_texts(ww_hash hash, const void *const *mids, const void *const *texts,
+                       size_t blocks, uint32_t *out, size_t n)
+{
+    size_t rest = n & (best_text[hash].lanes - 1), whole = n - rest;
+    if (whole > 0)
+        best_text[hash].most(mids, texts, blocks, out, whole);
+    if (rest > 0)
+        best_text[hash].rest[rest](mids + whole, texts + whole, blocks, out + whole, rest);
+}
+
+static void best_text_sha1(const void *const *mids, const void *const *texts, size_t blocks,
+                           uint32_t *out, size_t n)
+{
+    best_texts(WW_SHA1, mids, texts, blocks, out, n);
+}
+
+static void best_text_sha256(const void *const *mids, const void *const *texts, size_t blocks,
+                             uint32_t *out, size_t n)
+{
+    best_texts(WW_SHA256, mids, texts, blocks, out, n);
+}
+
+static void best_text_sha512(const void *const *mids, const void *const *texts, size_t blocks,
+                             uint32_t *out, size_t n)
+{
+    best_texts(WW_SHA512, mids, texts, blocks, out, n);
+}
+
 static void kernel_offer(ww_kernel row, const costs cost)
 {
     kernels[kernels_count] = row;
-    for (int hash = 0; hash < WW_HASHES; hash++)
+    for (int hash = 0; hash < WW_HASHES; hash++) {
         best_weigh((ww_hash)hash, &kernels[kernels_count], cost[hash]);
+        if (kernels_count == 0 || row.text[hash] != kernels[0].text[hash])
+            best_weigh_text((ww_hash)hash, &kernels[kernels_count], cost[hash]);
+    }
     kernels_count++;
 }
 
 #define ROW_OF(isa)                                                                               \
     {ww_hotp_sha1_many_##isa, ww_hotp_sha256_many_##isa, ww_hotp_sha512_many_##isa},              \
-        ww_totp_sha1_many_##isa
+        ww_totp_sha1_many_##isa, TEXTS_OF(isa)
+#define TEXTS_OF(isa)                                                                             \
+    {ww_text_sha1_many_##isa, ww_text_sha256_many_##isa, ww_text_sha512_many_##isa}
 
 __attribute__((constructor)) static void kernels_fill(void)
 {
@@ -127,9 +181,10 @@ __attribute__((constructor)) static void kernels_fill(void)
 #if defined(__x86_64__)
     machine m = machine_look();
     kernel_offer((ww_kernel){"sse2", {4, 4, 2}, ROW_OF(sse2)}, (costs){295, 640, 820});
-    if (m.shani) /* SHA-512 has no such instructions: the portable entry stands */
+    if (m.shani) /* SHA-512 has no such instructions: portable entries stand, and for texts */
         kernel_offer((ww_kernel){"shani", {1, 1, 1}, {ww_hotp_sha1_many_shani,
-                                 ww_hotp_sha256_many_shani, ww_hotp_sha512_many_portable}, NULL},
+                                 ww_hotp_sha256_many_shani, ww_hotp_sha512_many_portable}, NULL,
+                                 TEXTS_OF(portable)},
                      (costs){76, 66, 475});
     if (m.avx2)
         kernel_offer((ww_kernel){"avx2", {8, 8, 4}, ROW_OF(avx2)}, (costs){295, 660, 800});
@@ -143,7 +198,7 @@ __attribute__((constructor)) static void kernels_fill(void)
 #endif
     ww_kernel *row = &kernels[kernels_count++];
     *row = (ww_kernel){"best", {0, 0, 0}, {best_sha1, best_sha256, best_sha512},
-                        best_totp};
+                        best_totp, {best_text_sha1, best_text_sha256, best_text_sha512}};
     for (int hash = 0; hash < WW_HASHES; hash++)
         row->lanes[hash] = (uint32_t)best[hash].lanes;
     kernel_now = row;

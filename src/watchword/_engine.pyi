@@ -32,8 +32,11 @@ class Reason(enum.IntEnum):
     NAME = 11
     SOURCE = 12
     LOAD = 13
+    NO_CHALLENGE = 14
+    OVERDUE = 15
 
 KINDS: tuple[str, ...]
+LABELS: tuple[str, ...]
 HASH_NAMES: tuple[str, ...]
 DEVICE_STATES: tuple[str, ...]
 ACCOUNT_STATES: tuple[str, ...]
@@ -42,6 +45,8 @@ REALMS: tuple[str, ...]
 BATCH_ATTEMPTS_MAX: int
 DEVICES_PER_USER_MAX: int
 NAME_BYTES_MAX: int
+SESSION_BYTES_MAX: int
+PURPOSE_BYTES_MAX: int
 PAGE_USERS: int
 ROW_MAGIC: int
 
@@ -53,6 +58,19 @@ def kernels() -> list[str]: ...
 def kernel_in_use() -> str: ...
 def kernel_force(name: str | None) -> None: ...
 def hotp_many(algorithm: str, keys: list[bytes], counters: list[int]) -> list[int]: ...
+def text_many(algorithm: str, keys: list[bytes], texts: list[bytes]) -> list[int]: ...
+def question(ask_key: bytes, suite: bytes, who: int, n: int) -> str: ...
+def ask(
+    core: Core,
+    user: bytes,
+    platform: int,
+    purpose: bytes | None,
+    device: bytes | None,
+    turn: int,
+    now_ms: int,
+    names: bytes,
+    gateways: int,
+) -> tuple[bytes, str, str, str, int]: ...
 def expect_texts(texts: Any) -> None: ...
 def pack_address(address: object) -> bytes: ...
 
@@ -92,6 +110,8 @@ class Batch:
         address: str | None = ...,
         second: str | None = ...,
         shed: bool = ...,
+        challenge: str | None = ...,
+        session: bytes | None = ...,
     ) -> None: ...
     def put_many(
         self,
@@ -99,6 +119,7 @@ class Batch:
         responses: Any,
         devices: Sequence[str | None] | None,
         addresses: Sequence[str | None] | None,
+        challenges: Sequence[str | None] | None,
         start: int,
         stop: int,
         platform: int,
@@ -129,6 +150,7 @@ class Split:
         responses: Any,
         devices: Sequence[str | None] | None,
         addresses: Sequence[str | None] | None,
+        challenges: Sequence[str | None] | None,
         start: int,
         stop: int,
         platform: int,
@@ -150,7 +172,7 @@ class Split:
     def close(self) -> None: ...
 
 class Core:
-    def __init__(self, name_key: bytes) -> None: ...
+    def __init__(self, name_key: bytes, ask_key: bytes = ...) -> None: ...
     @property
     def memory_locked(self) -> bool: ...
     @property
@@ -166,7 +188,11 @@ class Core:
         failures_cap: int,
         source_failures: int,
         names_any: bool,
+        ranks: bytes = ...,
+        challenge_labels: bytes = ...,
     ) -> None: ...
+    def passed(self, now_ms: int) -> None: ...
+    def suite_fits(self, suite: bytes) -> bool: ...
     def turn(self, batch: Batch | Split, now_ms: int) -> int: ...
     def row(self, batch: Batch | Split, turn: int, names: bytes, gateways: int) -> bytes: ...
     def verdict(self, batch: Batch, i: int) -> Verdict: ...
@@ -176,6 +202,7 @@ class Core:
         names: Any,
         keys: Any,
         spec: bytes,
+        rest: bytes,
         place: bytes,
         moving: Any,
         start: int,
@@ -219,6 +246,8 @@ class Gather:
         realm: int,
         device: str | bytes | None = None,
         address: str | None = None,
+        challenge: str | bytes | None = None,
+        session: bytes | None = None,
     ) -> asyncio.Future[Verdict]: ...
 
 class Clients:
