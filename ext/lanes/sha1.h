@@ -77,7 +77,8 @@ static void sha1_hotp(const void *const *mids, const uint64_t *moving, uint32_t 
     w[15] = v_set1((64 + 8) * 8);
     sha1_compress(mid, w);
 
-    v_store_low32(out, sha1_outer(mid, mid + 5));
+    v_t code = sha1_outer(mid, mid + 5);
+    v_store_low32(out, code);
 }
 
 void ROW(ww_hotp_sha1_many)(const void *const *mids, const uint64_t *moving, uint32_t *out,
@@ -98,7 +99,8 @@ static void sha1_text(const void *const *mids, const void *const *texts, size_t 
         v_columns(w, at, 16);
         sha1_compress(mid, w);
     }
-    v_store_low32(out, sha1_outer(mid, mid + 5));
+    v_t code = sha1_outer(mid, mid + 5);
+    v_store_low32(out, code);
 }
 
 void ROW(ww_text_sha1_many)(const void *const *mids, const void *const *texts, size_t blocks,

@@ -69,7 +69,8 @@ static void sha256_hotp(const void *const *mids, const uint64_t *moving, uint32_
     w[15] = v_set1((64 + 8) * 8);
     sha256_compress(mid, w);
 
-    v_store_low32(out, sha256_outer(mid, mid + 8));
+    v_t code = sha256_outer(mid, mid + 8);
+    v_store_low32(out, code);
 }
 
 void ROW(ww_hotp_sha256_many)(const void *const *mids, const uint64_t *moving, uint32_t *out,
@@ -90,7 +91,8 @@ static void sha256_text(const void *const *mids, const void *const *texts, size_
         v_columns(w, at, 16);
         sha256_compress(mid, w);
     }
-    v_store_low32(out, sha256_outer(mid, mid + 8));
+    v_t code = sha256_outer(mid, mid + 8);
+    v_store_low32(out, code);
 }
 
 void ROW(ww_text_sha256_many)(const void *const *mids, const void *const *texts, size_t blocks,

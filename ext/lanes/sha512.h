@@ -91,7 +91,8 @@ static void sha512_hotp(const void *const *mids, const uint64_t *moving, uint32_
     w[15] = v_set1((128 + 8) * 8);
     sha512_compress(mid, w);
 
-    v_store_low32(out, sha512_outer(mid, mid + 8));
+    v_t code = sha512_outer(mid, mid + 8);
+    v_store_low32(out, code);
 }
 
 void ROW(ww_hotp_sha512_many)(const void *const *mids, const uint64_t *moving, uint32_t *out,
@@ -112,7 +113,8 @@ static void sha512_text(const void *const *mids, const void *const *texts, size_
         v_columns(w, at, 16);
         sha512_compress(mid, w);
     }
-    v_store_low32(out, sha512_outer(mid, mid + 8));
+    v_t code = sha512_outer(mid, mid + 8);
+    v_store_low32(out, code);
 }
 
 void ROW(ww_text_sha512_many)(const void *const *mids, const void *const *texts, size_t blocks,
