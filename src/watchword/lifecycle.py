@@ -79,6 +79,8 @@ class Floor(NamedTuple):
         """The least position a device enrolled with the same key may accept."""
         if KINDS[self.kind] != device.mechanism or not self.moving:
             return 0
+        if device.mechanism == "ocra" and ":C-" not in device.suite:
+            return 0
         if device.mechanism != "totp" or (self.period, self.t0) == (device.period, device.t0):
             return self.moving
         begins_s = self.t0 + self.period * self.moving
