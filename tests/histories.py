@@ -85,6 +85,8 @@ def history(seed: int, figures: Figures) -> History:
             steps.append((wait, "resync", who, first, second, options))
         elif dice < 0.83:
             steps += hammering(rng, figures)
+        elif dice < 0.88:
+            steps += answering(rng, wait)
         else:
             steps.append((wait, *act_words(rng)))
     return rng.choice([0, 59_000, 1_000_000, 1_700_000_000_000]), steps
@@ -99,6 +101,18 @@ def hammering(rng: random.Random, figures: Figures) -> list[Step]:
     apart = figures.lockout_window_ms // max(1, failures - 1)
     wait = rng.choice([0, apart - 1, apart, apart + 1])
     return [(wait, "verify", who, "wrong", options)] * (failures + 2)
+
+
+def answering(rng: random.Random, wait: int) -> list[Step]:
+    """A challenge and soon its answer, which is right or nearly so."""
+    who, asked = ask_words(rng)
+    options = {**NOTHING, "platform": asked["platform"], "realm": "live", "session": b"session"}
+    options["challenge"] = rng.choice([None, 0])
+    later = rng.choice([0, 0, 1000, 299_999, 300_000, 600_000])
+    return [
+        (wait, "challenge", who, asked),
+        (later, "verify", who, (rng.randrange(3), rng.choice([0, 0, 0, 1, -1])), options),
+    ]
 
 
 def attempt_words(rng: random.Random) -> tuple[str, Any, dict[str, Any]]:
@@ -160,8 +174,8 @@ def act_words(rng: random.Random) -> Step:
 
 def device_words(rng: random.Random, kind: str = "") -> dict[str, Any]:
     """A device; the keys are four, so that several devices share one and match together."""
-    kind = kind or rng.choice(["totp", "totp", "hotp", "hotp", "ocra", "ocra", "ocra"])
-    words: dict[str, Any] = {"kind": kind, "key": rng.choice([0, 0, 1, 1, 2, 2, 3])}
+    kind = kind or rng.choice(["totp", "totp", "totp", "hotp", "hotp", "hotp", "ocra", "ocra"])
+    words: dict[str, Any] = {"kind": kind, "key": rng.choice([0, 0, 0, 1, 1, 2, 3])}
     if kind == "ocra":
         return {**words, **responder_words(rng)}
     words["algorithm"] = rng.choice(["sha1", "sha1", "sha256", "sha512"])

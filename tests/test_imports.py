@@ -30,7 +30,7 @@ LAYERS = [
     ["tombs", "clock", "views", "gate"],
     ["parts"],
     ["keeper", "logins", "acts"],
-    ["bulk"],
+    ["bulk", "challenges"],
     ["engine"],
     ["__init__"],
     ["serve", "client"],

@@ -4,7 +4,7 @@ Written from RFC 6287 and RULES.md alone, with the standard library alone, to be
 than to be fast. reference.py has the state and the transition; nothing here remembers anything.
 """
 
-import hashlib
+import functools
 import hmac
 import re
 import string
@@ -33,6 +33,7 @@ class Suite(NamedTuple):
     period: int
 
 
+@functools.cache
 def suite_of(text: str) -> Suite:
     """A legal suite, taken apart."""
     found = SUITE.fullmatch(text)
@@ -71,11 +72,6 @@ def response(
     at = mac[-1] & 15
     number = int.from_bytes(mac[at : at + 4], "big") & 0x7FFFFFFF
     return str(number % 10**suite.digits).rjust(suite.digits, "0")
-
-
-def pin_hash(suite: Suite, pin: str) -> bytes:
-    """P: the digest of the PIN's bytes."""
-    return hashlib.new(suite.pin, pin.encode()).digest()
 
 
 # ---- keyed functions -----------------------------------------------------------------------------
@@ -148,6 +144,7 @@ def permuted(key: bytes, who: int, n: int, size: int) -> int:
             return int(x)
 
 
+@functools.lru_cache(4096)
 def question(key: bytes, suite: Suite, who: int, n: int) -> str:
     """The question of count n: the first part permuted, so that none comes twice, the rest drawn.
     key: the first 16 bytes of Keys.ask."""
