@@ -55,7 +55,8 @@ int ww_lay_open(const ww_tables *t, ww_scratch *s, uint32_t i, uint32_t *n, ww_d
                 const ww_attempt *a, int64_t now_ms)
 {
     const ww_open *open = &issue_of(d)->open[a->platform & 1u];
-    if (a->event != WW_EVENT_ATTEMPT || open->purpose || !ww_open_current(open, ww_epoch(t, now_ms)))
+    if (a->event != WW_EVENT_ATTEMPT || open->purpose ||
+        !ww_open_current(open, ww_epoch(t, now_ms)))
         return 0;
     ww_lay_answer(t, s, i, n, d, d, a, 0, now_ms);
     return 1;

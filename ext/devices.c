@@ -1,5 +1,5 @@
-/* The devices of a user, in the order of their enrolment, and what one of them is: its midstates, its
- * key, its kind and rank.
+/* The devices of a user, in the order of their enrolment, and what one of them is: its midstates,
+ * its key, its kind and rank.
  *
  * Rule: nothing here changes anything; kind, rank and serial are public, a key is not.
  */

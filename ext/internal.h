@@ -44,8 +44,8 @@ static_assert(2 * (WW_WINDOW_STEPS_MAX + WW_DRIFT_STEPS_MAX) + 1 <= WW_POSITIONS
               "a window of steps fits a mask");
 static_assert(WW_WINDOW_STEPS_MAX <= 15, "back and forward are four bits each");
 static_assert(WW_DRIFT_STEPS_MAX <= 15, "drift_max is four bits");
-static_assert(WW_SUITE_BYTES_MAX + 1 + 8 + 128 + WW_PIN_DIGEST_BYTES_MAX + WW_SESSION_BYTES_MAX + 8 +
-                      17 <= WW_TEXT_BYTES_MAX && WW_TEXT_BYTES_MAX % 128 == 0,
+static_assert(WW_SUITE_BYTES_MAX + 1 + 8 + 128 + WW_PIN_DIGEST_BYTES_MAX + WW_SESSION_BYTES_MAX +
+                      8 + 17 <= WW_TEXT_BYTES_MAX && WW_TEXT_BYTES_MAX % 128 == 0,
               "every message fits, padded, in whole blocks of either size");
 static_assert(WW_KEY_BYTES_MAX + WW_PIN_DIGEST_BYTES_MAX <= UINT8_MAX,
               "a key and a PIN's digest are one text of the arena");

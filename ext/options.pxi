@@ -119,7 +119,7 @@ cdef const char *options_read(const uint8_t *frame, const ww_wire *w, uint32_t f
     """Options from args[first] on, in any order, each once. NULL, or the reply to a mistake."""
     cdef uint32_t i = first, option
     cdef const char *mistake
-    o.seen = o.session_len = 0
+    o.seen = o.session_len = o.challenge.at = o.challenge.len = 0
     o.platform = WW_TRADING
     o.realm = WW_LIVE
     while i < w.argc:
@@ -142,6 +142,22 @@ cdef const char *options_read(const uint8_t *frame, const ww_wire *w, uint32_t f
             return mistake
         i += 1
     return NULL
+
+cdef void options_into(Batch batch, ww_attempt *a, const uint8_t *frame,
+                       const Options *o) noexcept:
+    """What was said about an attempt becomes the attempt's."""
+    cdef const uint8_t *challenge = NULL
+    a.platform = o.platform
+    a.realm = o.realm
+    if o.seen & SEEN_ADDRESS:
+        memcpy(a.address, o.address, sizeof(o.address))
+        a.has_address = 1
+    if o.seen & SEEN_DEVICE:
+        batch.set_serial(a, frame + o.device.at, o.device.len)
+    if o.seen & (SEEN_CHALLENGE | SEEN_SESSION):
+        if o.seen & SEEN_CHALLENGE:
+            challenge = frame + o.challenge.at
+        batch.set_challenge(a, challenge, o.challenge.len, o.session, o.session_len)
 
 cdef uint32_t pairs_read(const uint8_t *frame, ww_span s) noexcept nogil:
     """VERIFYMANY's count of pairs; 0: it is none that may be."""

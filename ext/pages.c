@@ -19,18 +19,6 @@ enum {
 /* A cursor over bytes that never passes their end; bad stays set once anything was missing. */
 typedef struct { const uint8_t *at, *end; int bad; } reader;
 
-static uint64_t take(reader *r, uint32_t bytes)
-{
-    uint64_t v = 0;
-    if ((size_t)(r->end - r->at) < bytes) {
-        r->bad = 1;
-        return 0;
-    }
-    memcpy(&v, r->at, bytes);
-    r->at += bytes;
-    return v;
-}
-
 static const uint8_t *take_bytes(reader *r, size_t n)
 {
     const uint8_t *at = r->at;
@@ -42,10 +30,13 @@ static const uint8_t *take_bytes(reader *r, size_t n)
     return at;
 }
 
-static uint8_t *put(uint8_t *to, uint64_t v, uint32_t bytes)
+static uint64_t take(reader *r, uint32_t bytes)
 {
-    memcpy(to, &v, bytes);
-    return to + bytes;
+    uint64_t v = 0;
+    const uint8_t *at = take_bytes(r, bytes);
+    if (at)
+        memcpy(&v, at, bytes);
+    return v;
 }
 
 static uint8_t *put_bytes(uint8_t *to, const void *from, size_t n)
@@ -53,6 +44,8 @@ static uint8_t *put_bytes(uint8_t *to, const void *from, size_t n)
     memcpy(to, from, n);
     return to + n;
 }
+
+static uint8_t *put(uint8_t *to, uint64_t v, uint32_t bytes) { return put_bytes(to, &v, bytes); }
 
 static uint32_t page_slots(const ww_tables *t, uint32_t page)
 {
@@ -107,18 +100,13 @@ static const ww_issue *issue_of(const ww_device *d)
     return d->kind == WW_KIND_OCRA ? &((const ww_wide *)(const void *)d)->issue : NULL;
 }
 
-static uint8_t *put_suite_lengths(uint8_t *to, const ww_suite *suite)
-{
-    to = put(to, suite->text_len, 1);
-    return put(to, suite->pin_bytes, 1);
-}
-
 static uint8_t *put_device(const ww_tables *t, const ww_device *d, uint8_t *to)
 {
     size_t key_len, serial_len;
     const uint8_t *key = ww_device_key(t, d, &key_len);
     const uint8_t *serial = ww_cold_second(t, d->cold, &serial_len);
     const ww_issue *issue = issue_of(d);
+    const ww_suite *suite = issue ? &t->suites[issue->suite] : NULL;
     int totp = d->kind == WW_KIND_TOTP;
     uint32_t steps = totp ? d->window : issue ? issue->steps : 0;
     to = put(to, d->number, 4);
@@ -134,15 +122,15 @@ static uint8_t *put_device(const ww_tables *t, const ww_device *d, uint8_t *to)
     to = put(to, d->state, 1); /* as enrolled is enough: the state page says what it is now */
     to = put(to, key_len, 2);
     to = put(to, serial_len, 2);
-    to = issue ? put_suite_lengths(to, &t->suites[issue->suite]) : to;
+    if (suite) {
+        to = put(to, suite->text_len, 1);
+        to = put(to, suite->pin_bytes, 1);
+    }
     to = put_bytes(to, key, key_len);
     to = put_bytes(to, serial, serial_len);
-    if (issue) {
-        size_t pin_len;
-        const uint8_t *pin = ww_device_pin(t, d, &pin_len);
-        const ww_suite *suite = &t->suites[issue->suite];
+    if (suite) {
         to = put_bytes(to, suite->text, suite->text_len);
-        to = put_bytes(to, pin, pin_len);
+        to = put_bytes(to, key + key_len, suite->pin_bytes); /* they stand together */
     }
     /* Midstates too: making ten million of them again would take longer than reading them. */
     size_t mid_bytes = ww_mid_bytes((ww_hash)d->hash);
@@ -184,15 +172,12 @@ static const uint8_t *take_device(reader *r, ww_spec *s, uint32_t *number)
 {
     memset(s, 0, sizeof *s);
     *number = (uint32_t)take(r, 4);
-    s->kind = (uint8_t)take(r, 1);
+    uint8_t *const figures[] = {&s->kind, &s->hash, &s->digits, &s->back, &s->forward,
+                                &s->look_ahead, &s->drift_max};
+    for (size_t i = 0; i < sizeof figures / sizeof figures[0]; i++)
+        *figures[i] = (uint8_t)take(r, 1);
     s->label = s->kind >> 4;
     s->kind &= 15u;
-    s->hash = (uint8_t)take(r, 1);
-    s->digits = (uint8_t)take(r, 1);
-    s->back = (uint8_t)take(r, 1);
-    s->forward = (uint8_t)take(r, 1);
-    s->look_ahead = (uint8_t)take(r, 1);
-    s->drift_max = (uint8_t)take(r, 1);
     s->period_s = (uint16_t)take(r, 2);
     s->t0_s = (int64_t)take(r, 8);
     s->state = (uint8_t)take(r, 1);
@@ -303,7 +288,8 @@ size_t ww_page_state_max(const ww_tables *t, uint32_t page)
     size_t bytes = HEAD_BYTES;
     uint32_t first = page * WW_PAGE_USERS, slots = page_slots(t, page);
     for (uint32_t i = 0; i < slots; i++)
-        bytes += USER_STATE_BYTES + (size_t)t->users[first + i].devices * (DEVICE_STATE_BYTES + ISSUE_BYTES);
+        bytes += USER_STATE_BYTES + t->users[first + i].devices *
+                                        (size_t)(DEVICE_STATE_BYTES + ISSUE_BYTES);
     return bytes;
 }
 
@@ -372,14 +358,11 @@ static void take_issue(reader *r, ww_tables *t, ww_device *d)
 {
     ww_issue *issue = ww_device_issue(d);
     issue->issued = (uint32_t)take(r, 4);
-    for (uint32_t platform = 0; platform < WW_PLATFORMS; platform++) {
-        ww_open *open = &issue->open[platform];
-        open->purpose = take(r, 8);
-        open->stands = (uint32_t)take(r, 4);
-        open->epoch = (uint32_t)take(r, 4);
-        r->bad |= open->stands > issue->issued;
-        ww_question_keep(t, d, platform);
-    }
+    const uint8_t *open = take_bytes(r, sizeof issue->open);
+    if (open)
+        memcpy(issue->open, open, sizeof issue->open);
+    for (uint32_t at = 0; at < WW_PLATFORMS; ww_question_keep(t, d, at++))
+        r->bad |= issue->open[at].stands > issue->issued;
 }
 
 int ww_page_state_decode(ww_tables *t, uint32_t page, const uint8_t *in, size_t len)

@@ -101,8 +101,8 @@ static finding find(const ww_attempt *a, const ww_try *y, const ww_answer *w, in
 /* Whether two devices show the same codes: one key enrolled twice. Questions are never the same. */
 static int same_codes(const ww_device *a, const ww_device *b)
 {
-    if (a->kind == WW_KIND_OCRA || a->kind != b->kind || a->hash != b->hash || a->period_s != b->period_s ||
-        ww_device_t0(a) != ww_device_t0(b))
+    if (a->kind == WW_KIND_OCRA || a->kind != b->kind || a->hash != b->hash ||
+        a->period_s != b->period_s || ww_device_t0(a) != ww_device_t0(b))
         return 0;
     return (int)ww_equal(ww_device_mid(a), ww_device_mid(b), ww_mid_bytes((ww_hash)a->hash));
 }

@@ -281,7 +281,7 @@ typedef struct {
 } ww_source;
 
 /* An OCRA suite (RFC 6287 section 6), read, and its message laid out: padded, with zeros where an
- * attempt brings something. Offsets are of bytes from the message's start; 0: the suite has none. */
+ * attempt brings something. Offsets are of bytes from the message's start; 0: it has none. */
 typedef struct {
     uint32_t step_s;             /* T                                                            */
     uint16_t session_bytes;      /* S                                                            */

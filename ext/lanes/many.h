@@ -47,6 +47,6 @@ V_INLINE void text_many(one_vector_of_texts *one, size_t lanes, const void *cons
         tail_texts[lane] = texts[from];
     }
     one(tail_mids, tail_texts, blocks, tail_out);
-    memcpy(out + i, tail_out, (n - i) * sizeof *out);
+    memcpy(&out[i], tail_out, sizeof *out * (n - i));
     ww_wipe(tail_out, sizeof tail_out);
 }

@@ -91,11 +91,11 @@ class Challenges(Parts):
             if self._shed():
                 raise Busy("the engine sheds load: nothing was asked", hint="ask again later")
             self._lock.open_turn = True
-            row, *shown = _engine.ask(
+            row, token, kind, prompt, expires_ms = _engine.ask(
                 self._core, name, PLATFORMS.index(platform), aim, serial, self._turn + 1, now,
                 names, 1
             )  # fmt: skip
             self._turn += 1
             turn = self._submit(row)
             self._lock.open_turn = False
-        return Challenge(*shown), turn
+        return Challenge(token, kind, prompt, expires_ms), turn

@@ -88,9 +88,10 @@ class Logins(Parts):
         """Verdicts of many attempts, in order: an array of watchword.Code numbers (uint8).
 
         users and responses: sequences of str, or numpy 'S' arrays; devices, challenges and
-        addresses: one for each attempt or None. Attempts on one user keep their order and see each other's effects.
-        threads: how many may share the work at most, this one included; 8 are of use, and only
-        where a batch is large and says no addresses. Errors: InvalidArgument, StoreFailed.
+        addresses: one for each attempt or None. Attempts on one user keep their order and see each
+        other's effects. threads: how many may share the work at most, this one included; 8 are of
+        use, and only where a batch is large and says no addresses. Errors: InvalidArgument,
+        StoreFailed.
         """
         places = _place(platform, realm)
         count = _entries("users", users)
