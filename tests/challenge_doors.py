@@ -1,10 +1,13 @@
-"""Two ways into the same rules for tests/test_challenges.py: the slow twin and the engine.
+"""Three ways into the same rules for the tables of tests/test_challenges.py: the slow twin, the
+engine, and the daemon over its two sockets.
 
 A door enrols, asks and answers; what it says is a verdict's name, its reason, the serial that
 matched, and what the state is afterwards.
 """
 
 from typing import Any
+
+from served import Served
 
 import watchword
 from watchword import reference
@@ -56,6 +59,8 @@ def response_to(serial: str, prompt: str, counter: int, session: bytes, now_s: i
 class TwinDoor:
     """The slow twin."""
 
+    begins_s = 0
+
     def __init__(self, **figures: Any) -> None:
         self.now_s = 0
         self.twin = Reference(Figures(**figures))
@@ -97,15 +102,16 @@ class TwinDoor:
         answer = self.twin.attempt(Attempt(user, response, **options), self.now_s * 1000)
         return answer.verdict.name, answer.reason.name, answer.device or "-"
 
-    def failures(self, name: str) -> tuple[int, list[int], list[int]]:
-        """In a row: the user's, and each device's; then each device's moving factor."""
+    def failures(self, name: str) -> tuple[int, list[int]]:
+        """In a row: the user's, and each device's."""
         user = self.twin.users[name]
-        failed = [d.failures for d in user.devices]
-        return user.streak.count, failed, [d.moving for d in user.devices]
+        return user.streak.count, [d.failures for d in user.devices]
 
 
 class EngineDoor:
     """The engine, one call at a time."""
+
+    begins_s = 0
 
     def __init__(self, **figures: Any) -> None:
         self.now_s = 0
@@ -139,7 +145,89 @@ class EngineDoor:
         device = None if verdict.code.name == "LOCKED" else verdict.device
         return verdict.code.name, verdict.reason.name, device or "-"
 
-    def failures(self, name: str) -> tuple[int, list[int], list[int]]:
+    def failures(self, name: str) -> tuple[int, list[int]]:
         user = self.engine.user(name)
-        failed = [d.failures for d in user.devices]
-        return user.failures, failed, [d.moving for d in user.devices]
+        return user.failures, [d.failures for d in user.devices]
+
+
+# A daemon whose clock is what a file says, in milliseconds.
+DRIVER = """
+import sys
+from pathlib import Path
+
+from watchword.engine import Engine
+from watchword.serve import daemon
+from watchword.serve.config import Config
+
+clock, opened = Path(sys.argv[1] + ".now"), Engine.open
+Engine.open = lambda *given: opened(*given, clock=lambda: int(clock.read_text()))
+sys.exit(daemon.run(Config.load(sys.argv[1])))
+"""
+OPTIONS = {"look_ahead": "LOOKAHEAD", "drift_max": "DRIFT"}
+
+
+class DaemonDoor:
+    """The daemon: attempts and asks on its port, acts on its own socket. It gives no reasons,
+    and the device of an accepted response alone. `begins_s` sets one table apart from the next, and so does the name of its users."""
+
+    def __init__(self, served: Served, begins_s: int) -> None:
+        self.begins_s = begins_s
+        self._prefix = f"t{begins_s}"
+        self._clock = served.store.parent / "watchword.toml.now"
+        self._tcp, self._acts = served.client(), served.acts()
+        self._tcp.ask("HELLO", 3)
+        self._acts.ask("HELLO", 3)
+        self.now_s = begins_s
+
+    def close(self) -> None:
+        self._tcp.close()
+        self._acts.close()
+
+    @property
+    def now_s(self) -> int:
+        return self._now_s
+
+    @now_s.setter
+    def now_s(self, seconds: int) -> None:
+        self._now_s = seconds
+        self._clock.write_text(str(seconds * 1000))
+
+    def add_user(self, name: str) -> None:
+        self._acts.ask("USER", "ADD", self._prefix + name)
+
+    def add_device(self, name: str, serial: str) -> None:
+        kind, figures = DEVICES[serial]
+        words: list[object] = ["SERIAL", serial, "KEY", (KEY + serial.encode()).hex()]
+        for figure, value in figures.items():
+            words += [OPTIONS.get(figure, figure), value]
+            words += [value] if figure == "window" else []
+        self._acts.ask("DEVICE", "ADD", self._prefix + name, kind, *words)
+
+    def act(self, verb: str, name: str, *words: str) -> None:
+        user = self._prefix + name
+        if verb == "ACCOUNT":
+            self._acts.ask("USER", "SET", user, "STATE", words[0])
+        elif verb == "DEVICE":
+            self._acts.ask("DEVICE", "SET", user, words[0], "STATE", words[1])
+        elif verb == "UNLOCK":
+            self._acts.ask("USER", "UNLOCK", user)
+        else:
+            self._acts.ask("DEVICE", "REMOVE", user, words[0])
+            self.add_device(name, words[0])
+
+    def ask(self, user: str, **options: str) -> watchword.Challenge:
+        words = [word for pair in options.items() for word in pair]
+        return watchword.Challenge(**self._tcp.ask("CHALLENGE", self._prefix + user, *words))
+
+    def say(self, user: str, response: str, **options: Any) -> tuple[str, str, str]:
+        if "session" in options:
+            options["session"] = options["session"].hex()
+        words = [word for pair in options.items() for word in pair]
+        told = self._tcp.ask("VERIFY", self._prefix + user, response, *words, "DETAIL")
+        silent = told["verdict"] in ("EXPIRED", "NOT_PERMITTED")
+        return told["verdict"], "", "" if silent else told["device"] or "-"
+
+    def failures(self, name: str) -> tuple[int, list[int]]:
+        user = self._acts.ask("USER", "GET", self._prefix + name)
+        devices = self._acts.ask("DEVICE", "LIST", self._prefix + name)
+        return user["failures"], [device["failures"] for device in devices]

@@ -29,7 +29,7 @@ LAYERS = [
     ["lifecycle", "devices", "formats"],
     ["tombs", "clock", "views", "gate"],
     ["parts"],
-    ["keeper", "logins", "acts"],
+    ["keeper", "logins", "acts", "challenges"],
     ["bulk", "challenges"],
     ["engine"],
     ["__init__"],
