@@ -167,8 +167,9 @@ OPTIONS = {"look_ahead": "LOOKAHEAD", "drift_max": "DRIFT"}
 
 
 class DaemonDoor:
-    """The daemon: attempts and asks on its port, acts on its own socket. It gives no reasons,
-    and the device of an accepted response alone. `begins_s` sets one table apart from the next, and so does the name of its users."""
+    """The daemon: attempts and asks on its port, acts on its own socket. It gives no reasons, and
+    the device of an accepted response alone. `begins_s` sets one table apart from the next, in time
+    and in the names of its users."""
 
     def __init__(self, served: Served, begins_s: int) -> None:
         self.begins_s = begins_s

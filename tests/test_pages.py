@@ -8,7 +8,6 @@ from standing import KEY, Bench
 from watchword import Device, totp
 from watchword._engine import Core
 
-
 TIME_AT = 24  # in a row's header
 
 

@@ -83,7 +83,7 @@ def test_an_id_is_read_again_and_nothing_like_it() -> None:
     assert unseal(bytes(32), token) is None
 
 
-def test_ids_that_differ_in_anything_have_nothing_in_common() -> None:
+def test_ids_that_differ_in_anything_share_nothing() -> None:
     """The MAC is over everything and hides everything: no field can be read off or carried over."""
     fields = Sealed(1, 2, 3, 4, 5, 0)
     tokens = [seal(TOKEN_KEY, fields)]
