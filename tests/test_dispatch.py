@@ -217,7 +217,7 @@ def test_codes_are_reduced_without_division(compiler: str, tmp_path: Path) -> No
     found = disassembled(compiler, ROOT / "ext" / "dispatch.c", tmp_path)
     assert found["ww_reduce"]
     assert found["ww_truncate"]
-    public = {"kernels_fill", "best_weigh", "kernel_offer"}  # numbers of lanes, at load
+    public = {"kernels_fill", "choice_weigh", "kernel_offer"}  # numbers of lanes, at load
     assert [name for name in found if divides(found[name]) and name not in public] == []
 
 
