@@ -158,7 +158,8 @@ __attribute__((constructor)) static void kernels_fill(void)
 #endif
     ww_kernel *row = &kernels[kernels_count++];
     *row = (ww_kernel){"best", {0, 0, 0}, {best_sha1, best_sha256, best_sha512},
-                        kernels[best[WW_SHA1].most].totp, {best_text_sha1, best_text_sha256, best_text_sha512}};
+                        kernels[best[WW_SHA1].most].totp,
+                        {best_text_sha1, best_text_sha256, best_text_sha512}};
     for (int hash = 0; hash < WW_HASHES; hash++)
         row->lanes[hash] = (uint32_t)best[hash].lanes;
     kernel_now = row;

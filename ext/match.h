@@ -1,6 +1,6 @@
 /* What a turn (verify.c), its windows and lanes (match.c) and those of answers to challenges
- * (answers.c) share: the scratch of one group. Its size is fixed, and what of it a turn uses stays in
- * the cache; what secrets it held is wiped when the turn ends.
+ * (answers.c) share: the scratch of one group. Its size is fixed, and what of it a turn uses stays
+ * in the cache; what secrets it held is wiped when the turn ends.
  */
 #ifndef WATCHWORD_MATCH_H
 #define WATCHWORD_MATCH_H

@@ -81,8 +81,11 @@ static void look_ahead(const ww_tables *t, ww_batch *b, uint32_t from, ww_scratc
     }
 }
 
-/* Further devices hang on their users, who were asked for a group ago. */
-static void look_further(const ww_tables *t, const ww_batch *b, uint32_t from)
+/* Further devices hang on their users. Those of the group that follows were asked for before this
+ * one was laid, and are here by now. Inlined: a function that only asks for memory has no effects,
+ * and compilers leave calls of such out. */
+static inline __attribute__((always_inline)) void look_further(const ww_tables *t, const ww_batch *b,
+                                                               uint32_t from)
 {
     uint32_t most = from + WW_GROUP_ATTEMPTS_MAX;
     for (most = most < b->count ? most : b->count; from < most; from++) {
@@ -127,8 +130,6 @@ static uint32_t lay_group(ww_tables *t, const ww_policy *p, ww_batch *b, uint32_
 {
     uint32_t i = 0;
     *tries = s->asked = 0;
-    if (t->wides_used)
-        look_further(t, b, from);
     memset(s->met, 0, sizeof s->met);
     for (; i < WW_GROUP_ATTEMPTS_MAX && from + i < b->count; i++) {
         ww_attempt *a = &b->attempts[from + i];
@@ -196,6 +197,8 @@ void ww_turn(ww_tables *t, const ww_policy *p, ww_batch *b, int64_t now_ms)
         uint32_t tries, group = lay_group(t, p, b, from, &s, &tries, now_ms);
         if (s.tries_used < tries)
             s.tries_used = tries;
+        if (t->wides_used)
+            look_further(t, b, from + group);
         ww_match_group(t, k, b, from, &s, tries);
         for (uint32_t i = 0; i < group; i++)
             decide_and_apply(t, p, b, from + i, &s, i, now_ms);
