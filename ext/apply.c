@@ -83,16 +83,19 @@ static int apply_attempt(ww_tables *t, ww_user *u, const ww_record *r, int64_t n
 }
 
 /* What was asked stands from now on; asked again, it stands as it did. */
-static int apply_challenge(ww_tables *t, ww_user *u, const ww_record *r)
+int ww_apply_challenge(ww_tables *t, const ww_record *r)
 {
     ww_asked_for tail;
-    ww_device *d = ww_device_find(t, u, r->device);
-    uint32_t platform = r->place & 3u;
+    uint32_t slot = (uint32_t)r->user, platform = r->place & 3u;
     if (!r->device)
         return 0; /* a plausible one: there is nothing to answer it */
+    if (slot >= t->users_used || t->users[slot].id != r->user || !t->users[slot].name_len)
+        return -1;
+    ww_device *d = ww_device_find(t, &t->users[slot], r->device);
     if (!d || d->kind != WW_KIND_OCRA || !r->tail || platform >= WW_PLATFORMS ||
         r->moving >= UINT32_MAX - 1)
         return -1;
+    ww_mark_dirty(t, slot, WW_DIRTY_STATE);
     memcpy(&tail, r + 1, sizeof tail);
     ww_issue *issue = ww_device_issue(d);
     if (issue->issued <= r->moving)
@@ -104,26 +107,21 @@ static int apply_challenge(ww_tables *t, ww_user *u, const ww_record *r)
 
 int ww_apply(ww_tables *t, const ww_record *r, int64_t now_ms, ww_streak *streak, uint32_t *deep)
 {
-    if (r->event == WW_EVENT_TOMBSTONE || r->event == WW_EVENT_NOTE)
-        return 0; /* the door keeps these */
-    int asked = r->event == WW_EVENT_CHALLENGE;
+    if (r->event >= WW_EVENT_TOMBSTONE) /* the door keeps two of these */
+        return r->event == WW_EVENT_CHALLENGE ? ww_apply_challenge(t, r) : 0;
     int attempt = r->event == WW_EVENT_ATTEMPT || r->event == WW_EVENT_ALSO ||
                   r->event == WW_EVENT_RESYNC;
-    if (asked && (r->place & WW_PLACE_UNKNOWN))
-        return 0;
     if (attempt && (r->place & WW_PLACE_UNKNOWN))
         return streak ? apply_attempt(t, NULL, r, now_ms, streak, deep) : 0;
     uint32_t slot = (uint32_t)r->user;
     if (slot >= t->users_cap)
         return -1;
-    ww_mark_dirty(t, slot, attempt || asked ? WW_DIRTY_STATE : WW_DIRTY_STATE | WW_DIRTY_IDENTITY);
+    ww_mark_dirty(t, slot, attempt ? WW_DIRTY_STATE : WW_DIRTY_STATE | WW_DIRTY_IDENTITY);
     if (r->event == WW_EVENT_USER_ADD)
         return ww_apply_act(t, NULL, slot, r);
     ww_user *u = &t->users[slot];
     if (slot >= t->users_used || u->id != r->user || !u->name_len)
         return -1;
-    if (asked)
-        return apply_challenge(t, u, r);
     if (!attempt)
         return ww_apply_act(t, u, slot, r);
     return apply_attempt(t, u, r, now_ms, &u->streak, t->deep ? t->deep[slot] : NULL);

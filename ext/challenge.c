@@ -257,5 +257,5 @@ void ww_challenge(ww_tables *t, const ww_policy *p, ww_ask *a, int64_t now_ms)
     a->records[0].moving = token.count;
     ww_asked_for tail = {.purpose = open.purpose, .epoch = open.epoch};
     memcpy(&a->records[1], &tail, sizeof tail);
-    (void)ww_apply(t, a->records, now_ms, NULL, NULL);
+    (void)ww_apply_challenge(t, a->records);
 }

@@ -109,6 +109,7 @@ static inline uint32_t ww_gap(int64_t from_ms, int64_t to_ms)
 }
 
 void ww_streak_clear(ww_streak *s, uint32_t *deep);
+int ww_apply_challenge(ww_tables *t, const ww_record *r);
 /* u is NULL for the act that adds the user of this slot. */
 int ww_apply_act(ww_tables *t, ww_user *u, uint32_t slot, const ww_record *r);
 
