@@ -87,12 +87,25 @@ static int user_remove(ww_tables *t, uint32_t slot, ww_user *u)
     return 0;
 }
 
+/* Whether what is enrolled is what its suite says. */
+static int suite_fits(const ww_suite *suite, const ww_spec *s)
+{
+    uint32_t counters = suite->counter_at ? s->look_ahead + 1u : 1;
+    uint32_t steps = suite->step_s ? s->back + s->forward + 1u : 1;
+    return suite->hash == s->hash && suite->digits == s->digits &&
+           suite->pin_bytes == s->pin_len && counters * steps <= WW_POSITIONS_MAX;
+}
+
 /* Places a device in the user's own line when it is the first and its midstates fit there. */
 ww_device *ww_device_place(ww_tables *t, ww_user *u, const ww_spec *spec, const void *mid)
 {
     ww_device *d;
     void *own;
-    if (!u->devices && spec->hash == WW_SHA1 && !spec->t0_s) {
+    int ocra = spec->kind == WW_KIND_OCRA;
+    int suite = ocra ? ww_suite_add(t, spec->suite, spec->suite_len) : 0;
+    if (suite < 0 || (ocra && !suite_fits(&t->suites[suite], spec)))
+        return NULL;
+    if (!u->devices && spec->hash == WW_SHA1 && !spec->t0_s && !ocra) {
         d = &u->device;
         memset(d, 0, sizeof *d);
         own = d->u.sha1;
@@ -107,6 +120,8 @@ ww_device *ww_device_place(ww_tables *t, ww_user *u, const ww_spec *spec, const 
         d = &w->line;
         d->wide = 1;
         d->u.far.t0_s = spec->t0_s;
+        w->issue.suite = (uint16_t)suite;
+        w->issue.steps = (uint8_t)(spec->back << 4 | spec->forward);
         uint32_t *link = &u->more;
         while (*link)
             link = &t->wides[*link - 1].line.u.far.next;
@@ -121,11 +136,17 @@ ww_device *ww_device_place(ww_tables *t, ww_user *u, const ww_spec *spec, const 
     d->kind = spec->kind & 15u;
     d->drift_max = spec->drift_max & 15u;
     d->state = spec->state & 7u;
+    d->label = spec->label & 15u;
     d->hash = spec->hash & 3u;
     d->digits = spec->digits & 15u;
     d->window = spec->kind == WW_KIND_TOTP ? (uint8_t)(spec->back << 4 | spec->forward)
                                            : spec->look_ahead;
-    d->cold = ww_cold_add(t, spec->key, spec->key_len, spec->serial, spec->serial_len);
+    uint8_t secret[WW_KEY_BYTES_MAX + WW_PIN_DIGEST_BYTES_MAX];
+    memcpy(secret, spec->key, spec->key_len);
+    memcpy(secret + spec->key_len, spec->pin, spec->pin_len);
+    d->cold = ww_cold_add(t, secret, (size_t)spec->key_len + spec->pin_len, spec->serial,
+                          spec->serial_len);
+    ww_wipe(secret, sizeof secret);
     u->devices++;
     return d;
 }
@@ -133,8 +154,12 @@ ww_device *ww_device_place(ww_tables *t, ww_user *u, const ww_spec *spec, const 
 int ww_spec_legal(const ww_spec *s)
 {
     int totp = s->kind == WW_KIND_TOTP, hotp = s->kind == WW_KIND_HOTP;
-    return (totp || hotp) && s->hash < WW_HASHES && s->state <= WW_ENDED &&
-           s->digits >= WW_DIGITS_MIN && s->digits <= WW_DIGITS_MAX &&
+    int ocra = s->kind == WW_KIND_OCRA; /* the suite itself is read where it is kept */
+    return (totp || hotp || ocra) && s->hash < WW_HASHES && s->state <= WW_ENDED &&
+           s->digits >= (ocra ? WW_SUITE_DIGITS_MIN : WW_DIGITS_MIN) &&
+           s->digits <= (ocra ? WW_SUITE_DIGITS_MAX : WW_DIGITS_MAX) && s->label < WW_LABELS &&
+           s->suite_len <= (ocra ? WW_SUITE_BYTES_MAX : 0) && (!ocra || !s->t0_s) &&
+           s->pin_len <= (ocra ? WW_PIN_DIGEST_BYTES_MAX : 0) &&
            s->key_len >= WW_KEY_BYTES_MIN && s->key_len <= WW_KEY_BYTES_MAX &&
            s->serial_len >= 1 && s->serial_len <= WW_SERIAL_BYTES_MAX &&
            s->back <= WW_WINDOW_STEPS_MAX && s->forward <= WW_WINDOW_STEPS_MAX &&
@@ -150,10 +175,16 @@ int ww_spec_read(const ww_record *r, ww_spec *s)
     if (room < WW_SPEC_HEAD_BYTES)
         return -1;
     memcpy(s, tail, WW_SPEC_HEAD_BYTES);
-    if (!ww_spec_legal(s) || WW_SPEC_HEAD_BYTES + (size_t)s->key_len + s->serial_len > room)
+    if (!ww_spec_legal(s) || WW_SPEC_HEAD_BYTES + (size_t)s->key_len + s->serial_len +
+                                     s->suite_len + s->pin_len > room)
         return -1;
-    memcpy(s->key, tail + WW_SPEC_HEAD_BYTES, s->key_len);
-    memcpy(s->serial, tail + WW_SPEC_HEAD_BYTES + s->key_len, s->serial_len);
+    tail += WW_SPEC_HEAD_BYTES;
+    memcpy(s->key, tail, s->key_len);
+    tail += s->key_len;
+    memcpy(s->serial, tail, s->serial_len);
+    tail += s->serial_len;
+    memcpy(s->suite, tail, s->suite_len);
+    memcpy(s->pin, tail + s->suite_len, s->pin_len);
     return 0;
 }
 
@@ -165,6 +196,8 @@ static int device_add(ww_tables *t, ww_user *u, const ww_record *r)
         return -1;
     ww_device *d = ww_device_place(t, u, &spec, NULL);
     ww_wipe(&spec, sizeof spec);
+    if (!d)
+        return -1;
     d->number = r->device;
     d->moving = r->moving;
     if (t->device_next <= r->device)

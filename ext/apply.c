@@ -68,6 +68,8 @@ static int apply_attempt(ww_tables *t, ww_user *u, const ww_record *r, int64_t n
         if (r->moving > d->moving)
             ww_put(&d->moving, r->moving);
         ww_put(&d->drift, r->drift);
+        if (d->kind == WW_KIND_OCRA)
+            ww_device_issue(d)->open[r->place & 1u].stands = 0;
     }
     if (r->effects & WW_EFFECT_FORGIVE)
         d->failures = 0;
@@ -80,10 +82,33 @@ static int apply_attempt(ww_tables *t, ww_user *u, const ww_record *r, int64_t n
     return 0;
 }
 
+/* What was asked stands from now on; asked again, it stands as it did. */
+int ww_apply_challenge(ww_tables *t, const ww_record *r)
+{
+    ww_asked_for tail;
+    uint32_t slot = (uint32_t)r->user, platform = r->place & 3u;
+    if (!r->device)
+        return 0; /* a plausible one: there is nothing to answer it */
+    if (slot >= t->users_used || t->users[slot].id != r->user || !t->users[slot].name_len)
+        return -1;
+    ww_device *d = ww_device_find(t, &t->users[slot], r->device);
+    if (!d || d->kind != WW_KIND_OCRA || !r->tail || platform >= WW_PLATFORMS ||
+        r->moving >= UINT32_MAX - 1)
+        return -1;
+    ww_mark_dirty(t, slot, WW_DIRTY_STATE);
+    memcpy(&tail, r + 1, sizeof tail);
+    ww_issue *issue = ww_device_issue(d);
+    if (issue->issued <= r->moving)
+        issue->issued = (uint32_t)r->moving + 1;
+    issue->open[platform] = (ww_open){tail.purpose, (uint32_t)r->moving + 1, tail.epoch};
+    ww_question_keep(t, d, platform);
+    return 0;
+}
+
 int ww_apply(ww_tables *t, const ww_record *r, int64_t now_ms, ww_streak *streak, uint32_t *deep)
 {
-    if (r->event == WW_EVENT_TOMBSTONE || r->event == WW_EVENT_NOTE)
-        return 0; /* the door keeps these */
+    if (r->event >= WW_EVENT_TOMBSTONE) /* the door keeps two of these */
+        return r->event == WW_EVENT_CHALLENGE ? ww_apply_challenge(t, r) : 0;
     int attempt = r->event == WW_EVENT_ATTEMPT || r->event == WW_EVENT_ALSO ||
                   r->event == WW_EVENT_RESYNC;
     if (attempt && (r->place & WW_PLACE_UNKNOWN))

@@ -35,7 +35,8 @@ cdef class Batch:
     def __cinit__(self, uint32_t cap=WW_BATCH_ATTEMPTS_MAX):
         self.cap = cap
         self.texts = Region(
-            cap * (WW_NAME_BYTES_MAX + 2 * WW_RESPONSE_BYTES_MAX + WW_SERIAL_BYTES_MAX))
+            cap * <size_t>(WW_NAME_BYTES_MAX + WW_RESPONSE_BYTES_MAX + WW_SERIAL_BYTES_MAX
+                           + WW_RESPONSE_BYTES_MAX + WW_SESSION_BYTES_MAX))
         self.arena = <uint8_t *>self.texts.at
         self.b.attempts = <ww_attempt *>malloc(cap * sizeof(ww_attempt))
         self.b.records = <ww_record *>malloc(
@@ -102,8 +103,21 @@ cdef class Batch:
         a.second_at = self._keep(text, n)
         a.second_len = <uint16_t>n
 
+    cdef void set_challenge(self, ww_attempt *a, const uint8_t *token, size_t n,
+                            const uint8_t *session, size_t session_len) noexcept:
+        """The challenge an attempt names (n 0: none) and its session, at most
+        WW_SESSION_BYTES_MAX."""
+        if n > WW_RESPONSE_BYTES_MAX or (n == 0 and token != NULL):
+            token = b"!"  # too long for an id, or empty: one that names nothing
+            n = 1
+        a.second_at = self.arena_used
+        self._keep(token, n)
+        self._keep(session, session_len)
+        a.challenge_len = <uint8_t>n
+        a.second_len = <uint16_t>(n + session_len)
+
     def put(self, user, response, int platform=WW_TRADING, int realm=WW_LIVE, device=None,
-            address=None, second=None, bint shed=False):
+            address=None, second=None, bint shed=False, challenge=None, session=None):
         """Adds one attempt from Python."""
         cdef const char *name = NULL
         cdef const char *text = NULL
@@ -124,16 +138,18 @@ cdef class Batch:
         if second is not None:
             take_text(second, &text, &text_len)
             self.set_second(a, <const uint8_t *>text, text_len)
+        elif challenge is not None or session is not None:
+            put_challenge(self, a, challenge, session)
         if address is not None:
             packed = pack_address(address)
             a.has_address = 1
             memcpy(a.address, PyBytes_AS_STRING(packed), 16)
 
-    def put_many(self, users, responses, devices, addresses, Py_ssize_t start, Py_ssize_t stop,
-                 int platform, int realm, bint shed):
+    def put_many(self, users, responses, devices, addresses, challenges, Py_ssize_t start,
+                 Py_ssize_t stop, int platform, int realm, bint shed):
         """Adds attempts start .. stop of equally long sequences."""
-        fill_many(self, None, users, responses, devices, addresses, start, stop, platform, realm,
-                  shed)
+        fill_many(self, None, users, responses, devices, addresses, challenges, start, stop,
+                  platform, realm, shed)
 
     def put_columns(self, users, responses, Py_ssize_t start, Py_ssize_t stop, int platform,
                     int realm, bint shed):
@@ -155,6 +171,18 @@ cdef class Batch:
 
     def reset(self):
         self.clear()
+
+
+cdef put_challenge(Batch b, ww_attempt *a, challenge, session):
+    cdef const char *text = NULL
+    cdef Py_ssize_t n = 0
+    cdef const char *said = NULL
+    cdef Py_ssize_t said_len = 0
+    if challenge is not None:
+        take_text(challenge, &text, &n)
+    if session is not None:
+        said, said_len = PyBytes_AS_STRING(session), PyBytes_GET_SIZE(session)
+    b.set_challenge(a, <const uint8_t *>text, n, <const uint8_t *>said, said_len)
 
 
 def expect_texts(texts):

@@ -352,14 +352,8 @@ cdef class Connection:
                                        frame + pair[1].at, pair[1].len)
         if a is NULL:
             Py_FatalError("a batch with room took no attempt")
-        a.platform = o.platform
-        a.realm = o.realm
         a.gateway = self.gateway
-        if o.seen & SEEN_ADDRESS:
-            memcpy(a.address, o.address, sizeof(o.address))
-            a.has_address = 1
-        if o.seen & SEEN_DEVICE:
-            batch.set_serial(a, frame + o.device.at, o.device.len)
+        options_into(batch, a, frame, o)
 
     cdef int join(self, Form form, uint32_t n) except -1:
         """The last n attempts of the open batch are ours, and one reply answers them."""

@@ -8,6 +8,13 @@ cdef extern from "watchword.h" nogil:
         WW_RESPONSE_BYTES_MAX
         WW_SERIAL_BYTES_MAX
         WW_KEY_BYTES_MAX
+        WW_SUITES_MAX
+        WW_SESSION_BYTES_MAX
+        WW_TOKEN_CHARS
+        WW_QUESTION_CHARS_MAX
+        WW_PURPOSE_BYTES_MAX
+        WW_CHALLENGE_KINDS_MAX
+        WW_TEXT_BYTES_MAX
         WW_BATCH_ATTEMPTS_MAX
         WW_RECORD_UNITS_PER_ATTEMPT_MAX
         WW_DECOYS
@@ -52,6 +59,10 @@ cdef extern from "watchword.h" nogil:
         WW_KIND_NONE
         WW_KIND_TOTP
         WW_KIND_HOTP
+        WW_KIND_OCRA
+        WW_KINDS
+        WW_LABELS
+        WW_PLATFORMS
         WW_SHA1
         WW_HASHES
     ctypedef enum ww_hash:
@@ -73,11 +84,27 @@ cdef extern from "watchword.h" nogil:
         uint64_t moving
         uint32_t number, cold
         uint16_t period_s
-        uint8_t kind, drift_max, state, capped, hash, wide, digits, window, failures
+        uint8_t kind, drift_max, state, capped, label, hash, wide, digits, window, failures
         int8_t drift
+
+    ctypedef struct ww_open:
+        uint64_t purpose
+        uint32_t stands, epoch
+
+    ctypedef struct ww_issue:
+        uint32_t issued
+        uint16_t suite
+        uint8_t steps
+        ww_open open[2]
 
     ctypedef struct ww_wide:
         ww_device line
+
+    ctypedef struct ww_suite:
+        uint16_t counter_at
+        uint32_t step_s
+        uint8_t digits, chars, text_len, blocks
+        uint8_t text[64]
 
     ctypedef struct ww_streak:
         int64_t last_ms, lock_until_ms
@@ -110,11 +137,19 @@ cdef extern from "watchword.h" nogil:
         ww_source *sources
         uint8_t *dirty
         uint64_t name_key[2]
+        ww_suite *suites
+        uint32_t suites_used, suites_cap
+        uint64_t ask_key[2]
+        uint8_t token_key[32]
+        int64_t latest_ms
 
     ctypedef struct ww_policy:
         int64_t lockout_window_ms
         uint32_t lockout_failures, failures_cap, source_failures
         uint8_t lockout_extend, names_any
+        uint8_t ranks[4]
+        uint8_t mix[16]
+        uint8_t mix_count
 
     ctypedef struct ww_attempt:
         uint32_t name_at, response_at, second_at, serial_at
@@ -124,6 +159,7 @@ cdef extern from "watchword.h" nogil:
         uint8_t event, platform, realm, gateway, place_in
         uint8_t has_address, has_serial, shed, bad_name
         uint8_t address[16]
+        uint8_t challenge_len, label, rank
         uint64_t origin
         uint8_t verdict, reason, kind, units
         uint32_t device, device_cold
@@ -141,6 +177,8 @@ cdef extern from "watchword.h" nogil:
         const char *name
         void (*hotp[3])(const void *const *, const uint64_t *, uint32_t *, size_t) noexcept nogil
         uint32_t lanes[3]
+        void (*text[3])(const void *const *, const void *const *, size_t, uint32_t *,
+                        size_t) noexcept nogil
 
     ctypedef struct ww_row_needs:
         uint32_t users, wides, events
@@ -174,6 +212,27 @@ cdef extern from "watchword.h" nogil:
     ww_device *ww_device_first(const ww_tables *t, ww_user *u)
     ww_device *ww_device_next(const ww_tables *t, ww_user *u, ww_device *d)
     int64_t ww_device_t0(const ww_device *d)
+    ww_issue *ww_device_issue(ww_device *d)
+    const char *ww_kind_name(uint32_t kind, uint32_t label)
+    const uint8_t *ww_device_key(const ww_tables *t, const ww_device *d, size_t *size)
+
+    int ww_suite_read(const uint8_t *text, size_t len, ww_suite *s)
+    int ww_suite_find(const ww_tables *t, const uint8_t *text, size_t len)
+    void ww_question(const uint64_t key[2], const ww_suite *s, uint64_t who, uint32_t n,
+                     uint8_t *text)
+    uint64_t ww_purpose(const ww_tables *t, const uint8_t *text, size_t len)
+
+    ctypedef struct ww_ask:
+        const uint8_t *name
+        const uint8_t *serial
+        size_t name_len, serial_len
+        uint64_t purpose
+        uint8_t platform, has_serial, kind, label, prompt_len
+        uint8_t prompt[64]
+        uint8_t id[96]
+        int64_t expires_ms
+        ww_record records[2]
+    void ww_challenge(ww_tables *t, const ww_policy *p, ww_ask *a, int64_t now_ms)
 
     void ww_turn(ww_tables *t, const ww_policy *p, ww_batch *b, int64_t now_ms)
     int ww_apply(ww_tables *t, const ww_record *r, int64_t now_ms, ww_streak *streak,

@@ -6,12 +6,18 @@ cdef class Core:
     cdef ww_tables t
     cdef ww_policy p
     cdef Region users_region, wides_region, cold_region, index_region, deep_region
-    cdef Region decoys_region, sources_region
+    cdef Region decoys_region, sources_region, suites_region
 
-    def __cinit__(self, bytes name_key):
-        if len(name_key) != 16:
-            raise InvalidArgument("name_key is 16 bytes")
+    def __cinit__(self, bytes name_key, bytes ask_key=bytes(48)):
+        """name_key hashes names; ask_key makes questions (16 bytes) and challenge ids (32)."""
+        if len(name_key) != 16 or len(ask_key) != 48:
+            raise InvalidArgument("name_key is 16 bytes and ask_key 48")
         memcpy(self.t.name_key, PyBytes_AS_STRING(name_key), 16)
+        memcpy(self.t.ask_key, PyBytes_AS_STRING(ask_key), 16)
+        memcpy(self.t.token_key, PyBytes_AS_STRING(ask_key) + 16, 32)
+        self.suites_region = Region(WW_SUITES_MAX * sizeof(ww_suite))
+        self.t.suites = <ww_suite *>self.suites_region.at
+        self.t.suites_cap = WW_SUITES_MAX
         self.users_region = Region(WW_PAGE_USERS * sizeof(ww_user), keys=True, table=True)
         self.wides_region = Region(64 * sizeof(ww_wide), keys=True, table=True)
         self.cold_region = Region(1 << 16, keys=True, table=True)
@@ -56,7 +62,14 @@ cdef class Core:
 
     def set_policy(self, *, uint32_t lockout_failures, int64_t lockout_window_ms,
                    bint lockout_extend, uint32_t failures_cap, uint32_t source_failures,
-                   bint names_any):
+                   bint names_any, bytes ranks=bytes(4), bytes challenge_labels=b"\1"):
+        """ranks: of devices without a label, by kind; challenge_labels: of plausible challenges,
+        the more often the likelier."""
+        if len(ranks) != WW_KINDS or not 1 <= len(challenge_labels) <= WW_CHALLENGE_KINDS_MAX:
+            raise InvalidArgument("a rank for every kind, and 1 to 16 labels")
+        memcpy(self.p.ranks, PyBytes_AS_STRING(ranks), WW_KINDS)
+        memcpy(self.p.mix, PyBytes_AS_STRING(challenge_labels), len(challenge_labels))
+        self.p.mix_count = <uint8_t>len(challenge_labels)
         self.p.lockout_failures = lockout_failures
         self.p.lockout_window_ms = lockout_window_ms
         self.p.lockout_extend = lockout_extend
@@ -131,6 +144,11 @@ cdef class Core:
         self.run(batch, now_ms)
         return (<Batch?>batch).b.units
 
+    def passed(self, int64_t now_ms):
+        """A row was written at now_ms: what had run out by then stays so."""
+        if now_ms > self.t.latest_ms:
+            self.t.latest_ms = now_ms
+
     def row(self, batch, int64_t turn, bytes names, int gateways):
         """The journal row of a turn: header, the gateways' names (packed), records."""
         cdef ww_row h
@@ -172,7 +190,8 @@ cdef class Core:
         cdef Verdict v = Verdict.__new__(Verdict)
         v.code = CODES[a.verdict]
         v.reason = REASONS[a.reason]
-        v.kind = KINDS[a.kind]
+        v.kind = KIND_NAMES[a.kind, a.label]
+        v.rank = a.rank
         v.scope = "full" if a.verdict == WW_ACCEPTED else ""
         v.device = self.serial_of(a.device_cold)
         v.offset = a.offset
@@ -191,14 +210,15 @@ cdef class Core:
         self._room(needs.users, needs.wides, needs.cold_bytes)
         if ww_row_replay(&self.t, at, n, NULL, NULL, 0):
             raise Error("a row of acts does not fit the tables")
+        self.passed(needs.time_ms)
 
-    def enrolment(self, names, keys, bytes spec, bytes place, moving, Py_ssize_t start,
+    def enrolment(self, names, keys, bytes spec, bytes rest, bytes place, moving, Py_ssize_t start,
                   Py_ssize_t stop, int64_t turn, int64_t now_ms):
         """The row that adds users start .. stop of two columns, with a device each.
 
         names: numpy 'S' column; keys: a C-contiguous (n, key bytes) uint8 column, or None for
-        users without a device; spec: the fixed part of ww_spec; place: account and realm;
-        moving: int64 column of floors, or None. Nothing is applied.
+        users without a device; spec: the fixed part of ww_spec; rest: suite and PIN digest; place:
+        account and realm; moving: int64 column of floors, or None. Nothing is applied.
         """
         cdef Py_buffer n, k, m
         cdef Py_ssize_t i, size, key_len = 0
@@ -224,7 +244,7 @@ cdef class Core:
                 name = <const char *>n.buf + i * n.strides[0]
                 size += 1 + (trimmed(name, n.itemsize) + 31) // 32
             if has_keys:
-                spec_units = <uint32_t>(len(spec) + key_len + 11 + 31) // 32
+                spec_units = <uint32_t>(len(spec) + key_len + 11 + len(rest) + 31) // 32
                 size += (stop - start) * (1 + spec_units)
             memset(&h, 0, sizeof(h))
             h.magic = WW_ROW_MAGIC
@@ -272,6 +292,7 @@ cdef class Core:
                 to[11] = <char>serial_len
                 memcpy(to + len(spec), <char *>k.buf + i * k.strides[0], key_len)
                 memcpy(to + len(spec) + key_len, serial, serial_len)
+                memcpy(to + len(spec) + key_len + serial_len, PyBytes_AS_STRING(rest), len(rest))
                 to += 32 * spec_units
                 number += 1
             return out
@@ -347,9 +368,12 @@ cdef class Core:
     def user(self, uint32_t slot):
         """(id, name, account, realm, failures, lock_until_ms, last_failure_ms, devices) or None;
         a device is (number, serial, kind, state, capped, hash, digits, period_s, back, forward,
-        look_ahead, drift_max, t0_s, moving, drift, failures). Codes are numbers."""
+        look_ahead, drift_max, t0_s, moving, drift, failures, label, suite, issued, opens); opens
+        are (count, epoch, whether it has a purpose) or None, by platform. Codes are numbers."""
         cdef ww_user *u
         cdef ww_device *d
+        cdef ww_issue *issue
+        cdef uint8_t steps
         cdef size_t n = 0
         cdef const uint8_t *name
         if slot >= self.t.users_used or not self.t.users[slot].name_len:
@@ -360,14 +384,30 @@ cdef class Core:
         d = ww_device_first(&self.t, u)
         while d != NULL:
             totp = d.kind == WW_KIND_TOTP
+            steps, issue = d.window if totp else 0, NULL
+            if d.kind == WW_KIND_OCRA:
+                issue = ww_device_issue(d)
+                steps = issue.steps
             devices.append((
                 d.number, self.serial_of(d.cold), d.kind, d.state, bool(d.capped), d.hash, d.digits,
-                d.period_s, d.window >> 4 if totp else 0, d.window & 15 if totp else 0,
-                0 if totp else d.window, d.drift_max, ww_device_t0(d), d.moving, d.drift,
-                d.failures))
+                d.period_s, steps >> 4, steps & 15, 0 if totp else d.window, d.drift_max,
+                ww_device_t0(d), d.moving, d.drift, d.failures, d.label, self.suite_of(issue),
+                0 if issue == NULL else issue.issued, opens_of(issue)))
             d = ww_device_next(&self.t, u, d)
         return (u.id, PyUnicode_DecodeUTF8(<const char *>name, <Py_ssize_t>n, NULL), u.account,
                 u.realm, u.streak.count, u.streak.lock_until_ms, u.streak.last_ms, devices)
+
+    cdef str suite_of(self, const ww_issue *issue):
+        if issue == NULL:
+            return ""
+        return (<const char *>self.t.suites[issue.suite].text)[
+            :self.t.suites[issue.suite].text_len].decode("ascii")
+
+    def suite_fits(self, bytes suite):
+        """Whether a device with this suite may be enrolled: the table holds it, or has room."""
+        cdef const uint8_t *at = <const uint8_t *>PyBytes_AS_STRING(suite)
+        return (ww_suite_find(&self.t, at, len(suite)) >= 0
+                or self.t.suites_used < self.t.suites_cap)
 
     def device_key(self, uint32_t slot, uint32_t number):
         """The key of a device, for fingerprints and export; None when there is none."""
@@ -379,7 +419,7 @@ cdef class Core:
         d = ww_device_first(&self.t, &self.t.users[slot])
         while d != NULL:
             if d.number == number:
-                at = ww_cold_first(&self.t, d.cold, &n)
+                at = ww_device_key(&self.t, d, &n)
                 return PyBytes_FromStringAndSize(<const char *>at, <Py_ssize_t>n)
             d = ww_device_next(&self.t, &self.t.users[slot], d)
         return None
@@ -466,6 +506,7 @@ cdef class Core:
                              <const int64_t *>identity.buf, <const int64_t *>state.buf,
                              <uint32_t>(min(identity.len, state.len) // 8)):
                 return None
+            self.passed(needs.time_ms)
             return needs.events
         finally:
             PyBuffer_Release(&b)

@@ -57,28 +57,26 @@ static const ww_kernel *_Atomic kernel_now;
 typedef uint16_t costs[WW_HASHES];
 
 /* "best": vectors of the row that is cheapest a lane, and for what remains, by its number of
- * lanes, the row that is cheapest in all. */
-static struct { size_t lanes; ww_hotp_many *most, *rest[LANES_MAX]; } best[WW_HASHES];
+ * lanes, the row that is cheapest in all. Rows are indices into kernels. */
+typedef struct {
+    size_t lanes;
+    uint32_t most, most_cost, rest[LANES_MAX], rest_cost[LANES_MAX];
+} choice;
 
-static ww_totp_many *best_totp; /* of the row whose whole vectors are the cheapest */
+static choice best[WW_HASHES], best_text[WW_HASHES];
 
-static void best_weigh(ww_hash hash, const ww_kernel *row, uint32_t cost)
+static void choice_weigh(choice *c, uint32_t row, size_t lanes, uint32_t cost)
 {
-    static uint32_t most_cost[WW_HASHES], rest_cost[WW_HASHES][LANES_MAX];
-    size_t lanes = row->lanes[hash];
-    if (best[hash].most == NULL ||
-        cost * best[hash].lanes < most_cost[hash] * lanes) {
-        best[hash].most = row->hotp[hash];
-        if (hash == WW_SHA1)
-            best_totp = row->totp;
-        best[hash].lanes = lanes;
-        most_cost[hash] = cost;
+    if (!c->lanes || cost * c->lanes < c->most_cost * lanes) {
+        c->most = row;
+        c->lanes = lanes;
+        c->most_cost = cost;
     }
     for (size_t n = 1; n < LANES_MAX; n++) {
         uint32_t whole = cost * (uint32_t)((n + lanes - 1) / lanes);
-        if (best[hash].rest[n] == NULL || whole < rest_cost[hash][n]) {
-            best[hash].rest[n] = row->hotp[hash];
-            rest_cost[hash][n] = whole;
+        if (!c->rest_cost[n] || whole < c->rest_cost[n]) {
+            c->rest[n] = row;
+            c->rest_cost[n] = whole;
         }
     }
 }
@@ -89,37 +87,53 @@ static void best_hotp(ww_hash hash, const void *const *mids, const uint64_t *mov
 {
     size_t rest = n & (best[hash].lanes - 1), whole = n - rest;
     if (whole > 0)
-        best[hash].most(mids, moving, out, whole);
+        kernels[best[hash].most].hotp[hash](mids, moving, out, whole);
     if (rest > 0)
-        best[hash].rest[rest](mids + whole, moving + whole, out + whole, rest);
+        kernels[best[hash].rest[rest]].hotp[hash](mids + whole, moving + whole, out + whole, rest);
 }
 
-static void best_sha1(const void *const *mids, const uint64_t *moving, uint32_t *out, size_t n)
+static void best_texts(ww_hash hash, const void *const *mids, const void *const *texts,
+                       size_t blocks, uint32_t *out, size_t n)
 {
-    best_hotp(WW_SHA1, mids, moving, out, n);
+    const choice *c = &best_text[hash];
+    size_t rest = n & (c->lanes - 1), whole = n - rest;
+    if (whole > 0)
+        kernels[c->most].text[hash](mids, texts, blocks, out, whole);
+    if (rest > 0)
+        kernels[c->rest[rest]].text[hash](mids + whole, texts + whole, blocks, out + whole, rest);
 }
 
-static void best_sha256(const void *const *mids, const uint64_t *moving, uint32_t *out, size_t n)
-{
-    best_hotp(WW_SHA256, mids, moving, out, n);
-}
-
-static void best_sha512(const void *const *mids, const uint64_t *moving, uint32_t *out, size_t n)
-{
-    best_hotp(WW_SHA512, mids, moving, out, n);
-}
+#define BEST_OF(name, hash)                                                                       \
+    static void best_##name(const void *const *mids, const uint64_t *moving, uint32_t *out,       \
+                            size_t n)                                                             \
+    {                                                                                             \
+        best_hotp(hash, mids, moving, out, n);                                                    \
+    }                                                                                             \
+    static void best_text_##name(const void *const *mids, const void *const *texts,               \
+                                 size_t blocks, uint32_t *out, size_t n)                          \
+    {                                                                                             \
+        best_texts(hash, mids, texts, blocks, out, n);                                            \
+    }
+BEST_OF(sha1, WW_SHA1)
+BEST_OF(sha256, WW_SHA256)
+BEST_OF(sha512, WW_SHA512)
 
 static void kernel_offer(ww_kernel row, const costs cost)
 {
     kernels[kernels_count] = row;
-    for (int hash = 0; hash < WW_HASHES; hash++)
-        best_weigh((ww_hash)hash, &kernels[kernels_count], cost[hash]);
+    for (int hash = 0; hash < WW_HASHES; hash++) {
+        choice_weigh(&best[hash], (uint32_t)kernels_count, row.lanes[hash], cost[hash]);
+        if (kernels_count == 0 || row.text[hash] != kernels[0].text[hash])
+            choice_weigh(&best_text[hash], (uint32_t)kernels_count, row.lanes[hash], cost[hash]);
+    }
     kernels_count++;
 }
 
 #define ROW_OF(isa)                                                                               \
     {ww_hotp_sha1_many_##isa, ww_hotp_sha256_many_##isa, ww_hotp_sha512_many_##isa},              \
-        ww_totp_sha1_many_##isa
+        ww_totp_sha1_many_##isa, TEXTS_OF(isa)
+#define TEXTS_OF(isa)                                                                             \
+    {ww_text_sha1_many_##isa, ww_text_sha256_many_##isa, ww_text_sha512_many_##isa}
 
 __attribute__((constructor)) static void kernels_fill(void)
 {
@@ -127,9 +141,10 @@ __attribute__((constructor)) static void kernels_fill(void)
 #if defined(__x86_64__)
     machine m = machine_look();
     kernel_offer((ww_kernel){"sse2", {4, 4, 2}, ROW_OF(sse2)}, (costs){295, 640, 820});
-    if (m.shani) /* SHA-512 has no such instructions: the portable entry stands */
+    if (m.shani) /* SHA-512 has no such instructions: portable entries stand, and for texts */
         kernel_offer((ww_kernel){"shani", {1, 1, 1}, {ww_hotp_sha1_many_shani,
-                                 ww_hotp_sha256_many_shani, ww_hotp_sha512_many_portable}, NULL},
+                                 ww_hotp_sha256_many_shani, ww_hotp_sha512_many_portable}, NULL,
+                                 TEXTS_OF(portable)},
                      (costs){76, 66, 475});
     if (m.avx2)
         kernel_offer((ww_kernel){"avx2", {8, 8, 4}, ROW_OF(avx2)}, (costs){295, 660, 800});
@@ -143,7 +158,8 @@ __attribute__((constructor)) static void kernels_fill(void)
 #endif
     ww_kernel *row = &kernels[kernels_count++];
     *row = (ww_kernel){"best", {0, 0, 0}, {best_sha1, best_sha256, best_sha512},
-                        best_totp};
+                        kernels[best[WW_SHA1].most].totp,
+                        {best_text_sha1, best_text_sha256, best_text_sha512}};
     for (int hash = 0; hash < WW_HASHES; hash++)
         row->lanes[hash] = (uint32_t)best[hash].lanes;
     kernel_now = row;

@@ -82,9 +82,14 @@ class Reason(enum.IntEnum):
     NAME = 11
     SOURCE = 12
     LOAD = 13
+    NO_CHALLENGE = 14
+    OVERDUE = 15
 
 
-KINDS = ("none", "totp", "hotp")
+KINDS = tuple([ww_kind_name(kind, 0).decode() for kind in range(WW_KINDS)])
+LABELS = ("",) + tuple([ww_kind_name(0, label).decode() for label in range(1, WW_LABELS)])
+cdef dict KIND_NAMES = {(kind, label): LABELS[label] or KINDS[kind]
+                        for kind in range(WW_KINDS) for label in range(WW_LABELS)}
 HASH_NAMES = ("sha1", "sha256", "sha512")
 DEVICE_STATES = ("shipped", "active", "suspended", "lost", "returned", "expired")
 ACCOUNT_STATES = ("open", "pending", "closed")
@@ -100,6 +105,8 @@ BATCH_ATTEMPTS_MAX = WW_BATCH_ATTEMPTS_MAX
 PAGE_USERS = WW_PAGE_USERS
 DEVICES_PER_USER_MAX = WW_DEVICES_PER_USER_MAX
 NAME_BYTES_MAX = WW_NAME_BYTES_MAX
+SESSION_BYTES_MAX = WW_SESSION_BYTES_MAX
+PURPOSE_BYTES_MAX = WW_PURPOSE_BYTES_MAX
 ROW_MAGIC = WW_ROW_MAGIC
 
 
@@ -197,5 +204,6 @@ include "gate.pxi"
 include "region.pxi"
 include "batch.pxi"
 include "core.pxi"
+include "ask.pxi"
 include "split.pxi"
 include "connection.pxi"

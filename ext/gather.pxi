@@ -73,19 +73,21 @@ cdef class Gather:
             self.loop.call_soon(self._turn)
         return 0
 
-    def ask(self, user, response, int platform, int realm, device=None, address=None):
+    def ask(self, user, response, int platform, int realm, device=None, address=None,
+            challenge=None, session=None):
         """One attempt of this loop's own program: an asyncio.Future of its Verdict.
 
-        user, response and device are str or bytes; address an IP address as text. Errors:
-        InvalidArgument, and the engine's end.
+        user, response, device and challenge are str or bytes; address an IP address as text;
+        session bytes. Errors: InvalidArgument, and the engine's end.
         """
         cdef const char *text = NULL
         cdef Py_ssize_t n = 0
-        for given in (user, response, "" if device is None else device):
+        for given in (user, response, "" if device is None else device,
+                      "" if challenge is None else challenge):
             take_text(given, &text, &n)      # what is wrong is said before anything is counted
         packed = None if address is None else pack_address(address)
         future = _get_running_loop().create_future()
-        ask = (user, response, platform, realm, device, packed, future)
+        ask = (user, response, platform, realm, device, packed, future, challenge, session)
         if self.ended:
             future.set_exception(self.failure())
         elif self.asks or not self.add(ask):
@@ -113,6 +115,8 @@ cdef class Gather:
         if ask[5] is not None:
             memcpy(a.address, PyBytes_AS_STRING(ask[5]), sizeof(a.address))
             a.has_address = 1
+        if ask[7] is not None or ask[8] is not None:
+            put_challenge(self.open, a, ask[7], ask[8])
         self.asked.append((self.open.b.count - 1, ask[6]))
         self.book()
         return True

@@ -18,16 +18,20 @@
 /* On disk: a size that moves is a format that changed. */
 static_assert(sizeof(ww_record) == WW_RECORD_BYTES, "a journal record is one unit");
 static_assert(offsetof(ww_spec, key) == WW_SPEC_HEAD_BYTES, "an enrolment's head has no gaps");
+static_assert(sizeof(ww_asked_for) == WW_RECORD_BYTES, "what a challenge records is one unit");
+static_assert(sizeof(ww_token) == 32 && WW_TOKEN_CHARS == 2 * (16 + sizeof(ww_token)),
+              "a challenge id is a MAC and what it seals, in hex");
 static_assert(sizeof(ww_row) == WW_RECORD_BYTES, "a row's header is one unit");
 
 /* In memory: an attempt touches three adjacent cache lines and no more. */
 static_assert(sizeof(ww_device) == 64, "a device is a cache line");
-static_assert(sizeof(ww_wide) == 192, "a wide device is its line and two lines of midstates");
+static_assert(sizeof(ww_issue) == 64, "what was asked of a device is a cache line");
+static_assert(sizeof(ww_wide) == 256, "a wide device: its line, its issue, two of midstates");
 static_assert(sizeof(ww_streak) == 64, "a streak is a cache line");
 static_assert(sizeof(ww_user) == 192, "a user is three cache lines");
 static_assert(offsetof(ww_user, device) == 64, "the device starts a line");
 static_assert(offsetof(ww_user, streak) == 128, "the streak starts a line");
-static_assert(offsetof(ww_wide, mid) == 64, "wide midstates start a line");
+static_assert(offsetof(ww_wide, mid) == 128, "wide midstates start a line");
 
 /* Limits that follow from one another. */
 static_assert(1 + WW_RING_INLINE + WW_RING_DEEP == WW_LOCKOUT_FAILURES_MAX,
@@ -40,6 +44,12 @@ static_assert(2 * (WW_WINDOW_STEPS_MAX + WW_DRIFT_STEPS_MAX) + 1 <= WW_POSITIONS
               "a window of steps fits a mask");
 static_assert(WW_WINDOW_STEPS_MAX <= 15, "back and forward are four bits each");
 static_assert(WW_DRIFT_STEPS_MAX <= 15, "drift_max is four bits");
+static_assert(WW_SUITE_BYTES_MAX + 1 + 8 + 128 + WW_PIN_DIGEST_BYTES_MAX + WW_SESSION_BYTES_MAX +
+                      8 + 17 <= WW_TEXT_BYTES_MAX && WW_TEXT_BYTES_MAX % 128 == 0,
+              "every message fits, padded, in whole blocks of either size");
+static_assert(WW_KEY_BYTES_MAX + WW_PIN_DIGEST_BYTES_MAX <= UINT8_MAX,
+              "a key and a PIN's digest are one text of the arena");
+static_assert(WW_LABELS <= 16 && WW_KINDS <= 16, "kind and label are four bits each");
 static_assert(WW_LANES_CHUNK >= WW_POSITIONS_MAX, "one window fits one call of the kernel");
 static_assert(WW_RECORD_UNITS_PER_ATTEMPT_MAX >= 2 + WW_DEVICES_PER_USER_MAX,
               "a record, its tail and one more for every device fit");
@@ -99,6 +109,7 @@ static inline uint32_t ww_gap(int64_t from_ms, int64_t to_ms)
 }
 
 void ww_streak_clear(ww_streak *s, uint32_t *deep);
+int ww_apply_challenge(ww_tables *t, const ww_record *r);
 /* u is NULL for the act that adds the user of this slot. */
 int ww_apply_act(ww_tables *t, ww_user *u, uint32_t slot, const ww_record *r);
 
@@ -111,7 +122,8 @@ void ww_sha512_block(uint64_t state[8], const uint8_t block[128]);
 
 #define WW_ROW(isa)                                                                               \
     ww_hotp_many ww_hotp_sha1_many_##isa, ww_hotp_sha256_many_##isa, ww_hotp_sha512_many_##isa;   \
-    ww_totp_many ww_totp_sha1_many_##isa
+    ww_totp_many ww_totp_sha1_many_##isa;                                                         \
+    ww_text_many ww_text_sha1_many_##isa, ww_text_sha256_many_##isa, ww_text_sha512_many_##isa
 
 WW_ROW(portable);
 #if defined(__x86_64__)

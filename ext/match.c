@@ -90,32 +90,38 @@ void ww_lay_attempt(const ww_tables *t, const ww_batch *b, ww_attempt *a, ww_scr
 {
     int resync = a->event == WW_EVENT_RESYNC;
     uint32_t before = *n;
-    s->inactive[i] = 0;
-    if (a->slot != WW_SLOT_NONE) {
+    s->inactive[i] = s->passed_over[i] = 0;
+    if (a->challenge_len) {
+        ww_lay_named(t, b, a, s, i, n, now_ms);
+    } else if (a->slot != WW_SLOT_NONE) {
         ww_user *u = &t->users[a->slot];
         int named_seen = 0;
         for (ww_device *d = ww_device_first(t, u); d; d = ww_device_next(t, u, d)) {
             if (a->has_serial && !serial_is(t, d, b->bytes + a->serial_at, a->serial_len))
                 continue;
             named_seen = 1;
-            if (d->state == WW_ACTIVE)
+            if (d->state != WW_ACTIVE)
+                continue;
+            if (d->kind == WW_KIND_OCRA)
+                s->passed_over[i] |= !ww_lay_open(t, s, i, n, d, a, now_ms);
+            else
                 add_try(s, n, i, d, d, resync, now_ms);
         }
-        if (*n == before && a->has_serial)
+        if (*n == before && s->passed_over[i])
+            s->inactive[i] = WW_REASON_NO_CHALLENGE;
+        else if (*n == before && a->has_serial)
             s->inactive[i] = named_seen ? WW_REASON_DEVICE_INACTIVE : WW_REASON_DEVICE_UNKNOWN;
     }
-    if (*n == before)
-        add_try(s, n, i, NULL, decoy_device(t, a->name_hash), resync, now_ms);
+    if (*n == before) {
+        const ww_device *decoy = decoy_device(t, a->name_hash);
+        if (decoy->kind == WW_KIND_OCRA)
+            ww_lay_answer(t, s, i, n, NULL, decoy, a, 0, now_ms);
+        else
+            add_try(s, n, i, NULL, decoy, resync, now_ms);
+    }
 }
 
 /* ---- lanes ---- */
-
-static inline void mask_set(ww_mask *m, uint32_t j, uint32_t bit)
-{
-    uint64_t v = (uint64_t)bit << (j & 63);
-    m->lo |= j < 64 ? v : 0;
-    m->hi |= j < 64 ? 0 : v;
-}
 
 /* Runs the lanes laid for tries [from, to) of one hash and folds the answers into their masks. */
 static void run_lanes(const ww_kernel *k, ww_hash hash, const ww_batch *b, uint32_t group,
@@ -138,9 +144,9 @@ static void run_lanes(const ww_kernel *k, ww_hash hash, const ww_batch *b, uint3
         uint32_t fits2 = ww_eq_u32(s->digits[1][who], digits);
         for (uint32_t j = 0; j < y->count; j++) {
             uint32_t code = ww_reduce(s->out[lane++], digits);
-            mask_set(&y->mask, j, ww_eq_u32(code, s->value[0][who]) & fits);
+            ww_mask_set(&y->mask, j, ww_eq_u32(code, s->value[0][who]) & fits);
             if (resync)
-                mask_set(&y->second, j, ww_eq_u32(code, s->value[1][who]) & fits2);
+                ww_mask_set(&y->second, j, ww_eq_u32(code, s->value[1][who]) & fits2);
         }
     }
 }
@@ -149,13 +155,16 @@ static void run_lanes(const ww_kernel *k, ww_hash hash, const ww_batch *b, uint3
 
 /* Most devices of a group are held against the same few steps, so that their lanes begin with the
  * same block: its schedule is made once. Returns how many tries were gathered: those like the first
- * (SHA-1, window, digits), in whole vectors, or in one that is nearly full. */
+ * (SHA-1, window, digits), in whole vectors, or in one that is nearly full. Answers to challenges
+ * are never of them. */
 static uint32_t gather_same(const ww_kernel *k, const ww_batch *b, uint32_t group, ww_scratch *s,
                             uint32_t tries)
 {
-    uint32_t n = 0, lanes = k->lanes[WW_SHA1];
-    const ww_try *first = &s->tries[0];
-    const ww_device *like = s->source[0];
+    uint32_t n = 0, lanes = k->lanes[WW_SHA1], at = 0;
+    while (s->asked && at + 1 < tries && s->source[at]->kind == WW_KIND_OCRA)
+        at++;
+    const ww_try *first = &s->tries[at];
+    const ww_device *like = s->source[at];
     memset(s->laid, 0, tries);
     if (!k->totp || like->kind != WW_KIND_TOTP || first->count > WW_SHARED_STEPS_MAX)
         return 0;
@@ -203,12 +212,14 @@ static void match_same(const ww_kernel *k, ww_scratch *s, uint32_t n)
     ww_wipe(hit, sizeof hit);
 }
 
-void ww_match_group(const ww_kernel *k, const ww_batch *b, uint32_t group, ww_scratch *s,
-                        uint32_t tries)
+void ww_match_group(const ww_tables *t, const ww_kernel *k, const ww_batch *b, uint32_t group,
+                    ww_scratch *s, uint32_t tries)
 {
     uint32_t present = 0, same = gather_same(k, b, group, s, tries);
     if (same > 0)
         match_same(k, s, same);
+    if (s->asked > 0)
+        ww_match_answers(t, k, b, group, s, tries);
     for (uint32_t n = 0; n < tries; n++)
         present |= s->laid[n] ? 0 : 1u << s->source[n]->hash;
     for (uint32_t hash = 0; hash < WW_HASHES; hash++) {

@@ -1,5 +1,6 @@
-/* What a turn (verify.c) and its windows and lanes (match.c) share: the scratch of one group. Its
- * size is fixed and stays in the cache; what secrets it held is wiped when the turn ends.
+/* What a turn (verify.c), its windows and lanes (match.c) and those of answers to challenges
+ * (answers.c) share: the scratch of one group. Its size is fixed, and what of it a turn uses stays
+ * in the cache; what secrets it held is wiped when the turn ends.
  */
 #ifndef WATCHWORD_MATCH_H
 #define WATCHWORD_MATCH_H
@@ -13,7 +14,7 @@ typedef struct {
     uint16_t first[WW_GROUP_ATTEMPTS_MAX + 1];  /* tries of attempt i: first[i] .. first[i + 1] */
     uint8_t owner[TRIES_MAX];                   /* whose response a try is held against */
     const ww_device *source[TRIES_MAX];         /* midstates: the device's own, or a decoy's */
-    uint8_t inactive[WW_GROUP_ATTEMPTS_MAX];
+    uint8_t inactive[WW_GROUP_ATTEMPTS_MAX], passed_over[WW_GROUP_ATTEMPTS_MAX];
     uint8_t met[MET];                           /* by slot: attempts of the group, from 1        */
     /* The response as a number, and its length if it is digits alone, else 0; then the second. */
     uint32_t value[2][WW_GROUP_ATTEMPTS_MAX], digits[2][WW_GROUP_ATTEMPTS_MAX];
@@ -33,6 +34,13 @@ typedef struct {
     uint32_t named, found;                      /* attempts hashed, and looked for by hash       */
     uint64_t shared_from;
     uint32_t shared_count;
+    /* OCRA: what its tries have besides, and messages for lanes of one hash and length */
+    ww_answer answers[TRIES_MAX];
+    uint32_t asked;                             /* tries of the group that are such              */
+    uint64_t texts[WW_TEXTS_CHUNK * (WW_TEXT_BYTES_MAX / 8)];
+    uint16_t text_try[WW_TEXTS_CHUNK];
+    uint8_t text_bit[WW_TEXTS_CHUNK];
+    size_t texts_used;                          /* the most bytes of any call                    */
 } ww_scratch;
 
 /* Whose record a name that does not exist reads; there is at least one slot. */
@@ -46,7 +54,29 @@ static inline uint32_t ww_decoy_slot(const ww_tables *t, uint64_t hash)
 void ww_lay_attempt(const ww_tables *t, const ww_batch *b, ww_attempt *a, ww_scratch *s, uint32_t i,
                     uint32_t *n, int64_t now_ms);
 /* Runs the lanes of all tries and leaves in their masks which positions match. */
-void ww_match_group(const ww_kernel *k, const ww_batch *b, uint32_t group, ww_scratch *s,
-                    uint32_t tries);
+void ww_match_group(const ww_tables *t, const ww_kernel *k, const ww_batch *b, uint32_t group,
+                    ww_scratch *s, uint32_t tries);
+
+static inline void ww_mask_set(ww_mask *m, uint32_t j, uint32_t bit)
+{
+    uint64_t v = (uint64_t)bit << (j & 63);
+    m->lo |= j < 64 ? v : 0;
+    m->hi |= j < 64 ? 0 : v;
+}
+
+/* ---- answers.c ---- */
+
+/* Adds the window of an OCRA device, or with d NULL that of a decoy. */
+void ww_lay_answer(const ww_tables *t, ww_scratch *s, uint32_t i, uint32_t *n, ww_device *d,
+                   const ww_device *source, const ww_attempt *a, int overdue, int64_t now_ms);
+/* The same for the challenge that any attempt may answer; 0 when none stands. */
+int ww_lay_open(const ww_tables *t, ww_scratch *s, uint32_t i, uint32_t *n, ww_device *d,
+                const ww_attempt *a, int64_t now_ms);
+/* For the challenge that the attempt names, if it is this user's and stands. */
+void ww_lay_named(const ww_tables *t, const ww_batch *b, const ww_attempt *a, ww_scratch *s,
+                  uint32_t i, uint32_t *n, int64_t now_ms);
+/* Runs their lanes. */
+void ww_match_answers(const ww_tables *t, const ww_kernel *k, const ww_batch *b, uint32_t group,
+                      ww_scratch *s, uint32_t tries);
 
 #endif

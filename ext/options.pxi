@@ -14,7 +14,9 @@ cdef enum:
     SEEN_DEVICE = 4
     SEEN_ADDRESS = 8
     SEEN_DETAIL = 16
-    WITH_VERIFY = 31
+    SEEN_CHALLENGE = 32
+    SEEN_SESSION = 64
+    WITH_VERIFY = 127
     WITH_VERIFYMANY = SEEN_PLATFORM | SEEN_ADDRESS
     ADDRESS_BYTES_MAX = 45                      # of an IPv6 address as text
 
@@ -22,18 +24,16 @@ cdef struct Options:
     uint32_t seen
     uint8_t platform, realm
     uint8_t address[16]
-    ww_span device
+    ww_span device, challenge
+    uint8_t session[WW_SESSION_BYTES_MAX]
+    uint32_t session_len
 
 cdef const char *option_unserved(const uint8_t *frame, ww_span s) noexcept nogil:
     """The reply to an option of the house that is not served yet; NULL: it is no option at all."""
-    if ww_wire_is(frame, s, "CHALLENGE"):
-        return "-ERR option 'CHALLENGE' is not served yet\r\n"
     if ww_wire_is(frame, s, "PASSWORD"):
         return "-ERR option 'PASSWORD' is not served yet\r\n"
     if ww_wire_is(frame, s, "PIN"):
         return "-ERR option 'PIN' is not served yet\r\n"
-    if ww_wire_is(frame, s, "SESSION"):
-        return "-ERR option 'SESSION' is not served yet\r\n"
     if ww_wire_is(frame, s, "ID"):
         return "-ERR option 'ID' is not served yet\r\n"
     return NULL
@@ -49,6 +49,10 @@ cdef uint32_t option_named(const uint8_t *frame, ww_span s) noexcept nogil:
         return SEEN_ADDRESS
     if ww_wire_is(frame, s, "DETAIL"):
         return SEEN_DETAIL
+    if ww_wire_is(frame, s, "CHALLENGE"):
+        return SEEN_CHALLENGE
+    if ww_wire_is(frame, s, "SESSION"):
+        return SEEN_SESSION
     return 0
 
 cdef bint address_read(const uint8_t *text, uint32_t n, uint8_t *address) noexcept nogil:
@@ -68,6 +72,25 @@ cdef bint address_read(const uint8_t *text, uint32_t n, uint8_t *address) noexce
         return True
     return inet_pton(AF_INET6, line, address) == 1
 
+cdef int nibble(uint8_t c) noexcept nogil:
+    if c'0' <= c <= c'9':
+        return c - c'0'
+    c |= 0x20
+    return c - c'a' + 10 if c'a' <= c <= c'f' else -1
+
+cdef bint session_read(Options *o, const uint8_t *text, uint32_t n) noexcept nogil:
+    cdef uint32_t i
+    cdef int high, low
+    if n % 2 or n > 2 * WW_SESSION_BYTES_MAX:
+        return False
+    for i in range(n // 2):
+        high, low = nibble(text[2 * i]), nibble(text[2 * i + 1])
+        if high < 0 or low < 0:
+            return False
+        o.session[i] = <uint8_t>(high << 4 | low)
+    o.session_len = n // 2
+    return True
+
 cdef const char *option_read(Options *o, uint32_t option, const uint8_t *frame,
                              ww_span s) noexcept nogil:
     """Takes an option's value; the reply when it is not one it may have."""
@@ -84,6 +107,11 @@ cdef const char *option_read(Options *o, uint32_t option, const uint8_t *frame,
             return "-ERR ADDRESS is not an IPv4 or IPv6 address\r\n"
     elif option == SEEN_DEVICE:
         o.device = s
+    elif option == SEEN_CHALLENGE:
+        o.challenge = s
+    elif option == SEEN_SESSION:
+        if not session_read(o, frame + s.at, s.len):
+            return "-ERR SESSION is hex, of 0 to 512 bytes\r\n"
     return NULL
 
 cdef const char *options_read(const uint8_t *frame, const ww_wire *w, uint32_t first,
@@ -91,7 +119,7 @@ cdef const char *options_read(const uint8_t *frame, const ww_wire *w, uint32_t f
     """Options from args[first] on, in any order, each once. NULL, or the reply to a mistake."""
     cdef uint32_t i = first, option
     cdef const char *mistake
-    memset(o, 0, sizeof(o[0]))
+    o.seen = o.session_len = o.challenge.at = o.challenge.len = 0
     o.platform = WW_TRADING
     o.realm = WW_LIVE
     while i < w.argc:
@@ -114,6 +142,22 @@ cdef const char *options_read(const uint8_t *frame, const ww_wire *w, uint32_t f
             return mistake
         i += 1
     return NULL
+
+cdef void options_into(Batch batch, ww_attempt *a, const uint8_t *frame,
+                       const Options *o) noexcept:
+    """What was said about an attempt becomes the attempt's."""
+    cdef const uint8_t *challenge = NULL
+    a.platform = o.platform
+    a.realm = o.realm
+    if o.seen & SEEN_ADDRESS:
+        memcpy(a.address, o.address, sizeof(o.address))
+        a.has_address = 1
+    if o.seen & SEEN_DEVICE:
+        batch.set_serial(a, frame + o.device.at, o.device.len)
+    if o.seen & (SEEN_CHALLENGE | SEEN_SESSION):
+        if o.seen & SEEN_CHALLENGE:
+            challenge = frame + o.challenge.at
+        batch.set_challenge(a, challenge, o.challenge.len, o.session, o.session_len)
 
 cdef uint32_t pairs_read(const uint8_t *frame, ww_span s) noexcept nogil:
     """VERIFYMANY's count of pairs; 0: it is none that may be."""

@@ -19,18 +19,6 @@ enum {
 /* A cursor over bytes that never passes their end; bad stays set once anything was missing. */
 typedef struct { const uint8_t *at, *end; int bad; } reader;
 
-static uint64_t take(reader *r, uint32_t bytes)
-{
-    uint64_t v = 0;
-    if ((size_t)(r->end - r->at) < bytes) {
-        r->bad = 1;
-        return 0;
-    }
-    memcpy(&v, r->at, bytes);
-    r->at += bytes;
-    return v;
-}
-
 static const uint8_t *take_bytes(reader *r, size_t n)
 {
     const uint8_t *at = r->at;
@@ -42,11 +30,22 @@ static const uint8_t *take_bytes(reader *r, size_t n)
     return at;
 }
 
-static uint8_t *put(uint8_t *to, uint64_t v, uint32_t bytes)
+static uint64_t take(reader *r, uint32_t bytes)
 {
-    memcpy(to, &v, bytes);
-    return to + bytes;
+    uint64_t v = 0;
+    const uint8_t *at = take_bytes(r, bytes);
+    if (at)
+        memcpy(&v, at, bytes);
+    return v;
 }
+
+static uint8_t *put_bytes(uint8_t *to, const void *from, size_t n)
+{
+    memcpy(to, from, n);
+    return to + n;
+}
+
+static uint8_t *put(uint8_t *to, uint64_t v, uint32_t bytes) { return put_bytes(to, &v, bytes); }
 
 static uint32_t page_slots(const ww_tables *t, uint32_t page)
 {
@@ -89,24 +88,33 @@ size_t ww_page_identity_max(const ww_tables *t, uint32_t page)
         bytes += 8 + 1 + 2 + u->name_len;
         if (u->name_len)
             for (ww_device *d = ww_device_first(t, u); d; d = ww_device_next(t, u, d))
-                bytes += DEVICE_BYTES + WW_KEY_BYTES_MAX + WW_SERIAL_BYTES_MAX +
+                bytes += DEVICE_BYTES + WW_KEY_BYTES_MAX + WW_SERIAL_BYTES_MAX + 2 +
+                         WW_SUITE_BYTES_MAX + WW_PIN_DIGEST_BYTES_MAX +
                          ww_mid_bytes((ww_hash)d->hash);
     }
     return bytes;
 }
 
+static const ww_issue *issue_of(const ww_device *d)
+{
+    return d->kind == WW_KIND_OCRA ? &((const ww_wide *)(const void *)d)->issue : NULL;
+}
+
 static uint8_t *put_device(const ww_tables *t, const ww_device *d, uint8_t *to)
 {
     size_t key_len, serial_len;
-    const uint8_t *key = ww_cold_first(t, d->cold, &key_len);
+    const uint8_t *key = ww_device_key(t, d, &key_len);
     const uint8_t *serial = ww_cold_second(t, d->cold, &serial_len);
+    const ww_issue *issue = issue_of(d);
+    const ww_suite *suite = issue ? &t->suites[issue->suite] : NULL;
     int totp = d->kind == WW_KIND_TOTP;
+    uint32_t steps = totp ? d->window : issue ? issue->steps : 0;
     to = put(to, d->number, 4);
-    to = put(to, d->kind, 1);
+    to = put(to, d->kind | (uint64_t)d->label << 4, 1);
     to = put(to, d->hash, 1);
     to = put(to, d->digits, 1);
-    to = put(to, totp ? d->window >> 4 : 0, 1);
-    to = put(to, totp ? d->window & 15u : 0, 1);
+    to = put(to, steps >> 4, 1);
+    to = put(to, steps & 15u, 1);
     to = put(to, totp ? 0 : d->window, 1);
     to = put(to, d->drift_max, 1);
     to = put(to, d->period_s, 2);
@@ -114,14 +122,19 @@ static uint8_t *put_device(const ww_tables *t, const ww_device *d, uint8_t *to)
     to = put(to, d->state, 1); /* as enrolled is enough: the state page says what it is now */
     to = put(to, key_len, 2);
     to = put(to, serial_len, 2);
-    memcpy(to, key, key_len);
-    to += key_len;
-    memcpy(to, serial, serial_len);
-    to += serial_len;
+    if (suite) {
+        to = put(to, suite->text_len, 1);
+        to = put(to, suite->pin_bytes, 1);
+    }
+    to = put_bytes(to, key, key_len);
+    to = put_bytes(to, serial, serial_len);
+    if (suite) {
+        to = put_bytes(to, suite->text, suite->text_len);
+        to = put_bytes(to, key + key_len, suite->pin_bytes); /* they stand together */
+    }
     /* Midstates too: making ten million of them again would take longer than reading them. */
     size_t mid_bytes = ww_mid_bytes((ww_hash)d->hash);
-    memcpy(to, ww_device_mid(d), mid_bytes);
-    return to + mid_bytes;
+    return put_bytes(to, ww_device_mid(d), mid_bytes);
 }
 
 size_t ww_page_identity_encode(const ww_tables *t, uint32_t page, uint8_t *out)
@@ -146,33 +159,41 @@ size_t ww_page_identity_encode(const ww_tables *t, uint32_t page, uint8_t *out)
     return (size_t)(to - out);
 }
 
+static void take_text(reader *r, uint8_t *to, size_t len, size_t most)
+{
+    r->bad |= len > most;
+    const uint8_t *from = r->bad ? NULL : take_bytes(r, len);
+    if (from)
+        memcpy(to, from, len);
+}
+
 /* Returns the midstates, in place. */
 static const uint8_t *take_device(reader *r, ww_spec *s, uint32_t *number)
 {
     memset(s, 0, sizeof *s);
     *number = (uint32_t)take(r, 4);
-    s->kind = (uint8_t)take(r, 1);
-    s->hash = (uint8_t)take(r, 1);
-    s->digits = (uint8_t)take(r, 1);
-    s->back = (uint8_t)take(r, 1);
-    s->forward = (uint8_t)take(r, 1);
-    s->look_ahead = (uint8_t)take(r, 1);
-    s->drift_max = (uint8_t)take(r, 1);
+    uint8_t *const figures[] = {&s->kind, &s->hash, &s->digits, &s->back, &s->forward,
+                                &s->look_ahead, &s->drift_max};
+    for (size_t i = 0; i < sizeof figures / sizeof figures[0]; i++)
+        *figures[i] = (uint8_t)take(r, 1);
+    s->label = s->kind >> 4;
+    s->kind &= 15u;
     s->period_s = (uint16_t)take(r, 2);
     s->t0_s = (int64_t)take(r, 8);
     s->state = (uint8_t)take(r, 1);
     size_t key_len = take(r, 2), serial_len = take(r, 2);
-    if (key_len > WW_KEY_BYTES_MAX || serial_len > WW_SERIAL_BYTES_MAX) {
-        r->bad = 1;
-        return NULL;
-    }
-    const uint8_t *key = take_bytes(r, key_len), *serial = take_bytes(r, serial_len);
+    int ocra = s->kind == WW_KIND_OCRA;
+    size_t suite_len = ocra ? take(r, 1) : 0, pin_len = ocra ? take(r, 1) : 0;
+    take_text(r, s->key, key_len, WW_KEY_BYTES_MAX);
+    take_text(r, s->serial, serial_len, WW_SERIAL_BYTES_MAX);
+    take_text(r, s->suite, suite_len, WW_SUITE_BYTES_MAX);
+    take_text(r, s->pin, pin_len, WW_PIN_DIGEST_BYTES_MAX);
     if (r->bad)
         return NULL;
-    memcpy(s->key, key, key_len);
-    memcpy(s->serial, serial, serial_len);
     s->key_len = (uint8_t)key_len;
     s->serial_len = (uint8_t)serial_len;
+    s->suite_len = (uint8_t)suite_len;
+    s->pin_len = (uint8_t)pin_len;
     r->bad |= !ww_spec_legal(s);
     return r->bad ? NULL : take_bytes(r, ww_mid_bytes((ww_hash)s->hash));
 }
@@ -204,9 +225,10 @@ static void take_user(reader *r, ww_tables *t, uint32_t slot)
     for (uint32_t i = 0; i < devices && !r->bad; i++) {
         uint32_t number;
         const uint8_t *mid = take_device(r, &s, &number);
-        if (!mid)
-            break;
-        ww_device_place(t, u, &s, mid)->number = number;
+        ww_device *d = mid ? ww_device_place(t, u, &s, mid) : NULL;
+        if (d)
+            d->number = number;
+        r->bad |= !d;
     }
     ww_wipe(&s, sizeof s);
 }
@@ -258,14 +280,16 @@ int ww_page_identity_decode(ww_tables *t, uint32_t page, const uint8_t *in, size
 
 /* ---- state ---- */
 
-enum { USER_STATE_BYTES = 4 + 20 + 4 * (WW_RING_INLINE + WW_RING_DEEP), DEVICE_STATE_BYTES = 15 };
+enum { USER_STATE_BYTES = 4 + 20 + 4 * (WW_RING_INLINE + WW_RING_DEEP), DEVICE_STATE_BYTES = 15,
+       ISSUE_BYTES = 36 }; /* more for an OCRA device: the count, and what stands */
 
 size_t ww_page_state_max(const ww_tables *t, uint32_t page)
 {
     size_t bytes = HEAD_BYTES;
     uint32_t first = page * WW_PAGE_USERS, slots = page_slots(t, page);
     for (uint32_t i = 0; i < slots; i++)
-        bytes += USER_STATE_BYTES + (size_t)t->users[first + i].devices * DEVICE_STATE_BYTES;
+        bytes += USER_STATE_BYTES + t->users[first + i].devices *
+                                        (size_t)(DEVICE_STATE_BYTES + ISSUE_BYTES);
     return bytes;
 }
 
@@ -305,6 +329,10 @@ size_t ww_page_state_encode(const ww_tables *t, uint32_t page, uint8_t *out)
             to = put(to, (uint8_t)d->drift, 1);
             to = put(to, d->failures, 1);
             to = put(to, (uint64_t)d->state | (uint64_t)d->capped << 3, 1);
+            if (issue_of(d)) {
+                to = put(to, issue_of(d)->issued, 4);
+                to = put_bytes(to, issue_of(d)->open, sizeof issue_of(d)->open);
+            }
         }
     }
     return (size_t)(to - out);
@@ -324,6 +352,17 @@ static void take_streak(reader *r, ww_tables *t, uint32_t slot, ww_streak *s)
         else if (t->deep)
             t->deep[slot][g - WW_RING_INLINE] = gap;
     }
+}
+
+static void take_issue(reader *r, ww_tables *t, ww_device *d)
+{
+    ww_issue *issue = ww_device_issue(d);
+    issue->issued = (uint32_t)take(r, 4);
+    const uint8_t *open = take_bytes(r, sizeof issue->open);
+    if (open)
+        memcpy(issue->open, open, sizeof issue->open);
+    for (uint32_t at = 0; at < WW_PLATFORMS; ww_question_keep(t, d, at++))
+        r->bad |= issue->open[at].stands > issue->issued;
 }
 
 int ww_page_state_decode(ww_tables *t, uint32_t page, const uint8_t *in, size_t len)
@@ -352,6 +391,8 @@ int ww_page_state_decode(ww_tables *t, uint32_t page, const uint8_t *in, size_t 
             r.bad |= (state & 7) > WW_ENDED;
             d->state = state & 7u;
             d->capped = (state >> 3) & 1u;
+            if (issue_of(d))
+                take_issue(&r, t, d);
         }
     }
     return r.bad ? -1 : 0;

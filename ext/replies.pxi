@@ -125,9 +125,6 @@ cdef void detail_put(Bytes *out, const ww_tables *t, const ww_attempt *a, bint r
         bytes_text(out, "*16\r\n")
     if accepted:
         scope = "$4\r\nfull\r\n"
-        kind = "$4\r\ntotp\r\n"
-        if a.kind == WW_KIND_HOTP:
-            kind = "$4\r\nhotp\r\n"
     bytes_text(out, "$7\r\nverdict\r\n")
     bytes_text(out, verdict_text(verdict))
     bytes_number(out, "$4\r\ncode\r\n:", verdict)
@@ -140,8 +137,12 @@ cdef void detail_put(Bytes *out, const ww_tables *t, const ww_attempt *a, bint r
     else:
         bytes_text(out, device)
     bytes_text(out, "$4\r\nkind\r\n")
-    bytes_text(out, kind)
-    bytes_number(out, "$4\r\nrank\r\n:", 0)
+    if accepted:
+        kind = ww_kind_name(a.kind, a.label)
+        bytes_bulk(out, kind, strlen(kind))
+    else:
+        bytes_text(out, kind)
+    bytes_number(out, "$4\r\nrank\r\n:", a.rank if accepted else 0)
     bytes_number(out, "$10\r\nsession_ms\r\n:", 0)
     bytes_number(out, "$14\r\nretry_after_ms\r\n:",
                  a.retry_after_ms if verdict == WW_LOCKED else 0)

@@ -230,37 +230,8 @@ const uint8_t *ww_cold_second(const ww_tables *t, uint32_t ref, size_t *len)
     return at + 2 + at[0];
 }
 
-/* ---- devices of a user, in the order of their enrolment ---- */
-
-ww_device *ww_device_first(const ww_tables *t, ww_user *u)
-{
-    if (u->device.kind)
-        return &u->device;
-    return u->more ? &t->wides[u->more - 1].line : NULL;
-}
-
-ww_device *ww_device_next(const ww_tables *t, ww_user *u, ww_device *d)
-{
-    uint32_t next = d == &u->device ? u->more : d->u.far.next;
-    return next ? &t->wides[next - 1].line : NULL;
-}
-
-ww_device *ww_device_find(const ww_tables *t, ww_user *u, uint32_t number)
-{
-    for (ww_device *d = ww_device_first(t, u); d; d = ww_device_next(t, u, d))
-        if (d->number == number)
-            return d;
-    return NULL;
-}
-
-const void *ww_device_mid(const ww_device *d)
-{
-    return d->wide ? (const void *)&((const ww_wide *)(const void *)d)->mid : d->u.sha1;
-}
-
-int64_t ww_device_t0(const ww_device *d) { return d->wide ? d->u.far.t0_s : 0; }
-
-/* ---- decoys: streaks of names that do not exist, the oldest of its set makes room ---- */
+/* ---- decoys: streaks of names that do not exist, the oldest of its set makes room; and what
+ * whoever has no device for it was asked ---- */
 
 static inline ww_decoys *decoy_set(const ww_tables *t, uint64_t hash)
 {
@@ -269,15 +240,12 @@ static inline ww_decoys *decoy_set(const ww_tables *t, uint64_t hash)
 
 const void *ww_decoy_line(const ww_tables *t, uint64_t hash) { return decoy_set(t, hash)->hash; }
 
-ww_streak *ww_decoy_find(ww_tables *t, uint64_t hash, int create, uint32_t **deep)
+static int decoy_way(ww_tables *t, ww_decoys *set, uint64_t hash, int create)
 {
-    ww_decoys *set = decoy_set(t, hash);
     int way = 0;
     while (way < WW_DECOY_WAYS && set->hash[way] != hash)
         way++;
-    if (way == WW_DECOY_WAYS) {
-        if (!create)
-            return NULL;
+    if (way == WW_DECOY_WAYS && create) {
         for (way = 0; way < WW_DECOY_WAYS && set->hash[way]; way++)
             ; /* one that is free, else the oldest */
         if (way == WW_DECOY_WAYS) {
@@ -288,11 +256,27 @@ ww_streak *ww_decoy_find(ww_tables *t, uint64_t hash, int create, uint32_t **dee
         }
         set->hash[way] = hash;
         memset(&set->streak[way], 0, sizeof set->streak[way]);
+        memset(set->open[way], 0, sizeof set->open[way]);
         if (t->deep)
             memset(set->gap_deep[way], 0, sizeof set->gap_deep[way]);
     }
+    return way;
+}
+
+ww_streak *ww_decoy_find(ww_tables *t, uint64_t hash, int create, uint32_t **deep)
+{
+    ww_decoys *set = decoy_set(t, hash);
+    int way = decoy_way(t, set, hash, create);
+    if (way == WW_DECOY_WAYS)
+        return NULL;
     *deep = t->deep ? set->gap_deep[way] : NULL; /* as deep as a user's, and no deeper */
     return &set->streak[way];
+}
+
+ww_open *ww_decoy_open(ww_tables *t, uint64_t hash)
+{
+    ww_decoys *set = decoy_set(t, hash);
+    return set->open[decoy_way(t, set, hash, 1)];
 }
 
 /* ---- sources: failures of an address in the sixty minutes that end with this one ---- */

@@ -56,11 +56,12 @@ cdef class Split:
         self.count += 1
         return <Batch>self.batches[part]
 
-    def put_many(self, users, responses, devices, addresses, Py_ssize_t start, Py_ssize_t stop,
-                 int platform, int realm, bint shed):
+    def put_many(self, users, responses, devices, addresses, challenges, Py_ssize_t start,
+                 Py_ssize_t stop, int platform, int realm, bint shed):
         if addresses is not None:
             raise InvalidArgument("attempts with addresses are not split")
-        fill_many(None, self, users, responses, devices, None, start, stop, platform, realm, shed)
+        fill_many(None, self, users, responses, devices, None, challenges, start, stop, platform,
+                  realm, shed)
 
     def put_columns(self, users, responses, Py_ssize_t start, Py_ssize_t stop, int platform,
                     int realm, bint shed):
@@ -140,8 +141,8 @@ cdef class Split:
             PyBuffer_Release(&view)
 
 
-cdef fill_many(Batch one, Split split, users, responses, devices, addresses, Py_ssize_t start,
-               Py_ssize_t stop, int platform, int realm, bint shed):
+cdef fill_many(Batch one, Split split, users, responses, devices, addresses, challenges,
+               Py_ssize_t start, Py_ssize_t stop, int platform, int realm, bint shed):
     """Attempts start .. stop of equally long sequences into one batch, or into the parts of one."""
     cdef Py_ssize_t i, name_len = 0, text_len = 0
     cdef const char *name = NULL
@@ -164,6 +165,9 @@ cdef fill_many(Batch one, Split split, users, responses, devices, addresses, Py_
         if device is not None:
             take_text(device, &text, &text_len)
             b.set_serial(a, <const uint8_t *>text, text_len)
+        challenge = None if challenges is None else challenges[i]
+        if challenge is not None:
+            put_challenge(b, a, challenge, None)
         address = None if addresses is None else addresses[i]
         if address is not None:
             packed = pack_address(address)

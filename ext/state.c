@@ -48,10 +48,30 @@ static int begins_lock(const ww_policy *p, const ww_streak *s, const uint32_t *d
 /* What the window of one device says: the lowest unused position, if any. */
 typedef struct { uint8_t right, replayed; uint64_t moving; int8_t drift; int32_t offset; } finding;
 
-static finding find(const ww_attempt *a, const ww_try *y, int64_t now_ms)
+/* Of an OCRA device: a counter, a time step, both or neither. A step may come again, for the
+ * question never does. */
+static finding find_answer(const ww_try *y, const ww_answer *w)
 {
     finding f = {0};
     const ww_device *d = y->device;
+    f.right = any_bit(y->mask) != 0;
+    if (!f.right)
+        return f;
+    uint32_t bit = lowest_bit(y->mask), counter = bit / w->steps;
+    int64_t ahead = (int64_t)(w->first + bit % w->steps) - w->step_now, most = d->drift_max;
+    f.moving = w->suite->counter_at ? y->base + counter + 1 : d->moving;
+    f.offset = (int32_t)(w->suite->counter_at ? (int64_t)counter : w->suite->time_at ? ahead : 0);
+    if (w->suite->time_at)
+        f.drift = (int8_t)(ahead > most ? most : ahead < -most ? -most : ahead);
+    return f;
+}
+
+static finding find(const ww_attempt *a, const ww_try *y, const ww_answer *w, int64_t now_ms)
+{
+    finding f = {0};
+    const ww_device *d = y->device;
+    if (d->kind == WW_KIND_OCRA)
+        return find_answer(y, w);
     ww_mask match = y->mask;
     uint64_t past = 1; /* positions used up by a match: one, or two in a resynchronisation */
     if (a->event == WW_EVENT_RESYNC) {
@@ -78,20 +98,11 @@ static finding find(const ww_attempt *a, const ww_try *y, int64_t now_ms)
     return f;
 }
 
-/* Of two devices that match the lower serial is reported; ranks are equal for TOTP and HOTP. */
-static int serial_before(const ww_tables *t, const ww_device *a, const ww_device *b)
-{
-    size_t a_len, b_len;
-    const uint8_t *x = ww_cold_second(t, a->cold, &a_len), *y = ww_cold_second(t, b->cold, &b_len);
-    int order = memcmp(x, y, a_len < b_len ? a_len : b_len);
-    return order ? order < 0 : a_len < b_len;
-}
-
-/* Whether two devices show the same codes: one key enrolled twice. */
+/* Whether two devices show the same codes: one key enrolled twice. Questions are never the same. */
 static int same_codes(const ww_device *a, const ww_device *b)
 {
-    if (a->kind != b->kind || a->hash != b->hash || a->period_s != b->period_s ||
-        ww_device_t0(a) != ww_device_t0(b))
+    if (a->kind == WW_KIND_OCRA || a->kind != b->kind || a->hash != b->hash ||
+        a->period_s != b->period_s || ww_device_t0(a) != ww_device_t0(b))
         return 0;
     return (int)ww_equal(ww_device_mid(a), ww_device_mid(b), ww_mid_bytes((ww_hash)a->hash));
 }
@@ -189,6 +200,7 @@ uint32_t ww_decide(const ww_tables *t, const ww_policy *p, ww_attempt *a, const 
     a->device = a->device_cold = 0;
     a->offset = 0;
     a->kind = WW_KIND_NONE;
+    a->label = a->rank = 0;
     if (!in->legal) {
         put_record(out, a, in, (ww_event)a->event);
         a->verdict = out->verdict = WW_BAD_CHARACTER;
@@ -202,13 +214,13 @@ uint32_t ww_decide(const ww_tables *t, const ww_policy *p, ww_attempt *a, const 
     }
 
     for (uint32_t i = 0; i < tries; i++) {
-        found[i] = find(a, &in->tries[i], now_ms);
+        found[i] = find(a, &in->tries[i], in->answers + i, now_ms);
         replayed |= found[i].replayed;
         if (!found[i].right)
             continue;
         right++;
         if (reported == UINT32_MAX ||
-            serial_before(t, in->tries[i].device, in->tries[reported].device))
+            ww_device_before(t, p, in->tries[i].device, in->tries[reported].device))
             reported = i;
     }
 
@@ -242,6 +254,9 @@ uint32_t ww_decide(const ww_tables *t, const ww_policy *p, ww_attempt *a, const 
             effects |= WW_EFFECT_LOCK;
             lock_until = at + p->lockout_window_ms;
         }
+    } else if (a->challenge_len && in->answers->overdue) {
+        verdict = WW_EXPIRED;
+        reason = WW_REASON_OVERDUE;
     } else if (a->event == WW_EVENT_ATTEMPT && in->user->account != WW_OPEN &&
                a->platform == WW_TRADING) {
         verdict = WW_NOT_PERMITTED;
@@ -263,19 +278,24 @@ uint32_t ww_decide(const ww_tables *t, const ww_policy *p, ww_attempt *a, const 
         a->retry_after_ms = lock_until - now_ms;
 
     /* A failure charges the device named, or every active one, which device = 0 says. */
-    int named = a->has_serial || a->event == WW_EVENT_RESYNC;
+    int named = a->has_serial || a->challenge_len || a->event == WW_EVENT_RESYNC;
     int charge = failed && tries;
     uint32_t lead = UINT32_MAX; /* the device the main record speaks of */
-    if (charge)
+    uint32_t each = 0;          /* not every active one was tried: each says for itself */
+    if (charge && !named && in->passed_over)
+        each = WW_EFFECT_CHARGE;
+    else if (charge)
         effects |= WW_EFFECT_CHARGE;
     if (tries && named)
         lead = 0;
     else if (right && !charge)
         lead = reported;
     /* Where it was right in itself it may be told which device; a lock tells nothing. */
-    if (reported != UINT32_MAX && (verdict == WW_ACCEPTED || verdict == WW_NOT_PERMITTED)) {
+    if (reported != UINT32_MAX && !failed && verdict != WW_CHALLENGE) {
         const ww_device *d = in->tries[reported].device;
         a->kind = d->kind;
+        a->label = d->label;
+        a->rank = (uint8_t)ww_device_rank(p, d);
         a->device = d->number;
         a->device_cold = d->cold;
         a->offset = found[reported].offset;
@@ -295,6 +315,7 @@ uint32_t ww_decide(const ww_tables *t, const ww_policy *p, ww_attempt *a, const 
         if (i == lead)
             continue;
         put_record(out + units, a, in, WW_EVENT_ALSO);
+        out[units].effects = (uint8_t)each;
         put_device(p, &in->tries[i], &found[i], accepted, spends, charge, out + units);
         units += out[units].effects != 0;
     }

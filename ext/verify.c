@@ -10,11 +10,30 @@
 
 #include <string.h>
 
+/* Nine digits, or ten: OCRA alone. What passes 32 bits is no code. */
+static void read_long(const uint8_t *text, size_t len, uint32_t *value, uint32_t *digits)
+{
+    uint64_t number = 0;
+    uint32_t bad = 0;
+    for (size_t i = 0; i < len; i++) {
+        uint32_t digit = text[i] ^ 0x30u;
+        bad |= ((digit + 0x76u) | digit) & 0x80u; /* above nine */
+        number = number * 10 + digit;
+    }
+    bad |= (uint32_t)(number >> 32);
+    *value = (uint32_t)number;
+    *digits = (uint32_t)len & (0u - (1u ^ ww_nonzero_u32(bad)));
+}
+
 /* A code as a number, without branches on its bytes; digits is its length when every byte is a
  * digit and no device shows more of them, else 0. */
 static inline void read_digits(const uint8_t *text, size_t len, uint32_t *value, uint32_t *digits)
 {
     const uint64_t ones = 0x0101010101010101u;
+    if (len > WW_DIGITS_MAX && len <= WW_SUITE_DIGITS_MAX) { /* lengths are no secret */
+        read_long(text, len, value, digits);
+        return;
+    }
     size_t most = len <= WW_DIGITS_MAX ? len : 0;
     /* Eight digits, zeros in front: the first is the lowest byte. */
     uint64_t word = most == 8 ? ww_load_le64(text)
@@ -62,6 +81,26 @@ static void look_ahead(const ww_tables *t, ww_batch *b, uint32_t from, ww_scratc
     }
 }
 
+/* Further devices hang on their users. Those of the group that follows were asked for before this
+ * one was laid, and are here by now. Inlined: a function that only asks for memory has no effects,
+ * and compilers leave calls of such out. */
+static inline __attribute__((always_inline)) void look_further(const ww_tables *t, const ww_batch *b,
+                                                               uint32_t from)
+{
+    uint32_t most = from + WW_GROUP_ATTEMPTS_MAX;
+    for (most = most < b->count ? most : b->count; from < most; from++) {
+        uint32_t slot = b->attempts[from].slot;
+        uint32_t more = slot == WW_SLOT_NONE ? 0 : t->users[slot].more;
+        if (!more)
+            continue;
+        const uint8_t *wide = (const uint8_t *)&t->wides[more - 1];
+        __builtin_prefetch(wide);
+        __builtin_prefetch(wide + 64);
+        __builtin_prefetch(wide + 128);
+        __builtin_prefetch(wide + 192);
+    }
+}
+
 /* A name to its user: what was found by its hash alone, if that is whose name it is. */
 static inline uint32_t slot_of(const ww_tables *t, const ww_attempt *a, const uint8_t *name)
 {
@@ -90,7 +129,7 @@ static uint32_t lay_group(ww_tables *t, const ww_policy *p, ww_batch *b, uint32_
                           ww_scratch *s, uint32_t *tries, int64_t now_ms)
 {
     uint32_t i = 0;
-    *tries = 0;
+    *tries = s->asked = 0;
     memset(s->met, 0, sizeof s->met);
     for (; i < WW_GROUP_ATTEMPTS_MAX && from + i < b->count; i++) {
         ww_attempt *a = &b->attempts[from + i];
@@ -128,8 +167,9 @@ static void decide_and_apply(ww_tables *t, const ww_policy *p, ww_batch *b, uint
     }
     ww_event_in in = {
         .user = u, .streak = streak, .deep = deep,
-        .tries = s->tries + s->first[i], .tries_count = s->first[i + 1u] - s->first[i],
-        .legal = !a->bad_name, .inactive = s->inactive[i],
+        .tries = s->tries + s->first[i], .answers = s->answers + s->first[i],
+        .tries_count = s->first[i + 1u] - s->first[i],
+        .legal = !a->bad_name, .inactive = s->inactive[i], .passed_over = s->passed_over[i],
         .source_busy = (uint8_t)(a->has_address && ww_source_busy(t, p, a->address, now_ms)),
     };
     ww_record *out = b->records + b->units;
@@ -148,6 +188,7 @@ void ww_turn(ww_tables *t, const ww_policy *p, ww_batch *b, int64_t now_ms)
 {
     const ww_kernel *k = ww_kernel_in_use();
     ww_scratch s;
+    s.texts_used = 0;
     s.lanes_used = s.tries_used = s.shared_count = s.period_s = s.named = s.found = 0;
     s.shared_from = 0;
     b->units = 0;
@@ -156,7 +197,9 @@ void ww_turn(ww_tables *t, const ww_policy *p, ww_batch *b, int64_t now_ms)
         uint32_t tries, group = lay_group(t, p, b, from, &s, &tries, now_ms);
         if (s.tries_used < tries)
             s.tries_used = tries;
-        ww_match_group(k, b, from, &s, tries);
+        if (t->wides_used)
+            look_further(t, b, from + group);
+        ww_match_group(t, k, b, from, &s, tries);
         for (uint32_t i = 0; i < group; i++)
             decide_and_apply(t, p, b, from + i, &s, i, now_ms);
         from += group;
@@ -166,4 +209,5 @@ void ww_turn(ww_tables *t, const ww_policy *p, ww_batch *b, int64_t now_ms)
     ww_wipe(s.out, s.lanes_used * sizeof s.out[0]);
     ww_wipe(s.value, sizeof s.value);
     ww_wipe(s.want, sizeof s.want);
+    ww_wipe(s.texts, s.texts_used);
 }

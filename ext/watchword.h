@@ -27,6 +27,19 @@ enum {
     WW_KEY_BYTES_MAX = 128,
     WW_DIGITS_MIN = 6,
     WW_DIGITS_MAX = 8,
+    WW_SUITE_BYTES_MAX = 64,            /* OCRA: the text of a suite                              */
+    WW_SUITE_DIGITS_MIN = 4,
+    WW_SUITE_DIGITS_MAX = 10,
+    WW_SUITES_MAX = 256,                /* different ones in one store; beyond: not enrolled      */
+    WW_TEXT_BYTES_MAX = 896,            /* the longest message of any suite, padded               */
+    WW_QUESTION_CHARS_MAX = 64,
+    WW_QUESTION_INLINE_BYTES = 12,      /* longer ones are made anew for every attempt            */
+    WW_SESSION_BYTES_MAX = 512,
+    WW_PIN_DIGEST_BYTES_MAX = 64,
+    WW_EPOCH_MS = 300000,               /* a challenge is good in that of its issue and the next  */
+    WW_TOKEN_CHARS = 96,                /* a challenge id                                         */
+    WW_PURPOSE_BYTES_MAX = 256,
+    WW_CHALLENGE_KINDS_MAX = 16,        /* the mix of kinds that names without a device seem of   */
     WW_PERIOD_SECONDS_MAX = 3600,
     WW_WINDOW_STEPS_MAX = 10,           /* TOTP: steps either side                                */
     WW_LOOK_AHEAD_MAX = 100,            /* HOTP: counters past the expected one                   */
@@ -38,6 +51,7 @@ enum {
     WW_BATCH_ATTEMPTS_MAX = 8192,       /* attempts in one turn                                   */
     WW_GROUP_ATTEMPTS_MAX = 64,         /* attempts laid into lanes together                      */
     WW_LANES_CHUNK = 512,               /* lanes handed to the kernel at once                     */
+    WW_TEXTS_CHUNK = 64,                /* the same where each brings a message of its own        */
     WW_SHARED_STEPS_MAX = 8,            /* steps of one window whose words are shared             */
     WW_LOCKOUT_FAILURES_MAX = 100,
     WW_RING_INLINE = 11,                /* gaps in a user's own line: lockout_failures <= 12 */
@@ -61,7 +75,7 @@ typedef enum {
     WW_EXPIRED = 5, WW_NOT_PERMITTED = 6, WW_BAD_CHARACTER = 7, WW_BUSY = 8
 } ww_verdict;
 
-/* Why; for the audit trail and for gateways that may see it. Last used: 13. */
+/* Why; for the audit trail and for gateways that may see it. Last used: 15. */
 typedef enum {
     WW_REASON_NONE = 0,          /* accepted                                                     */
     WW_REASON_WRONG = 1,         /* no position of any window matches                            */
@@ -76,20 +90,29 @@ typedef enum {
     WW_REASON_REALM = 10,
     WW_REASON_NAME = 11,         /* the name holds what no name may hold                         */
     WW_REASON_SOURCE = 12,       /* too many failures from this address                          */
-    WW_REASON_LOAD = 13          /* load is shed, or the clock is not trusted                    */
+    WW_REASON_LOAD = 13,         /* load is shed, or the clock is not trusted                    */
+    WW_REASON_NO_CHALLENGE = 14, /* the one named is forged, another's or void; or none stands   */
+    WW_REASON_OVERDUE = 15       /* right, but the challenge named has run out                   */
 } ww_reason;
 
 typedef enum { WW_SHA1 = 0, WW_SHA256 = 1, WW_SHA512 = 2, WW_HASHES = 3 } ww_hash;
-typedef enum { WW_KIND_NONE = 0, WW_KIND_TOTP = 1, WW_KIND_HOTP = 2 } ww_kind;
+/* How a device answers. RULES 3's kinds are these with figures of their own, told by a label. */
+typedef enum {
+    WW_KIND_NONE = 0, WW_KIND_TOTP = 1, WW_KIND_HOTP = 2, WW_KIND_OCRA = 3, WW_KINDS = 4
+} ww_kind;
+typedef enum {
+    WW_LABEL_NONE = 0, WW_DSC_PLUS = 1, WW_GOLD = 2, WW_PLATINUM = 3, WW_IB_KEY = 4, WW_ALPINE = 5,
+    WW_DSC = 6, WW_LABELS = 7
+} ww_label;
 /* RULES 6. Only ACTIVE verifies. */
 typedef enum {
     WW_SHIPPED = 0, WW_ACTIVE = 1, WW_SUSPENDED = 2, WW_LOST = 3, WW_RETURNED = 4, WW_ENDED = 5
 } ww_device_state;
 typedef enum { WW_OPEN = 0, WW_PENDING = 1, WW_CLOSED = 2 } ww_account;
-typedef enum { WW_TRADING = 0, WW_PORTAL = 1 } ww_platform;
+typedef enum { WW_TRADING = 0, WW_PORTAL = 1, WW_PLATFORMS = 2 } ww_platform;
 typedef enum { WW_LIVE = 0, WW_PAPER = 1 } ww_realm;
 
-/* What a record is about. Frozen: it stands in journals. Last used: 12. */
+/* What a record is about. Frozen: it stands in journals. Last used: 13. */
 typedef enum {
     WW_EVENT_ATTEMPT = 1,        /* a login; tail: client address                                */
     WW_EVENT_ALSO = 2,           /* a further device touched by the attempt before it            */
@@ -102,7 +125,8 @@ typedef enum {
     WW_EVENT_DEVICE_SET = 9,     /* place: device state                                          */
     WW_EVENT_DEVICE_REMOVE = 10,
     WW_EVENT_TOMBSTONE = 11,     /* tail: key fingerprint; moving: floor                         */
-    WW_EVENT_NOTE = 12           /* tail: text; what the store itself did (key rotation, clock)  */
+    WW_EVENT_NOTE = 12,          /* tail: text; what the store itself did (key rotation, clock)  */
+    WW_EVENT_CHALLENGE = 13      /* one was asked for; moving: its count; tail: ww_asked_for     */
 } ww_event;
 
 enum { WW_PLACE_UNKNOWN = 0x80 }; /* in place: the user field is a name's keyed hash, not an id */
@@ -112,7 +136,7 @@ enum { /* effects of an attempt: what apply does, in this order */
     WW_EFFECT_PUSH = 2,          /* one failure more in the streak                               */
     WW_EFFECT_WAIT = 4,          /* refused while locked: the wait starts again                  */
     WW_EFFECT_LOCK = 8,          /* locked until the row's time + lock_ms                        */
-    WW_EFFECT_ADVANCE = 16,      /* the device's moving factor and drift                         */
+    WW_EFFECT_ADVANCE = 16,      /* the device's moving factor and drift; its challenge ends     */
     WW_EFFECT_FORGIVE = 32,      /* the device's own failures are none                           */
     WW_EFFECT_CHARGE = 64,       /* one more failure for device; 0: every device that was tried  */
     WW_EFFECT_SUSPEND = 128      /* the cap: the device is suspended for this user               */
@@ -133,17 +157,28 @@ typedef struct {
     uint32_t lock_ms;            /* with LOCK; for the acts: bytes of text in the tail           */
 } ww_record;
 
+/* The tail of CHALLENGE. */
+typedef struct {
+    uint64_t purpose;            /* keyed digest of its text; 0: none                            */
+    uint32_t epoch;              /* of the issue                                                 */
+    uint8_t pad[20];
+} ww_asked_for;
+
 /* A device as enrolled. In a journal the tail of DEVICE_ADD: the first WW_SPEC_HEAD_BYTES as they
- * stand here, then key_len bytes of key and serial_len of serial. */
+ * stand here, then key_len bytes of key, serial_len of serial, suite_len of suite, pin_len of the
+ * PIN's digest. */
 typedef struct {
     uint8_t kind, hash, digits, state;
     uint8_t back, forward, look_ahead, drift_max;
     uint16_t period_s;
     uint8_t key_len, serial_len;
-    uint32_t spare;
+    uint8_t suite_len, pin_len;  /* OCRA alone                                                   */
+    uint8_t label, spare;
     int64_t t0_s;
     uint8_t key[WW_KEY_BYTES_MAX];
     uint8_t serial[WW_SERIAL_BYTES_MAX];
+    uint8_t suite[WW_SUITE_BYTES_MAX];
+    uint8_t pin[WW_PIN_DIGEST_BYTES_MAX];
 } ww_spec;
 
 enum { WW_SPEC_HEAD_BYTES = 24 };
@@ -171,8 +206,8 @@ typedef struct {
     uint16_t period_s;
     uint8_t kind : 4, drift_max : 4;
     uint8_t digits : 4, hash : 2, wide : 1, spare : 1;
-    uint8_t state : 3, capped : 1, spare2 : 4;  /* apart: of these bits a turn may change some   */
-    uint8_t window;              /* TOTP: back << 4 | forward; HOTP: look-ahead                  */
+    uint8_t state : 3, capped : 1, label : 4;   /* apart: of these bits a turn may change some   */
+    uint8_t window;              /* TOTP: back << 4 | forward; HOTP, OCRA: look-ahead            */
     int8_t drift;
     uint8_t failures;            /* in a row, for the cap                                        */
     union {
@@ -181,9 +216,27 @@ typedef struct {
     } u;
 } ww_device;
 
+/* A challenge that stands, for one device on one platform. */
+typedef struct {
+    uint64_t purpose;            /* keyed digest; 0: none, so that any attempt may answer it     */
+    uint32_t stands;             /* its count + 1; 0: none stands                                */
+    uint32_t epoch;              /* of its issue                                                 */
+} ww_open;
+
+/* What an OCRA device has besides: its suite, and the challenges it was given. */
+typedef struct {
+    uint32_t issued;             /* the count that the next challenge gets                       */
+    uint16_t suite;              /* index into suites                                            */
+    uint8_t steps;               /* T: back << 4 | forward                                       */
+    uint8_t pad;
+    ww_open open[WW_PLATFORMS];
+    uint8_t question[WW_PLATFORMS][WW_QUESTION_INLINE_BYTES]; /* as hashed, zeros cut off        */
+} ww_issue;
+
 /* A further or wider device: the same line, and midstates of any hash behind it. */
 typedef struct {
     ww_device line;              /* line.wide is 1                                               */
+    ww_issue issue;
     union { uint32_t w32[32]; uint64_t w64[16]; } mid; /* inner words, then outer words          */
 } ww_wide;
 
@@ -216,6 +269,7 @@ typedef struct {
 typedef struct {
     uint64_t hash[WW_DECOY_WAYS];
     ww_streak streak[WW_DECOY_WAYS];
+    ww_open open[WW_DECOY_WAYS][WW_PLATFORMS];  /* what they were asked, as if they had a device */
     uint32_t gap_deep[WW_DECOY_WAYS][WW_RING_DEEP];
 } ww_decoys;
 typedef struct {
@@ -225,6 +279,20 @@ typedef struct {
     uint32_t bucket[WW_SOURCE_MINUTES];
     uint32_t pad;
 } ww_source;
+
+/* An OCRA suite (RFC 6287 section 6), read, and its message laid out: padded, with zeros where an
+ * attempt brings something. Offsets are of bytes from the message's start; 0: it has none. */
+typedef struct {
+    uint32_t step_s;             /* T                                                            */
+    uint16_t session_bytes;      /* S                                                            */
+    uint16_t counter_at, question_at, pin_at, session_at, time_at;
+    uint8_t hash, digits;        /* digits 0: the whole HMAC, which no device here shows         */
+    uint8_t format, chars;       /* of the question: N, H or A, and how many                     */
+    uint8_t pin_hash, pin_bytes; /* P                                                            */
+    uint8_t blocks, text_len;
+    uint8_t text[WW_SUITE_BYTES_MAX];
+    uint64_t words[WW_TEXT_BYTES_MAX / 8];      /* as ww_text_many takes them                    */
+} ww_suite;
 
 /* All memory is the caller's. Capacities are counts of elements; the door grows tables between
  * turns so that no function here ever lacks room (each says what it may consume). */
@@ -244,6 +312,11 @@ typedef struct {
     ww_source *sources;          /* WW_SOURCES                                                   */
     uint8_t *dirty;              /* per page: WW_DIRTY bits                                      */
     uint64_t name_key[2];        /* of the keyed hash                                            */
+    ww_suite *suites;
+    uint32_t suites_used, suites_cap;
+    uint64_t ask_key[2];         /* of questions                                                 */
+    uint8_t token_key[32];       /* of challenge ids and purposes                                */
+    int64_t latest_ms;           /* of any row: what had run out by then stays so                */
 } ww_tables;
 
 enum { WW_DIRTY_STATE = 1, WW_DIRTY_IDENTITY = 2 };
@@ -255,7 +328,8 @@ typedef struct {
     uint32_t source_failures;    /* an hour; 0: off                                              */
     uint8_t lockout_extend;      /* refused attempts restart the wait                            */
     uint8_t names_any;
-    uint8_t pad[2];
+    uint8_t ranks[WW_KINDS];     /* of devices without a label                                   */
+    uint8_t mix[WW_CHALLENGE_KINDS_MAX], mix_count; /* labels that plausible challenges bear     */
 } ww_policy;
 
 /* ---- attempts ---- */
@@ -265,7 +339,9 @@ typedef struct { uint64_t lo, hi; } ww_mask;   /* bit j: position base + j match
 /* What a client submitted, and what became of it. Positions are offsets into the batch's bytes. */
 typedef struct {
     uint32_t name_at, response_at, second_at, serial_at;
-    uint16_t name_len, response_len, second_len, serial_len; /* second: resynchronisation        */
+    /* second: the second code of a resynchronisation; of a login the challenge id that it names
+     * (challenge_len bytes; 0: none), and then the session. */
+    uint16_t name_len, response_len, second_len, serial_len;
     uint64_t name_hash;          /* ww_name_hash; filled by ww_turn                              */
     uint32_t slot;               /* filled by ww_turn; WW_SLOT_NONE: no such user                */
     uint8_t event;               /* WW_EVENT_ATTEMPT or WW_EVENT_RESYNC                          */
@@ -274,6 +350,8 @@ typedef struct {
     uint8_t shed;                /* answer BUSY, do nothing                                      */
     uint8_t bad_name;            /* too long to be copied; after the turn: no name at all        */
     uint8_t address[16];
+    uint8_t challenge_len;
+    uint8_t label, rank;         /* out: of the device that matched                              */
     uint64_t origin;             /* the door's own tag: who waits for the verdict                */
     /* out */
     uint8_t verdict, reason, kind;
@@ -306,12 +384,18 @@ typedef void ww_hotp_many(const void *const *mids, const uint64_t *moving, uint3
 typedef void ww_totp_many(const void *const *mids, size_t n, const uint32_t (*shared)[80],
                           size_t steps, uint32_t *out);
 void ww_sha1_shared(uint64_t moving, uint32_t shared[80]);
+/* Messages of several blocks, all of one hash and one length: texts[i] points at blocks * 16 words
+ * of lane i, in the machine's own order, padded as FIPS 180-4 5.1 says for a text that the key's
+ * block came before. Mids, out and n as above. */
+typedef void ww_text_many(const void *const *mids, const void *const *texts, size_t blocks,
+                          uint32_t *out, size_t n);
 
 typedef struct {
     const char *name;            /* "portable", ...                                              */
     uint32_t lanes[WW_HASHES];   /* messages in one vector                                       */
     ww_hotp_many *hotp[WW_HASHES];
     ww_totp_many *totp;          /* SHA-1 at a shared step; NULL: hotp is faster here            */
+    ww_text_many *text[WW_HASHES];
 } ww_kernel;
 
 size_t ww_kernels(const ww_kernel **rows);      /* rows this machine can run, portable first      */
@@ -343,6 +427,7 @@ void ww_slots_rebuild(ww_tables *t);                    /* free chain and count,
 void ww_index_move(const uint64_t *from, uint32_t from_mask, uint64_t *to, uint32_t to_mask);
 ww_streak *ww_decoy_find(ww_tables *t, uint64_t hash, int create, uint32_t **deep);
 const void *ww_decoy_line(const ww_tables *t, uint64_t hash);   /* what to prefetch for it */
+ww_open *ww_decoy_open(ww_tables *t, uint64_t hash);            /* one for each platform */
 int ww_source_busy(const ww_tables *t, const ww_policy *p, const uint8_t *address, int64_t now_ms);
 void ww_source_charge(ww_tables *t, const uint8_t *address, int64_t now_ms);
 const uint8_t *ww_user_name(const ww_tables *t, const ww_user *u, size_t *len);
@@ -355,6 +440,14 @@ ww_device *ww_device_first(const ww_tables *t, ww_user *u);
 ww_device *ww_device_next(const ww_tables *t, ww_user *u, ww_device *d);
 ww_device *ww_device_find(const ww_tables *t, ww_user *u, uint32_t number);
 const void *ww_device_mid(const ww_device *d);
+ww_issue *ww_device_issue(ww_device *d);                    /* of an OCRA device */
+const uint8_t *ww_device_key(const ww_tables *t, const ww_device *d, size_t *len);
+const uint8_t *ww_device_pin(const ww_tables *t, const ww_device *d, size_t *len);
+const char *ww_kind_name(uint32_t kind, uint32_t label);    /* RULES 3's, else "totp", ... */
+uint32_t ww_device_rank(const ww_policy *p, const ww_device *d);
+/* Of two devices that could answer: the higher rank, then the lower serial. */
+int ww_device_before(const ww_tables *t, const ww_policy *p, const ww_device *a,
+                     const ww_device *b);
 int64_t ww_device_t0(const ww_device *d);                   /* seconds */
 int64_t ww_step_now(const ww_device *d, int64_t now_ms);   /* floor((now - t0) / period) */
 
@@ -364,6 +457,51 @@ int64_t ww_step_now(const ww_device *d, int64_t now_ms);   /* floor((now - t0) /
  * order. Writes verdicts into the attempts and records into the batch. Allocates nothing; grows
  * nothing (attempts never create users or devices). */
 void ww_turn(ww_tables *t, const ww_policy *p, ww_batch *b, int64_t now_ms);
+
+/* ---- ocra.c: suites, and the messages they make (RFC 6287) ---- */
+
+int ww_suite_read(const uint8_t *text, size_t len, ww_suite *s);   /* -1: no suite               */
+int ww_suite_find(const ww_tables *t, const uint8_t *text, size_t len);    /* index, or -1       */
+int ww_suite_add(ww_tables *t, const uint8_t *text, size_t len); /* -1: none, or no room for it  */
+/* A question's text as hashed (section 5.1), zeros on its right cut off: bytes written. */
+size_t ww_question_pack(const ww_suite *s, const uint8_t *text, uint8_t *packed);
+/* Bytes into a message's words, at a byte's offset. */
+void ww_text_put(const ww_suite *s, uint64_t *words, size_t at, const uint8_t *bytes, size_t n);
+
+/* ---- challenge.c: questions, ids, and what becomes of an ask ---- */
+
+uint64_t ww_sip24(const uint64_t key[2], const uint64_t *words, size_t count);
+/* The question of count n: s->chars characters. No value comes back before all were had. */
+void ww_question(const uint64_t key[2], const ww_suite *s, uint64_t who, uint32_t n,
+                 uint8_t *text);
+void ww_question_keep(ww_tables *t, ww_device *d, uint32_t platform);  /* the open one, packed   */
+uint64_t ww_purpose(const ww_tables *t, const uint8_t *text, size_t len);  /* never 0            */
+uint32_t ww_epoch(const ww_tables *t, int64_t now_ms);
+int ww_open_current(const ww_open *o, uint32_t epoch);
+
+/* What a challenge id says, sealed. */
+typedef struct {
+    uint64_t name_hash, purpose;
+    uint32_t device, count, epoch;
+    uint8_t platform, version, pad[2];
+} ww_token;
+void ww_token_seal(const ww_tables *t, const ww_token *token, uint8_t text[WW_TOKEN_CHARS]);
+int ww_token_open(const ww_tables *t, const uint8_t *text, size_t len, ww_token *token); /* -1 */
+
+/* Somebody asks for a challenge; the name is legal. */
+typedef struct {
+    const uint8_t *name, *serial;
+    size_t name_len, serial_len;
+    uint64_t purpose;            /* ww_purpose, or 0                                             */
+    uint8_t platform, has_serial;
+    /* out */
+    uint8_t kind, label, prompt_len;
+    uint8_t prompt[WW_QUESTION_CHARS_MAX], id[WW_TOKEN_CHARS];
+    int64_t expires_ms;
+    ww_record records[2];        /* one, with its tail                                           */
+} ww_ask;
+/* Decides and applies: a whole turn. Whoever has no device for it gets a plausible one. */
+void ww_challenge(ww_tables *t, const ww_policy *p, ww_ask *a, int64_t now_ms);
 
 /* ---- state.c: the one transition ---- */
 
@@ -375,16 +513,29 @@ typedef struct {
     ww_mask mask, second;
 } ww_try;
 
+/* What a try of an OCRA device has besides. */
+typedef struct {
+    const ww_suite *suite;
+    uint64_t first;              /* the time step of bit 0, and how many there are a counter     */
+    int64_t step_now;
+    uint32_t steps;
+    uint32_t count;              /* of the question                                              */
+    uint8_t platform;            /* whose open challenge it is                                   */
+    uint8_t overdue;             /* which has run out                                            */
+} ww_answer;
+
 /* What decide is given: who, with which windows matched, and when. */
 typedef struct {
     ww_user *user;               /* NULL: no such name                                            */
     ww_streak *streak;           /* the user's or the decoy's                                     */
     const uint32_t *deep;        /* its further gaps, or NULL                                     */
     const ww_try *tries;
+    const ww_answer *answers;    /* one for each try, read for OCRA devices alone                */
     uint32_t tries_count;
     uint8_t legal;               /* the name is one that could exist                              */
     uint8_t source_busy;         /* too many failures from the address                            */
-    uint8_t inactive;            /* the device named cannot answer: the reason, or 0              */
+    uint8_t inactive;            /* what was named cannot answer: the reason, or 0                */
+    uint8_t passed_over;         /* an active device had no challenge and was not tried           */
 } ww_event_in;
 
 /* decide reads, apply writes. decide returns the units it wrote to out (records and tails). */
@@ -398,7 +549,7 @@ int ww_apply(ww_tables *t, const ww_record *r, int64_t now_ms, ww_streak *streak
 int ww_spec_legal(const ww_spec *s);
 int ww_spec_read(const ww_record *r, ww_spec *s);          /* -1: not a legal enrolment */
 /* A device's line, midstates (given, or made of the key) and cold texts as enrolled; number and
- * moving are the caller's. */
+ * moving are the caller's. NULL: its suite is none, or the table of suites is full. */
 ww_device *ww_device_place(ww_tables *t, ww_user *u, const ww_spec *spec, const void *mid);
 
 /* ---- rows: a journal row before sealing and after opening (pages.c) ---- */

@@ -23,6 +23,24 @@ COINCIDENT_KEYS = [
 ]
 
 COINCIDENT = 3                  # the number of such a key in a history
+PIN = "4711"                    # of every device whose suite has P
+PURPOSES = [None, None, None, "wire 100", "wire 200"]
+
+# What answers a challenge: the kind, its suite. Every element of a suite, and every hash.
+RESPONDERS = [
+    *[("gold", "OCRA-1:HOTP-SHA1-6:QN06")] * 3,
+    ("platinum", "OCRA-1:HOTP-SHA1-6:QN06"),
+    ("dsc-plus", "OCRA-1:HOTP-SHA1-8:QN06"),
+    ("ib-key", "OCRA-1:HOTP-SHA256-8:QN06-PSHA256"),
+    ("ocra", "OCRA-1:HOTP-SHA512-7:QN04"),
+    ("ocra", "OCRA-1:HOTP-SHA1-4:C-QN08"),
+    ("ocra", "OCRA-1:HOTP-SHA256-6:QH08-T1M"),
+    ("ocra", "OCRA-1:HOTP-SHA512-10:C-QA10-PSHA512"),
+    ("ocra", "OCRA-1:HOTP-SHA256-9:C-QA64-PSHA1-S064-T30S"),
+    ("ocra", "OCRA-1:HOTP-SHA1-5:QN40-S512-T48H"),
+]
+
+NOTHING = {"device": None, "address": None, "challenge": None, "session": None}
 
 Step = tuple[Any, ...]
 History = tuple[int, list[Step]]
@@ -45,6 +63,7 @@ def history(seed: int, figures: Figures) -> History:
     rng = random.Random(seed)
     window_ms = figures.lockout_window_ms
     waits = [0] * 6 + [1, 500, 1000, 15_000, 29_999, 30_000, 60_000, 3_600_000]
+    waits += [299_999, 300_000, 600_000]
     waits += [-1, -30_000, -DAY_MS, window_ms - 1, window_ms, window_ms + 1, window_ms // 3]
     steps: list[Step] = [(0, "add_user", "alice", "open", "live")]
     devices = rng.choice([0, 1, 1, 2, 2, 3, 3, 16])
@@ -52,7 +71,9 @@ def history(seed: int, figures: Figures) -> History:
     steps += [(0, "add_user", "bob", "open", "live"), (0, "add_device", "bob", device_words(rng))]
     for _ in range(rng.randint(5, STEPS_MAX)):
         wait, dice = rng.choice(waits), rng.random()
-        if dice < 0.50:
+        if dice < 0.15:
+            steps.append((wait, "challenge", *ask_words(rng)))
+        elif dice < 0.50:
             steps.append((wait, "verify", *attempt_words(rng)))
         elif dice < 0.70:
             most = rng.choice([1, 2, *[12] * 12, 200])
@@ -64,6 +85,8 @@ def history(seed: int, figures: Figures) -> History:
             steps.append((wait, "resync", who, first, second, options))
         elif dice < 0.83:
             steps += hammering(rng, figures)
+        elif dice < 0.88:
+            steps += answering(rng, wait)
         else:
             steps.append((wait, *act_words(rng)))
     return rng.choice([0, 59_000, 1_000_000, 1_700_000_000_000]), steps
@@ -72,12 +95,24 @@ def history(seed: int, figures: Figures) -> History:
 def hammering(rng: random.Random, figures: Figures) -> list[Step]:
     """As many failures as lock, and more: at once, or so far apart that they just do not."""
     who, failures = rng.choice(["alice", "nobody"]), figures.lockout_failures
-    options = {"platform": "trading", "realm": "live", "device": None, "address": None}
+    options = {**NOTHING, "platform": "trading", "realm": "live"}
     if rng.random() < 0.2:
         return [(0, "verify_many", [(who, "wrong", options)] * 260)]
     apart = figures.lockout_window_ms // max(1, failures - 1)
     wait = rng.choice([0, apart - 1, apart, apart + 1])
     return [(wait, "verify", who, "wrong", options)] * (failures + 2)
+
+
+def answering(rng: random.Random, wait: int) -> list[Step]:
+    """A challenge and soon its answer, which is right or nearly so."""
+    who, asked = ask_words(rng)
+    options = {**NOTHING, "platform": asked["platform"], "realm": "live", "session": b"session"}
+    options["challenge"] = rng.choice([None, 0])
+    later = rng.choice([0, 0, 1000, 299_999, 300_000, 600_000])
+    return [
+        (wait, "challenge", who, asked),
+        (later, "verify", who, (rng.randrange(3), rng.choice([0, 0, 0, 1, -1])), options),
+    ]
 
 
 def attempt_words(rng: random.Random) -> tuple[str, Any, dict[str, Any]]:
@@ -89,8 +124,22 @@ def attempt_words(rng: random.Random) -> tuple[str, Any, dict[str, Any]]:
         "realm": rng.choice(["live"] * 5 + ["paper"]),
         "device": rng.choice([None] * 5 + [0, 0, 1, 2, "unheard-of"]),
         "address": rng.choice([None] * 3 + ["1", "2", "::1", "::2", ":1::1"]),
+        # which of the user's ids so far, the newest 0; another's; forged
+        "challenge": rng.choice([None] * 24 + [0] * 10 + [1, 2, "another's", "0" * 96, "f00", ""]),
+        "session": rng.choice([None, b"session", b"session", b"s" * 65]),
     }
     return who, typed_words(rng), options
+
+
+def ask_words(rng: random.Random) -> tuple[str, dict[str, Any]]:
+    """Who asks for a challenge, and the options."""
+    who = rng.choice(["alice"] * 8 + ["bob"] * 4 + ["nobody", "Alice"])
+    options = {
+        "platform": rng.choice(["trading"] * 3 + ["portal"]),
+        "purpose": rng.choice(PURPOSES),
+        "device": rng.choice([None] * 4 + [0, 1, 2, "unheard-of"]),
+    }
+    return who, options
 
 
 def typed_words(rng: random.Random) -> Any:
@@ -112,7 +161,7 @@ def act_words(rng: random.Random) -> Step:
         states = ["open", "open", "pending", "closed"]
         return (verb, who, rng.choice(states), rng.choice(["live", "live", "paper"]))
     if verb == "enrol_again":
-        kind = rng.choice(["totp", "totp", "hotp"])
+        kind = rng.choice(["totp", "totp", "hotp", "ocra"])
         return (verb, who, rng.randrange(3), rng.random() < 0.3, device_words(rng, kind))
     if verb == "set_device":
         return (verb, who, rng.randrange(3), rng.choice(["active", "active", "lost", "suspended"]))
@@ -125,14 +174,15 @@ def act_words(rng: random.Random) -> Step:
 
 def device_words(rng: random.Random, kind: str = "") -> dict[str, Any]:
     """A device; the keys are four, so that several devices share one and match together."""
-    words: dict[str, Any] = {
-        "kind": kind or rng.choice(["totp", "hotp"]),
-        "key": rng.choice([0, 0, 1, 1, 2, 2, 3]),
-        "algorithm": rng.choice(["sha1", "sha1", "sha256", "sha512"]),
-        "digits": rng.choice([6, 6, 6, 7, 8]),
-    }
+    kind = kind or rng.choice(["totp", "totp", "totp", "hotp", "hotp", "hotp", "ocra", "ocra"])
+    words: dict[str, Any] = {"kind": kind, "key": rng.choice([0, 0, 0, 1, 1, 2, 3])}
+    if kind == "ocra":
+        return {**words, **responder_words(rng)}
+    words["algorithm"] = rng.choice(["sha1", "sha1", "sha256", "sha512"])
+    words["digits"] = rng.choice([6, 6, 6, 7, 8])
     if words["key"] == COINCIDENT:
         words["algorithm"], words["digits"] = "sha1", 6
+    words["label"] = rng.choice(["", "", {"totp": "alpine", "hotp": "dsc"}[kind]])
     if words["kind"] == "hotp":
         words["moving"] = rng.choice([0, 0, 1, 5, 2**32 - 2, 2**64 - 4, 2**64 - 2])
         words["look_ahead"] = rng.choice([0, 1, 3, 10, 100])
@@ -142,6 +192,19 @@ def device_words(rng: random.Random, kind: str = "") -> dict[str, Any]:
         windows = [(1, 1), (1, 1), (0, 0), (2, 0), (0, 3), (10, 10)]
         words["back"], words["forward"] = rng.choice(windows)
         words["drift_max"] = rng.choice([0, 0, 1, 3, 10])
+    return words
+
+
+def responder_words(rng: random.Random) -> dict[str, Any]:
+    """What a device that answers challenges has beside its key."""
+    label, suite = rng.choice(RESPONDERS)
+    words: dict[str, Any] = {"suite": suite, "label": "" if label == "ocra" else label}
+    if ":C-" in suite:
+        words["moving"] = rng.choice([0, 0, 5, 2**32 - 2, 2**64 - 4, 2**64 - 2])
+        words["look_ahead"] = rng.choice([0, 1, 10] if "-T" in suite else [0, 1, 10, 100])
+    if "-T" in suite:
+        words["back"], words["forward"] = rng.choice([(1, 1), (0, 0), (2, 0), (0, 3), (5, 5)])
+        words["drift_max"] = rng.choice([0, 0, 1, 10])
     return words
 
 

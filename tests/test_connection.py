@@ -37,7 +37,7 @@ class Stage:
         self.began_s = loop.time()
 
     async def __aenter__(self) -> "Stage":
-        door = Commands(0, True, dict)
+        door = Commands(0, True, dict, self.engine.achallenge)
         loop = asyncio.get_running_loop()
         connect = self.clients.connect
         self._server = await loop.create_server(lambda: connect(door), "127.0.0.1", 0)

@@ -87,6 +87,21 @@ def test_row_takes_every_offset_of_the_truncation(row: str, algorithm: str, rng:
         assert _engine.hotp_many(algorithm, [key] * lanes, counters) == right, (row, turn, rng)
 
 
+# Around the ends of blocks of either size, and OCRA's shortest and longest.
+TEXT_LENGTHS = [0, 1, 55, 56, 63, 64, 111, 112, 119, 120, 128, 153, 239, 240, 300, 768]
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_row_takes_texts_of_several_blocks(row: str, algorithm: str, rng: Any) -> None:
+    for length in TEXT_LENGTHS:
+        size = rng.choice(SIZES[:18])
+        keys = [rng.randbytes(rng.choice(KEY_LENGTHS)) for _ in range(size)]
+        texts = [rng.randbytes(length) for _ in range(size)]
+        macs = [hmac.digest(k, t, algorithm) for k, t in zip(keys, texts, strict=True)]
+        right = [_engine.truncate(mac) for mac in macs]
+        assert _engine.text_many(algorithm, keys, texts) == right, (row, length, size, rng)
+
+
 # ---- tests/lanes.c, built two ways --------------------------------------------------------------
 
 

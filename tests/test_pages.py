@@ -5,7 +5,7 @@ from array import array
 import pytest
 from standing import KEY, Bench
 
-from watchword import Device, totp
+from watchword import Device, ocra, totp
 from watchword._engine import Core
 
 TIME_AT = 24  # in a row's header
@@ -31,6 +31,25 @@ def everyone(core):
     return [core.user(slot) for slot in range(core.slots_used())]
 
 
+SUITES = [
+    ("OCRA-1:HOTP-SHA1-8:QN06", {}),
+    ("OCRA-1:HOTP-SHA256-10:C-QA40-PSHA512", {"pin": "9876", "counter": 7}),
+    ("OCRA-1:HOTP-SHA512-4:QH64-PSHA1-S512-T48H", {"pin": "1234", "window": (0, 2)}),
+]
+
+
+def asked_history(engine, name, n):
+    """A device that is asked on both platforms, answered on one of them, and left so."""
+    suite, figures = SUITES[n % 3]
+    serial = engine.add_device(name, Device.ocra(KEY, suite, **figures))
+    for platform in ("trading", "portal")[: n % 3 + 1]:
+        engine.challenge(name, platform=platform, purpose=f"purpose {n}" if n % 2 else None)
+    question = engine.challenge(name, device=serial).prompt
+    if not figures:
+        assert engine.verify(name, ocra(suite, KEY, question), device=serial).rank == 0
+        engine.challenge(name, platform="portal", device=serial)
+
+
 def busy_history(bench, after=None):
     engine = bench.engine
     algorithms = ("sha1", "sha256", "sha512")
@@ -42,6 +61,8 @@ def busy_history(bench, after=None):
             if d % 2:
                 make = Device.hotp(KEY + bytes([d]), counter=n, algorithm=algorithms[n % 3])
             engine.add_device(name, make)
+        if n % 4 < 2 and n % 7 != 3:
+            asked_history(engine, name, n)
         bench.now += 1_000
         engine.verify(name, "000000")
         engine.verify(name, totp(KEY, bench.now // 1000, t0=n % 2))

@@ -223,10 +223,16 @@ OPTIONS = [
     (["DETAIL", "DETAIL"], "ERR syntax error, an option is given twice"),
     (["REALM", "live", "realm", "live"], "ERR syntax error, an option is given twice"),
     (["NOSUCH", "x"], "ERR syntax error"),
-    (["CHALLENGE", "x"], "ERR option 'CHALLENGE' is not served yet"),
+    (["CHALLENGE", "x"], "REJECTED"),
+    (["CHALLENGE", "", "SESSION", ""], "REJECTED"),
+    (["CHALLENGE", "f" * 500], "REJECTED"),
+    (["session", "00" * 512, "Challenge", "0" * 96], "REJECTED"),
     (["PASSWORD", "x"], "ERR option 'PASSWORD' is not served yet"),
     (["PIN", "x"], "ERR option 'PIN' is not served yet"),
-    (["SESSION", "x"], "ERR option 'SESSION' is not served yet"),
+    (["SESSION", "0g"], "ERR SESSION is hex, of 0 to 512 bytes"),
+    (["SESSION", "012"], "ERR SESSION is hex, of 0 to 512 bytes"),
+    (["SESSION", "00" * 513], "ERR SESSION is hex, of 0 to 512 bytes"),
+    (["CHALLENGE", "x", "CHALLENGE", "x"], "ERR syntax error, an option is given twice"),
     (["ID", "x"], "ERR option 'ID' is not served yet"),
 ]
 

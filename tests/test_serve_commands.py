@@ -3,10 +3,22 @@
 Every expected byte is what a redis-server 7.0.15 was seen to answer, where it has the command.
 """
 
+import asyncio
+from typing import Any
+
 import pytest
 
+import watchword
 from watchword.serve.commands import Commands
 from watchword.serve.resp import Refusal, Simple, encode
+
+
+async def nobody_asks(user: str, **_: str) -> watchword.Challenge:
+    raise AssertionError(f"a challenge for {user}")
+
+
+def commands(ask: Any = nobody_asks, gateway: int = 0) -> Commands:
+    return Commands(gateway, True, lambda: {"turns": 7}, ask)
 
 
 class Peer:
@@ -23,7 +35,7 @@ class Peer:
 
 
 def answer(line: str, protocol: int = 2, peer: Peer | None = None) -> bytes:
-    said = Commands(0, True, lambda: {"turns": 7}).answer(
+    said = commands().answer(
         peer or Peer(protocol), [word.encode() for word in line.split()]
     )
     assert isinstance(said, bytes)
@@ -80,7 +92,7 @@ ANSWERS: list[tuple[str, bytes] | tuple[str, bytes, bytes]] = [
     ("COMMAND", b"*0\r\n"),
     ("COMMAND DOCS", b"*0\r\n", b"%0\r\n"),
     ("COMMAND DOCS VERIFY", b"*0\r\n", b"%0\r\n"),
-    ("COMMAND COUNT", b":13\r\n"),
+    ("COMMAND COUNT", b":14\r\n"),
     ("COMMAND NOSUCH", b"-ERR unknown subcommand 'NOSUCH'. Try COMMAND HELP.\r\n"),
     ("CONFIG GET save", b"*2\r\n$4\r\nsave\r\n$0\r\n\r\n", b"%1\r\n$4\r\nsave\r\n$0\r\n\r\n"),
     ("CONFIG GET AppendOnly", b"*2\r\n$10\r\nappendonly\r\n$0\r\n\r\n",
@@ -98,7 +110,11 @@ ANSWERS: list[tuple[str, bytes] | tuple[str, bytes, bytes]] = [
     ("device list alice", b"-NOPERM 'DEVICE' is answered on the store's own socket alone\r\n"),
     ("KEY ROTATE", b"-NOPERM 'KEY' is answered on the store's own socket alone\r\n"),
     ("CLOCK ACCEPT", b"-NOPERM 'CLOCK' is answered on the store's own socket alone\r\n"),
-    ("CHALLENGE carol", b"-ERR 'CHALLENGE' is not served yet\r\n"),
+    ("CHALLENGE", b"-ERR wrong number of arguments for 'challenge' command\r\n"),
+    ("CHALLENGE carol REALM live", b"-ERR syntax error\r\n"),
+    ("CHALLENGE carol DEVICE", b"-ERR syntax error, an option lacks its value\r\n"),
+    ("CHALLENGE carol DEVICE a device b", b"-ERR syntax error, an option is given twice\r\n"),
+    ("CHALLENGE carol platform desk", b"-ERR PLATFORM is trading or portal\r\n"),
     ("INFO server", b"$55\r\n# Server\r\nredis_version:7.0.15\r\nredis_mode:standalone\r\n\r\n"),
     ("INFO nosuch", b"$0\r\n\r\n"),
 ]  # fmt: skip
@@ -134,15 +150,59 @@ def test_hello_setname_reset_and_quit_change_the_connection() -> None:
 
 
 def test_a_client_name_is_one_printable_word() -> None:
-    commands = Commands(0, True, dict)
+    answers = commands()
     for name in (b"two words", b"line\n", b"\xff"):
-        said = commands.answer(Peer(), [b"CLIENT", b"SETNAME", name])
+        said = answers.answer(Peer(), [b"CLIENT", b"SETNAME", name])
         assert said.startswith(b"-ERR Client names cannot contain spaces")
-        assert commands.answer(Peer(), [b"HELLO", b"3", b"SETNAME", name]).startswith(b"-ERR")
+        assert answers.answer(Peer(), [b"HELLO", b"3", b"SETNAME", name]).startswith(b"-ERR")
+
+
+def asked(line: bytes, protocol: int = 2, ask: Any = None, gateway: int = 0) -> tuple[bytes, Any]:
+    """The reply to a CHALLENGE, and how the engine was asked."""
+    heard: list[Any] = []
+
+    async def achallenge(user: str, **given: Any) -> watchword.Challenge:
+        heard.append((user, given))
+        if isinstance(ask, Exception):
+            raise ask
+        return watchword.Challenge("1d" * 48, "gold", "123456", 600_000)
+
+    async def main() -> bytes:
+        door = commands(achallenge, gateway)
+        said = door.answer(Peer(protocol), line.split())
+        assert isinstance(said, asyncio.Future), said
+        return await said
+
+    return asyncio.run(main()), heard
+
+
+MAP = (
+    b"$2\r\nid\r\n$96\r\n" + b"1d" * 48 + b"\r\n$4\r\nkind\r\n$4\r\ngold\r\n"
+    b"$6\r\nprompt\r\n$6\r\n123456\r\n$10\r\nexpires_ms\r\n:600000\r\n"
+)
+
+
+def test_a_challenge_is_a_map() -> None:
+    assert asked(b"CHALLENGE carol") == (b"*8\r\n" + MAP, [("carol", {"gateway": "tcp"})])
+    said, heard = asked(
+        b"challenge carol purpose wire-1 Platform PORTAL DEVICE d1", protocol=3, gateway=1
+    )
+    assert said == b"%4\r\n" + MAP
+    named = {"platform": "portal", "purpose": "wire-1", "device": "d1", "gateway": "admin"}
+    assert heard == [("carol", named)]
+
+
+def test_a_challenge_refused_is_one_line() -> None:
+    assert asked(b"CHALLENGE a/b", ask=watchword.InvalidArgument("user is 1 to 64"))[0] == (
+        b"-INVALID user is 1 to 64\r\n"
+    )
+    assert asked(b"CHALLENGE a", ask=watchword.Error("busy"))[0] == b"-ERR busy\r\n"
+    said = commands().answer(Peer(), [b"CHALLENGE", b"\xff"])
+    assert said == b"-ERR an argument is not UTF-8\r\n"
 
 
 def test_an_unknown_command_is_repeated_in_one_bounded_line() -> None:
-    said = Commands(0, True, dict).answer(Peer(), [b"no\r\n+OK\xff" + b"x" * 999, b"a" * 500, b"b"])
+    said = commands().answer(Peer(), [b"no\r\n+OK\xff" + b"x" * 999, b"a" * 500, b"b"])
     assert said.count(b"\r\n") == 1
     assert said.startswith(b"-ERR unknown command 'no  +OK\xffxxx")
     assert len(said) < 350
@@ -150,7 +210,7 @@ def test_an_unknown_command_is_repeated_in_one_bounded_line() -> None:
 
 @pytest.mark.parametrize("name", ["_facts", "answer", "foreign", "__init__", "", "_hello"])
 def test_only_commands_are_commands(name: str) -> None:
-    said = Commands(0, True, dict).answer(Peer(), [name.encode()])
+    said = commands().answer(Peer(), [name.encode()])
     assert said.startswith(b"-ERR unknown command")
 
 

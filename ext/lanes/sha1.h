@@ -77,13 +77,36 @@ static void sha1_hotp(const void *const *mids, const uint64_t *moving, uint32_t 
     w[15] = v_set1((64 + 8) * 8);
     sha1_compress(mid, w);
 
-    v_store_low32(out, sha1_outer(mid, mid + 5));
+    v_t code = sha1_outer(mid, mid + 5);
+    v_store_low32(out, code);
 }
 
 void ROW(ww_hotp_sha1_many)(const void *const *mids, const uint64_t *moving, uint32_t *out,
                             size_t n)
 {
     hotp_many(sha1_hotp, LANES, mids, moving, out, n);
+}
+
+static void sha1_text(const void *const *mids, const void *const *texts, size_t blocks,
+                      uint32_t *out)
+{
+    v_t mid[10], w[16];
+    v_columns(mid, mids, 10);
+    for (size_t b = 0; b < blocks; b++) {
+        const void *at[LANES];
+        for (size_t lane = 0; lane < LANES; lane++)
+            at[lane] = (const uint8_t *)texts[lane] + b * 64;
+        v_columns(w, at, 16);
+        sha1_compress(mid, w);
+    }
+    v_t code = sha1_outer(mid, mid + 5);
+    v_store_low32(out, code);
+}
+
+void ROW(ww_text_sha1_many)(const void *const *mids, const void *const *texts, size_t blocks,
+                            uint32_t *out, size_t n)
+{
+    text_many(sha1_text, LANES, mids, texts, blocks, out, n);
 }
 
 /* One vector of devices at `steps` counters in a row, each with its shared words. */

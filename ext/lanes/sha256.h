@@ -43,6 +43,20 @@ V_INLINE void sha256_compress(v_t state[8], v_t w[16])
     state[7] = v_add(state[7], h);
 }
 
+/* From inner and outer state to the truncation, as sha1_outer. */
+V_INLINE v_t sha256_outer(const v_t inner[8], v_t outer[8])
+{
+    v_t w[16];
+    for (int i = 0; i < 8; i++)
+        w[i] = inner[i];
+    w[8] = v_set1(0x80000000u);
+    for (int i = 9; i < 15; i++)
+        w[i] = v_set1(0);
+    w[15] = v_set1((64 + 32) * 8);
+    sha256_compress(outer, w);
+    return truncate_words32(outer, outer[7]);
+}
+
 static void sha256_hotp(const void *const *mids, const uint64_t *moving, uint32_t *out)
 {
     v_t mid[16], w[16];
@@ -55,19 +69,34 @@ static void sha256_hotp(const void *const *mids, const uint64_t *moving, uint32_
     w[15] = v_set1((64 + 8) * 8);
     sha256_compress(mid, w);
 
-    for (int i = 0; i < 8; i++)
-        w[i] = mid[i];
-    w[8] = v_set1(0x80000000u);
-    for (int i = 9; i < 15; i++)
-        w[i] = v_set1(0);
-    w[15] = v_set1((64 + 32) * 8);
-    sha256_compress(mid + 8, w);
-
-    v_store_low32(out, truncate_words32(mid + 8, mid[15]));
+    v_t code = sha256_outer(mid, mid + 8);
+    v_store_low32(out, code);
 }
 
 void ROW(ww_hotp_sha256_many)(const void *const *mids, const uint64_t *moving, uint32_t *out,
                               size_t n)
 {
     hotp_many(sha256_hotp, LANES, mids, moving, out, n);
+}
+
+static void sha256_text(const void *const *mids, const void *const *texts, size_t blocks,
+                        uint32_t *out)
+{
+    v_t mid[16], w[16];
+    v_columns(mid, mids, 16);
+    for (size_t b = 0; b < blocks; b++) {
+        const void *at[LANES];
+        for (size_t lane = 0; lane < LANES; lane++)
+            at[lane] = (const uint8_t *)texts[lane] + b * 64;
+        v_columns(w, at, 16);
+        sha256_compress(mid, w);
+    }
+    v_t code = sha256_outer(mid, mid + 8);
+    v_store_low32(out, code);
+}
+
+void ROW(ww_text_sha256_many)(const void *const *mids, const void *const *texts, size_t blocks,
+                              uint32_t *out, size_t n)
+{
+    text_many(sha256_text, LANES, mids, texts, blocks, out, n);
 }

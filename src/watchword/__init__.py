@@ -6,6 +6,7 @@ from watchword.devices.oath import hotp, totp
 from watchword.devices.ocra import ocra
 from watchword.engine import Engine
 from watchword.errors import (
+    Busy,
     Error,
     Exists,
     InvalidArgument,
@@ -16,9 +17,11 @@ from watchword.errors import (
     WrongKey,
 )
 from watchword.policy import Policy
-from watchword.views import DeviceView, User
+from watchword.views import Challenge, DeviceView, OpenChallenge, User
 
 __all__ = [
+    "Busy",
+    "Challenge",
     "Code",
     "Device",
     "DeviceView",
@@ -27,6 +30,7 @@ __all__ = [
     "Exists",
     "InvalidArgument",
     "NotFound",
+    "OpenChallenge",
     "Policy",
     "Reason",
     "StoreDamaged",

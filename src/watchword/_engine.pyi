@@ -32,6 +32,8 @@ class Reason(enum.IntEnum):
     NAME = 11
     SOURCE = 12
     LOAD = 13
+    NO_CHALLENGE = 14
+    OVERDUE = 15
 
 class Gate:
     open_turn: bool
@@ -40,6 +42,7 @@ class Gate:
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None: ...
 
 KINDS: tuple[str, ...]
+LABELS: tuple[str, ...]
 HASH_NAMES: tuple[str, ...]
 DEVICE_STATES: tuple[str, ...]
 ACCOUNT_STATES: tuple[str, ...]
@@ -48,6 +51,8 @@ REALMS: tuple[str, ...]
 BATCH_ATTEMPTS_MAX: int
 DEVICES_PER_USER_MAX: int
 NAME_BYTES_MAX: int
+SESSION_BYTES_MAX: int
+PURPOSE_BYTES_MAX: int
 PAGE_USERS: int
 ROW_MAGIC: int
 
@@ -59,6 +64,19 @@ def kernels() -> list[str]: ...
 def kernel_in_use() -> str: ...
 def kernel_force(name: str | None) -> None: ...
 def hotp_many(algorithm: str, keys: list[bytes], counters: list[int]) -> list[int]: ...
+def text_many(algorithm: str, keys: list[bytes], texts: list[bytes]) -> list[int]: ...
+def question(ask_key: bytes, suite: bytes, who: int, n: int) -> str: ...
+def ask(
+    core: Core,
+    user: bytes,
+    platform: int,
+    purpose: bytes | None,
+    device: bytes | None,
+    turn: int,
+    now_ms: int,
+    names: bytes,
+    gateways: int,
+) -> tuple[bytes, str, str, str, int]: ...
 def expect_texts(texts: Any) -> None: ...
 def pack_address(address: object) -> bytes: ...
 
@@ -98,6 +116,8 @@ class Batch:
         address: str | None = ...,
         second: str | None = ...,
         shed: bool = ...,
+        challenge: str | None = ...,
+        session: bytes | None = ...,
     ) -> None: ...
     def put_many(
         self,
@@ -105,6 +125,7 @@ class Batch:
         responses: Any,
         devices: Sequence[str | None] | None,
         addresses: Sequence[str | None] | None,
+        challenges: Sequence[str | None] | None,
         start: int,
         stop: int,
         platform: int,
@@ -135,6 +156,7 @@ class Split:
         responses: Any,
         devices: Sequence[str | None] | None,
         addresses: Sequence[str | None] | None,
+        challenges: Sequence[str | None] | None,
         start: int,
         stop: int,
         platform: int,
@@ -156,7 +178,7 @@ class Split:
     def close(self) -> None: ...
 
 class Core:
-    def __init__(self, name_key: bytes) -> None: ...
+    def __init__(self, name_key: bytes, ask_key: bytes = ...) -> None: ...
     @property
     def memory_locked(self) -> bool: ...
     @property
@@ -172,7 +194,11 @@ class Core:
         failures_cap: int,
         source_failures: int,
         names_any: bool,
+        ranks: bytes = ...,
+        challenge_labels: bytes = ...,
     ) -> None: ...
+    def passed(self, now_ms: int) -> None: ...
+    def suite_fits(self, suite: bytes) -> bool: ...
     def turn(self, batch: Batch | Split, now_ms: int) -> int: ...
     def row(self, batch: Batch | Split, turn: int, names: bytes, gateways: int) -> bytes: ...
     def verdict(self, batch: Batch, i: int) -> Verdict: ...
@@ -182,6 +208,7 @@ class Core:
         names: Any,
         keys: Any,
         spec: bytes,
+        rest: bytes,
         place: bytes,
         moving: Any,
         start: int,
@@ -225,6 +252,8 @@ class Gather:
         realm: int,
         device: str | bytes | None = None,
         address: str | None = None,
+        challenge: str | bytes | None = None,
+        session: bytes | None = None,
     ) -> asyncio.Future[Verdict]: ...
 
 class Clients:

@@ -145,6 +145,7 @@ class Acts(Parts):
                 f"window is at most {self._policy.window_max} steps under this policy"
             )
         with self._deciding():
+            self._expect_suite(device)
             number, user = self._user(name)
             if len(user.devices) >= DEVICES_PER_USER_MAX:
                 raise InvalidArgument(f"a user has at most {DEVICES_PER_USER_MAX} devices")
@@ -192,6 +193,10 @@ class Acts(Parts):
         if self._policy.names == "sls" and text != text.lower():
             raise InvalidArgument("user is lower case: an upper-case letter names nobody")
         return text
+
+    def _expect_suite(self, device: Device) -> None:
+        if device.suite and not self._core.suite_fits(device.suite.encode("ascii")):
+            raise InvalidArgument("suite is one too many: a store holds 256 different ones")
 
     def _slot(self, name: str) -> int:
         slot = self._core.find(utf8("user", name))

@@ -39,7 +39,7 @@ class Bulk(Parts):
 
         names: sequence of str or numpy 'S' column. keys: one of equal length for each user, as
         bytes or as a (users, key bytes) uint8 column. device: the figures every device gets
-        (Device.totp or Device.hotp with any key); a plain TOTP device when None. Names are held
+        (with any key, and its PIN if it has one); a plain TOTP device when None. Names are held
         against the rules, the store and each other before the first is added.
         Errors: InvalidArgument and Exists name the entry, StoreFailed.
         """
@@ -49,7 +49,7 @@ class Bulk(Parts):
             raise InvalidArgument("device is a watchword.Device or None")
         column = _name_column(names)
         key_column = None if keys is None else _key_column(keys, len(column))
-        spec = b""
+        spec = rest = b""
         figures = device
         if key_column is not None:
             figures = device or Device.totp(bytes(20))
@@ -62,9 +62,12 @@ class Bulk(Parts):
                     f"window is at most {self._policy.window_max} steps under this policy"
                 )
             spec = lifecycle.spec_head(figures, 0)
+            rest = figures.suite.encode("ascii") + figures.pin_hash
         where = bytes([lifecycle.place(state, realm)])
         with self._deciding():
             self._alive()
+            if figures is not None:
+                self._expect_suite(figures)
             bad = self._core.first_bad_name(column)
             if bad is not None:
                 at, why = bad
@@ -78,7 +81,7 @@ class Bulk(Parts):
                 if key_column is not None and figures is not None:
                     floors = self._floors(key_column, figures, start, stop, len(column))
                 row = self._core.enrolment(
-                    column, key_column, spec, where, floors, start, stop,
+                    column, key_column, spec, rest, where, floors, start, stop,
                     self._turn + 1, self._now(),
                 )
                 self._lock.open_turn = True

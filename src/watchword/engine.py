@@ -14,9 +14,10 @@ from collections.abc import Callable
 from typing import Self
 
 from watchword import lifecycle
-from watchword._engine import PAGE_USERS, Batch, Core, Gate, Gather, Split
+from watchword._engine import LABELS, PAGE_USERS, Batch, Core, Gate, Gather, Split
 from watchword.acts import Acts
 from watchword.bulk import Bulk
+from watchword.challenges import Challenges
 from watchword.clock import SystemClock
 from watchword.errors import Error, InvalidArgument, StoreDamaged, StoreFailed
 from watchword.keeper import UNCOVERED_BYTES_MAX, Keeper
@@ -49,7 +50,7 @@ def _after_fork() -> None:
 os.register_at_fork(after_in_child=_after_fork)
 
 
-class Engine(Logins, Acts, Bulk):
+class Engine(Logins, Challenges, Acts, Bulk):
     """A verification engine over one store. Thread-safe; after a fork its use raises Error.
 
     Open it with Engine.open, as a context manager or with close().
@@ -71,7 +72,9 @@ class Engine(Logins, Acts, Bulk):
         self._policy = policy
         self._durable = not isinstance(store, MemoryStore)
         secret = store.secret if self._durable else entropy(32)
-        self._core = Core(derive(secret, "watchword names", 16))
+        self._core = Core(
+            derive(secret, "watchword names", 16), derive(secret, "watchword challenges", 48)
+        )
         self._mark_key = derive(secret, "watchword fingerprints", 32)
         self._tombs = Tombs()
         self._set_core_policy()
@@ -159,6 +162,7 @@ class Engine(Logins, Acts, Bulk):
                 for mark, floor in lifecycle.tombstones(bytes(row)):
                     self._tombs.add(mark, floor)
         core.loaded()
+        core.passed(self._store.last_time_ms)
         return covered
 
     def _set_core_policy(self) -> None:
@@ -170,6 +174,8 @@ class Engine(Logins, Acts, Bulk):
             failures_cap=figures.failures_cap or 0,
             source_failures=figures.source_failures or 0,
             names_any=figures.names == "any",
+            ranks=bytes((0, figures.rank_totp, figures.rank_hotp, figures.rank_ocra)),
+            challenge_labels=bytes(LABELS.index(kind) for kind in figures.challenge_kinds),
         )
 
     def __enter__(self) -> Self:
@@ -293,6 +299,7 @@ class Engine(Logins, Acts, Bulk):
         """One turn. The lock is held. Returns the turn to wait for before anyone is answered."""
         self._lock.open_turn = True
         if self._core.turn(batch, now_ms):
+            self._core.passed(now_ms)
             self._turn += 1
             if self._durable or self.tap is not None:
                 self._submit(self._core.row(batch, self._turn, names, gateways))

@@ -4,6 +4,7 @@
     |-- InvalidArgument   an argument's name, and what is legal (also a ValueError and TypeError)
     |-- NotFound          no such user, device or file (also a LookupError)
     |-- Exists            the name or serial is taken
+    |-- Busy              the engine sheds load, or its clock is in doubt: nothing happened
     |-- WrongKey          the key given does not open this store
     |-- StoreOwned        another process owns the store; the message names it
     |-- StoreDamaged      a page or journal row cannot be believed; the message says which
@@ -13,6 +14,7 @@ A message is a sentence; `hint` says what to do next. Neither ever holds a secre
 """
 
 __all__ = [
+    "Busy",
     "Error",
     "Exists",
     "InvalidArgument",
@@ -46,6 +48,10 @@ class NotFound(Error, LookupError):
 
 class Exists(Error):
     """The user name or serial number is already taken."""
+
+
+class Busy(Error):
+    """The engine sheds load or does not trust its clock. Nothing happened."""
 
 
 class WrongKey(Error):

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from watchword._engine import ACCOUNT_STATES, DEVICE_STATES, HASH_NAMES, KINDS, REALMS, ROW_MAGIC
 from watchword.devices.device import Device
+from watchword.errors import InvalidArgument
 
 __all__ = [
     "Floor",
@@ -20,6 +21,7 @@ __all__ = [
     "device_remove",
     "device_set",
     "fingerprint",
+    "gateway_packed",
     "names_packed",
     "note",
     "place",
@@ -36,15 +38,16 @@ __all__ = [
 
 RECORD = struct.Struct("<7BbQQII")
 HEADER = struct.Struct("<IHHIIqq")
-SPEC = struct.Struct("<8BHBBIq")
+SPEC = struct.Struct("<8BH6Bq")
 TOMB = struct.Struct("<16sBxHxxxxq")
 UNIT = 32
 STEPS_REACH = 64  # more than window, drift and resynchronisation together can reach
 ROW_VERSION = 1
+GATEWAY_BYTES_MAX = 64
 
 # ww_event, ww_verdict: numbers are frozen, they stand in journals
 ATTEMPT, ALSO, RESYNC, USER_ADD, USER_SET, USER_REMOVE, UNLOCK = 1, 2, 3, 4, 5, 6, 7
-DEVICE_ADD, DEVICE_SET, DEVICE_REMOVE, TOMBSTONE, NOTE = 8, 9, 10, 11, 12
+DEVICE_ADD, DEVICE_SET, DEVICE_REMOVE, TOMBSTONE, NOTE, CHALLENGE = 8, 9, 10, 11, 12, 13
 
 
 class Record(NamedTuple):
@@ -74,9 +77,11 @@ class Floor(NamedTuple):
 
     def lift(self, device: Device) -> int:
         """The least position a device enrolled with the same key may accept."""
-        if KINDS[self.kind] != device.kind or not self.moving:
+        if KINDS[self.kind] != device.mechanism or not self.moving:
             return 0
-        if device.kind == "hotp" or (self.period, self.t0) == (device.period, device.t0):
+        if device.mechanism == "ocra" and ":C-" not in device.suite:
+            return 0
+        if device.mechanism != "totp" or (self.period, self.t0) == (device.period, device.t0):
             return self.moving
         begins_s = self.t0 + self.period * self.moving
         in_time = max(0, -((device.t0 - begins_s) // device.period))
@@ -133,7 +138,7 @@ def spec_head(device: Device, serial_len: int) -> bytes:
     """The fixed part of ww_spec."""
     back, forward = device.window
     return SPEC.pack(
-        KINDS.index(device.kind),
+        KINDS.index(device.mechanism),
         HASH_NAMES.index(device.algorithm),
         device.digits,
         DEVICE_STATES.index("active"),
@@ -144,6 +149,9 @@ def spec_head(device: Device, serial_len: int) -> bytes:
         device.period,
         len(device.key),
         serial_len,
+        len(device.suite),
+        len(device.pin_hash),
+        device.label,
         0,
         device.t0,
     )
@@ -151,6 +159,7 @@ def spec_head(device: Device, serial_len: int) -> bytes:
 
 def device_add(user: int, number: int, device: Device, serial: bytes, moving: int) -> bytes:
     tail = spec_head(device, len(serial)) + device.key + serial
+    tail += device.suite.encode("ascii") + device.pin_hash
     return _record(DEVICE_ADD, user, device=number, moving=moving, tail=tail)
 
 
@@ -184,6 +193,14 @@ def names_packed(gateways: tuple[str, ...]) -> bytes:
     """The gateways of a row: a length byte and a name each, padded to a unit."""
     packed = b"".join(bytes([len(name.encode())]) + name.encode() for name in gateways)
     return packed + bytes(-len(packed) % UNIT)
+
+
+def gateway_packed(name: str) -> bytes:
+    """One gateway's name for a row. Errors: InvalidArgument."""
+    text = name.encode("utf-8", "replace") if isinstance(name, str) else b""
+    if not 1 <= len(text) <= GATEWAY_BYTES_MAX:
+        raise InvalidArgument(f"gateway is text of 1 to {GATEWAY_BYTES_MAX} bytes")
+    return names_packed((text.decode(),))
 
 
 def row(acts: bytes, turn: int, time_ms: int) -> bytes:

@@ -15,6 +15,7 @@ from watchword._engine import (
     BATCH_ATTEMPTS_MAX,
     PLATFORMS,
     REALMS,
+    SESSION_BYTES_MAX,
     Gather,
     Split,
     Verdict,
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Logins"]
 
-GATEWAY_BYTES_MAX = 64
 SPLIT_ATTEMPTS_MIN = 1024  # below, a second thread takes longer to start than to help
 SPLIT_PARTS_MAX = 8
 
@@ -45,23 +45,28 @@ class Logins(Parts):
         platform: str = "trading",
         realm: str = "live",
         device: str | None = None,
+        challenge: str | None = None,
         address: str | None = None,
+        session: bytes | None = None,
         gateway: str | None = None,
     ) -> Verdict:
         """May this user in, with this response? The verdict is durable when it is returned.
 
         platform: "trading" or "portal". realm: "live" or "paper". device: serial of the only device
-        to try. address: the client's IP. gateway: who asks, for the record. A refused login never
-        raises. Errors: InvalidArgument, StoreFailed.
+        to try. challenge: id of the only challenge to try. address: the client's IP. session: what
+        a suite with S signs. gateway: who asks, for the record. A refused login never raises.
+        Errors: InvalidArgument, StoreFailed.
         """
         places = _place(platform, realm)
-        names = self._names if gateway is None else _gateway(gateway)
+        _session(session)
+        names = self._names if gateway is None else lifecycle.gateway_packed(gateway)
         with self._lock:
             self._alive()
             batch = self._one
             batch.reset()
             now = self._now()
-            batch.put(user, response, *places, device, address, None, self._shed())
+            shed = self._shed()
+            batch.put(user, response, *places, device, address, None, shed, challenge, session)
             turn = self._take(batch, now, names, 1)
             verdict = self._core.verdict(batch, 0)
         self._wait(turn)
@@ -75,21 +80,24 @@ class Logins(Parts):
         platform: str = "trading",
         realm: str = "live",
         devices: Sequence[str | None] | None = None,
+        challenges: Sequence[str | None] | None = None,
         addresses: Sequence[str | None] | None = None,
         gateway: str | None = None,
         threads: int = 1,
     ) -> "NDArray[np.uint8]":
         """Verdicts of many attempts, in order: an array of watchword.Code numbers (uint8).
 
-        users and responses: sequences of str, or numpy 'S' arrays; devices and addresses: one for
-        each attempt or None. Attempts on one user keep their order and see each other's effects.
-        threads: how many may share the work at most, this one included; 8 are of use, and only
-        where a batch is large and says no addresses. Errors: InvalidArgument, StoreFailed.
+        users and responses: sequences of str, or numpy 'S' arrays; devices, challenges and
+        addresses: one for each attempt or None. Attempts on one user keep their order and see each
+        other's effects. threads: how many may share the work at most, this one included; 8 are of
+        use, and only where a batch is large and says no addresses. Errors: InvalidArgument,
+        StoreFailed.
         """
         places = _place(platform, realm)
         count = _entries("users", users)
         for name, column in (
-            ("responses", responses), ("devices", devices), ("addresses", addresses)
+            ("responses", responses), ("devices", devices), ("challenges", challenges),
+            ("addresses", addresses),
         ):
             if column is None and name != "responses":
                 continue
@@ -98,13 +106,14 @@ class Logins(Parts):
         if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
             raise InvalidArgument("threads is a whole number from 1")
         columns = _is_column(users) and _is_column(responses)
-        columns = columns and devices is None and addresses is None
-        names = self._names if gateway is None else _gateway(gateway)
+        columns = columns and devices is None and challenges is None and addresses is None
+        names = self._names if gateway is None else lifecycle.gateway_packed(gateway)
         if not columns and count > BATCH_ATTEMPTS_MAX:  # misuse is told before the first turn
             expect_texts(users)
             expect_texts(responses)
-            if devices is not None:
-                expect_texts(device for device in devices if device is not None)
+            for texts in (devices, challenges):
+                if texts is not None:
+                    expect_texts(text for text in texts if text is not None)
             for address in () if addresses is None else addresses:
                 if address is not None:
                     pack_address(address)
@@ -123,8 +132,8 @@ class Logins(Parts):
                     batch.put_columns(users, responses, start, stop, *places, shed)
                 else:
                     batch.put_many(
-                        users, responses, devices, addresses if parts == 1 else None, start, stop,
-                        *places, shed
+                        users, responses, devices, addresses if parts == 1 else None, challenges,
+                        start, stop, *places, shed
                     )
                 turn = self._take(batch, now, names, 1)
                 batch.codes_into(codes, start)
@@ -145,16 +154,21 @@ class Logins(Parts):
         platform: str = "trading",
         realm: str = "live",
         device: str | None = None,
+        challenge: str | None = None,
         address: str | None = None,
+        session: bytes | None = None,
     ) -> Verdict:
         """verify for asyncio: the calls of one loop pass share a turn and a sync."""
         self._alive()
+        _session(session)
         loop = asyncio.get_running_loop()
         gather = self._gathers.get(loop)
         if gather is None:
             gather = self._gathers[loop] = Gather(self)
         places = _place(platform, realm)
-        verdict: Verdict = await gather.ask(user, response, *places, device, address)
+        verdict: Verdict = await gather.ask(
+            user, response, *places, device, address, challenge, session
+        )
         return verdict
 
     def resync(
@@ -174,7 +188,7 @@ class Logins(Parts):
         """
         if not isinstance(device, str):
             raise InvalidArgument("device is the serial of the device to find again")
-        names = self._names if gateway is None else _gateway(gateway)
+        names = self._names if gateway is None else lifecycle.gateway_packed(gateway)
         with self._lock:
             self._alive()
             batch = self._one
@@ -204,20 +218,19 @@ def _place(platform: str, realm: str) -> tuple[int, int]:
     raise InvalidArgument(f"realm is one of {', '.join(REALMS)}")
 
 
+def _session(session: bytes | None) -> None:
+    if session is not None and not (
+        isinstance(session, bytes) and len(session) <= SESSION_BYTES_MAX
+    ):
+        raise InvalidArgument(f"session is bytes, at most {SESSION_BYTES_MAX} of them")
+
+
 def _parts(threads: int, count: int, addresses: Sequence[str | None] | None) -> int:
     """In how many parts a batch is decided: 1, 2, 4 or 8."""
     addressed = addresses is not None and any(address is not None for address in addresses)
     if count < SPLIT_ATTEMPTS_MIN or addressed:
         return 1
     return 1 << min(threads, SPLIT_PARTS_MAX).bit_length() - 1
-
-
-def _gateway(name: str) -> bytes:
-    if not isinstance(name, str) or not 1 <= len(name.encode("utf-8", "replace")) <= (
-        GATEWAY_BYTES_MAX
-    ):
-        raise InvalidArgument(f"gateway is text of 1 to {GATEWAY_BYTES_MAX} bytes")
-    return lifecycle.names_packed((name.encode("utf-8", "replace").decode(),))
 
 
 def _entries(name: str, column: Any) -> int:

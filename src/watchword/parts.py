@@ -5,10 +5,12 @@ works beside them. This is the one list of what they share, so that a type check
 to it.
 """
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol
 
 from watchword._engine import Batch, Core, Gate, Split
+from watchword.devices.device import Device
 from watchword.policy import Policy
 from watchword.store import Store
 from watchword.store.commits import Commits
@@ -44,6 +46,10 @@ class _Parts(Protocol):
     def _submit(self, row: bytes) -> int: ...
     def _take(self, batch: Batch | Split, now_ms: int, names: bytes, gateways: int) -> int: ...
     def _wait(self, turn: int) -> None: ...
+    def _when_durable(
+        self, turn: int, tell: Callable[[BaseException | None], None]
+    ) -> None: ...
+    def _expect_suite(self, device: Device) -> None: ...
     def _deciding(self) -> AbstractContextManager[None]: ...
     def _end(self, error: BaseException) -> None: ...
 

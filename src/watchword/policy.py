@@ -21,7 +21,13 @@ RANGES: dict[str, tuple[int, int, bool]] = {
     "source_failures": (1, 1_000_000, True),
     "window_max": (0, 10, False),
     "key_bytes_min": (10, 128, False),
+    "rank_totp": (0, 9, False),
+    "rank_hotp": (0, 9, False),
+    "rank_ocra": (0, 9, False),
 }
+
+CHALLENGE_KINDS = ("dsc-plus", "gold", "platinum", "ib-key")  # those with six digits to answer
+CHALLENGE_KINDS_MAX = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +50,15 @@ class Policy:
     """The widest TOTP window a device may be enrolled with, steps either side."""
     key_bytes_min: int = 10
     """The shortest device key that may be enrolled, bytes."""
+    rank_totp: int = 0
+    """The rank of a device of kind totp; presets have theirs from RULES section 3."""
+    rank_hotp: int = 0
+    """The rank of a device of kind hotp."""
+    rank_ocra: int = 0
+    """The rank of a device of kind ocra."""
+    challenge_kinds: tuple[str, ...] = ("dsc-plus",)
+    """Kinds that a challenge for a name without a challenge device seems to be of, the more often
+    the likelier."""
 
     def __post_init__(self) -> None:
         for name, (low, high, optional) in RANGES.items():
@@ -57,6 +72,18 @@ class Policy:
             raise InvalidArgument("policy lockout_extend is true or false")
         if self.names not in ("sls", "any"):
             raise InvalidArgument('policy names is "sls" or "any"')
+        kinds = self.challenge_kinds
+        if isinstance(kinds, list):
+            object.__setattr__(self, "challenge_kinds", kinds := tuple(kinds))
+        if (
+            not isinstance(kinds, tuple)
+            or not 1 <= len(kinds) <= CHALLENGE_KINDS_MAX
+            or not all(kind in CHALLENGE_KINDS for kind in kinds)
+        ):
+            raise InvalidArgument(
+                f"policy challenge_kinds is 1 to {CHALLENGE_KINDS_MAX} of "
+                f"{', '.join(CHALLENGE_KINDS)}"
+            )
 
     @classmethod
     def profile(cls, name: str) -> Self:

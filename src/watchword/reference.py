@@ -1,9 +1,10 @@
 """The slow, obvious twin of verification and of the transition: the oracle of the property tests.
 
-Written from RULES.md alone, with the standard library alone, to be read and believed rather than
-to be fast: dictionaries, lists, Python integers. `decide` reads the state and returns an answer
-with its records, `apply` does what one record says, and living is decide, then apply. A journal
-applied alone gives the same state. Nothing here is constant-time or durable: never serve with it.
+Written from RULES.md alone, with the standard library alone (reference_ocra.py has what OCRA
+computes), to be read and believed rather than to be fast: dictionaries, lists, Python integers.
+`decide` reads the state and returns an answer with its records, `apply` does what one record says,
+and living is decide, then apply. A journal applied alone gives the same state. Nothing here is
+constant-time or durable: never serve with it.
 """
 
 import hmac
@@ -15,11 +16,17 @@ from dataclasses import dataclass, field, replace
 from enum import IntEnum, IntFlag
 from typing import NamedTuple
 
+from watchword import reference_ocra as ocra
+
 POSITION_LAST = 2**64 - 2           # one more must still fit as the next position expected
 U32_MAX = 2**32 - 1
 RESYNC_COUNTERS, RESYNC_STEPS = 100, 20
 STREAK_COUNT_MAX = 100
 SOURCE_MINUTES = 60
+EPOCH_MS = 300_000
+# RULES 3: the rank of a kind; that of a standard's own kind is the policy's.
+RANKS = {"dsc-plus": 3, "gold": 3, "platinum": 3, "ib-key": 1, "alpine": 1, "dsc": 2}
+PLAUSIBLE_SUITE = ocra.suite_of("OCRA-1:HOTP-SHA1-6:QN06")
 PLATFORMS, REALMS = ("trading", "portal"), ("live", "paper")
 ACCOUNTS = ("open", "pending", "closed")
 DEVICE_STATES = ("shipped", "active", "suspended", "lost", "returned", "ended")
@@ -36,14 +43,14 @@ class Reason(IntEnum):
     """Why, for the audit trail."""
 
     NONE, WRONG, REPLAYED, UNKNOWN_USER, NO_DEVICE, DEVICE_UNKNOWN, DEVICE_INACTIVE = range(7)
-    LOCKED, EMPTY, ACCOUNT, REALM, NAME, SOURCE, LOAD = range(7, 14)
+    LOCKED, EMPTY, ACCOUNT, REALM, NAME, SOURCE, LOAD, NO_CHALLENGE, OVERDUE = range(7, 16)
 
 
 class Event(IntEnum):
     """What a record is about."""
 
     ATTEMPT, ALSO, RESYNC, USER_ADD, USER_SET, USER_REMOVE, UNLOCK = range(1, 8)
-    DEVICE_ADD, DEVICE_SET, DEVICE_REMOVE, TOMBSTONE, NOTE = range(8, 13)
+    DEVICE_ADD, DEVICE_SET, DEVICE_REMOVE, TOMBSTONE, NOTE, CHALLENGE = range(8, 14)
 
 
 class Effect(IntFlag):
@@ -62,6 +69,50 @@ class Figures:
     failures_cap: int | None = 100
     source_failures: int | None = 1000
     names_any: bool = False
+    rank_totp: int = 0
+    rank_hotp: int = 0
+    rank_ocra: int = 0
+    challenge_kinds: tuple[str, ...] = ("dsc-plus",)
+
+
+class Keys(NamedTuple):
+    """What names, questions and ids are keyed by."""
+
+    name: bytes = bytes(16)
+    ask: bytes = bytes(48)
+
+    @property
+    def question(self) -> bytes:
+        return self.ask[:16]
+
+    @property
+    def token(self) -> bytes:
+        return self.ask[16:]
+
+
+class Standing(NamedTuple):
+    """A challenge that was asked and not yet answered. purpose: its digest, 0 for none."""
+
+    purpose: int
+    n: int
+    epoch: int
+
+    def is_current(self, epoch: int) -> bool:
+        """Good in the epoch of its issue and in the next."""
+        return self.epoch <= epoch <= self.epoch + 1
+
+    def answers_plain(self, epoch: int) -> bool:
+        """Whether a response that names no challenge may be the answer to this one."""
+        return self.purpose == 0 and self.is_current(epoch)
+
+
+class Challenge(NamedTuple):
+    """What is shown to whoever asks."""
+
+    id: str
+    kind: str
+    prompt: str
+    expires_ms: int
 
 
 @dataclass
@@ -76,7 +127,8 @@ class Streak:
 
 @dataclass
 class Device:
-    """One device. moving is the lowest position still unused."""
+    """One device. moving is the lowest position still unused; issued, the next question's count;
+    standing, the open challenge of each platform."""
 
     kind: str
     key: bytes
@@ -95,6 +147,34 @@ class Device:
     state: str = "active"
     capped: bool = False
     failures: int = 0
+    label: str = ""
+    suite: str = ""
+    pin_hash: bytes = b""
+    issued: int = 0
+    standing: dict[int, Standing] = field(default_factory=dict)
+
+    @property
+    def asked(self) -> ocra.Suite:
+        return ocra.suite_of(self.suite)
+
+    def response(self, question: str, counter: int, session: bytes, step: int) -> str:
+        """RFC 6287 section 5."""
+        return ocra.response(
+            self.asked, self.key, question, counter, self.pin_hash, session, step
+        )
+
+    def counters(self) -> range:
+        """Those a response is compared with; one that means nothing when the suite has no C."""
+        if not self.asked.counter:
+            return range(self.moving, self.moving + 1)
+        return range(self.moving, min(self.moving + self.look_ahead, POSITION_LAST) + 1)
+
+    def steps(self, now_ms: int) -> range:
+        """T's steps likewise."""
+        if not self.asked.period:
+            return range(1)
+        at = now_ms // 1000 // self.asked.period + self.drift
+        return range(max(0, at - self.back), max(0, at + self.forward + 1))
 
     def code(self, position: int) -> str:
         """RFC 4226 section 5.3."""
@@ -123,6 +203,8 @@ class Device:
 
     def shows_what(self, other: "Device") -> bool:
         """Whether two devices show the same codes, but for their number of digits."""
+        if self.kind == "ocra":
+            return False    # no two devices are asked the same question
         mine = (self.kind, self.algorithm, self.period, self.t0)
         return mine == (other.kind, other.algorithm, other.period, other.t0) and hmac.digest(
             self.key, b"", self.algorithm
@@ -130,7 +212,9 @@ class Device:
 
     def used_until(self, floor: "Device") -> int:
         """The first position that a predecessor with this key cannot have used up."""
-        if self.kind == "hotp" or (self.period, self.t0) == (floor.period, floor.t0):
+        if self.kind == "ocra" and not self.asked.counter:
+            return 0
+        if self.kind != "totp" or (self.period, self.t0) == (floor.period, floor.t0):
             return floor.moving
         end_s = floor.t0 + floor.moving * floor.period
         first = max(0, -((self.t0 - end_s) // self.period)) if floor.moving else 0
@@ -162,6 +246,8 @@ class Attempt:
     address: str | None = None
     second: str | None = None
     shed: bool = False
+    challenge: str | None = None
+    session: bytes = b""
 
 
 class Answer(NamedTuple):
@@ -217,6 +303,32 @@ def source_of(address: str) -> str:
     return str(parsed)
 
 
+class Tried(NamedTuple):
+    """A device that a response is compared with, and the question it answers."""
+
+    device: Device
+    question: str = ""
+    is_current: bool = True
+
+
+def match_challenge(t: Tried, a: Attempt, now_ms: int) -> Match | None:
+    """The lowest counter, and of it the lowest step, whose response this is."""
+    device, suite = t.device, t.device.asked
+    if suite.session and len(a.session) > suite.session:
+        return None
+    now_step = now_ms // 1000 // suite.period if suite.period else 0
+    for counter in device.counters():
+        for step in device.steps(now_ms):
+            if device.response(t.question, counter, a.session, step) == a.response:
+                further, drift = counter - device.moving if suite.counter else 0, 0
+                if suite.period:
+                    drift = max(-device.drift_max, min(device.drift_max, step - now_step))
+                moving = counter + 1 if suite.counter else device.moving
+                offset = further if suite.counter else step - now_step
+                return Match(device, moving, drift, offset)
+    return None
+
+
 def match(device: Device, attempt: Attempt, now_ms: int) -> tuple[Match | None, bool]:
     """The lowest unused position whose code this is; if none, whether a used one has it."""
     expected = device.expected(now_ms)
@@ -235,16 +347,29 @@ def match(device: Device, attempt: Attempt, now_ms: int) -> tuple[Match | None, 
     return Match(device, last + 1, drift, unused[0] - expected), False
 
 
+class Charge(NamedTuple):
+    """Whom a failure costs: the devices tried; whether the attempt named one; whether further
+    active ones were passed over."""
+
+    devices: list[Device]
+    named: bool
+    passed_over: bool
+
+
 class Reference:
     """The whole state, and its one transition."""
 
-    def __init__(self, figures: Figures | None = None) -> None:
+    def __init__(self, figures: Figures | None = None, keys: Keys | None = None) -> None:
         self.figures = figures or Figures()
+        self.keys = keys or Keys()
         self.users: dict[str, User] = {}
         self.decoys: dict[str, Streak] = {}
         self.sources: dict[str, list[int]] = {}     # the minutes of an address's failures
         self.tombstones: list[Device] = []
-        self.numbers_used = 0                       # of users and devices alike
+        self.plausible: dict[str, dict[int, Standing]] = {}
+        self.latest_ms = 0                          # of what was ever written: epochs never go back
+        self.numbers_used = 0                       # of users
+        self.devices_used = 0                       # of devices: questions are keyed by them
         self.journal: list[tuple[int, list[Record]]] = []
 
     # ---- the transition: decide ----------------------------------------------------------------
@@ -266,20 +391,28 @@ class Reference:
         streak = user.streak if user else self.decoys.get(a.name, Streak())
         locked = now_ms < streak.lock_until_ms
         over = Effect.CLEAR if streak.lock_until_ms and not locked else Effect(0)
-        tried, reason = self._tried(user, a)
-        if tried and a.device is not None:
-            main = main._replace(device=tried[0].number)
+        tried, reason, passed_over = self._tried(user, a, now_ms)
+        named = a.device is not None or a.challenge is not None
+        if tried and named:
+            main = main._replace(device=tried[0].device.number)
         if not a.response and a.second is None and not locked:
             main = main._replace(effects=over)
             return self._answer(main, Verdict.CHALLENGE, Reason.EMPTY)
-        found = [match(device, a, now_ms) for device in tried]
+        found = [
+            (match_challenge(t, a, now_ms), False) if t.device.kind == "ocra"
+            else match(t.device, a, now_ms)
+            for t in tried
+        ]
         matched = [m for m, _ in found if m is not None]
         if tried and not matched:
             reason = Reason.REPLAYED if any(used for _, used in found) else Reason.WRONG
+        charge = Charge([t.device for t in tried], named, passed_over)
         if locked:
-            return self._locked(main, streak, a, user, tried, matched, now_ms)
+            return self._locked(main, streak, charge, user, matched, now_ms)
         if user is None or not matched:
-            return self._rejected(main, over, streak, a, tried, reason, now_ms)
+            return self._rejected(main, over, streak, charge, reason, now_ms)
+        if not tried[0].is_current:
+            return self._right(main, over, user, matched, Verdict.EXPIRED, Reason.OVERDUE)
         if a.second is None and user.account != "open" and a.platform == "trading":
             return self._right(main, over, user, matched, Verdict.NOT_PERMITTED, Reason.ACCOUNT)
         if a.second is None and user.realm != a.realm:
@@ -287,20 +420,50 @@ class Reference:
         clear = Effect.CLEAR if streak.count or streak.lock_until_ms else Effect(0)
         return self._right(main, clear, user, matched, Verdict.ACCEPTED, Reason.NONE)
 
-    @staticmethod
-    def _tried(user: User | None, a: Attempt) -> tuple[list[Device], Reason]:
-        """The devices this response is compared with; if none, why."""
+    def _tried(
+        self, user: User | None, a: Attempt, now_ms: int
+    ) -> tuple[list[Tried], Reason, bool]:
+        """What this response is compared with; if nothing, why; and whether an active device was
+        passed over, since it stands under no challenge that could have been answered."""
         if user is None:
-            return [], Reason.UNKNOWN_USER
-        if a.device is not None:
-            named = [d for d in user.devices if d.serial == a.device]
-            if not named:
-                return [], Reason.DEVICE_UNKNOWN
-            if named[0].state != "active":
-                return [], Reason.DEVICE_INACTIVE
-            return named, Reason.NONE
-        active = [d for d in user.devices if d.state == "active"]
-        return active, Reason.NONE if active else Reason.NO_DEVICE
+            return [], Reason.UNKNOWN_USER, False
+        platform, epoch = PLATFORMS.index(a.platform), self._epoch(now_ms)
+        if a.challenge is not None:
+            return self._tried_challenge(user, a, platform, epoch)
+        named = [d for d in user.devices if a.device in (None, d.serial)]
+        active = [d for d in named if d.state == "active"]
+        if not active and a.device is not None:
+            return [], Reason.DEVICE_INACTIVE if named else Reason.DEVICE_UNKNOWN, False
+        tried = []
+        for d in active:
+            open_one = d.standing.get(platform)
+            if d.kind != "ocra":
+                tried.append(Tried(d))
+            elif a.second is None and open_one is not None and open_one.answers_plain(epoch):
+                tried.append(Tried(d, self._question(d, open_one.n)))
+        passed_over = len(tried) < len(active)
+        reason = Reason.NO_CHALLENGE if passed_over else Reason.NO_DEVICE
+        return tried, Reason.NONE if tried else reason, passed_over
+
+    def _tried_challenge(
+        self, user: User, a: Attempt, platform: int, epoch: int
+    ) -> tuple[list[Tried], Reason, bool]:
+        """The challenge an attempt names, if it is this user's and still to be answered."""
+        sealed = ocra.unseal(self.keys.token, str(a.challenge))
+        if sealed is None or sealed.name != ocra.name_hash(self.keys.name, user.name):
+            return [], Reason.NO_CHALLENGE, False
+        for d in user.devices:
+            standing = d.standing.get(sealed.platform)
+            if (
+                (d.number, platform) == (sealed.device, sealed.platform)
+                and a.device in (None, d.serial)
+                and d.state == "active"
+                and standing is not None
+                and standing.n == sealed.n
+            ):
+                question = self._question(d, standing.n)
+                return [Tried(d, question, standing.is_current(epoch))], Reason.NONE, False
+        return [], Reason.NO_CHALLENGE, False
 
     @staticmethod
     def _answer(
@@ -322,12 +485,21 @@ class Reference:
             device=m.device.number, moving=m.moving, drift=m.drift,
         )  # fmt: skip
 
+    def _rank(self, d: Device) -> int:
+        own = {"totp": self.figures.rank_totp, "hotp": self.figures.rank_hotp}
+        return RANKS.get(d.label, own.get(d.kind, self.figures.rank_ocra))
+
+    def _highest(self, devices: Iterable[Device]) -> Device:
+        """The highest rank, then the lowest serial."""
+        return min(devices, key=lambda d: (-self._rank(d), d.serial.encode()))
+
     def _right(
         self, main: Record, clear: Effect, user: User, matched: list[Match], verdict: Verdict,
         reason: Reason,
     ) -> tuple[Answer, list[Record]]:  # fmt: skip
         """Every device that matched moves on: the reported one in main, the others beside it."""
-        reported = min(matched, key=lambda m: m.device.serial.encode())
+        highest = self._highest(m.device for m in matched)
+        reported = next(m for m in matched if m.device is highest)
         forgive = verdict is Verdict.ACCEPTED
         main = self._advance(main._replace(effects=clear), reported, forgive)
         also = [
@@ -348,32 +520,35 @@ class Reference:
                 records.append(record._replace(effects=Effect.ADVANCE, moving=max(used)))
         return records
 
-    def _charged(
-        self, main: Record, a: Attempt, tried: list[Device], matched: list[Match]
-    ) -> list[Record]:
+    def _charged(self, main: Record, charge: Charge, matched: list[Match]) -> list[Record]:
         """A failure costs every device it was tried against; the cap suspends (RULES 5). What
-        matched while locked is used up. One named is all in main; else each has its own record."""
-        if not tried:
+        matched while locked is used up. One named is all in main; else each has its own record,
+        and main alone says that all of them are charged, unless some were passed over."""
+        if not charge.devices:
             return [main]
         cap, records = self.figures.failures_cap, []
-        main = main._replace(effects=main.effects | Effect.CHARGE)
-        for device in tried:
-            record = main if a.device is not None else self._beside(main)
+        if not charge.passed_over:
+            main = main._replace(effects=main.effects | Effect.CHARGE)
+        for device in charge.devices:
+            record = main if charge.named else self._beside(main)
             untouched = record
+            if charge.passed_over:
+                effects = record.effects | Effect.CHARGE
+                record = record._replace(effects=effects, device=device.number)
             for m in matched:
                 if m.device is device:
                     record = self._advance(record, m)
             if cap and min(device.failures + 1, 255) >= cap:
                 effects = record.effects | Effect.SUSPEND
                 record = record._replace(effects=effects, device=device.number)
-            if a.device is not None:
+            if charge.named:
                 return [record]
             if record != untouched:
                 records.append(record)
         return [main, *records]
 
     def _locked(
-        self, main: Record, streak: Streak, a: Attempt, user: User | None, tried: list[Device],
+        self, main: Record, streak: Streak, charge: Charge, user: User | None,
         matched: list[Match], now_ms: int,
     ) -> tuple[Answer, list[Record]]:  # fmt: skip
         """Refused while locked: a failure, and a right code is used up all the same."""
@@ -381,14 +556,14 @@ class Reference:
         if self.figures.lockout_extend:
             main = self._locking(main, streak, now_ms)
             until = now_ms + main.lock_ms
-        main, *also = self._charged(main, a, tried, matched)
+        main, *also = self._charged(main, charge, matched)
         if user is not None:
             also += self._twins(main, user, matched)
         return self._answer(main, Verdict.LOCKED, Reason.LOCKED, also, until - now_ms)
 
     def _rejected(
-        self, main: Record, over: Effect, streak: Streak, a: Attempt, tried: list[Device],
-        reason: Reason, now_ms: int,
+        self, main: Record, over: Effect, streak: Streak, charge: Charge, reason: Reason,
+        now_ms: int,
     ) -> tuple[Answer, list[Record]]:  # fmt: skip
         """A failure: the streak is one longer, and may lock."""
         after = replace(streak, gaps_ms=list(streak.gaps_ms))
@@ -399,7 +574,7 @@ class Reference:
         newest = after.gaps_ms[: failures - 1]
         if after.count >= failures and sum(newest) < self.figures.lockout_window_ms:
             main = self._locking(main, streak, now_ms)
-        main, *also = self._charged(main, a, tried, [])
+        main, *also = self._charged(main, charge, [])
         return self._answer(main, Verdict.REJECTED, reason, also, main.lock_ms)
 
     def _locking(self, main: Record, streak: Streak, now_ms: int) -> Record:
@@ -416,10 +591,56 @@ class Reference:
         newest = max([now_ms // 60_000, *minutes])
         return sum(minute > newest - SOURCE_MINUTES for minute in minutes) >= limit
 
+    # ---- asking --------------------------------------------------------------------------------
+
+    def _epoch(self, now_ms: int) -> int:
+        """What has run out stays so when time goes back."""
+        return max(now_ms, self.latest_ms) // EPOCH_MS
+
+    def _question(self, d: Device, n: int) -> str:
+        return ocra.question(self.keys.question, d.asked, d.number, n)
+
+    def challenge(
+        self, name: str, now_ms: int, *, platform: str = "trading", purpose: str | None = None,
+        device: str | None = None,
+    ) -> Challenge:  # fmt: skip
+        """RULES 4: the challenge that stands, or a new one; of no device, a plausible one."""
+        user, place = self.users.get(name), PLATFORMS.index(platform)
+        digest, epoch = ocra.purpose_digest(self.keys.token, purpose), self._epoch(now_ms)
+        able = [
+            d for d in (user.devices if user else [])
+            if d.kind == "ocra" and d.state == "active" and device in (None, d.serial)
+        ]  # fmt: skip
+        asked = self._highest(able) if able else None
+        standings = asked.standing if asked else self.plausible.setdefault(name, {})
+        standing = standings.get(place)
+        if standing is None or standing.purpose != digest or not standing.is_current(epoch):
+            n = asked.issued if asked else max((s.n + 1 for s in standings.values()), default=0)
+            standing = Standing(digest, n, epoch)
+        record = Record(
+            Event.CHALLENGE, user.number if user else name, place=place,
+            device=asked.number if asked else 0, moving=standing.n, tail=standing,
+        )  # fmt: skip
+        self._turn([record], now_ms)
+        hashed = ocra.name_hash(self.keys.name, name)
+        sealed = ocra.Sealed(
+            hashed, digest, asked.number if asked else 0, standing.n, standing.epoch, place
+        )
+        if asked:
+            kind, prompt = asked.label or asked.kind, self._question(asked, standing.n)
+        else:
+            standings[place] = standing
+            kind = self.figures.challenge_kinds[hashed % len(self.figures.challenge_kinds)]
+            who = ocra.sip(self.keys.question, ocra.words(hashed, standing.epoch, 2**63))
+            prompt = ocra.question(self.keys.question, PLAUSIBLE_SUITE, who, standing.n)
+        expires_ms = (standing.epoch + 2) * EPOCH_MS
+        return Challenge(ocra.seal(self.keys.token, sealed), kind, prompt, expires_ms)
+
     # ---- the transition: apply -----------------------------------------------------------------
 
     def apply(self, r: Record, now_ms: int) -> None:
         """Does what one record says; decides nothing and reads no policy but the ring's length."""
+        self.latest_ms = max(self.latest_ms, now_ms)
         if r.event in (Event.ATTEMPT, Event.ALSO, Event.RESYNC):
             self._apply_attempt(r, now_ms)
         elif r.event is Event.USER_ADD:
@@ -427,6 +648,8 @@ class Reference:
             name = str(r.tail)
             self.users[name] = User(r.user, name, ACCOUNTS[r.place & 3], REALMS[r.place >> 2])
             self.numbers_used = max(self.numbers_used, r.user)
+        elif r.event is Event.CHALLENGE:
+            self._apply_challenge(r)
         elif r.event is Event.TOMBSTONE:
             assert isinstance(r.tail, Device)
             self.tombstones.append(r.tail)
@@ -444,12 +667,20 @@ class Reference:
             named = d.number == r.device
             if r.effects & Effect.ADVANCE and named:
                 d.moving, d.drift = r.moving, r.drift
+                d.standing.pop(r.place & 3, None)
             if r.effects & Effect.FORGIVE and named:
                 d.failures = 0
             if r.effects & Effect.CHARGE and (named or r.device == 0) and d.state == "active":
                 d.failures = min(d.failures + 1, 255)
             if r.effects & Effect.SUSPEND and named:
                 d.state, d.capped = "suspended", True
+
+    def _apply_challenge(self, r: Record) -> None:
+        for d in self._user(r.user).devices if r.device else []:
+            if d.number == r.device:
+                assert isinstance(r.tail, Standing)
+                d.issued = max(d.issued, r.tail.n + 1)
+                d.standing[r.place] = r.tail
 
     def _apply_streak(self, r: Record, streak: Streak, now_ms: int) -> None:
         if r.effects & Effect.CLEAR:
@@ -470,8 +701,10 @@ class Reference:
             del self.users[user.name]
         elif r.event is Event.DEVICE_ADD:
             assert isinstance(r.tail, Device)
-            user.devices.append(replace(r.tail, number=r.device, moving=r.moving))
-            self.numbers_used = max(self.numbers_used, r.device)
+            user.devices.append(
+                replace(r.tail, number=r.device, moving=r.moving, issued=0, standing={})
+            )
+            self.devices_used = max(self.devices_used, r.device)
         elif r.event is Event.DEVICE_SET and device is not None:
             device.state, device.capped = DEVICE_STATES[r.place], False
             if device.state == "active":
@@ -537,7 +770,7 @@ class Reference:
         known = [*self.tombstones, *self.users[name].devices]
         floors = [t for t in known if (t.kind, t.key) == (device.kind, device.key)]
         moving = max([device.moving, *(device.used_until(floor) for floor in floors)])
-        number = self.numbers_used + 1
+        number = self.devices_used + 1
         record = Record(
             Event.DEVICE_ADD, self.users[name].number, device=number, moving=moving, tail=device
         )

@@ -3,14 +3,48 @@
 from dataclasses import dataclass
 from typing import Any
 
-from watchword._engine import ACCOUNT_STATES, DEVICE_STATES, HASH_NAMES, KINDS, REALMS
+from watchword._engine import (
+    ACCOUNT_STATES,
+    DEVICE_STATES,
+    HASH_NAMES,
+    KINDS,
+    LABELS,
+    PLATFORMS,
+    REALMS,
+)
 
-__all__ = ["DeviceView", "User", "user_of"]
+__all__ = ["Challenge", "DeviceView", "OpenChallenge", "User", "user_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """What a user is asked: `prompt` is shown, `id` comes back with the response. kind: of the
+    device that answers. Good until expires_ms (RULES section 4)."""
+
+    id: str
+    kind: str
+    prompt: str
+    expires_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class OpenChallenge:
+    """A challenge that stands: for which platform, its count, the epoch of its issue, and whether
+    it is for one purpose alone."""
+
+    platform: str
+    count: int
+    epoch: int
+    for_purpose: bool
 
 
 @dataclass(frozen=True, slots=True)
 class DeviceView:
-    """A device as it stands; never its key. `moving`: the first position not used up."""
+    """A device as it stands; never its key. `moving`: the first position not used up.
+
+    kind: as RULES section 3 names it; mechanism: totp, hotp or ocra. issued: how many challenges
+    it was given.
+    """
 
     serial: str
     kind: str
@@ -26,16 +60,21 @@ class DeviceView:
     drift: int
     failures: int
     capped: bool
+    mechanism: str
+    suite: str
+    issued: int
+    challenges: tuple[OpenChallenge, ...]
 
     @property
     def counter(self) -> int | None:
-        """The HOTP counter expected next; None for other kinds."""
-        return self.moving if self.kind == "hotp" else None
+        """The counter expected next; None for devices that count nothing."""
+        counts = self.mechanism == "hotp" or ":C-" in self.suite
+        return self.moving if counts else None
 
     @property
     def last_step(self) -> int | None:
         """The TOTP step accepted last; None before the first and for other kinds."""
-        return self.moving - 1 if self.kind == "totp" and self.moving else None
+        return self.moving - 1 if self.mechanism == "totp" and self.moving else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +106,13 @@ def user_of(found: tuple[Any, ...]) -> User:
 
 def _device_of(device: tuple[Any, ...]) -> DeviceView:
     (_, serial, kind, state, capped, hash_, digits, period, back, forward, look_ahead, drift_max,
-     t0, moving, drift, failures) = device
+     t0, moving, drift, failures, label, suite, issued, opens) = device
+    challenges = tuple(
+        OpenChallenge(platform, *stands)
+        for platform, stands in zip(PLATFORMS, opens, strict=True) if stands is not None
+    )
     return DeviceView(
-        serial, KINDS[kind], DEVICE_STATES[state], HASH_NAMES[hash_], digits, period, t0,
-        (back, forward), look_ahead, drift_max, moving, drift, failures, bool(capped),
+        serial, LABELS[label] or KINDS[kind], DEVICE_STATES[state], HASH_NAMES[hash_], digits,
+        period, t0, (back, forward), look_ahead, drift_max, moving, drift, failures, bool(capped),
+        KINDS[kind], suite, issued, challenges,
     )

@@ -62,7 +62,7 @@ PLANTS = {
         "pages", "ext/pages.c", "if ((size_t)(r->end - r->at) < n)",
         "if ((size_t)(r->end - r->at) + 1 < n)"),
     "a page's key may be longer than any key": Plant(
-        "pages", "ext/pages.c", "if (key_len > WW_KEY_BYTES_MAX ||", "if ("),
+        "pages", "ext/pages.c", "    r->bad |= len > most;\n", ""),
     "a page asks for too little": Plant(
         "pages", "ext/pages.c", "needs->cold_bytes = 2 * len + 8;", "needs->cold_bytes = len / 4;"),
     "a row asks for no device": Plant(
@@ -71,7 +71,7 @@ PLANTS = {
         "rows", "ext/rows.c", "(uint32_t)WW_RECORD_BYTES : 0;",
         "(uint32_t)WW_RECORD_BYTES / 4 : 0;"),
     "an enrolment's key reaches past its record": Plant(
-        "rows", "ext/acts.c", "s->serial_len > room)", "s->serial_len > room + 64)"),
+        "rows", "ext/acts.c", "s->pin_len > room)", "s->pin_len > room + 64)"),
     "one kernel row is wrong at one ragged size": Plant(
         "kernels", "ext/lanes/many.h", "    memcpy(out + i, tail_out,",
         "    tail_out[1] ^= n == 7;\n    memcpy(out + i, tail_out,", "ext/isa/v128.c"),

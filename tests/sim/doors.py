@@ -65,7 +65,7 @@ class Doors:
             if number == ADMIN:
                 door: Any = OpenAdmin(self.engine, self.loop, 1, dict)
             else:
-                door = Commands(0, reasons, dict)
+                door = Commands(0, reasons, dict, self.engine.achallenge)
             found = self.gateways[number] = Gateway(self, number, door)
             if not found.open:
                 found.ended = True

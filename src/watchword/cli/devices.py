@@ -28,6 +28,8 @@ def device() -> None:
 
         add totp USER           a device whose codes change with the time
         add hotp USER           a device whose codes change at each press
+        add ocra USER           a device that answers a challenge
+        add preset KIND USER    a device of a brokerage's own kind
         list USER               serials, kinds and states
         resync USER SERIAL      find a device again whose clock or counter ran away
         remove USER SERIAL      take a device away; codes already used stay used
@@ -42,10 +44,12 @@ def device() -> None:
 @shared_options
 def add() -> None:
     """
-    usage: watchword device add totp|hotp USER ...
+    usage: watchword device add totp|hotp|ocra USER ...
+           watchword device add preset KIND USER ...
 
     Gives a user a device, and prints its otpauth:// address for an authenticator app, with a QR
-    code where a person looks. `watchword device add totp --help` has the options.
+    code where a person looks; or its key, where no app reads such an address.
+    `watchword device add totp --help` has the options.
 
     try:
         watchword device add totp alice --issuer "Example Bank"

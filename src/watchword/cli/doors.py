@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from watchword import Device, Engine, User
+from watchword import Challenge, Device, Engine, User
 from watchword.cli.answers import Answer
 from watchword.cli.options import settings
 from watchword.cli.remote import RemoteDoor
@@ -33,7 +33,13 @@ class Door(Protocol):
     def add_device(self, user: str, device: Device, serial: str | None) -> str: ...
     def remove_device(self, user: str, serial: str) -> None: ...
     def resync(self, user: str, first: str, second: str, serial: str) -> Answer: ...
-    def verify(self, user: str, response: str, platform: str, serial: str | None) -> Answer: ...
+    def challenge(
+        self, user: str, platform: str, serial: str | None, purpose: str | None
+    ) -> Challenge: ...
+    def verify(
+        self, user: str, response: str, platform: str, serial: str | None, challenge: str | None,
+        session: bytes | None,
+    ) -> Answer: ...  # fmt: skip
     def rotate_key(self) -> None: ...
     def accept_clock(self, by: str) -> None: ...
     def close(self) -> None: ...
@@ -59,8 +65,18 @@ class OwnDoor:
         verdict = self._engine.resync(user, first, second, device=serial)
         return Answer(verdict.code, verdict.device, verdict.retry_after_ms)
 
-    def verify(self, user: str, response: str, platform: str, serial: str | None) -> Answer:
-        verdict = self._engine.verify(user, response, platform=platform, device=serial)
+    def challenge(
+        self, user: str, platform: str, serial: str | None, purpose: str | None
+    ) -> Challenge:
+        return self._engine.challenge(user, platform=platform, device=serial, purpose=purpose)
+
+    def verify(
+        self, user: str, response: str, platform: str, serial: str | None, challenge: str | None,
+        session: bytes | None,
+    ) -> Answer:  # fmt: skip
+        verdict = self._engine.verify(
+            user, response, platform=platform, device=serial, challenge=challenge, session=session
+        )
         return Answer(verdict.code, verdict.device, verdict.retry_after_ms)
 
     def rotate_key(self) -> None:

@@ -1,4 +1,9 @@
-"""`watchword verify`: one login, decided. Also how a verdict is spoken and becomes an exit code."""
+"""`watchword challenge` and `watchword verify`: what a device is asked, and one login, decided.
+
+Also how a verdict is spoken and becomes an exit code.
+"""
+
+import time
 
 import click
 
@@ -6,17 +11,61 @@ from watchword.cli.answers import Answer
 from watchword.cli.doors import enter
 from watchword.cli.options import secret_line, shared_options
 from watchword.cli.words import Verb, complain, duration, hint, tell
+from watchword.errors import InvalidArgument
 
-__all__ = ["speak", "verify"]
+__all__ = ["challenge", "speak", "verify"]
 
 
 @click.command(cls=Verb)
 @click.argument("user")
 @click.option("--platform", type=click.Choice(["trading", "portal"]), default="trading")
 @click.option("--device", metavar="SERIAL", default=None)
+@click.option("--purpose", metavar="TEXT", default=None)
 @click.option("--detail", is_flag=True)
 @shared_options
-def verify(user: str, platform: str, device: str | None, detail: bool) -> None:
+def challenge(
+    user: str, platform: str, device: str | None, purpose: str | None, detail: bool
+) -> None:
+    """
+    usage: watchword challenge USER [--platform trading|portal] [--device SERIAL] [--detail]
+
+    Prints what the user's device is to be asked. The same until it is answered or runs out, in 5
+    to 10 minutes; `watchword verify` then decides the response. Every name gets one, also a name
+    that nobody has.
+
+    --platform      where the user logs in                       trading
+    --device        the one device to ask; else the highest in rank
+    --purpose TEXT  what it confirms: only its id answers it, so the id is printed too
+    --detail        also print its id, the kind of device, and how long it is good
+    --store PATH     the store's directory
+    --config FILE    the daemon's settings
+
+    try:
+        watchword challenge carol
+        watchword verify carol
+    """
+    with enter() as door:
+        asked = door.challenge(user, platform, device, purpose)
+    tell(asked.prompt)
+    if detail or purpose is not None:
+        tell(f"id {asked.id}")
+    if detail:
+        tell(f"kind {asked.kind}")
+        tell(f"good for {duration(max(0, asked.expires_ms - time.time_ns() // 1_000_000))}")
+
+
+@click.command(cls=Verb)
+@click.argument("user")
+@click.option("--platform", type=click.Choice(["trading", "portal"]), default="trading")
+@click.option("--device", metavar="SERIAL", default=None)
+@click.option("--challenge", metavar="ID", default=None)
+@click.option("--session", metavar="HEX", default=None)
+@click.option("--detail", is_flag=True)
+@shared_options
+def verify(
+    user: str, platform: str, device: str | None, challenge: str | None, session: str | None,
+    detail: bool,
+) -> None:  # fmt: skip
     """
     usage: watchword verify USER [--platform trading|portal] [--device SERIAL] [--detail]
 
@@ -26,6 +75,8 @@ def verify(user: str, platform: str, device: str | None, detail: bool) -> None:
 
     --platform      where the user logs in                       trading
     --device        the one device to try; else every active one
+    --challenge ID  the one challenge it answers; else whichever stands without a purpose
+    --session HEX   with a suite that has S: the session's bytes
     --detail        also print the device, or how long a lock still holds
     --store PATH     the store's directory
     --config FILE    the daemon's settings
@@ -36,8 +87,15 @@ def verify(user: str, platform: str, device: str | None, detail: bool) -> None:
     """
     response = secret_line("code")
     with enter() as door:
-        answer = door.verify(user, response, platform, device)
+        answer = door.verify(user, response, platform, device, challenge, session_bytes(session))
     speak(answer, detail=detail)
+
+
+def session_bytes(digits: str | None) -> bytes | None:
+    try:
+        return None if digits is None else bytes.fromhex(digits)
+    except ValueError:
+        raise InvalidArgument("session is hex digits") from None
 
 
 def speak(answer: Answer, *, detail: bool) -> None:

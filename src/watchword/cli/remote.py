@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
-from watchword import Code, Device, DeviceView, User
+from watchword import Challenge, Code, Device, DeviceView, User
 from watchword.cli.answers import Answer
 from watchword.cli.connection import Connection, Reply
 from watchword.errors import Error
+from watchword.views import OpenChallenge
 
 __all__ = ["RemoteDoor"]
 
@@ -46,11 +47,18 @@ class RemoteDoor:
 
     def add_device(self, user: str, device: Device, serial: str | None) -> str:
         words: list[str | int] = ["DEVICE", "ADD", user, device.kind.upper()]
-        words += ["KEY", device.key.hex(), "DIGITS", device.digits, "ALGORITHM", device.algorithm]
-        if device.kind == "totp":
+        words += ["KEY", device.key.hex()]
+        if device.mechanism == "ocra":
+            words += ["SUITE", device.suite, "COUNTER", device.counter]
+            words += ["LOOKAHEAD", device.look_ahead, "WINDOW", *device.window]
+            words += ["DRIFT", device.drift_max]
+            words += ["PINHASH", device.pin_hash.hex()] if device.pin_hash else []
+        else:
+            words += ["DIGITS", device.digits, "ALGORITHM", device.algorithm]
+        if device.mechanism == "totp":
             words += ["PERIOD", device.period, "WINDOW", *device.window]
             words += ["DRIFT", device.drift_max, "T0", device.t0]
-        else:
+        if device.mechanism == "hotp":
             words += ["COUNTER", device.counter, "LOOKAHEAD", device.look_ahead]
         if serial is not None:
             words += ["SERIAL", serial]
@@ -63,8 +71,26 @@ class RemoteDoor:
         verdict = self._ask("DEVICE", "RESYNC", user, serial, first, second)
         return Answer(Code[str(verdict)], serial, 0)
 
-    def verify(self, user: str, response: str, platform: str, serial: str | None) -> Answer:
+    def challenge(
+        self, user: str, platform: str, serial: str | None, purpose: str | None
+    ) -> Challenge:
         words = ["DEVICE", serial] if serial is not None else []
+        words += ["PURPOSE", purpose] if purpose is not None else []
+        fields = mapping(self._ask("CHALLENGE", user, "PLATFORM", platform, *words))
+        return Challenge(
+            id=str(fields["id"]),
+            kind=str(fields["kind"]),
+            prompt=str(fields["prompt"]),
+            expires_ms=number(fields["expires_ms"]),
+        )
+
+    def verify(
+        self, user: str, response: str, platform: str, serial: str | None, challenge: str | None,
+        session: bytes | None,
+    ) -> Answer:  # fmt: skip
+        words = ["DEVICE", serial] if serial is not None else []
+        words += ["CHALLENGE", challenge] if challenge is not None else []
+        words += ["SESSION", session.hex()] if session is not None else []
         reply = self._ask("VERIFY", user, response, "PLATFORM", platform, *words, "DETAIL")
         fields = mapping(reply)
         device = str(fields["device"]) if fields.get("device") else None
@@ -95,6 +121,19 @@ def device_view(fields: dict[str, Reply]) -> DeviceView:
         drift=number(fields["drift"]),
         failures=number(fields["failures"]),
         capped=bool(number(fields["capped"])),
+        mechanism=str(fields["mechanism"]),
+        suite=str(fields["suite"]),
+        issued=number(fields["issued"]),
+        challenges=tuple(open_challenge(mapping(one)) for one in listed(fields["challenges"])),
+    )
+
+
+def open_challenge(fields: dict[str, Reply]) -> OpenChallenge:
+    return OpenChallenge(
+        platform=str(fields["platform"]),
+        count=number(fields["count"]),
+        epoch=number(fields["epoch"]),
+        for_purpose=bool(number(fields["for_purpose"])),
     )
 
 

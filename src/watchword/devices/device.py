@@ -1,25 +1,44 @@
 """What a device is when it is enrolled: kind, key and figures, held against their limits here.
 
-Rule: nothing past this file sees an illegal device, and the key is never shown.
+Rule: nothing past this file sees an illegal device, and neither the key nor a PIN's digest is ever
+shown. A preset is a kind of RULES section 3 with its figures filled in; its name is the label.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from watchword.devices.arguments import one_of, whole
+from watchword.devices.ocra import Suite
+from watchword.devices.pins import DIGEST_BYTES, phone_pin, pin_digest
 from watchword.errors import InvalidArgument
 
-__all__ = ["KEY_BYTES_MAX", "KEY_BYTES_MIN", "LOOK_AHEAD_MAX", "Device"]
+__all__ = [
+    "KEY_BYTES_MAX", "KEY_BYTES_MIN", "LABELS", "LOOK_AHEAD_MAX", "MECHANISMS", "PRESETS", "Device",
+]  # fmt: skip
 
 KEY_BYTES_MIN, KEY_BYTES_MAX = 10, 128
-KINDS = ("totp", "hotp")
+MECHANISMS = ("totp", "hotp", "ocra")
 ALGORITHMS = ("sha1", "sha256", "sha512")
 DIGITS_MIN, DIGITS_MAX = 6, 8
+OCRA_DIGITS_MIN, OCRA_DIGITS_MAX = 4, 10    # RFC 6287 5.2; 0, the whole HMAC, nobody types
 PERIOD_S_MAX = 3_600
 WINDOW_STEPS_MAX = 10
 DRIFT_STEPS_MAX = 10
 LOOK_AHEAD_MAX = 100
+POSITIONS_MAX = 128                         # of one window: counters times steps
 T0_S_MAX = 2**40
 COUNTER_MAX = 2**64 - 2
+
+# A preset: its mechanism and figures. The order is that of labels in a store: frozen.
+PRESETS: dict[str, tuple[str, dict[str, Any]]] = {
+    "dsc-plus": ("ocra", {"suite": "OCRA-1:HOTP-SHA1-8:QN06"}),
+    "gold": ("ocra", {"suite": "OCRA-1:HOTP-SHA1-6:QN06"}),
+    "platinum": ("ocra", {"suite": "OCRA-1:HOTP-SHA1-6:QN06"}),
+    "ib-key": ("ocra", {"suite": "OCRA-1:HOTP-SHA256-8:QN06-PSHA256"}),
+    "alpine": ("totp", {"drift_max": 10}),
+    "dsc": ("hotp", {"look_ahead": 10}),
+}
+LABELS = ("", *PRESETS)
 
 
 def _key(key: object) -> bytes:
@@ -45,12 +64,13 @@ def _window(window: object) -> tuple[int, int]:
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A device to be enrolled (RULES section 3). Made by Device.totp and Device.hotp.
+    """A device to be enrolled (RULES section 3). Made by Device.totp, Device.hotp, Device.ocra, or
+    by a preset: Device.dsc_plus, gold, platinum, ib_key, alpine, dsc.
 
     Errors: InvalidArgument names the argument and its legal range.
     """
 
-    kind: str
+    kind: str                                   # totp, hotp, ocra, or a preset's name
     key: bytes = field(repr=False)
     algorithm: str = "sha1"
     digits: int = 6
@@ -60,18 +80,60 @@ class Device:
     drift_max: int = 0
     counter: int = 0
     look_ahead: int = 0
+    suite: str = ""                             # of ocra: exactly as it is signed
+    pin_hash: bytes = field(default=b"", repr=False)
 
     def __post_init__(self) -> None:
-        one_of("kind", self.kind, KINDS)
+        one_of("kind", self.kind, (*MECHANISMS, *PRESETS))
         _key(self.key)
         one_of("algorithm", self.algorithm, ALGORITHMS)
-        whole("digits", self.digits, DIGITS_MIN, DIGITS_MAX)
         _window(self.window)
-        whole("period", self.period, 1 if self.kind == "totp" else 0, PERIOD_S_MAX)
         whole("t0", self.t0, 0, T0_S_MAX)
         whole("drift_max", self.drift_max, 0, DRIFT_STEPS_MAX)
         whole("counter", self.counter, 0, COUNTER_MAX)
         whole("look_ahead", self.look_ahead, 0, LOOK_AHEAD_MAX)
+        if self.mechanism == "ocra":
+            self._fits_suite(Suite.parse(self.suite))
+            return
+        whole("digits", self.digits, DIGITS_MIN, DIGITS_MAX)
+        whole("period", self.period, 1 if self.mechanism == "totp" else 0, PERIOD_S_MAX)
+        for name in ("suite", "pin_hash"):
+            if getattr(self, name):
+                raise InvalidArgument(f"{name} must be left out: the device is no ocra")
+
+    @property
+    def mechanism(self) -> str:
+        """What computes its codes: totp, hotp or ocra."""
+        return PRESETS[self.kind][0] if self.kind in PRESETS else self.kind
+
+    @property
+    def label(self) -> int:
+        """The kind as a store numbers it: an index into LABELS, 0 for the mechanism itself."""
+        return LABELS.index(self.kind) if self.kind in PRESETS else 0
+
+    def _fits_suite(self, suite: Suite) -> None:
+        """What an ocra device has must be what its suite asks for."""
+        if (self.algorithm, self.digits) != (suite.algorithm, suite.digits):
+            raise InvalidArgument("algorithm and digits must be the suite's: Device.ocra")
+        whole("suite: digits", suite.digits, OCRA_DIGITS_MIN, OCRA_DIGITS_MAX)
+        wanted = DIGEST_BYTES[suite.pin_algorithm] if suite.pin_algorithm else 0
+        if not isinstance(self.pin_hash, bytes) or len(self.pin_hash) != wanted:
+            raise InvalidArgument(
+                f"pin_hash must be bytes, {wanted} of them" if wanted
+                else "pin must be left out: the suite has no P"
+            )
+        if not suite.counter and (self.counter or self.look_ahead):
+            raise InvalidArgument("counter and look_ahead must be left out: the suite has no C")
+        if suite.step_s is None and (self.window != (0, 0) or self.drift_max):
+            raise InvalidArgument("window and drift_max must be left out: the suite has no T")
+        if self.period or self.t0:
+            raise InvalidArgument("period and t0 must be left out: the suite's T says both")
+        if (self.look_ahead + 1) * (sum(self.window) + 1) > POSITIONS_MAX:
+            raise InvalidArgument(
+                f"look_ahead and window together must be at most {POSITIONS_MAX} positions"
+            )
+
+    # ---- the standards' kinds ----
 
     @classmethod
     def totp(
@@ -118,3 +180,88 @@ class Device:
             counter=counter,
             look_ahead=look_ahead,
         )
+
+    @classmethod
+    def ocra(
+        cls,
+        key: bytes,
+        suite: str,
+        *,
+        counter: int = 0,
+        look_ahead: int | None = None,
+        window: int | tuple[int, int] | None = None,
+        drift_max: int = 0,
+        pin: str | None = None,
+        pin_hash: bytes | None = None,
+    ) -> "Device":
+        """A challenge-response device, RFC 6287, of any suite whose response has 4 to 10 digits.
+
+        counter and look_ahead (10) go with C, window (1) and drift_max with T, as for hotp and
+        totp; pin, or pin_hash as its raw digest under P's hash, with P: the response is right
+        with that PIN alone.
+        """
+        read = Suite.parse(suite)
+        if look_ahead is None:
+            look_ahead = 10 if read.counter else 0
+        if window is None:
+            window = 1 if read.step_s is not None else 0
+        return cls(
+            "ocra",
+            _key(key),
+            read.algorithm,
+            read.digits,
+            window=_window(window),
+            drift_max=drift_max,
+            counter=counter,
+            look_ahead=look_ahead,
+            suite=suite,
+            pin_hash=pin_digest(read.pin_algorithm, pin, pin_hash),
+        )
+
+    # ---- presets, RULES section 3 ----
+
+    @classmethod
+    def of(cls, name: str, key: bytes, **figures: Any) -> "Device":
+        """A device of any kind by its name: totp, hotp, ocra, or a preset with any of its kind's
+        figures changed. An ib-key's pin is 4 to 6 ASCII letters, digits and specials."""
+        one_of("kind", name, (*MECHANISMS, *PRESETS))
+        if name == "totp":
+            return cls.totp(key, **figures)
+        if name == "hotp":
+            return cls.hotp(key, **figures)
+        if name == "ocra":
+            return cls.ocra(key, **figures)
+        if name == "ib-key" and figures.get("pin") is not None:
+            phone_pin(figures["pin"])
+        mechanism, own = PRESETS[name]
+        return replace(cls.of(mechanism, key, **{**own, **figures}), kind=name)
+
+    @classmethod
+    def dsc_plus(cls, key: bytes) -> "Device":
+        """The card with a key pad: its own PIN, then a 6-digit challenge, 8 digits back."""
+        return cls.of("dsc-plus", key)
+
+    @classmethod
+    def gold(cls, key: bytes) -> "Device":
+        """The calculator: its own PIN, then a 6-digit challenge, 6 digits back."""
+        return cls.of("gold", key)
+
+    @classmethod
+    def platinum(cls, key: bytes) -> "Device":
+        """The later calculator; it answers as gold does."""
+        return cls.of("platinum", key)
+
+    @classmethod
+    def ib_key(cls, key: bytes, pin: str) -> "Device":
+        """The phone's app in manual mode. pin: 4 to 6 ASCII letters, digits and specials."""
+        return cls.of("ib-key", key, pin=phone_pin(pin))
+
+    @classmethod
+    def alpine(cls, key: bytes) -> "Device":
+        """The token that shows a code: TOTP with up to 10 steps of drift remembered."""
+        return cls.of("alpine", key)
+
+    @classmethod
+    def dsc(cls, key: bytes, *, counter: int = 0) -> "Device":
+        """The card that shows a code after its own PIN: HOTP."""
+        return cls.of("dsc", key, counter=counter)

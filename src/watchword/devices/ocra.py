@@ -5,13 +5,13 @@ session and time go in. `Suite` reads it and lays out the message (section 5.1);
 Where the RFC leaves room, the readings are those of tests/vectors/README.md, named below.
 """
 
-import hashlib
 import re
 from dataclasses import dataclass
 from typing import Final, Self
 
 from watchword import _engine
 from watchword.devices.arguments import COUNTER_MAX, key_bytes, utf8_text, whole
+from watchword.devices.pins import pin_digest
 from watchword.errors import InvalidArgument
 
 __all__ = ["Suite", "ocra"]
@@ -20,10 +20,8 @@ QUESTION_BYTES: Final = 128         # section 5.1: Q always takes this room
 QUESTION_CHARS_MIN: Final = 4       # section 6.3
 QUESTION_CHARS_MAX: Final = 64
 SESSION_BYTES_MAX: Final = 512      # section 6.3, table 2
-PIN_CHARS_MAX: Final = 128          # ours; the RFC names no limit
 STEP_SECONDS: Final = {"S": 1, "M": 60, "H": 3600}
 STEPS_MAX: Final = {"S": 59, "M": 59, "H": 48}
-DIGEST_BYTES: Final = {"sha1": 20, "sha256": 32, "sha512": 64}
 
 # Section 6: CryptoFunction, then DataInput in its fixed order. Lengths have two digits, the
 # session's three; a letter standing alone and lower case are refused.
@@ -101,7 +99,7 @@ class Suite:
         if _asked("counter", self.counter, counter, "C"):
             message += whole("counter", counter, 0, COUNTER_MAX).to_bytes(8, "big")
         message += self._question(question)
-        message += self._pin(pin, pin_hash)
+        message += pin_digest(self.pin_algorithm, pin, pin_hash)
         if _asked("session", self.session_bytes is not None, session, "S"):
             message += self._session(session)
         if _asked("time_step", self.step_s is not None, time_step, "T"):
@@ -126,24 +124,6 @@ class Suite:
         # is a zero nibble, as in the RFC's own code, and so for an odd count of QH digits.
         digits = f"{int(question):x}" if self.question_format == "N" else question
         return bytes.fromhex(digits.ljust(2 * QUESTION_BYTES, "0"))
-
-    def _pin(self, pin: object, pin_hash: object) -> bytes:
-        """P: the digest of the PIN's bytes, given as the PIN or as the digest itself."""
-        if self.pin_algorithm is None:
-            _asked("pin", False, pin, "P")
-            _asked("pin_hash", False, pin_hash, "P")
-            return b""
-        if (pin is None) == (pin_hash is None):
-            raise InvalidArgument("pin or pin_hash, one of the two, is needed: the suite has P")
-        size = DIGEST_BYTES[self.pin_algorithm]
-        if pin is None:
-            if not isinstance(pin_hash, bytes) or len(pin_hash) != size:
-                raise InvalidArgument(f"pin_hash must be bytes, {size} of them")
-            return pin_hash
-        typed = utf8_text("pin", pin)
-        if not 1 <= len(typed) <= PIN_CHARS_MAX:
-            raise InvalidArgument(f"pin must be 1 to {PIN_CHARS_MAX} characters long")
-        return hashlib.new(self.pin_algorithm, typed.encode("utf-8")).digest()
 
     def _session(self, session: object) -> bytes:
         """S: exactly the suite's length; shorter ones get zeros on the left (the RFC's code)."""

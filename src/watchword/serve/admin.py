@@ -3,9 +3,12 @@
     USER ADD name [STATE s] [REALM r]      USER SET name [STATE s] [REALM r]
     USER GET name                          USER LIST [AFTER name] [COUNT n]
     USER REMOVE name                       USER UNLOCK name [BY who]
-    DEVICE ADD user TOTP|HOTP KEY hex | BASE32 text [SERIAL s] [DIGITS n] [ALGORITHM a]
-               TOTP: [PERIOD s] [WINDOW back forward] [DRIFT n] [T0 s]
-               HOTP: [COUNTER n] [LOOKAHEAD n]
+    DEVICE ADD user kind KEY hex | BASE32 text [SERIAL s] and, by kind,
+               TOTP, ALPINE: [DIGITS n] [ALGORITHM a] [PERIOD s] [WINDOW back forward] [DRIFT n]
+                   [T0 s]
+               HOTP, DSC: [DIGITS n] [ALGORITHM a] [COUNTER n] [LOOKAHEAD n]
+               OCRA, DSC-PLUS, GOLD, PLATINUM, IB-KEY: [SUITE s] [COUNTER n] [LOOKAHEAD n]
+                   [WINDOW back forward] [DRIFT n] [PIN p | PINHASH hex]
     DEVICE GET user serial                 DEVICE LIST user
     DEVICE SET user serial STATE s         DEVICE RESYNC user serial code code
     DEVICE REMOVE user serial              KEY ROTATE               CLOCK ACCEPT [BY who]
@@ -29,7 +32,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from typing import Any
 
-from watchword.devices.device import Device
+from watchword.devices.device import PRESETS, Device
 from watchword.engine import Engine
 from watchword.errors import Error, Exists, InvalidArgument, NotFound
 from watchword.serve import limits
@@ -50,11 +53,16 @@ FIGURES = {
     "T0": "t0",
     "COUNTER": "counter",
     "LOOKAHEAD": "look_ahead",
+    "SUITE": "suite",
+    "PIN": "pin",
+    "PINHASH": "pin_hash",
 }
-OF_KIND = {
+OF_KIND: dict[str, tuple[str, ...]] = {
     "TOTP": ("DIGITS", "ALGORITHM", "PERIOD", "WINDOW", "DRIFT", "T0"),
     "HOTP": ("DIGITS", "ALGORITHM", "COUNTER", "LOOKAHEAD"),
+    "OCRA": ("SUITE", "COUNTER", "LOOKAHEAD", "WINDOW", "DRIFT", "PIN", "PINHASH"),
 }
+OF_KIND |= {name.upper(): OF_KIND[kind.upper()] for name, (kind, _) in PRESETS.items()}
 PEER = struct.Struct("3i")  # struct ucred: process, user, group
 
 
@@ -74,7 +82,7 @@ class Admin(Commands):
         gateway: int,
         facts: Callable[[], dict[str, object]],
     ) -> None:
-        super().__init__(gateway, True, facts)
+        super().__init__(gateway, True, facts, engine.achallenge)
         self._engine = engine
         self._worker = worker
 
@@ -219,13 +227,16 @@ def user_list(engine: Engine, words: list[str]) -> Reply:
 def device_add(engine: Engine, words: list[str]) -> Reply:
     user, kind = words[0], words[1].upper()
     if kind not in OF_KIND:
-        raise MisuseError("ERR a device is TOTP or HOTP")
+        raise MisuseError(f"ERR a device is one of {', '.join(OF_KIND)}")
     given = options(words[2:], ("KEY", "BASE32", "SERIAL", *OF_KIND[kind]))
     serial = given.pop("SERIAL", None)
     key = device_key(given.pop("KEY", None), given.pop("BASE32", None))
     figures = {FIGURES[name]: figure for name, figure in given.items()}
-    make = Device.totp if kind == "TOTP" else Device.hotp
-    return engine.add_device(user, make(key, **figures), serial)
+    if kind == "OCRA" and "suite" not in figures:
+        raise MisuseError("ERR syntax error, SUITE is needed")
+    if "pin_hash" in figures:
+        figures["pin_hash"] = hex_bytes("PINHASH", figures["pin_hash"])
+    return engine.add_device(user, Device.of(kind.lower(), key, **figures), serial)
 
 
 def device_key(hex_digits: str | None, base32: str | None) -> bytes:
@@ -239,6 +250,13 @@ def device_key(hex_digits: str | None, base32: str | None) -> bytes:
         return base64.b32decode(text + "=" * (-len(text) % 8))
     except (ValueError, binascii.Error):
         raise InvalidArgument("the key is not written as it is said to be") from None
+
+
+def hex_bytes(name: str, digits: str) -> bytes:
+    try:
+        return bytes.fromhex(digits)
+    except ValueError:
+        raise InvalidArgument(f"{name} is hex digits") from None
 
 
 def device_get(engine: Engine, words: list[str]) -> Reply:

@@ -1,22 +1,29 @@
-"""What client libraries send by themselves, answered as a Redis server answers it.
+"""What client libraries send by themselves, answered as a Redis server answers it; and CHALLENGE.
+
+    CHALLENGE user [PLATFORM p] [DEVICE serial] [PURPOSE text]
 
 VERIFY, VERIFYMANY and a bare PING never come here: they are compiled. The rule: a reply is made
-from the command and the connection alone; nothing here decides, waits, or touches the engine.
+from the command and the connection alone; nothing here decides or waits. A challenge is asked of
+the engine, and its reply is a promise that is kept when the ask is durable.
 """
 
+import asyncio
 from asyncio import Future, Transport
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
+from watchword._engine import PLATFORMS
+from watchword.errors import Error, InvalidArgument
 from watchword.serve.resp import Refusal, Reply, Simple, encode
 
-__all__ = ["Client", "Commands", "arity", "unknown"]
+__all__ = ["GATEWAYS", "Client", "Commands", "arity", "unknown"]
 
 OK = Simple("OK")
+GATEWAYS = ("tcp", "admin")  # who asked, in the journal; a door's gateway is an index into it
 SERVER_VERSION = "7.0.15"  # the Redis whose answers these are; client libraries look at it
 ECHOED_CHARS_MAX = 128
 NOT_HERE = ("USER", "DEVICE", "KEY", "CLOCK")
-NOT_YET = ("CHALLENGE",)
+ASKS = {"PLATFORM": "platform", "DEVICE": "device", "PURPOSE": "purpose"}
 SETTINGS = {"save": "", "appendonly": ""}  # all that redis-benchmark asks for
 
 WRONG_NAME = "WRONGPASS invalid username-password pair or user is disabled."
@@ -34,6 +41,22 @@ class Client(Protocol):
     name: bytes
 
     def drain(self) -> None: ...
+
+
+class Challenge(Protocol):
+    """What the engine shows to whoever asks."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def prompt(self) -> str: ...
+    @property
+    def expires_ms(self) -> int: ...
+
+
+Ask = Callable[..., Awaitable[Challenge]]
 
 
 def text(word: bytes) -> str:
@@ -59,15 +82,19 @@ class Commands:
     """What a listening socket gives its connections: their rights, and the answers here.
 
     gateway: index into the gather's gateways. reasons: whether LOCKED, EXPIRED and NOT_PERMITTED
-    may be seen, or read REJECTED. facts: the lines of INFO that are ours.
+    may be seen, or read REJECTED. facts: the lines of INFO that are ours. ask: the engine's
+    achallenge.
     """
 
     acts = False
 
-    def __init__(self, gateway: int, reasons: bool, facts: Callable[[], dict[str, object]]) -> None:
+    def __init__(
+        self, gateway: int, reasons: bool, facts: Callable[[], dict[str, object]], ask: Ask
+    ) -> None:
         self.gateway = gateway
         self.reasons = reasons
         self._facts = facts
+        self._ask = ask
 
     def admits(self, transport: Transport) -> bool:
         """Whether a client that has just connected may speak at all."""
@@ -76,6 +103,8 @@ class Commands:
     def answer(self, client: Client, args: list[bytes]) -> bytes | Future[bytes]:
         """The whole reply to a command, or a promise of it."""
         name = text(args[0]).upper()
+        if name == "CHALLENGE":
+            return self.challenge(client, args)
         verb = getattr(self, f"_{name.lower()}", None) if name in VERBS_HERE else None
         if verb is None:
             reply: Reply = self.foreign(name, args)
@@ -86,9 +115,33 @@ class Commands:
     def foreign(self, name: str, args: list[bytes]) -> Refusal:
         if name in NOT_HERE:
             return Refusal(f"NOPERM '{name}' is answered on the store's own socket alone")
-        if name in NOT_YET:
-            return Refusal(f"ERR '{name}' is not served yet")
         return unknown(args)
+
+    # ---- challenges ----
+
+    def challenge(self, client: Client, args: list[bytes]) -> bytes | Future[bytes]:
+        """The promise of a challenge as a map; or what is wrong with the asking."""
+        asked = ask_of(args)
+        if isinstance(asked, Refusal):
+            return encode(asked, client.protocol)
+        return asyncio.ensure_future(self._asked(asked, client.protocol))
+
+    async def _asked(self, asked: dict[str, str], protocol: int) -> bytes:
+        reply: Reply
+        try:
+            found = await self._ask(asked.pop("user"), gateway=GATEWAYS[self.gateway], **asked)
+        except InvalidArgument as error:
+            reply = Refusal(f"INVALID {error.args[0]}")
+        except Error as error:
+            reply = Refusal(f"ERR {error.args[0]}")
+        else:
+            reply = {
+                "id": found.id,
+                "kind": found.kind,
+                "prompt": found.prompt,
+                "expires_ms": found.expires_ms,
+            }
+        return encode(reply, protocol)
 
     # ---- greetings ----
 
@@ -182,7 +235,7 @@ class Commands:
     def _command(self, client: Client, args: list[bytes]) -> Reply:
         verb = text(args[1]).upper() if len(args) > 1 else ""
         if verb == "COUNT":
-            return len(VERBS_HERE) + 2  # VERIFY and VERIFYMANY are compiled
+            return len(VERBS_HERE) + 3  # VERIFY and VERIFYMANY are compiled; and CHALLENGE
         if verb == "DOCS":
             return {}
         if verb in ("", "LIST", "INFO"):
@@ -218,6 +271,31 @@ VERBS_HERE = frozenset(
         *("COMMAND", "CONFIG", "INFO"),
     ]
 )
+
+
+def ask_of(args: Sequence[bytes]) -> dict[str, str] | Refusal:
+    """CHALLENGE's user and options, in any order, each at most once; or the reply to a mistake."""
+    if len(args) < 2:
+        return arity("challenge")
+    try:
+        words = [word.decode() for word in args[1:]]
+    except UnicodeDecodeError:
+        return Refusal("ERR an argument is not UTF-8")
+    asked = {"user": words[0]}
+    for at in range(1, len(words), 2):
+        option = ASKS.get(words[at].upper())
+        if option is None:
+            return Refusal("ERR syntax error")
+        if option in asked:
+            return Refusal("ERR syntax error, an option is given twice")
+        if at + 1 == len(words):
+            return Refusal("ERR syntax error, an option lacks its value")
+        asked[option] = words[at + 1]
+    if "platform" in asked:
+        asked["platform"] = asked["platform"].lower()
+        if asked["platform"] not in PLATFORMS:
+            return Refusal("ERR PLATFORM is trading or portal")
+    return asked
 
 
 def legal_name(name: bytes) -> bool:

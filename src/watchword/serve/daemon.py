@@ -26,13 +26,12 @@ from watchword.errors import Error, StoreFailed
 from watchword.lifecycle import names_packed
 from watchword.serve import limits
 from watchword.serve.admin import Admin
-from watchword.serve.commands import Commands
+from watchword.serve.commands import GATEWAYS, Commands
 from watchword.serve.config import Config
 
 __all__ = ["ADMIN_SOCKET", "run"]
 
 ADMIN_SOCKET = "admin.sock"
-GATEWAYS = ("tcp", "admin")  # who asked, in the journal; a door's gateway is an index into it
 PR_SET_DUMPABLE = 4
 
 
@@ -160,7 +159,9 @@ class Daemon:
     # ---- listening ----
 
     async def _listen_tcp(self) -> asyncio.Server:
-        door = Commands(GATEWAYS.index("tcp"), self._config.reasons, self._facts)
+        door = Commands(
+            GATEWAYS.index("tcp"), self._config.reasons, self._facts, self._engine.achallenge
+        )
         host, port = self._config.address()
         try:
             server = await self._loop.create_server(

@@ -1,0 +1,101 @@
+# Challenges at the door: one is asked for, in a turn of its own; and what is asked, for tests.
+
+cdef tuple opens_of(const ww_issue *issue):
+    """What stands on each platform: (count, epoch, whether it has a purpose), or None."""
+    cdef ww_open o
+    cdef list found = []
+    cdef int platform
+    for platform in range(WW_PLATFORMS):
+        memset(&o, 0, sizeof(o))
+        if issue != NULL:
+            o = issue.open[platform]
+        found.append((o.stands - 1, o.epoch, o.purpose != 0) if o.stands else None)
+    return tuple(found)
+
+
+def ask(Core core, bytes user, int platform, purpose, device, int64_t turn, int64_t now_ms,
+        bytes names, int gateways):
+    """A challenge for a legal name: (row, id, kind, prompt, expires_ms), and it stands.
+
+    purpose and device are bytes or None; whoever has no such device gets a plausible one.
+    """
+    cdef ww_ask a
+    cdef ww_row h
+    memset(&a, 0, sizeof(a))
+    a.name = <const uint8_t *>PyBytes_AS_STRING(user)
+    a.name_len = <size_t>len(user)
+    a.platform = <uint8_t>platform
+    if purpose is not None:
+        if not 1 <= len(purpose) <= WW_PURPOSE_BYTES_MAX:
+            raise InvalidArgument(f"purpose is text of 1 to {WW_PURPOSE_BYTES_MAX} bytes")
+        a.purpose = ww_purpose(&core.t, <const uint8_t *>PyBytes_AS_STRING(purpose), len(purpose))
+    if device is not None:
+        a.has_serial = 1
+        a.serial = <const uint8_t *>PyBytes_AS_STRING(device)
+        a.serial_len = <size_t>len(device)
+    ww_challenge(&core.t, &core.p, &a, now_ms)
+    core.passed(now_ms)
+    memset(&h, 0, sizeof(h))
+    h.magic = WW_ROW_MAGIC
+    h.version = WW_ROW_VERSION
+    h.gateways = <uint16_t>gateways
+    h.names_bytes = <uint32_t>len(names)
+    h.units = 2
+    h.turn = turn
+    h.time_ms = now_ms
+    row = (PyBytes_FromStringAndSize(<char *>&h, sizeof(h)) + names
+           + PyBytes_FromStringAndSize(<char *>a.records, sizeof(a.records)))
+    return (row, (<char *>a.id)[:WW_TOKEN_CHARS].decode("ascii"), KIND_NAMES[a.kind, a.label],
+            (<char *>a.prompt)[:a.prompt_len].decode("ascii"), a.expires_ms)
+
+
+def question(bytes ask_key, bytes suite, uint64_t who, uint32_t n):
+    """The text of question n for `who`; ask_key as Core takes it."""
+    cdef ww_suite s
+    cdef uint64_t key[2]
+    cdef uint8_t[64] text
+    if len(ask_key) != 48 or ww_suite_read(<const uint8_t *>PyBytes_AS_STRING(suite), len(suite),
+                                           &s):
+        raise InvalidArgument("ask_key is 48 bytes, suite is an OCRA suite")
+    memcpy(key, PyBytes_AS_STRING(ask_key), 16)
+    ww_question(key, &s, who, n, text)
+    return (<char *>text)[:s.chars].decode("ascii")
+
+
+def text_many(str algorithm, list keys, list texts):
+    """31-bit truncations of the HMACs of texts of one length, through the kernel row in use."""
+    cdef ww_hash hash = <ww_hash><int>HASH_CODES[algorithm]
+    cdef size_t n = len(keys), block = 128 if hash == WW_HASHES - 1 else 64, i, j
+    cdef size_t word = block // 16, length = len(texts[0]) if n else 0
+    cdef size_t blocks = (length + 1 + block // 8 + block - 1) // block
+    cdef const ww_kernel *k = ww_kernel_in_use()
+    cdef uint8_t *mids = <uint8_t *>malloc(n * 128 + 1)
+    cdef uint8_t *words = <uint8_t *>malloc(n * blocks * block + 1)
+    cdef const void **at = <const void **>malloc(2 * n * sizeof(void *) + 1)
+    cdef uint32_t *out = <uint32_t *>malloc(n * 4 + 1)
+    cdef bytes key, text
+    try:
+        if mids == NULL or words == NULL or at == NULL or out == NULL:
+            raise MemoryError
+        for i in range(n):
+            key = keys[i]
+            ww_hmac_mid(hash, <const uint8_t *>PyBytes_AS_STRING(key), PyBytes_GET_SIZE(key),
+                        mids + i * 128)
+            if <size_t>len(texts[i]) != length:
+                raise InvalidArgument("texts are of one length")
+            text = texts[i] + b"\x80"
+            text = text.ljust(blocks * block - 8, b"\0") + (8 * (length + block)).to_bytes(8, "big")
+            for j in range(blocks * block):
+                words[i * blocks * block + (j ^ (word - 1))] = <uint8_t>text[j]
+            at[i] = mids + i * 128
+            at[n + i] = words + i * blocks * block
+        with nogil:
+            k.text[<int>hash](at, at + n, blocks, out, n)
+        return [out[i] for i in range(n)]
+    finally:
+        if mids != NULL:
+            ww_wipe(mids, n * 128)
+        free(mids)
+        free(words)
+        free(at)
+        free(out)

@@ -1,0 +1,261 @@
+/* Challenges: what is asked, the id that stands for it, and what becomes of an ask.
+ *
+ * A question is a keyed permutation of the device's issue count, so a few bytes of state are all
+ * there is to keep. Rule: a name that does not exist walks the same road, is asked as plausibly and
+ * leaves a record of the same size.
+ */
+#include "internal.h"
+
+#include <string.h>
+
+/* ---- a keyed function of words: SipHash-2-4 ---- */
+
+static inline uint64_t rotl(uint64_t x, unsigned n) { return (x << n) | (x >> (64 - n)); }
+
+static inline void sip_round(uint64_t v[4])
+{
+    v[0] += v[1]; v[1] = rotl(v[1], 13); v[1] ^= v[0]; v[0] = rotl(v[0], 32);
+    v[2] += v[3]; v[3] = rotl(v[3], 16); v[3] ^= v[2];
+    v[0] += v[3]; v[3] = rotl(v[3], 21); v[3] ^= v[0];
+    v[2] += v[1]; v[1] = rotl(v[1], 17); v[1] ^= v[2]; v[2] = rotl(v[2], 32);
+}
+
+uint64_t ww_sip24(const uint64_t key[2], const uint64_t *words, size_t count)
+{
+    uint64_t v[4] = {key[0] ^ 0x736f6d6570736575u, key[1] ^ 0x646f72616e646f6du,
+                     key[0] ^ 0x6c7967656e657261u, key[1] ^ 0x7465646279746573u};
+    for (size_t i = 0; i <= count; i++) {
+        uint64_t word = i < count ? words[i] : (uint64_t)(8 * count) << 56;
+        v[3] ^= word;
+        sip_round(v);
+        sip_round(v);
+        v[0] ^= word;
+    }
+    v[2] ^= 0xff;
+    for (int i = 0; i < 4; i++)
+        sip_round(v);
+    return v[0] ^ v[1] ^ v[2] ^ v[3];
+}
+
+/* ---- questions ---- */
+
+enum { FEISTEL_ROUNDS = 8, FILL_CHARS = 8, FILL_TAG = 256 };
+
+/* By format: how many characters there are, and how many of them a permutation takes in at most,
+ * so that its domain stays below 2^60. */
+typedef struct { const char *characters; uint32_t base, permuted; } alphabet;
+
+static alphabet alphabet_of(uint8_t format)
+{
+    static const char all[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    return format == 'N' ? (alphabet){all, 10, 18}
+         : format == 'H' ? (alphabet){all, 16, 15} : (alphabet){all, 62, 10};
+}
+
+/* x to another number below size, one to one; which, says the key, who, and the pass. */
+static uint64_t permute(const uint64_t key[2], uint64_t who, uint64_t pass, uint64_t size,
+                        uint64_t x)
+{
+    uint32_t bits = 64u - (uint32_t)__builtin_clzll(size - 1), half = (bits + 1) / 2;
+    uint64_t mask = ((uint64_t)1 << half) - 1;
+    do { /* cycle walking: what falls outside goes round again */
+        uint64_t left = x >> half, right = x & mask;
+        for (uint64_t round = 0; round < FEISTEL_ROUNDS; round++) {
+            uint64_t words[3] = {who, pass | round << 32, right}, old = left;
+            left = right;
+            right = old ^ (ww_sip24(key, words, 3) & mask);
+        }
+        x = left << half | right;
+    } while (x >= size);
+    return x;
+}
+
+void ww_question(const uint64_t key[2], const ww_suite *s, uint64_t who, uint32_t n, uint8_t *text)
+{
+    alphabet a = alphabet_of(s->format);
+    uint32_t permuted = s->chars < a.permuted ? s->chars : a.permuted;
+    uint64_t size = 1;
+    for (uint32_t i = 0; i < permuted; i++)
+        size *= a.base;
+    uint64_t x = permute(key, who, n / size, size, n % size);
+    for (uint32_t i = permuted; i-- > 0; x /= a.base)
+        text[i] = (uint8_t)a.characters[x % a.base];
+    for (uint32_t at = permuted, block = 0; at < s->chars; at += FILL_CHARS, block++) {
+        uint64_t words[3] = {who, n | (uint64_t)(FILL_TAG + block) << 32, 0};
+        uint64_t fill = ww_sip24(key, words, 3);
+        for (uint32_t i = at; i < at + FILL_CHARS && i < s->chars; i++, fill /= a.base)
+            text[i] = (uint8_t)a.characters[fill % a.base];
+    }
+}
+
+void ww_question_keep(ww_tables *t, ww_device *d, uint32_t platform)
+{
+    ww_issue *issue = ww_device_issue(d);
+    const ww_suite *s = &t->suites[issue->suite];
+    uint8_t text[WW_QUESTION_CHARS_MAX], packed[WW_QUESTION_CHARS_MAX];
+    memset(issue->question[platform], 0, WW_QUESTION_INLINE_BYTES);
+    if (!issue->open[platform].stands)
+        return;
+    ww_question(t->ask_key, s, d->number, issue->open[platform].stands - 1, text);
+    size_t len = ww_question_pack(s, text, packed);
+    if (len <= WW_QUESTION_INLINE_BYTES)
+        memcpy(issue->question[platform], packed, len);
+}
+
+/* ---- time ---- */
+
+uint32_t ww_epoch(const ww_tables *t, int64_t now_ms)
+{
+    int64_t at = now_ms > t->latest_ms ? now_ms : t->latest_ms;
+    int64_t epoch = at > 0 ? at / WW_EPOCH_MS : 0;
+    return epoch < UINT32_MAX ? (uint32_t)epoch : UINT32_MAX;
+}
+
+int ww_open_current(const ww_open *o, uint32_t epoch)
+{
+    return o->stands && o->epoch <= epoch && epoch - o->epoch <= 1;
+}
+
+/* ---- purposes and ids ---- */
+
+/* HMAC-SHA256 under the token key; the first byte says of what. */
+static void token_mac(const ww_tables *t, uint8_t what, const uint8_t *bytes, size_t len,
+                      uint8_t mac[32])
+{
+    uint8_t text[1 + WW_PURPOSE_BYTES_MAX] = {what};
+    memcpy(text + 1, bytes, len);
+    ww_hmac(WW_SHA256, t->token_key, sizeof t->token_key, text, 1 + len, mac);
+}
+
+uint64_t ww_purpose(const ww_tables *t, const uint8_t *text, size_t len)
+{
+    uint8_t mac[32];
+    uint64_t digest;
+    token_mac(t, 3, text, len, mac);
+    memcpy(&digest, mac, sizeof digest);
+    return digest ? digest : 1;
+}
+
+void ww_token_seal(const ww_tables *t, const ww_token *token, uint8_t text[WW_TOKEN_CHARS])
+{
+    static const char hex[] = "0123456789abcdef";
+    uint8_t bytes[16 + sizeof *token], mac[32];
+    token_mac(t, 1, (const uint8_t *)token, sizeof *token, mac);
+    memcpy(bytes, mac, 16);
+    token_mac(t, 2, bytes, 16, mac);
+    for (size_t i = 0; i < sizeof *token; i++)
+        bytes[16 + i] = (uint8_t)(mac[i] ^ ((const uint8_t *)token)[i]);
+    for (size_t i = 0; i < sizeof bytes; i++) {
+        text[2 * i] = (uint8_t)hex[bytes[i] >> 4];
+        text[2 * i + 1] = (uint8_t)hex[bytes[i] & 15];
+    }
+}
+
+int ww_token_open(const ww_tables *t, const uint8_t *text, size_t len, ww_token *token)
+{
+    uint8_t bytes[16 + sizeof *token], mac[32];
+    if (len != WW_TOKEN_CHARS)
+        return -1;
+    for (size_t i = 0; i < sizeof bytes; i++) {
+        uint32_t byte = 0;
+        for (size_t k = 0; k < 2; k++) { /* an id is no secret to whoever sent it */
+            uint8_t c = text[2 * i + k];
+            if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f')))
+                return -1;
+            byte = byte << 4 | (c <= '9' ? c - (uint32_t)'0' : c - (uint32_t)'a' + 10);
+        }
+        bytes[i] = (uint8_t)byte;
+    }
+    token_mac(t, 2, bytes, 16, mac);
+    for (size_t i = 0; i < sizeof *token; i++)
+        ((uint8_t *)token)[i] = (uint8_t)(mac[i] ^ bytes[16 + i]);
+    token_mac(t, 1, (const uint8_t *)token, sizeof *token, mac);
+    return ww_equal(mac, bytes, 16) && token->version == 1 ? 0 : -1;
+}
+
+/* ---- an ask ---- */
+
+/* The active device that is asked: the one named, or the best. */
+static ww_device *device_asked(const ww_tables *t, const ww_policy *p, ww_user *u, const ww_ask *a)
+{
+    ww_device *best = NULL;
+    for (ww_device *d = u ? ww_device_first(t, u) : NULL; d; d = ww_device_next(t, u, d)) {
+        size_t len;
+        const uint8_t *serial = ww_cold_second(t, d->cold, &len);
+        if (d->kind != WW_KIND_OCRA || d->state != WW_ACTIVE ||
+            ww_device_issue(d)->issued >= UINT32_MAX - 1)
+            continue;
+        if (a->has_serial && (len != a->serial_len || memcmp(serial, a->serial, len)))
+            continue;
+        if (!best || ww_device_before(t, p, d, best))
+            best = d;
+    }
+    return best;
+}
+
+/* The one that stands, when it is current and for the same; else the next. */
+static ww_open open_or_next(const ww_open *now, uint64_t purpose, uint32_t epoch, uint32_t next)
+{
+    if (ww_open_current(now, epoch) && now->purpose == purpose)
+        return *now;
+    return (ww_open){purpose, next + 1, epoch};
+}
+
+static const ww_suite *suite_of_all_presets(void)
+{
+    static const ww_suite six = {.format = 'N', .chars = 6};
+    return &six;
+}
+
+/* Nobody's: what is asked is a keyed function of the name, the epoch and how often. */
+static ww_open ask_plausibly(ww_tables *t, const ww_policy *p, ww_ask *a, uint64_t hash,
+                             uint32_t epoch)
+{
+    ww_open *kept = ww_decoy_open(t, hash);
+    uint32_t next = kept[0].stands > kept[1].stands ? kept[0].stands : kept[1].stands;
+    ww_open *open = &kept[a->platform];
+    *open = open_or_next(open, a->purpose, epoch, next);
+    uint64_t words[3] = {hash, open->epoch, (uint64_t)1 << 63};
+    const ww_suite *s = suite_of_all_presets();
+    ww_question(t->ask_key, s, ww_sip24(t->ask_key, words, 3), open->stands - 1, a->prompt);
+    a->prompt_len = s->chars;
+    a->kind = WW_KIND_OCRA;
+    a->label = p->mix_count ? p->mix[hash % p->mix_count] : WW_DSC_PLUS;
+    return *open;
+}
+
+void ww_challenge(ww_tables *t, const ww_policy *p, ww_ask *a, int64_t now_ms)
+{
+    uint64_t hash = ww_name_hash(t, a->name, a->name_len);
+    uint32_t slot = ww_slot_find(t, hash, a->name, a->name_len);
+    uint32_t epoch = ww_epoch(t, now_ms);
+    ww_user *u = slot == WW_SLOT_NONE ? NULL : &t->users[slot];
+    ww_device *d = device_asked(t, p, u, a);
+    ww_open open;
+    if (d) {
+        const ww_issue *issue = ww_device_issue(d);
+        const ww_suite *s = &t->suites[issue->suite];
+        open = open_or_next(&issue->open[a->platform], a->purpose, epoch, issue->issued);
+        ww_question(t->ask_key, s, d->number, open.stands - 1, a->prompt);
+        a->prompt_len = s->chars;
+        a->kind = d->kind;
+        a->label = d->label;
+    } else {
+        open = ask_plausibly(t, p, a, hash, epoch);
+    }
+    ww_token token = {.name_hash = hash, .purpose = open.purpose, .device = d ? d->number : 0,
+                      .count = open.stands - 1, .epoch = open.epoch, .platform = a->platform,
+                      .version = 1};
+    ww_token_seal(t, &token, a->id);
+    a->expires_ms = ((int64_t)open.epoch + 2) * WW_EPOCH_MS;
+    memset(a->records, 0, sizeof a->records);
+    a->records[0].event = WW_EVENT_CHALLENGE;
+    a->records[0].tail = 1;
+    a->records[0].place = (uint8_t)(a->platform | (u ? 0 : WW_PLACE_UNKNOWN));
+    a->records[0].user = u ? u->id : hash;
+    a->records[0].device = token.device;
+    a->records[0].moving = token.count;
+    ww_asked_for tail = {.purpose = open.purpose, .epoch = open.epoch};
+    memcpy(&a->records[1], &tail, sizeof tail);
+    (void)ww_apply_challenge(t, a->records);
+}
