@@ -33,9 +33,9 @@ void ww_lay_answer(const ww_tables *t, ww_scratch *s, uint32_t i, uint32_t *n, w
         y->base = moving;
     }
     if (suite->step_s) {
-        int64_t seconds = now_ms >= 0 ? now_ms / 1000 : -1;
-        int64_t step_s = suite->step_s, back = issue->steps >> 4, forward = issue->steps & 15;
-        w->step_now = seconds >= 0 ? seconds / step_s : -1;
+        int64_t step_ms = suite->step_s * INT64_C(1000);
+        int64_t back = issue->steps >> 4, forward = issue->steps & 15;
+        w->step_now = now_ms >= 0 ? now_ms / step_ms : -((step_ms - 1 - now_ms) / step_ms);
         int64_t from = w->step_now - back + ww_get(&source->drift), count = back + forward + 1;
         if (from < 0) { /* there is no step before 1970 */
             count = count + from > 0 ? count + from : 0;

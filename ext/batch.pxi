@@ -181,6 +181,8 @@ cdef put_challenge(Batch b, ww_attempt *a, challenge, session):
     if challenge is not None:
         take_text(challenge, &text, &n)
     if session is not None:
+        if not isinstance(session, bytes) or len(session) > WW_SESSION_BYTES_MAX:
+            raise InvalidArgument(f"session is bytes, at most {WW_SESSION_BYTES_MAX} of them")
         said, said_len = PyBytes_AS_STRING(session), PyBytes_GET_SIZE(session)
     b.set_challenge(a, <const uint8_t *>text, n, <const uint8_t *>said, said_len)
 

@@ -84,8 +84,8 @@ static void look_ahead(const ww_tables *t, ww_batch *b, uint32_t from, ww_scratc
 /* Further devices hang on their users. Those of the group that follows were asked for before this
  * one was laid, and are here by now. Inlined: a function that only asks for memory has no effects,
  * and compilers leave calls of such out. */
-static inline __attribute__((always_inline)) void look_further(const ww_tables *t, const ww_batch *b,
-                                                               uint32_t from)
+static inline __attribute__((always_inline)) void
+look_further(const ww_tables *t, const ww_batch *b, uint32_t from)
 {
     uint32_t most = from + WW_GROUP_ATTEMPTS_MAX;
     for (most = most < b->count ? most : b->count; from < most; from++) {

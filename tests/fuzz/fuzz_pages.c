@@ -44,15 +44,21 @@ static void put_head(source *s, writer *w, uint32_t magic, uint32_t slots)
     field(s, w, 99, 4);
 }
 
+static const struct { const char *text; uint8_t digits, pin_len; } suites[3] = {
+    {"OCRA-1:HOTP-SHA1-6:QN06", 6, 0},
+    {"OCRA-1:HOTP-SHA256-10:C-QA40-PSHA512", 10, 64},
+    {"OCRA-1:HOTP-SHA512-4:QH64-PSHA1-S512-T48H", 4, 20},
+};
+
 static void put_device(source *s, writer *w, uint32_t number)
 {
     uint8_t shape = (uint8_t)take(s, 1), hash = shape % 3, key_len = 10 + shape % 32;
-    uint8_t serial_len = 1 + shape % 16;
+    uint8_t serial_len = 1 + shape % 16, ocra = shape % 8 == 4;
     static const uint8_t mids[3] = {40, 64, 128};
     field(s, w, number, 4);
-    field(s, w, 1 + shape / 128, 1);
+    field(s, w, ocra ? 3u | (shape / 32u) << 4 : 1u + shape / 128u, 1);
     field(s, w, hash, 1);
-    field(s, w, 6, 1);
+    field(s, w, ocra ? suites[hash].digits : 6, 1);
     field(s, w, 1, 1);
     field(s, w, 1, 1);
     field(s, w, 10, 1);
@@ -62,7 +68,14 @@ static void put_device(source *s, writer *w, uint32_t number)
     field(s, w, 1, 1);
     field(s, w, key_len, 2);
     field(s, w, serial_len, 2);
-    put_run(w, (uint8_t)(number + 1), (size_t)key_len + serial_len + mids[hash]);
+    if (ocra) {
+        field(s, w, strlen(suites[hash].text), 1);
+        field(s, w, suites[hash].pin_len, 1);
+    }
+    put_run(w, (uint8_t)(number + 1), (size_t)key_len + serial_len);
+    for (const char *c = suites[hash].text; ocra && *c; c++)
+        put(w, (uint8_t)*c, 1);
+    put_run(w, (uint8_t)(number + 1), (ocra ? suites[hash].pin_len : 0u) + (size_t)mids[hash]);
 }
 
 static size_t write_identity(source *s, uint32_t slots)
@@ -113,6 +126,14 @@ static size_t write_state(source *s)
             field(s, &w, 0, 1);
             field(s, &w, shape, 1);
             field(s, &w, shape % 6 | (shape & 8), 1);
+            if (d->kind != WW_KIND_OCRA)
+                continue;
+            field(s, &w, 3, 4);
+            for (uint32_t platform = 0; platform < 2; platform++) {
+                put(&w, shape, 8);
+                field(s, &w, shape % 4, 4);
+                put(&w, 7, 4);
+            }
         }
     }
     return (size_t)(w.at - image);

@@ -49,8 +49,9 @@ static uint32_t write_record(source *s, ww_record *r, uint32_t left)
 {
     uint8_t event = (uint8_t)take(s, 1);
     memset(r, 0, sizeof *r);
-    r->event = event < 250 ? 1 + event % 12 : event;
-    uint8_t tail = r->event == WW_EVENT_DEVICE_ADD ? 2 : r->event == WW_EVENT_USER_ADD;
+    r->event = event < 250 ? 1 + event % 13 : event;
+    uint8_t tail = r->event == WW_EVENT_DEVICE_ADD ? 2
+                 : r->event == WW_EVENT_USER_ADD || r->event == WW_EVENT_CHALLENGE;
     r->tail = often(s, tail);
     r->effects = (uint8_t)take(s, 1);
     r->place = often(s, (uint8_t)take(s, 1) % 6);
@@ -101,7 +102,7 @@ static int replay(world *w, size_t len)
     return fits;
 }
 
-/* Three users: one without a device, one with one in the line, one with a chain of three. */
+/* Three users: one without a device, one with one in the line, one with a chain of four. */
 static void settle(world *w)
 {
     world_begin(w, 0);
@@ -114,6 +115,8 @@ static void settle(world *w)
         spec = world_spec(WW_KIND_HOTP, number < 4 ? WW_SHA1 : WW_SHA512, number == 2, number);
         world_add_device(w, 2, &spec, number);
     }
+    spec = world_spec(WW_KIND_OCRA, WW_SHA1, 0, 5);
+    world_add_device(w, 2, &spec, 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)

@@ -10,7 +10,7 @@
 
 enum {
     WORLD_USERS = 2 * WW_PAGE_USERS, WORLD_WIDES = 1024, WORLD_COLD = 1 << 17,
-    WORLD_INDEX = 4 * WW_PAGE_USERS, WORLD_PAGE = 1 << 20
+    WORLD_INDEX = 4 * WW_PAGE_USERS, WORLD_PAGE = 1 << 20, WORLD_SUITES = 8
 };
 
 /* One set of tables; a target holds two when it compares. */
@@ -22,6 +22,7 @@ typedef struct {
     uint64_t index[WORLD_INDEX];
     _Alignas(64) uint8_t cold[WORLD_COLD + 64];
     uint8_t dirty[WORLD_USERS / WW_PAGE_USERS + 1];
+    ww_suite suites[WORLD_SUITES];
 } world;
 
 static inline void world_shut(world *w)
@@ -80,7 +81,8 @@ static inline void world_begin(world *w, int deep)
     memset(w->dirty, 0, sizeof w->dirty);
     *t = (ww_tables){.users = w->users, .deep = deep ? w->deep : NULL, .wides = w->wides,
                      .index = w->index, .index_mask = 15, .cold = w->cold, .cold_used = 8,
-                     .dirty = w->dirty, .device_next = 1, .name_key = {1, 2}};
+                     .dirty = w->dirty, .device_next = 1, .name_key = {1, 2}, .suites = w->suites,
+                     .suites_cap = WORLD_SUITES, .ask_key = {3, 4}};
     (void)world_room(w, 1, 0, 0);
 }
 
@@ -106,7 +108,9 @@ static inline void world_add_device(world *w, uint32_t slot, const ww_spec *spec
     r->device = w->t.device_next;
     memcpy(tail, spec, WW_SPEC_HEAD_BYTES);
     memcpy(tail + WW_SPEC_HEAD_BYTES, spec->key, spec->key_len);
-    memcpy(tail + WW_SPEC_HEAD_BYTES + spec->key_len, spec->serial, spec->serial_len);
+    tail += WW_SPEC_HEAD_BYTES + spec->key_len;
+    memcpy(tail, spec->serial, spec->serial_len);
+    memcpy(tail + spec->serial_len, spec->suite, spec->suite_len);
     world_act(w, r);
 }
 
@@ -120,6 +124,14 @@ static inline ww_spec world_spec(ww_kind kind, ww_hash hash, int64_t t0_s, uint8
     memset(spec.key, number + 1, spec.key_len);
     memcpy(spec.serial, "W00", 3);
     spec.serial[2] = (uint8_t)('0' + number);
+    if (kind == WW_KIND_OCRA) { /* SHA-1 */
+        static const char suite[] = "OCRA-1:HOTP-SHA1-8:C-QN08";
+        spec.digits = 8;
+        spec.period_s = 0;
+        spec.label = WW_GOLD;
+        spec.suite_len = sizeof suite - 1;
+        memcpy(spec.suite, suite, sizeof suite - 1);
+    }
     return spec;
 }
 
@@ -138,9 +150,17 @@ static inline void world_holds(const world *w)
         const uint8_t *name = ww_user_name(t, u, &len);
         for (ww_device *d = ww_device_first(t, u); d; d = ww_device_next(t, u, d)) {
             HOLDS(++devices <= WW_DEVICES_PER_USER_MAX);
-            HOLDS(d->kind == WW_KIND_TOTP || d->kind == WW_KIND_HOTP);
-            HOLDS(d->hash < WW_HASHES && d->state <= WW_ENDED);
-            HOLDS(d->digits >= WW_DIGITS_MIN && d->digits <= WW_DIGITS_MAX);
+            HOLDS(d->kind == WW_KIND_TOTP || d->kind == WW_KIND_HOTP || d->kind == WW_KIND_OCRA);
+            HOLDS(d->hash < WW_HASHES && d->state <= WW_ENDED && d->label < WW_LABELS);
+            if (d->kind == WW_KIND_OCRA) {
+                const ww_issue *issue = ww_device_issue(d);
+                HOLDS(d->wide && issue->suite < t->suites_used);
+                HOLDS(d->digits == t->suites[issue->suite].digits);
+                HOLDS(issue->open[0].stands <= issue->issued);
+                HOLDS(issue->open[1].stands <= issue->issued);
+            } else {
+                HOLDS(d->digits >= WW_DIGITS_MIN && d->digits <= WW_DIGITS_MAX);
+            }
             const uint8_t *serial = ww_cold_second(t, d->cold, &text);
             HOLDS(serial + text <= t->cold + t->cold_used);
         }
