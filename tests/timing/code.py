@@ -16,7 +16,7 @@ from tests.timing.built import CORE, HERE, Plant, Tree, ran, tool
 __all__ = ["PLANTS", "complaints"]
 
 # Numbers of lanes, at load; and a time by a device's period.
-PUBLIC_DIVISIONS = {"kernels_fill", "best_weigh", "kernel_offer", "ww_step_now"}
+PUBLIC_DIVISIONS = {"kernels_fill", "choice_weigh", "kernel_offer", "ww_step_now"}
 UNSEEN = ("avx512", "avx512vl", "shani")  # rows that valgrind hides
 JUMPS_PER_ROW_MAX = 12  # of one function: the loop over vectors, and the ragged end
 JUMPS_PER_VECTOR_MAX = 2  # of one that takes a vector: the loop over steps
