@@ -30,7 +30,7 @@ PLANTS = (
           "(void)quotient; return truncated % tens[digits].power;"),
     Plant("equal_exits_early", "secret.h",
           "differ |= (uint32_t)(a[i] ^ b[i]);", "if (a[i] != b[i]) return 0;"),
-    Plant("fold_branches", "match.c", "m->lo |= j < 64 ? v : 0;",
+    Plant("fold_branches", "match.h", "m->lo |= j < 64 ? v : 0;",
           "if (bit) __asm__ volatile(\"\"); m->lo |= j < 64 ? v : 0;"),
     Plant("row_branches", "isa/shani.c", "out[lane] = truncate_words32(h, h[4]);",
           "if (h[4] & 1) __asm__ volatile(\"\"); out[lane] = truncate_words32(h, h[4]);"),
