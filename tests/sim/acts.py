@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import watchword
+from watchword.errors import Busy
 from watchword.reference import Device
 
 __all__ = ["Acts"]
@@ -23,6 +24,8 @@ class Acts:
         serials: int
         asked: Callable[..., Any]
         devices: Callable[[str], list[Any]]
+        serial: Callable[[str, Any], str | None]
+        shown: dict[str, str]
 
     def expect_act(self, verb: str, who: str, *words: Any) -> str:
         """Prepares the twin's act; how the refusal begins that it must meet instead, or nothing."""
@@ -94,17 +97,44 @@ class Acts:
         serial = f"{'qzajm'[self.serials % 5]}{self.serials}"
         figures = {name: word for name, word in words.items() if name not in ("kind", "key")}
         own = Device(words["kind"], key, serial, **figures)
-        if words["kind"] == "totp":
+        if "back" in figures:
             figures["window"] = (figures.pop("back"), figures.pop("forward"))
-        else:
+        if "moving" in figures:
             figures["counter"] = figures.pop("moving")
-        device = getattr(watchword.Device, words["kind"])(key, **figures)
+        device = watchword.Device.of(words["kind"], key, **figures)
+        own.algorithm, own.digits = device.algorithm, device.digits
         twin, there = self.checker.twin, who in self.checker.twin.users
         if there:
             self.checker.acting = lambda now_ms: twin.add_device(who, own, now_ms)
         self._done(
             "" if there else "-NOTFOUND", lambda: self.engine.add_device(who, device, serial)
         )
+
+    def on_challenge(self, who: str, platform: str, purpose: str | None, index: Any) -> None:
+        """Asking: the engine shows what its twin shows, and what is shown is durable."""
+        twin, twins = self.checker.twin, []
+        named = {"platform": platform, "purpose": purpose, "device": self.serial(who, index)}
+
+        def act(now_ms: int) -> None:
+            twins.append(tuple(twin.challenge(who, now_ms, **named)))
+
+        def told() -> Any:
+            try:
+                return self.engine.challenge(who, **named)
+            except Busy:
+                return ""
+
+        self.checker.acting = act
+        found = self.asked(told)
+        self.checker.acting = None
+        if found == "" and not self.checker.guard.busy:
+            self.checker.fail("a challenge was refused, and the engine is not busy")
+        if not found:
+            return
+        if (found.id, found.kind, found.prompt, found.expires_ms) != twins[0]:
+            self.checker.fail(f"{who} was shown {found}, its twin says {twins[0]}")
+        self.shown[who] = found.id
+        self.checker.acknowledge(self.engine._turn)
 
     def on_set_device(self, who: str, index: int, state: str) -> None:
         if self.devices(who):

@@ -13,14 +13,18 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tests.sim.guard import Guard
+from watchword.keys import derive
 from watchword.reference import (
     ACCOUNTS,
     DEVICE_STATES,
+    PLATFORMS,
     REALMS,
     Answer,
     Attempt,
+    Device,
     Event,
     Figures,
+    Keys,
     Reason,
     Reference,
     Verdict,
@@ -70,6 +74,20 @@ def mains_of(row: bytes) -> list[bytes]:
 def address_bytes(address: str) -> bytes:
     """An address of our own making as a record has it: IPv4 mapped into IPv6."""
     return bytes(10) + b"\xff\xff" + bytes(map(int, address.split(".")))
+
+
+def keys_of(engine: Any) -> Keys:
+    """What the engine's questions and ids are keyed by."""
+    secret = engine._store.secret
+    return Keys(derive(secret, "watchword names", 16), derive(secret, "watchword challenges", 48))
+
+
+def first_of(device: Device, a: Attempt, now_ms: int) -> int:
+    """The position expected of a device; of one that is asked, the challenge that stands."""
+    if device.kind != "ocra":
+        return device.expected(now_ms)
+    standing = device.standing.get(PLATFORMS.index(a.platform))
+    return standing.n if standing else -1
 
 
 class Checker:
@@ -139,11 +157,14 @@ class Checker:
     def _decide(self, asked: Asked, now_ms: int, busy: bool) -> Answer:
         a = asked.attempt
         user = self.twin.users.get(a.name)
-        expected = {d.serial: (d, d.expected(now_ms)) for d in user.devices} if user else {}
+        expected = {d.serial: (d, first_of(d, a, now_ms)) for d in user.devices} if user else {}
         asked.answer = answer = self.twin.attempt(replace(a, shed=busy), now_ms)
         if answer.verdict is Verdict.ACCEPTED and answer.device is not None:
             device, at = expected[answer.device]
             what = (a.name, device.key, device.algorithm, device.kind, device.period, device.t0)
+            if device.kind == "ocra":  # a challenge, whatever its counter or step
+                asked.used = [(a.name, device.number, a.platform, at)]
+                return answer
             last = at + answer.offset + (a.second is not None)
             asked.used = [(*what, position) for position in range(at + answer.offset, last + 1)]
         return answer
@@ -211,7 +232,8 @@ class Checker:
             if user is not None:
                 twins = (
                     user.account, user.realm, user.streak.count, user.streak.lock_until_ms,
-                    [(d.serial, d.state, d.capped, d.moving, d.drift, d.failures)
+                    [(d.serial, d.state, d.capped, d.moving, d.drift, d.failures, d.issued,
+                      tuple(d.standing[at].n if at in d.standing else None for at in (0, 1)))
                      for d in user.devices],
                 )  # fmt: skip
             mine = self._view(engine._core, name)
@@ -227,7 +249,8 @@ class Checker:
         _, _, account, realm, failures, lock_until, _, devices = found
         return (
             ACCOUNTS[account], REALMS[realm], failures, lock_until,
-            [(d[1], DEVICE_STATES[d[3]], bool(d[4]), d[13], d[14], d[15]) for d in devices],
+            [(d[1], DEVICE_STATES[d[3]], bool(d[4]), *d[13:16], d[18],
+              tuple(stands and stands[0] for stands in d[19])) for d in devices],
         )  # fmt: skip
 
     # ---- lives
@@ -243,8 +266,12 @@ class Checker:
         if head < taken:
             del self.marks[head + 1 :], self.times_ms[head + 1 :]
             self._set_back(self.twin.journal[: self.marks[-1]])
-        self.twin.decoys.clear()  # these two live in memory only
+        self.twin.keys = keys_of(engine)
+        self.twin.decoys.clear()  # these three live in memory only
         self.twin.sources.clear()
+        self.twin.plausible.clear()
+        # A store knows the time of its last row, and of those that its pages do not hold yet.
+        self.twin.latest_ms = max(0, self.times_ms[-1], *self.times_ms[engine._covered + 1 :])
         self.pending.clear()
         self.asking = self.acting = None
         self.shed_owed = 0

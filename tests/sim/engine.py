@@ -33,6 +33,12 @@ class SimEngine(Engine):
             self.checker.acted(self, self.checker.now_ms())
         return turn
 
+    def _ask(self, *words: Any) -> Any:
+        found = super()._ask(*words)
+        if self.checker is not None:
+            self.checker.acted(self, self.checker.now_ms())
+        return found
+
     def _now(self) -> int:
         now_ms = super()._now()
         if self.checker is not None and self.checker.guard is not None:

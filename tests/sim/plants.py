@@ -12,6 +12,7 @@ from typing import Any, Final
 from tests.sim.engine import SimEngine
 from watchword import errors, lifecycle, logins
 from watchword.acts import Acts
+from watchword.challenges import Challenges
 from watchword.clock import SystemClock
 from watchword.keeper import Keeper
 from watchword.reference import Effect, Event
@@ -70,6 +71,16 @@ def refusal_before_its_turn(put: Put) -> None:
             yield
 
     put(Acts, "_deciding", deciding)
+
+
+@plant
+def challenge_before_its_turn(put: Put) -> None:
+    """A challenge is shown while the record of it is still on its way."""
+
+    def challenge(self: Any, user: str, *, platform: str, purpose: str, device: str) -> Any:
+        return self._ask(user, platform, purpose, device, None)[0]
+
+    put(Challenges, "challenge", challenge)
 
 
 @plant

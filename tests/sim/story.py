@@ -49,8 +49,8 @@ class Author:
         often = rng.choice([0, 0.3, 1, 3])
         self.asking: list[tuple[float, Callable[[], Step]]] = [
             (8, self.verify), (2, self.verify_many), (1, self.resync), (2, self.user_act),
-            (2, self.unlock),
-            (2, self.device_act), (6 * often, self.say), (3 * often, self.awaited),
+            (2, self.unlock), (2, self.device_act), (3, self.challenge),
+            (6 * often, self.say), (3 * often, self.awaited),
             (1 * often, self.tell), (0.7, self.look), (rng.choice([0] * 5 + [2]), self.crowd),
         ]  # fmt: skip
         crashes, faults = rng.choice([0.03, 0.1, 0.4]), rng.choice([0, 0, 0.1, 0.4])
@@ -67,7 +67,7 @@ class Author:
             (0.02, lambda: ("room", False)), (0.4, lambda: ("room", True)),
         ]  # fmt: skip
 
-        self.bursts: list[Callable[[], list[Step]]] = [self.hammering]
+        self.bursts: list[Callable[[], list[Step]]] = [self.hammering, *[self.late] * 4]
         if rng.random() < 0.15:
             self.bursts.append(self.killed)
         if often:
@@ -129,8 +129,11 @@ class Author:
 
     def device(self, kind: str = "") -> dict[str, Any]:
         rng = self.rng
+        kind = kind or rng.choice(["totp", "totp", "hotp", "hotp", "ocra", "ocra"])
+        if kind == "ocra":
+            return self.responder()
         words: dict[str, Any] = {
-            "kind": kind or rng.choice(["totp", "hotp"]),
+            "kind": kind,
             "key": rng.choice([0, 0, 1, 2, 3]),
             "algorithm": rng.choice(["sha1", "sha1", "sha1", "sha256", "sha512"]),
             "digits": rng.choice([6, 6, 8]),
@@ -145,10 +148,28 @@ class Author:
             words["drift_max"] = rng.choice([0, 0, 3])
         return words
 
+    def responder(self) -> dict[str, Any]:
+        """A device that is asked; half of them count."""
+        suite = self.rng.choice(["OCRA-1:HOTP-SHA1-6:QN06", "OCRA-1:HOTP-SHA512-8:C-QA10"])
+        words = {"kind": "ocra", "key": self.rng.randrange(4), "suite": suite}
+        if ":C-" in suite:
+            words |= {"moving": self.rng.choice([0, 2**64 - 4]), "look_ahead": 2}
+        return words
+
     # ---- asking
 
     def verify(self) -> Step:
-        return "verify", self.who(), self.typed(), self.options()
+        options = self.options()
+        if self.rng.random() < 0.15:
+            options["by_id"] = True
+        return "verify", self.who(), self.typed(), options
+
+    def challenge(self) -> Step:
+        who = self.rng.choice([*self.users, *self.users, "nobody", "Upper"])
+        platform = self.rng.choice(["trading", "trading", "trading", "portal"])
+        return "challenge", who, platform, self.rng.choice([None] * 3 + ["wire"]), self.rng.choice(
+            [None, None, 0, 1]
+        )
 
     def verify_many(self) -> Step:
         pairs = [(self.who(), self.typed()) for _ in range(self.rng.choice([1, 2, 3, 5]))]
@@ -163,6 +184,13 @@ class Author:
         who, wait = self.who(), self.rng.choice([0, 0, self.window_ms // 3, self.window_ms // 9])
         blow: list[Step] = [("wait", wait), ("verify", who, "wrong", {})]
         return blow * self.rng.choice([3, 6, 12])
+
+    def late(self) -> list[Step]:
+        """A challenge answered when its time is nearly over, or over."""
+        asked = self.challenge()
+        wait = self.rng.choice([0, 299_999, 300_000, 600_000, 600_000])
+        options = {"by_id": True, "platform": asked[2]}
+        return [asked, ("wait", wait), ("verify", asked[1], (self.number(), "fresh"), options)]
 
     def crowd(self, count: int = 40) -> Step:
         """Attempts enough for a row that is worth its pages of the disk."""

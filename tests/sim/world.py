@@ -20,7 +20,7 @@ from tests.sim.engine import SimEngine
 from tests.sim.guard import Guard
 from watchword import Policy, StoreFailed
 from watchword.errors import Error
-from watchword.reference import Attempt, Figures
+from watchword.reference import PLATFORMS, Attempt, Figures
 from watchword.store.sqlite import SqliteStore
 
 __all__ = ["World"]
@@ -40,6 +40,7 @@ class World(Acts, Doors):
         self.figures = figures
         self.checker = Checker(figures, self.machine.clock.wall_ms)
         self.typed_last: dict[str, str] = {}
+        self.shown: dict[str, str] = {}  # the id of the challenge a user was shown last
         self.serials = self.addresses = self.ended_for = 0
         self.tear, self.again = ("kept", 0), deque[tuple[int, bool, str, int]]()
         self.meanwhile: list[Step] = []
@@ -261,16 +262,21 @@ class World(Acts, Doors):
 
     def attempt(self, who: str, typed: Any, options: dict[str, Any], second: Any = None) -> Attempt:
         """What is really said: codes are spelled by the twin, for the time that it is."""
-        response = self.spell(who, typed)
+        platform = options.get("platform", "trading")
+        kinds = [device.kind for device in self.devices(who)]
+        if options.get("by_id") and "ocra" in kinds and isinstance(typed, tuple):
+            typed = kinds.index("ocra"), typed[1]
+        response = self.spell(who, typed, platform)
         if response:
             self.typed_last[who] = response
         return Attempt(
-            who, response, options.get("platform", "trading"), options.get("realm", "live"),
+            who, response, platform, options.get("realm", "live"),
             self.serial(who, options.get("device")), options.get("address"),
-            None if second is None else self.spell(who, second),
+            None if second is None else self.spell(who, second, platform),
+            challenge=self.shown.get(who) if options.get("by_id") else None,
         )  # fmt: skip
 
-    def spell(self, who: str, typed: Any) -> str:
+    def spell(self, who: str, typed: Any, platform: str) -> str:
         if typed == "again":
             return self.typed_last.get(who, "000000")
         if isinstance(typed, str):
@@ -281,6 +287,12 @@ class World(Acts, Doors):
             return "314159"
         device = devices[index % len(devices)]
         now_ms = self.machine.clock.wall_ms()
+        if device.kind == "ocra":
+            standing = device.standing.get(PLATFORMS.index(platform))
+            n = standing.n if standing else max(0, device.issued - 1)
+            question = self.checker.twin._question(device, n)
+            further = 0 if near == "fresh" else near
+            return device.response(question, (device.moving + further) % 2**64, b"", 0)
         if near == "fresh":
             near = max(0, device.moving - device.expected(now_ms))
         position = device.expected(now_ms) + near
@@ -303,7 +315,7 @@ class World(Acts, Doors):
         verdict = self.asked(
             lambda: self.engine.verify(
                 a.name, a.response, platform=a.platform, realm=a.realm, device=a.device,
-                address=a.address,
+                address=a.address, challenge=a.challenge,
             )
         )  # fmt: skip
         if verdict is not None:
