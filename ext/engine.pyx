@@ -6,9 +6,9 @@ wiped. The interpreter's lock is dropped once a turn. C codes become exceptions 
 import enum
 import ipaddress
 import os
-from concurrent.futures import ThreadPoolExecutor, wait
+from _thread import start_new_thread
+from queue import SimpleQueue
 from threading import RLock
-from time import sleep
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.buffer cimport (

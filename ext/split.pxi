@@ -14,10 +14,12 @@ cdef class Split:
     cdef readonly list batches
     cdef uint8_t *where
     cdef uint32_t cap, count
-    cdef object pool
+    cdef object jobs          # a turn for each thread that may help; None ends one
+    cdef object done          # something whenever a part is done
+    cdef uint32_t threads
     cdef uint64_t number      # of the turn under way
     cdef uint32_t taken       # its parts that a thread has begun, a bit each
-    cdef int at_work          # threads inside one
+    cdef int at_work          # parts begun and not done
 
     def __cinit__(self, Core core, uint32_t parts, uint32_t cap=WW_BATCH_ATTEMPTS_MAX):
         if parts not in (2, 4, 8):
@@ -28,7 +30,7 @@ cdef class Split:
         self.where = <uint8_t *>malloc(cap)
         if self.where == NULL:
             raise MemoryError
-        self.pool = ThreadPoolExecutor(parts - 1, thread_name_prefix="watchword-turn")
+        self.jobs, self.done = SimpleQueue(), SimpleQueue()
 
     def __dealloc__(self):
         free(self.where)
@@ -37,8 +39,13 @@ cdef class Split:
         return self.count
 
     def close(self):
-        """Ends the threads."""
-        self.pool.shutdown()
+        """Ends the threads, each as soon as it is at rest."""
+        while self.threads:
+            self.threads -= 1
+            self.jobs.put(None)
+
+    def __del__(self):
+        self.close()
 
     def reset(self):
         cdef Batch b
@@ -67,7 +74,7 @@ cdef class Split:
                     int realm, bint shed):
         fill_columns(None, self, users, responses, start, stop, platform, realm, shed)
 
-    def part(self, int i, uint64_t number, int64_t now_ms):
+    cdef void part(self, int i, uint64_t number, int64_t now_ms):
         """One part of a turn through it, unless a thread has it or the turn is over. Between two
         looks at what is shared here nobody drops the interpreter's lock."""
         if number != self.number or self.taken >> i & 1:
@@ -79,27 +86,34 @@ cdef class Split:
 
     def turn(self, int64_t now_ms):
         """Every part through its turn, whichever thread comes first to it. Returns the units of
-        records."""
+        records.
+
+        No line of it is the interpreter's: an interrupt is seen where this waits and nowhere else,
+        never between a lock's taking and its knowing, which hung whoever came next.
+        """
         cdef int i
-        others = []
+        interrupt = None
         self.number += 1
         self.taken = 0
+        while not self.done.empty():
+            self.done.get()
         try:
+            while self.threads < len(self.batches) - 1:
+                start_new_thread(help_turns, (self.jobs,))
+                self.threads += 1
+        except RuntimeError:  # no thread is to be had: this one does what nobody takes
+            pass
+        for i in range(<int>self.threads):
+            self.jobs.put((self, self.number, now_ms))
+        for i in range(<int>len(self.batches)):
+            self.part(i, self.number, now_ms)
+        while self.at_work:  # whatever interrupts, nobody is left at work on the tables
             try:
-                for i in range(1, <int>len(self.batches)):
-                    others.append(self.pool.submit(self.part, i, self.number, now_ms))
-            except RuntimeError:  # no thread is to be had: this one does what nobody takes
-                pass
-            for i in range(<int>len(self.batches)):
-                self.part(i, self.number, now_ms)
-            wait(others)
-        finally:
-            self.number += 1  # nobody begins another part
-            while self.at_work:  # and whatever interrupts, nobody is left at work on the tables
-                try:
-                    sleep(0.0001)
-                except BaseException:
-                    pass
+                self.done.get()
+            except BaseException as error:
+                interrupt = error
+        if interrupt is not None:
+            raise interrupt
         return sum([(<Batch>b).b.units for b in self.batches])
 
     cdef char *records_into(self, char *to):
@@ -139,6 +153,21 @@ cdef class Split:
                 at[part] += 1
         finally:
             PyBuffer_Release(&view)
+
+
+def help_turns(jobs):
+    """What a helping thread does until it is given None. At rest it holds the queue alone, so that
+    a forgotten engine is freed."""
+    cdef int i
+    while True:
+        job = jobs.get()
+        if job is None:
+            return
+        split, number, now_ms = job
+        for i in range(<int>len((<Split>split).batches)):
+            (<Split>split).part(i, number, now_ms)
+            (<Split>split).done.put(None)
+        job = split = None
 
 
 cdef fill_many(Batch one, Split split, users, responses, devices, addresses, challenges,

@@ -27,6 +27,7 @@ LOGS = ROOT / "build" / "proof"
 README = ROOT / "tests" / "README.md"
 BEGIN, END = "<!-- figures -->\n", "<!-- end of figures -->\n"
 SIDE_BY_SIDE = 2
+SHORT_SECONDS_MAX = 1_200  # a rig that hangs fails
 TAIL_LINES = 60
 
 Row = dict[str, Any]
@@ -126,7 +127,8 @@ class Short:
         log = LOGS / f"{name.replace(' ', '-').replace(',', '')}.log"
         start = time.monotonic()
         with log.open("w") as out:
-            done = subprocess.run(command(line), cwd=ROOT, stdout=out, stderr=subprocess.STDOUT,
+            words = ["timeout", "--kill-after=10", str(SHORT_SECONDS_MAX), *command(line)]
+            done = subprocess.run(words, cwd=ROOT, stdout=out, stderr=subprocess.STDOUT,
                                   stdin=subprocess.DEVNULL, check=False)  # fmt: skip
         said = [text for text in log.read_text(errors="replace").splitlines() if text.strip()]
         seconds = time.monotonic() - start

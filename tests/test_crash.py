@@ -1,5 +1,6 @@
 """The crash rigs in their short forms, and every bug planted for them (tests/crash)."""
 
+import base64
 import json
 import tempfile
 from collections.abc import Iterator
@@ -7,13 +8,16 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import pyotp
 import pytest
 from conftest import Seeded
 
 from tests.crash.disk import SECTOR, Disk, File, draws
+from tests.crash.kill import CAP, LOCKOUT, State
 from tests.crash.loop import Loop, why_not
 from tests.crash.plants import LOOP, REPLAY
 from tests.crash.preload import Event, Kind, build, preloaded
+from watchword import Device, Engine
 
 STATES = 1_000
 STATES_PLANT_MAX = 20_000
@@ -24,6 +28,37 @@ SEEN_AT_ONCE = {"key_retired_early", "segment_noted_late"}  # the next opening d
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build(tmp_path_factory.mktemp("preload"))
+
+
+# ---- the model of a user ----
+
+
+def test_the_oracle_of_the_kill_rig_knows_what_an_engine_does(rng: Seeded) -> None:
+    """It once did not know the cap, and took codes that a suspended device never tried for codes
+    that had been forgotten."""
+    key, state, capped = rng.randbytes(20), State(), 0
+    codes = pyotp.HOTP(base64.b32encode(key).decode(), digits=8)
+    with Engine.open(clock=lambda: 0) as engine:
+        engine.add_user("alice")
+        engine.add_device("alice", Device.hotp(key=key, digits=8, look_ahead=3))
+        for _ in range(2_000):
+            counter = rng.choice([None, state.moving, rng.randrange(state.moving + 1)])
+            if state.failures > 2 and rng.random() < 0.3:
+                counter = None
+            code = "wrong" if counter is None else codes.at(counter)
+            verdict, state = state.after(counter)
+            assert engine.verify("alice", code).code.name == verdict
+            user = engine.user("alice")
+            locked = (user.locked_until_ms or 0) > 0
+            charged = user.devices[0].failures
+            assert State(user.devices[0].moving, LOCKOUT if locked else user.failures, charged) == (
+                state
+            )
+            capped += state.charged == CAP
+            if rng.random() < 0.005:
+                engine.unlock("alice", by="the test")
+                state = state.unlocked()
+    assert capped
 
 
 # ---- the model of a disk ----

@@ -7,6 +7,7 @@ and nowhere below.
 
 import asyncio
 import os
+import threading
 import time
 import weakref
 from array import array
@@ -92,6 +93,7 @@ class Engine(Logins, Challenges, Acts, Bulk):
         self._names = lifecycle.names_packed(("embedded",))
         self._ended: BaseException | None = None
         self._closed = False
+        self._closing = threading.RLock()
         self._gathers: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Gather]
         self._gathers = weakref.WeakKeyDictionary()
         self._at_end: list[Callable[[BaseException], None]] = []
@@ -191,25 +193,31 @@ class Engine(Logins, Challenges, Acts, Bulk):
         """
         if self._pid != os.getpid():
             return  # the files are the parent's
+        with self._closing:
+            if not self._closed:
+                self._close()
+
+    def _close(self) -> None:
         with self._lock:
-            if self._closed:
-                return
-            self._closed = True
             failed = self._ended
             self._ended = failed or Error("the engine is closed")
             turn = self._turn
-        if self._keeper is not None:
-            self._keeper.close()
-            try:
+        try:
+            if self._keeper is not None:
+                self._keeper.close()
                 if failed is None:
                     self._commits.wait(turn)
                     self._keeper.write()
-            except StoreFailed as error:
-                failed = error
-        for split in self._splits.values():
-            split.close()
-        self._commits.close()
-        self._store.close()
+        except StoreFailed as error:
+            failed = error
+        finally:  # an interrupt of a long pass, too, lets go of the store
+            for split in self._splits.values():
+                split.close()
+            try:
+                self._commits.close()
+            finally:
+                self._store.close()
+                self._closed = True
         if isinstance(failed, StoreFailed):
             raise failed
 

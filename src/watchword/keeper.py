@@ -11,6 +11,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
 from watchword.errors import StoreFailed
@@ -47,10 +48,10 @@ class Keeper:
         self.low_disk = ""
         self._ticks = 0
         self._house_kept = 0.0
-        self._hurry = threading.Event()
-        self._closing = False
         self._writing = threading.Lock()
-        self._stop = threading.Event()
+        self._closing = self._hurried = False
+        # Ends a rest. An Event's methods are Python, and an interrupt in one leaves its lock taken.
+        self._call: SimpleQueue[None] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="watchword-keeper", daemon=True)
 
     def start(self) -> None:
@@ -59,7 +60,10 @@ class Keeper:
 
     def _run(self) -> None:
         self._ticks = self.pass_ticks  # what was replayed has no pages yet
-        while not self._stop.wait(self.pass_seconds):
+        while not self._closing:
+            self._rest(self.pass_seconds)
+            if self._closing:
+                return
             try:
                 with self._writing:
                     self._keep_house()
@@ -70,6 +74,10 @@ class Keeper:
             except BaseException as error:
                 self._engine._end(error)
                 return
+
+    def _rest(self, seconds: float) -> None:
+        with contextlib.suppress(Empty):
+            self._call.get(timeout=seconds)
 
     def _keep_house(self) -> None:
         """What has to be done about once in `pass_seconds`, also in the midst of a long pass."""
@@ -90,9 +98,9 @@ class Keeper:
                     engine._store.write_pages(pages)
                     if pace and time.monotonic() - self._house_kept >= self.pass_seconds:
                         self._keep_house()
-                    rest = pace and not self._closing
+                    rest = pace and not self._closing and not self._hurried
                     if rest and engine._uncovered() < UNCOVERED_BYTES_MAX // 2:
-                        self._hurry.wait(pace * (time.monotonic() - at))
+                        self._rest(pace * (time.monotonic() - at))
             except BaseException:
                 # What was copied counts as clean and was not written: a pass that covers it, for
                 # an interrupt alone ends no engine, would let recovery skip its rows.
@@ -108,10 +116,10 @@ class Keeper:
     @contextlib.contextmanager
     def resting(self) -> Iterator[None]:
         """No page is written and no segment kept while this is held. A pass under way hurries."""
-        self._hurry.set()
+        self._hurried = True
+        self._call.put(None)
         with self._writing:
-            if not self._closing:
-                self._hurry.clear()
+            self._hurried = False
             yield
 
     def _copies(self) -> Iterator[list[Page]]:
@@ -147,7 +155,6 @@ class Keeper:
 
     def close(self) -> None:
         self._closing = True
-        self._stop.set()
-        self._hurry.set()
+        self._call.put(None)
         if self._thread.is_alive():
             self._thread.join()

@@ -28,24 +28,32 @@ GATEWAYS = 3
 USERS_EACH = 6
 LOAD_SECONDS_MAX = 0.25
 LOCKOUT = 10
+CAP = 100
 WRONG = "wrong"
 ROUNDS_PER_STORE = 50
 
 
 class State(NamedTuple):
-    """A user as far as a model of ten lines knows it."""
+    """A user as far as a model of a dozen lines knows it."""
 
     moving: int = 0
     failures: int = 0
+    charged: int = 0  # the device's own failures: at the cap it is suspended and tries no code
 
     def after(self, counter: int | None) -> tuple[str, "State"]:
         """The verdict on the code of a counter (None: on a wrong one), and what it leaves."""
+        suspended = self.charged >= CAP
+        right = counter is not None and counter >= self.moving and not suspended
+        moving = counter + 1 if right and counter is not None else self.moving
+        charged = min(self.charged + 1, CAP)
         if self.failures >= LOCKOUT:
-            used = self.moving if counter is None else max(self.moving, counter + 1)
-            return "LOCKED", State(used, self.failures)
-        if counter is None or counter < self.moving:
-            return "REJECTED", State(self.moving, self.failures + 1)
-        return "ACCEPTED", State(counter + 1, 0)
+            return "LOCKED", State(moving, self.failures, charged)
+        if not right:
+            return "REJECTED", State(moving, self.failures + 1, charged)
+        return "ACCEPTED", State(moving, 0, 0)
+
+    def unlocked(self) -> "State":
+        return State(self.moving, 0, 0 if self.charged >= CAP else self.charged)
 
 
 class Account:
@@ -67,7 +75,7 @@ class Account:
     def attempt(self, rng: random.Random) -> bytes:
         """A right code, a used one, or a wrong one."""
         dice = rng.random()
-        if dice < 0.6 or (self._hoped.failures >= LOCKOUT - 2 and dice < 0.97):
+        if dice < 0.6 or (self._hoped.failures >= LOCKOUT - 2 and dice < 0.9):
             return self.command(self._hoped.moving)
         if dice < 0.8 and self._hoped.moving > 0:
             return self.command(rng.randrange(self._hoped.moving))
@@ -77,18 +85,18 @@ class Account:
         expected, self.known = self.known.after(self.open.pop(0))
         assert verdict == expected, f"{self.name}: answered {verdict}, not {expected}"
 
-    def found(self, moving: int, failures: int, locked: bool) -> None:
+    def found(self, moving: int, failures: int, charged: int, locked: bool) -> None:
         """The state the store came back in must be one that the unanswered attempts allow."""
         state, possible = self.known, [self.known]
         for counter in self.open:
             state = state.after(counter)[1]
             possible.append(state)
-        seen = State(moving, LOCKOUT if locked else failures)
+        seen = State(moving, LOCKOUT if locked else failures, charged)
         assert seen in possible, f"{self.name}: came back as {seen}, may be {possible}"
         self.known, self.open, self._hoped = seen, [], seen
 
     def unlocked(self) -> None:
-        self.known = self._hoped = State(self.known.moving, 0)
+        self.known = self._hoped = self.known.unlocked()
 
 
 class Shared:
@@ -163,14 +171,15 @@ def flat(reply: list[object]) -> dict[object, object]:
     return dict(zip(reply[::2], reply[1::2], strict=True))
 
 
-def inspect(acts: Client, name: str) -> tuple[int, int, bool]:
+def inspect(acts: Client, name: str) -> tuple[int, int, int, bool]:
     user, device = flat(acts.ask("USER", "GET", name)), flat(acts.ask("DEVICE", "LIST", name)[0])
     locked = user["locked_until_ms"]
     assert isinstance(locked, int)
-    moving, failures = device["moving"], user["failures"]
+    moving, failures, charged = device["moving"], user["failures"], device["failures"]
     assert isinstance(moving, int)
     assert isinstance(failures, int)
-    return moving, failures, locked > time.time() * 1000
+    assert isinstance(charged, int)
+    return moving, failures, charged, locked > time.time() * 1000
 
 
 def enrol(daemon: Served, name: str, key: bytes, look_ahead: int) -> None:
@@ -217,13 +226,14 @@ def check(daemon: Served, accounts: list[Account], shared: Shared) -> None:
         for account in accounts:
             account.found(*inspect(acts, account.name))
             if account.known.failures >= LOCKOUT:
-                assert client.ask("VERIFY", account.name, WRONG) == "LOCKED"
+                client.send(account.command(None))
+                account.answered(client.read())
                 assert acts.ask("USER", "UNLOCK", account.name, "BY", "the test") == "OK"
                 account.unlocked()
             if account.known.moving:
                 client.send(account.command(account.known.moving - 1))
                 account.answered(client.read())
-        moving, _, _ = inspect(acts, shared.name)
+        moving, _, _, _ = inspect(acts, shared.name)
         back = [counter for counter in shared.accepted if counter >= moving]
         assert not back, f"{back} were accepted and would be once more"
         assert len(shared.accepted) == len(set(shared.accepted)), "a code was accepted twice"

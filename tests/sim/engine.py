@@ -11,7 +11,7 @@ from typing import Any
 from tests.sim.checker import Checker
 from watchword import Engine
 
-__all__ = ["SimEngine", "SimKeeperStop"]
+__all__ = ["SimEngine"]
 
 
 class SimEngine(Engine):
@@ -61,19 +61,11 @@ class SimEngine(Engine):
         keeper = self._keeper
         assert keeper is not None
         keeper.pass_ticks, keeper.pace = 1, 0.0
-        keeper._stop = SimKeeperStop()  # type: ignore[assignment]
+        ends = iter((False, True))
+
+        def rest(_seconds: float) -> None:
+            keeper._closing = next(ends)
+
+        keeper._rest = rest  # type: ignore[method-assign]
         keeper._run()
-
-
-class SimKeeperStop:
-    """A stop event that lets one pass through."""
-
-    def __init__(self) -> None:
-        self._passes = 1
-
-    def wait(self, _seconds: float) -> bool:
-        self._passes -= 1
-        return self._passes < 0
-
-    def set(self) -> None:
-        self._passes = 0
+        keeper._closing = False

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 from queue import SimpleQueue
 
-from watchword.errors import StoreFailed
+from watchword.errors import Error, StoreFailed
 from watchword.store import Store
 
 __all__ = ["Commits", "said"]
@@ -26,11 +26,11 @@ class Commits:
 
     def __init__(self, store: Store, durable: int) -> None:
         self._store = store
-        # A Condition's own __enter__ is Python: an interrupt in it would leave the lock taken.
-        self._mutex = threading.RLock()
-        self._turned = threading.Condition(self._mutex)
+        # Bare locks: a Condition's methods are Python, and an interrupt in one leaves it taken.
+        self._mutex = threading.Lock()
+        self._carrying = threading.Lock()
+        self._carrier = 0  # the thread that has it
         self._rows: list[tuple[int, bytes]] = []
-        self._busy = False
         self._durable = durable
         self.failed: BaseException | None = None
         self._waiters: SimpleQueue[tuple[int, Callable[[BaseException | None], None]] | None]
@@ -44,44 +44,42 @@ class Commits:
 
     def wait(self, turn: int) -> None:
         """Returns once every row up to `turn` is durable. Errors: StoreFailed."""
-        with self._mutex:
-            while self._durable < turn:
-                if self.failed is not None:
-                    raise StoreFailed(
-                        f"the engine has ended: {said(self.failed)}",
-                        hint="see to the disk, then open the store anew",
-                    ) from self.failed
-                if self._busy:
-                    self._turned.wait()
-                else:
+        while self._durable < turn:
+            if self._carrier == threading.get_ident():
+                raise Error(
+                    "the engine was called from within one of its own commits",
+                    hint="a signal handler may not use the engine it interrupts",
+                )
+            with self._carrying:
+                if self._durable < turn:
                     self._carry()
 
     def _carry(self) -> None:
-        assert self._rows, "someone waits for a turn whose row was never queued"
-        rows, self._rows = self._rows[:ROWS_PER_COMMIT_MAX], self._rows[ROWS_PER_COMMIT_MAX:]
-        self._busy = True
-        failed: BaseException | None = None
-        self._turned.release()
+        if self.failed is not None:
+            raise StoreFailed(
+                f"the engine has ended: {said(self.failed)}",
+                hint="see to the disk, then open the store anew",
+            ) from self.failed
         try:
+            self._carrier = threading.get_ident()
+            with self._mutex:
+                rows, self._rows = (
+                    self._rows[:ROWS_PER_COMMIT_MAX], self._rows[ROWS_PER_COMMIT_MAX:]
+                )
+            assert rows, "someone waits for a turn whose row was never queued"
             self._store.append(rows)
+            self._durable = rows[-1][0]
         except BaseException as error:
-            failed = error
+            # An interrupt too: what became of the rows is not known any more.
+            self.failed = self.failed or error
+            if not isinstance(error, StoreFailed):
+                raise
         finally:
-            self._turned.acquire()
-            self._busy = False
-            if failed is None:
-                self._durable = rows[-1][0]
-            else:
-                self.failed = failed
-            self._turned.notify_all()
-        if failed is not None and not isinstance(failed, StoreFailed):
-            raise failed
+            self._carrier = 0
 
     def fail(self, error: BaseException) -> None:
         """What waits, and whatever comes, fails: the store can no longer be trusted."""
-        with self._mutex:
-            self.failed = self.failed or error
-            self._turned.notify_all()
+        self.failed = self.failed or error
 
     def when_durable(self, turn: int, tell: Callable[[BaseException | None], None]) -> None:
         """Calls tell(None) on the journal thread once `turn` is durable, or tell(error)."""

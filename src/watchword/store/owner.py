@@ -49,8 +49,8 @@ class Owner:
     def release(self) -> None:
         """Lets the next process in."""
         if self._lock >= 0:
-            os.close(self._lock)
-            self._lock = -1
+            lock, self._lock = self._lock, -1
+            os.close(lock)
 
     def _prepare(self) -> None:
         try:

@@ -130,10 +130,12 @@ class SqliteStore:
         }
 
     def close(self) -> None:
-        """A store that failed is closed as a crash would leave it, one that did not in order."""
+        """A store that failed is closed as a crash would leave it, one that did not in order.
+
+        Once more after an interrupt ends what that left.
+        """
         if self._closed:
             return
-        self._closed = True
         try:
             if not self._dead:
                 with self._or_fail("be closed"):
@@ -145,6 +147,7 @@ class SqliteStore:
             self._journal.abandon()
             self._catalog.close()
             self._owner.release()
+            self._closed = True
 
     @contextlib.contextmanager
     def _or_fail(self, what: str) -> Iterator[None]:
