@@ -66,6 +66,7 @@ static uint64_t permute(const uint64_t key[2], uint64_t who, uint64_t pass, uint
             right = old ^ (ww_sip24(key, words, 3) & mask);
         }
         x = left << half | right;
+        WW_PUBLIC(&x, sizeof x); /* it is shown; or, outside, tells of no number that is */
     } while (x >= size);
     return x;
 }
@@ -83,6 +84,7 @@ void ww_question(const uint64_t key[2], const ww_suite *s, uint64_t who, uint32_
     for (uint32_t at = permuted, block = 0; at < s->chars; at += FILL_CHARS, block++) {
         uint64_t words[3] = {who, n | (uint64_t)(FILL_TAG + block) << 32, 0};
         uint64_t fill = ww_sip24(key, words, 3);
+        WW_PUBLIC(&fill, sizeof fill); /* shown as well */
         for (uint32_t i = at; i < at + FILL_CHARS && i < s->chars; i++, fill /= a.base)
             text[i] = (uint8_t)a.characters[fill % a.base];
     }
@@ -133,6 +135,7 @@ uint64_t ww_purpose(const ww_tables *t, const uint8_t *text, size_t len)
     uint64_t digest;
     token_mac(t, 3, text, len, mac);
     memcpy(&digest, mac, sizeof digest);
+    WW_PUBLIC(&digest, sizeof digest); /* records name the purpose by it */
     return digest ? digest : 1;
 }
 
@@ -145,6 +148,7 @@ void ww_token_seal(const ww_tables *t, const ww_token *token, uint8_t text[WW_TO
     token_mac(t, 2, bytes, 16, mac);
     for (size_t i = 0; i < sizeof *token; i++)
         bytes[16 + i] = (uint8_t)(mac[i] ^ ((const uint8_t *)token)[i]);
+    WW_PUBLIC(bytes, sizeof bytes); /* it is given out */
     for (size_t i = 0; i < sizeof bytes; i++) {
         text[2 * i] = (uint8_t)hex[bytes[i] >> 4];
         text[2 * i + 1] = (uint8_t)hex[bytes[i] & 15];
@@ -170,7 +174,13 @@ int ww_token_open(const ww_tables *t, const uint8_t *text, size_t len, ww_token 
     for (size_t i = 0; i < sizeof *token; i++)
         ((uint8_t *)token)[i] = (uint8_t)(mac[i] ^ bytes[16 + i]);
     token_mac(t, 1, (const uint8_t *)token, sizeof *token, mac);
-    return ww_equal(mac, bytes, 16) && token->version == 1 ? 0 : -1;
+    uint32_t ours = ww_equal(mac, bytes, 16);
+    ww_wipe(mac, sizeof mac); /* what a forged id lacks */
+    WW_PUBLIC(&ours, sizeof ours);
+    if (!ours)
+        return -1;
+    WW_PUBLIC(token, sizeof *token); /* whom it was given to may know what it says */
+    return token->version == 1 ? 0 : -1;
 }
 
 /* ---- an ask ---- */
@@ -220,7 +230,7 @@ static ww_open ask_plausibly(ww_tables *t, const ww_policy *p, ww_ask *a, uint64
     ww_question(t->ask_key, s, ww_sip24(t->ask_key, words, 3), open->stands - 1, a->prompt);
     a->prompt_len = s->chars;
     a->kind = WW_KIND_OCRA;
-    a->label = p->mix_count ? p->mix[hash % p->mix_count] : WW_DSC_PLUS;
+    a->label = p->mix_count ? p->mix[(hash >> 32) * p->mix_count >> 32] : WW_DSC_PLUS;
     return *open;
 }
 

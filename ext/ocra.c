@@ -112,10 +112,10 @@ int ww_suite_read(const uint8_t *text, size_t len, ww_suite *s)
     at += s->step_s ? 8 : 0;
     /* FIPS 180-4 5.1: a one, zeros, and the length in bits, with the block of the key before. */
     size_t block = s->hash == WW_SHA512 ? 128 : 64;
-    size_t bytes = (at + 1 + block / 8 + block - 1) / block * block;
+    size_t bytes = (at + 1 + block / 8 + block - 1) & ~(block - 1);
     uint8_t one = 0x80, bits[8];
     ww_store_be64(bits, (uint64_t)(at + block) * 8);
-    s->blocks = (uint8_t)(bytes / block);
+    s->blocks = (uint8_t)(bytes >> (s->hash == WW_SHA512 ? 7 : 6));
     ww_text_put(s, s->words, 0, text, len);
     ww_text_put(s, s->words, at, &one, 1);
     ww_text_put(s, s->words, bytes - sizeof bits, bits, sizeof bits);

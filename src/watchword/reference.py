@@ -630,7 +630,8 @@ class Reference:
             kind, prompt = asked.label or asked.kind, self._question(asked, standing.n)
         else:
             standings[place] = standing
-            kind = self.figures.challenge_kinds[hashed % len(self.figures.challenge_kinds)]
+            kinds = self.figures.challenge_kinds
+            kind = kinds[(hashed >> 32) * len(kinds) >> 32]
             who = ocra.sip(self.keys.question, ocra.words(hashed, standing.epoch, 2**63))
             prompt = ocra.question(self.keys.question, PLAUSIBLE_SUITE, who, standing.n)
         expires_ms = (standing.epoch + 2) * EPOCH_MS

@@ -58,6 +58,7 @@ class Tree:
         self._compiler = tool(compiler)
         # Debug sections in the fourth format, because valgrind 3.19 cannot read clang's fifth.
         self._flags = ["-std=gnu11", "-gdwarf-4", "-fno-strict-aliasing", "-Wall", "-Wextra"]
+        self._flags += ["-Werror=implicit-function-declaration"]  # a piece that is gone is no piece
         self._flags += flags
         folder.mkdir(parents=True, exist_ok=True)
 

@@ -15,8 +15,17 @@ from tests.timing.built import CORE, HERE, Plant, Tree, ran, tool
 
 __all__ = ["PLANTS", "complaints"]
 
-# Numbers of lanes, at load; and a time by a device's period.
-PUBLIC_DIVISIONS = {"kernels_fill", "choice_weigh", "kernel_offer", "ww_step_now"}
+# Who divides, and why neither number is a secret.
+PUBLIC_DIVISIONS = {
+    "kernels_fill": "numbers of lanes, at load",
+    "choice_weigh": "numbers of lanes, at load",
+    "kernel_offer": "numbers of lanes, at load",
+    "ww_step_now": "a time by a device's period",
+    "ww_lay_answer": "a time by a suite's step",
+    "put_position": "a position of a window, each of which is laid, by the steps in it",
+    "find_answer": "in decide: the position that matched, which records tell, by those steps",
+    "ww_question": "an issue count; then the question, which is shown, by its alphabet's size",
+}
 UNSEEN = ("avx512", "avx512vl", "shani")  # rows that valgrind hides
 JUMPS_PER_ROW_MAX = 12  # of one function: the loop over vectors, and the ragged end
 JUMPS_PER_VECTOR_MAX = 2  # of one that takes a vector: the loop over steps
@@ -30,6 +39,11 @@ PLANTS = (
           "(void)quotient; return truncated % tens[digits].power;"),
     Plant("equal_exits_early", "secret.h",
           "differ |= (uint32_t)(a[i] ^ b[i]);", "if (a[i] != b[i]) return 0;"),
+    Plant("answers_divide", "answers.c", "uint32_t code = ww_reduce(s->out[lane], suite->digits);",
+          "uint32_t code = s->out[lane] % (suite->digits == 6 ? 1000000u : suite->blocks);"),
+    Plant("text_row_branches", "lanes/sha1.h", "sha1_compress(mid, w);\n    } while",
+          "sha1_compress(mid, w);\n        uint32_t first[LANES];\n"
+          "        v_store_low32(first, mid[0]);\n        if (first[0] & 1) break;\n    } while"),
     Plant("fold_branches", "match.h", "m->lo |= j < 64 ? v : 0;",
           "if (bit) __asm__ volatile(\"\"); m->lo |= j < 64 ? v : 0;"),
     Plant("row_branches", "isa/shani.c", "out[lane] = truncate_words32(h, h[4]);",
@@ -99,7 +113,7 @@ def jump_complaints(name: str, steps: list[Step], kinds: str, most: int) -> Iter
 def row_complaints(name: str, steps: list[Step]) -> Iterator[str]:
     """What a row offers walks over lanes and copies what a ragged end left; it calls the others,
     which take exactly one vector and hash it."""
-    if name.startswith(("ww_hotp_", "ww_totp_")):
+    if name.startswith(("ww_hotp_", "ww_totp_", "ww_text_")):
         yield from jump_complaints(name, steps, ANY_COUNT, JUMPS_PER_ROW_MAX)
     else:
         yield from jump_complaints(name, steps, WHOLE_COUNT, JUMPS_PER_VECTOR_MAX)
