@@ -40,9 +40,9 @@ ALLOWED_NS = {
 }
 PLANT = Plant(
     "stops_at_a_match", "match.c",
-    "if (resync)\n                mask_set(",
+    "if (resync)\n                ww_mask_set(",
     "if (y->mask.lo) { lane += y->count - 1 - j; break; }\n            if (resync)\n"
-    "                mask_set(",
+    "                ww_mask_set(",
 )  # fmt: skip
 BLOCK = 1 << 22
 

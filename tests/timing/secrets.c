@@ -8,7 +8,7 @@
  * where it says why. Each row of the table below must also get its verdict: a road that was not
  * walked proves nothing. Ends with 1 if one does not.
  */
-#include "world.h"
+#include "answers.h"
 
 enum { NOW_S = 1700000010, KEY = 20, DIGITS = 6, CROWD = 40 };
 
@@ -254,6 +254,7 @@ int main(int argc, char **argv)
         wrong |= turn_is_right(&many, 0, TABLE);
         wrong |= page_is_right(&one);
         wrong |= crowd_is_right();
+        wrong |= challenges_are_right((int64_t)NOW_S * 1000);
     }
     return wrong;
 }

@@ -38,8 +38,8 @@ PLANTS = (
     ),
     Plant(
         "window_stops_at_a_match", "match.c",
-        "if (resync)\n                mask_set(",
-        "if (y->mask.lo) break;\n            if (resync)\n                mask_set(",
+        "if (resync)\n                ww_mask_set(",
+        "if (y->mask.lo) break;\n            if (resync)\n                ww_mask_set(",
     ),
     Plant(
         "digits_are_looked_at", "verify.c",
@@ -53,6 +53,23 @@ PLANTS = (
     Plant(
         "code_is_recorded", "verify.c",
         "b->units += units;", "out->device += s->out[0];\n    b->units += units;",
+    ),
+    Plant(
+        "answers_stop_at_a_match", "answers.c",
+        "        uint32_t code = ww_reduce(s->out[lane], suite->digits);",
+        "        if (y->mask.lo) continue;\n"
+        "        uint32_t code = ww_reduce(s->out[lane], suite->digits);",
+    ),
+    Plant(
+        "pin_is_looked_at", "answers.c",
+        "        ww_text_put(s, words, s->pin_at, pin, len);",
+        "        if (pin[0]) ww_text_put(s, words, s->pin_at, pin, len);",
+    ),
+    Plant(
+        "id_is_compared_by_bytes", "challenge.c",
+        "uint32_t ours = ww_equal(mac, bytes, 16);",
+        "uint32_t ours = 1;\n"
+        "    for (size_t i = 0; i < 16 && ours; i++)\n        ours = mac[i] == bytes[i];",
     ),
 )  # fmt: skip
 

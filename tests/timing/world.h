@@ -11,7 +11,7 @@
 
 #include "internal.h"
 
-enum { WORLD_BYTES = 1 << 16, WORLD_ATTEMPTS = 256 };
+enum { WORLD_BYTES = 1 << 16, WORLD_ATTEMPTS = 256, WORLD_SUITES = 8 };
 
 typedef struct {
     ww_tables t;
@@ -52,6 +52,10 @@ static inline void world_open(world *w, uint32_t users)
     w->t.device_next = 1;
     w->t.name_key[0] = 0x0706050403020100u;
     w->t.name_key[1] = 0x0f0e0d0c0b0a0908u;
+    w->t.suites = room(WORLD_SUITES, sizeof(ww_suite));
+    w->t.suites_cap = WORLD_SUITES;
+    memset(w->t.ask_key, 0x5a, sizeof w->t.ask_key);
+    memset(w->t.token_key, 0xa5, sizeof w->t.token_key);
     w->p = (ww_policy){.lockout_failures = 10, .lockout_window_ms = 86400000, .lockout_extend = 1};
     w->b.attempts = room(WORLD_ATTEMPTS, sizeof(ww_attempt));
     w->b.records = room(WORLD_ATTEMPTS * WW_RECORD_UNITS_PER_ATTEMPT_MAX, WW_RECORD_BYTES);
@@ -76,11 +80,12 @@ static inline uint32_t world_user(world *w, const char *name, uint8_t state)
     return (uint32_t)w->ids++;
 }
 
-/* The key may be marked secret: it is only copied. Its serial is "S" and the device's number. */
+/* Key and PIN digest may be marked secret: they are only copied. Its serial is "S" and the device's
+ * number. */
 static inline uint32_t world_device(world *w, uint32_t slot, ww_spec spec, const uint8_t *key,
                                     size_t key_len)
 {
-    ww_record r[8] = {{.event = WW_EVENT_DEVICE_ADD, .user = w->t.users[slot].id, .tail = 7}};
+    ww_record r[12] = {{.event = WW_EVENT_DEVICE_ADD, .user = w->t.users[slot].id, .tail = 11}};
     uint8_t *tail = (uint8_t *)(r + 1);
     r[0].device = w->t.device_next;
     spec.state = WW_ACTIVE;
@@ -88,7 +93,10 @@ static inline uint32_t world_device(world *w, uint32_t slot, ww_spec spec, const
     spec.serial_len = (uint8_t)snprintf((char *)spec.serial, sizeof spec.serial, "S%u", r[0].device);
     memcpy(tail, &spec, WW_SPEC_HEAD_BYTES);
     memcpy(tail + WW_SPEC_HEAD_BYTES, key, key_len);
-    memcpy(tail + WW_SPEC_HEAD_BYTES + key_len, spec.serial, spec.serial_len);
+    tail += WW_SPEC_HEAD_BYTES + key_len;
+    memcpy(tail, spec.serial, spec.serial_len);
+    memcpy(tail + spec.serial_len, spec.suite, spec.suite_len);
+    memcpy(tail + spec.serial_len + spec.suite_len, spec.pin, spec.pin_len);
     world_apply(w, r);
     return r[0].device;
 }
@@ -123,6 +131,32 @@ static inline void code_text(uint32_t code, uint32_t digits, uint8_t *text)
 {
     for (uint32_t at = digits; at-- > 0; code /= 10)
         text[at] = (uint8_t)('0' + code % 10);
+}
+
+/* What an OCRA device shows for a question as it was asked (RFC 6287 5.1). */
+static inline uint32_t answer_of(const ww_suite *s, const uint8_t *key, size_t key_len,
+                                 const uint8_t *prompt, uint64_t counter, const uint8_t *pin,
+                                 const uint8_t *session, uint64_t step)
+{
+    uint8_t text[WW_TEXT_BYTES_MAX] = {0}, mac[64];
+    size_t at = s->text_len + 1u;
+    memcpy(text, s->text, s->text_len);
+    if (s->counter_at) {
+        ww_store_be64(text + at, counter);
+        at += 8;
+    }
+    (void)ww_question_pack(s, prompt, text + at);
+    at += 128;
+    memcpy(text + at, pin, s->pin_bytes);
+    at += s->pin_bytes;
+    memcpy(text + at, session, s->session_bytes);
+    at += s->session_bytes;
+    if (s->step_s) {
+        ww_store_be64(text + at, step);
+        at += 8;
+    }
+    ww_hmac((ww_hash)s->hash, key, key_len, text, at, mac);
+    return ww_reduce(ww_truncate(mac, ww_hash_bytes((ww_hash)s->hash)), s->digits);
 }
 
 static inline uint32_t code_of(ww_hash hash, const uint8_t *key, size_t key_len, uint64_t moving,
