@@ -8,6 +8,7 @@ likely as any other each pass writes all pages, and rows are what recovery can r
 
 import contextlib
 import os
+import struct
 import threading
 import time
 from collections.abc import Iterator
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from watchword.parts import Parts
 
 __all__ = [
-    "PAGES_PER_WRITE_MAX", "PASS_BYTES", "PASS_SECONDS", "PASS_TICKS", "RESERVE_BYTES",
+    "COVERED", "PAGES_PER_WRITE_MAX", "PASS_BYTES", "PASS_SECONDS", "PASS_TICKS", "RESERVE_BYTES",
     "UNCOVERED_BYTES_MAX", "Keeper",
 ]  # fmt: skip
 
@@ -34,6 +35,7 @@ UNCOVERED_BYTES_MAX = 320 << 20  # ten million records; beyond them logins are B
 RESERVE_BYTES = 2 * SEGMENT_BYTES
 TOMBS_PER_WRITE_MAX = 8
 PAGES_PER_WRITE_MAX = 8     # users' pages a transaction: a stream would stall commits, steps do not
+COVERED = struct.Struct("<q")  # the greatest time of any row that pages hold, in milliseconds
 PACE = 3.0                  # rests after a transaction, in times of what it took
 
 
@@ -91,6 +93,7 @@ class Keeper:
             engine = self._engine
             with engine._lock:
                 began, rows = engine._turn, engine._row_bytes
+                latest = COVERED.pack(engine._core.latest_ms)
             try:
                 for pages in self._copies():
                     at = time.monotonic()
@@ -110,7 +113,7 @@ class Keeper:
                 raise
             if began > engine._covered:
                 engine._commits.wait(began)
-                engine._store.write_pages([Page("covered", 0, began, b"")])
+                engine._store.write_pages([Page("covered", 0, began, latest)])
                 engine._covered, engine._covered_bytes = began, rows
 
     @contextlib.contextmanager
