@@ -52,8 +52,10 @@ class Keeper:
         self._house_kept = 0.0
         self._writing = threading.Lock()
         self._closing = self._hurried = False
-        # Ends a rest. An Event's methods are Python, and an interrupt in one leaves its lock taken.
-        self._call: SimpleQueue[None] = SimpleQueue()
+        # What ends a rest: that between passes, or those within one. An Event's methods are Python,
+        # and an interrupt in one leaves its lock taken.
+        self._end: SimpleQueue[None] = SimpleQueue()
+        self._hurry: SimpleQueue[None] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="watchword-keeper", daemon=True)
 
     def start(self) -> None:
@@ -63,7 +65,7 @@ class Keeper:
     def _run(self) -> None:
         self._ticks = self.pass_ticks  # what was replayed has no pages yet
         while not self._closing:
-            self._rest(self.pass_seconds)
+            self._rest(self._end, self.pass_seconds)
             if self._closing:
                 return
             try:
@@ -77,9 +79,9 @@ class Keeper:
                 self._engine._end(error)
                 return
 
-    def _rest(self, seconds: float) -> None:
+    def _rest(self, ends: "SimpleQueue[None]", seconds: float) -> None:
         with contextlib.suppress(Empty):
-            self._call.get(timeout=seconds)
+            ends.get(timeout=seconds)
 
     def _keep_house(self) -> None:
         """What has to be done about once in `pass_seconds`, also in the midst of a long pass."""
@@ -103,7 +105,7 @@ class Keeper:
                         self._keep_house()
                     rest = pace and not self._closing and not self._hurried
                     if rest and engine._uncovered() < UNCOVERED_BYTES_MAX // 2:
-                        self._rest(pace * (time.monotonic() - at))
+                        self._rest(self._hurry, pace * (time.monotonic() - at))
             except BaseException:
                 # What was copied counts as clean and was not written: a pass that covers it, for
                 # an interrupt alone ends no engine, would let recovery skip its rows.
@@ -120,7 +122,7 @@ class Keeper:
     def resting(self) -> Iterator[None]:
         """No page is written and no segment kept while this is held. A pass under way hurries."""
         self._hurried = True
-        self._call.put(None)
+        self._hurry.put(None)
         with self._writing:
             self._hurried = False
             yield
@@ -158,6 +160,7 @@ class Keeper:
 
     def close(self) -> None:
         self._closing = True
-        self._call.put(None)
+        self._end.put(None)
+        self._hurry.put(None)
         if self._thread.is_alive():
             self._thread.join()
