@@ -252,8 +252,8 @@ def test_a_journal_without_its_pages_is_no_new_store(path: Path) -> None:
 @pytest.mark.parametrize(
     ("written", "words", "hint"),
     [
-        (2, "format 2, this program knows none after 1", "newer watchword"),
-        (0, "format 0, this program works with 1", "watchword upgrade"),
+        (3, "format 3, this program knows none after 2", "newer watchword"),
+        (0, "format 0, this program works with 1 to 2", "watchword upgrade"),
     ],
 )
 def test_another_format_is_refused(
@@ -261,10 +261,29 @@ def test_another_format_is_refused(
 ) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(catalog, "FORMAT", written)
+        patch.setattr(catalog, "FORMAT_OLDEST", 0)
         open_store(path, KEY).close()
     with pytest.raises(InvalidArgument, match=words) as caught:
         open_store(path, KEY)
     assert hint in caught.value.hint
+
+
+def test_a_store_of_the_first_format_is_opened_and_no_more_for_who_knows_that_alone(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(catalog, "FORMAT", 1)
+        store = open_store(path, KEY)
+        append(store, 3, random.Random(1))
+        write(store, {("state", 0): (1, b"image")})
+        store.close()
+        before = contents(path)
+    assert contents(path) == before
+    assert contents(path) == before  # and as one of the second
+    with monkeypatch.context() as patch:
+        patch.setattr(catalog, "FORMAT", 1)
+        with pytest.raises(InvalidArgument, match="format 2, this program knows none after 1"):
+            open_store(path, KEY)
 
 
 @pytest.mark.parametrize("version", ["3.7.17", "3.50.4", "3.51.2"])
