@@ -65,7 +65,7 @@ class Replay:
         self._recorder = Recorder()
         self._store = os.path.join(folder, "recorded")
         self._work = os.path.join(folder, "crashed")
-        self.states = self.disks = self.recordings = 0
+        self.states = self.disks = self.recordings = self._opened = 0
         self.failures: list[str] = []
         self.policies: Counter[str] = Counter()
 
@@ -105,6 +105,7 @@ class Replay:
 
     def _recorded(self, work: Work, lives: list[int]) -> Sequence[Event]:
         self.recordings += 1
+        self._collect(len(lives))
         with self._plant():
             self._recorder.start(self._store)
             try:
@@ -186,8 +187,7 @@ class Replay:
         found = known.get(digest)
         if found is None:
             self.disks += 1
-            if self.disks % ENGINES_COLLECTED == 0:
-                gc.collect()
+            self._collect(1)
             _lay(self._work, state)
             found = known[digest] = _reopened(os.path.join(self._work, "store"))
         try:
@@ -198,6 +198,12 @@ class Replay:
             self._failed(f"{what}: {error}", state)
             return False
         return True
+
+    def _collect(self, engines: int) -> None:
+        self._opened += engines
+        if self._opened >= ENGINES_COLLECTED:
+            gc.collect()
+            self._opened = 0
 
     def _failed(self, what: str, state: State) -> None:
         self.failures.append(what)
