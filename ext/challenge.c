@@ -10,16 +10,6 @@
 
 /* ---- a keyed function of words: SipHash-2-4 ---- */
 
-static inline uint64_t rotl(uint64_t x, unsigned n) { return (x << n) | (x >> (64 - n)); }
-
-static inline void sip_round(uint64_t v[4])
-{
-    v[0] += v[1]; v[1] = rotl(v[1], 13); v[1] ^= v[0]; v[0] = rotl(v[0], 32);
-    v[2] += v[3]; v[3] = rotl(v[3], 16); v[3] ^= v[2];
-    v[0] += v[3]; v[3] = rotl(v[3], 21); v[3] ^= v[0];
-    v[2] += v[1]; v[1] = rotl(v[1], 17); v[1] ^= v[2]; v[2] = rotl(v[2], 32);
-}
-
 uint64_t ww_sip24(const uint64_t key[2], const uint64_t *words, size_t count)
 {
     uint64_t v[4] = {key[0] ^ 0x736f6d6570736575u, key[1] ^ 0x646f72616e646f6du,
@@ -27,13 +17,13 @@ uint64_t ww_sip24(const uint64_t key[2], const uint64_t *words, size_t count)
     for (size_t i = 0; i <= count; i++) {
         uint64_t word = i < count ? words[i] : (uint64_t)(8 * count) << 56;
         v[3] ^= word;
-        sip_round(v);
-        sip_round(v);
+        ww_sip_round(v);
+        ww_sip_round(v);
         v[0] ^= word;
     }
     v[2] ^= 0xff;
     for (int i = 0; i < 4; i++)
-        sip_round(v);
+        ww_sip_round(v);
     return v[0] ^ v[1] ^ v[2] ^ v[3];
 }
 

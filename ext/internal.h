@@ -84,6 +84,18 @@ static inline void ww_store_be64(uint8_t *p, uint64_t x)
     ww_store_be32(p + 4, (uint32_t)x);
 }
 
+/* ---- SipHash-2-4's round: names, and whatever else is keyed ---- */
+
+static inline uint64_t ww_rotl(uint64_t x, unsigned n) { return (x << n) | (x >> (64 - n)); }
+
+static inline void ww_sip_round(uint64_t v[4])
+{
+    v[0] += v[1]; v[1] = ww_rotl(v[1], 13); v[1] ^= v[0]; v[0] = ww_rotl(v[0], 32);
+    v[2] += v[3]; v[3] = ww_rotl(v[3], 16); v[3] ^= v[2];
+    v[0] += v[3]; v[3] = ww_rotl(v[3], 21); v[3] ^= v[0];
+    v[2] += v[1]; v[1] = ww_rotl(v[1], 17); v[1] ^= v[2]; v[2] = ww_rotl(v[2], 32);
+}
+
 /* ---- what two parts of one turn may both look at ---- */
 
 /* The parts of a batch (watchword.h, ww_turn) share no user. A name that does not exist reads some

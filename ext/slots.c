@@ -10,16 +10,6 @@
 
 /* ---- the keyed hash ---- */
 
-static inline uint64_t rotl(uint64_t x, unsigned n) { return (x << n) | (x >> (64 - n)); }
-
-static inline void sip_round(uint64_t v[4])
-{
-    v[0] += v[1]; v[1] = rotl(v[1], 13); v[1] ^= v[0]; v[0] = rotl(v[0], 32);
-    v[2] += v[3]; v[3] = rotl(v[3], 16); v[3] ^= v[2];
-    v[0] += v[3]; v[3] = rotl(v[3], 21); v[3] ^= v[0];
-    v[2] += v[1]; v[1] = rotl(v[1], 17); v[1] ^= v[2]; v[2] = rotl(v[2], 32);
-}
-
 uint64_t ww_name_hash(const ww_tables *t, const uint8_t *name, size_t len)
 {
     uint64_t k0 = t->name_key[0], k1 = t->name_key[1];
@@ -30,7 +20,7 @@ uint64_t ww_name_hash(const ww_tables *t, const uint8_t *name, size_t len)
     for (size_t i = 0; i < whole; i += 8) {
         memcpy(&word, name + i, 8);
         v[3] ^= word;
-        sip_round(v);
+        ww_sip_round(v);
         v[0] ^= word;
     }
     word = (uint64_t)len << 56;
@@ -39,12 +29,12 @@ uint64_t ww_name_hash(const ww_tables *t, const uint8_t *name, size_t len)
     else
         word |= ww_load_few(name + whole, len - whole);
     v[3] ^= word;
-    sip_round(v);
+    ww_sip_round(v);
     v[0] ^= word;
     v[2] ^= 0xff;
-    sip_round(v);
-    sip_round(v);
-    sip_round(v);
+    ww_sip_round(v);
+    ww_sip_round(v);
+    ww_sip_round(v);
     return v[0] ^ v[1] ^ v[2] ^ v[3];
 }
 

@@ -15,7 +15,7 @@ cdef class Split:
     cdef uint8_t *where
     cdef uint32_t cap, count
     cdef object jobs          # a turn for each thread that may help; None ends one
-    cdef object done          # something whenever a part is done
+    cdef object done          # something whenever a thread finds no part left
     cdef uint32_t threads
     cdef uint64_t number      # of the turn under way
     cdef uint32_t taken       # its parts that a thread has begun, a bit each
@@ -166,7 +166,7 @@ def help_turns(jobs):
         split, number, now_ms = job
         for i in range(<int>len((<Split>split).batches)):
             (<Split>split).part(i, number, now_ms)
-            (<Split>split).done.put(None)
+        (<Split>split).done.put(None)
         job = split = None
 
 

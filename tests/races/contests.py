@@ -11,6 +11,7 @@ import contextlib
 import multiprocessing
 import random
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection
 from multiprocessing.synchronize import Barrier
@@ -70,7 +71,7 @@ class Codes:
         return (None, f"{kind}1", f"{kind}2")[contender % 3]
 
 
-class Contest:
+class Contest(ABC):
     """Rounds of one kind. `play` returns how many were let in, round by round."""
 
     name = ""
@@ -78,8 +79,8 @@ class Contest:
     def __init__(self, folder: Path, rng: random.Random, rounds: int) -> None:
         self.folder, self.rng, self.rounds = folder, rng, rounds
 
-    def play(self) -> list[int]:
-        raise NotImplementedError
+    @abstractmethod
+    def play(self) -> list[int]: ...
 
     def judge(self) -> None:
         for nth, accepted in enumerate(self.play()):
