@@ -281,7 +281,7 @@ int ww_page_identity_decode(ww_tables *t, uint32_t page, const uint8_t *in, size
 /* ---- state ---- */
 
 enum { USER_STATE_BYTES = 4 + 20 + 4 * (WW_RING_INLINE + WW_RING_DEEP), DEVICE_STATE_BYTES = 15,
-       ISSUE_BYTES = 36 }; /* more for an OCRA device: the count, and what stands */
+       ISSUE_BYTES = 36, SENT_BYTES = 4 * WW_SENT_MAX }; /* more for one that is asked, or sent to */
 
 size_t ww_page_state_max(const ww_tables *t, uint32_t page)
 {
@@ -289,7 +289,7 @@ size_t ww_page_state_max(const ww_tables *t, uint32_t page)
     uint32_t first = page * WW_PAGE_USERS, slots = page_slots(t, page);
     for (uint32_t i = 0; i < slots; i++)
         bytes += USER_STATE_BYTES + t->users[first + i].devices *
-                                        (size_t)(DEVICE_STATE_BYTES + ISSUE_BYTES);
+                                        (size_t)(DEVICE_STATE_BYTES + ISSUE_BYTES + SENT_BYTES);
     return bytes;
 }
 
@@ -329,9 +329,12 @@ size_t ww_page_state_encode(const ww_tables *t, uint32_t page, uint8_t *out)
             to = put(to, (uint8_t)d->drift, 1);
             to = put(to, d->failures, 1);
             to = put(to, (uint64_t)d->state | (uint64_t)d->capped << 3, 1);
-            if (issue_of(d)) {
-                to = put(to, issue_of(d)->issued, 4);
-                to = put_bytes(to, issue_of(d)->open, sizeof issue_of(d)->open);
+            if (issue_of(d) || ww_is_sms(d)) {
+                const ww_issue *issue = ww_device_issue(d);
+                to = put(to, issue->issued, 4);
+                to = put_bytes(to, issue->open, sizeof issue->open);
+                if (ww_is_sms(d))
+                    to = put_bytes(to, issue->sent_s, sizeof issue->sent_s);
             }
         }
     }
@@ -361,8 +364,14 @@ static void take_issue(reader *r, ww_tables *t, ww_device *d)
     const uint8_t *open = take_bytes(r, sizeof issue->open);
     if (open)
         memcpy(issue->open, open, sizeof issue->open);
-    for (uint32_t at = 0; at < WW_PLATFORMS; ww_question_keep(t, d, at++))
+    for (uint32_t at = 0; at < WW_PLATFORMS; at++) {
         r->bad |= issue->open[at].stands > issue->issued;
+        if (issue_of(d))
+            ww_question_keep(t, d, at);
+    }
+    const uint8_t *sent = issue_of(d) ? NULL : take_bytes(r, sizeof issue->sent_s);
+    if (sent)
+        memcpy(issue->sent_s, sent, sizeof issue->sent_s);
 }
 
 int ww_page_state_decode(ww_tables *t, uint32_t page, const uint8_t *in, size_t len)
@@ -391,7 +400,7 @@ int ww_page_state_decode(ww_tables *t, uint32_t page, const uint8_t *in, size_t 
             r.bad |= (state & 7) > WW_ENDED;
             d->state = state & 7u;
             d->capped = (state >> 3) & 1u;
-            if (issue_of(d))
+            if (issue_of(d) || ww_is_sms(d))
                 take_issue(&r, t, d);
         }
     }
