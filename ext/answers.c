@@ -83,11 +83,15 @@ void ww_lay_named(const ww_tables *t, const ww_batch *b, const ww_attempt *a, ww
     if (open->stands != token.count + 1 || open->epoch != token.epoch ||
         open->purpose != token.purpose)
         return; /* answered, or another has taken its place */
-    s->inactive[i] = 0;
     if (ww_is_sms(d)) {
-        ww_lay_code(s, i, n, d, d, a, !ww_code_current(d, open, ww_second(t, now_ms)));
+        int overdue = ww_second(t, now_ms) >= open->epoch;
+        if (token.count != d->moving)
+            return; /* one key enrolled twice: used up there */
+        s->inactive[i] = 0;
+        ww_lay_code(s, i, n, d, d, a, overdue);
         return;
     }
+    s->inactive[i] = 0;
     ww_lay_answer(t, s, i, n, d, d, a, !ww_open_current(open, ww_epoch(t, now_ms)), now_ms);
 }
 
