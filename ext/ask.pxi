@@ -15,12 +15,13 @@ cdef tuple opens_of(const ww_issue *issue):
 
 def ask(Core core, bytes user, int platform, purpose, device, int64_t turn, int64_t now_ms,
         bytes names, int gateways, bint sends=False, bint sms=False):
-    """A challenge for a legal name: (row, id, kind, prompt, expires_ms, serial, code), and it stands.
+    """A challenge for a legal name, and it stands: (row, id, kind, prompt, expires_ms, serial,
+    code).
 
     purpose and device are bytes or None; whoever has no such device gets a plausible one. sends:
-    codes can be sent, so that devices which get them are asked too; sms: they alone. serial: of the
-    device that `code` is to be sent to, or None: nothing is to be sent. None, and nothing happened: so
-    many codes were sent as may be within the hour.
+    codes can be sent, so that devices which get them are asked too; sms: they alone. serial: of
+    the device that `code` is to be sent to, or None: nothing is to be sent. None, and nothing
+    happened: as many codes were sent within the hour as may be.
     """
     cdef ww_ask a
     cdef ww_row h

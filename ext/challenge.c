@@ -95,6 +95,8 @@ void ww_question_keep(ww_tables *t, ww_device *d, uint32_t platform)
     ww_issue *issue = ww_device_issue(d);
     const ww_suite *s = &t->suites[issue->suite];
     uint8_t text[WW_QUESTION_CHARS_MAX], packed[WW_QUESTION_CHARS_MAX];
+    if (d->kind != WW_KIND_OCRA)
+        return;
     memset(issue->question[platform], 0, WW_QUESTION_INLINE_BYTES);
     if (!issue->open[platform].stands)
         return;
@@ -219,8 +221,7 @@ static const ww_suite *suite_of_all_presets(void)
 }
 
 /* Nobody's: what is asked is a keyed function of the name, the epoch and how often. */
-static ww_open ask_plausibly(ww_tables *t, const ww_policy *p, ww_ask *a, uint64_t hash,
-                             uint32_t epoch)
+static ww_open ask_plausibly(ww_tables *t, ww_ask *a, uint64_t hash, uint32_t epoch)
 {
     ww_open *kept = ww_decoy_open(t, hash);
     uint32_t next = kept[0].stands > kept[1].stands ? kept[0].stands : kept[1].stands;
@@ -257,7 +258,7 @@ int ww_challenge(ww_tables *t, const ww_policy *p, ww_ask *a, int64_t now_ms)
         a->kind = d->kind;
         a->label = d->label;
     } else {
-        open = ask_plausibly(t, p, a, hash, epoch);
+        open = ask_plausibly(t, a, hash, epoch);
     }
     ww_token token = {.name_hash = hash, .purpose = open.purpose, .device = d ? d->number : 0,
                       .count = open.stands - 1, .epoch = open.epoch, .platform = a->platform,

@@ -1,5 +1,5 @@
-/* Codes that we make and give out: temporary passcodes, which are static, and codes that are sent to
- * a phone, each a counter of HOTP under a key that nobody else has.
+/* Codes that we make and give out: temporary passcodes, which are static, and codes that are sent
+ * to a phone, each a counter of HOTP under a key that nobody else has.
  *
  * Rule: as in match.c. That a passcode is tried, the length of what was typed, what was sent and
  * when, are public; a passcode, its digest and a code are not. A name that does not exist is sent

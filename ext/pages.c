@@ -133,8 +133,7 @@ static uint8_t *put_device(const ww_tables *t, const ww_device *d, uint8_t *to)
         to = put_bytes(to, key + key_len, suite->pin_bytes); /* they stand together */
     }
     /* Midstates too: making ten million of them again would take longer than reading them. */
-    size_t mid_bytes = ww_mid_bytes((ww_hash)d->hash);
-    return put_bytes(to, ww_device_mid(d), mid_bytes);
+    return put_bytes(to, ww_device_mid(d), ww_mid_bytes((ww_hash)d->hash));
 }
 
 size_t ww_page_identity_encode(const ww_tables *t, uint32_t page, uint8_t *out)
@@ -151,8 +150,7 @@ size_t ww_page_identity_encode(const ww_tables *t, uint32_t page, uint8_t *out)
         to = put(to, (uint64_t)u->account | (uint64_t)u->realm << 2, 1);
         to = put(to, u->devices, 1);
         const uint8_t *name = ww_user_name(t, u, &len);
-        memcpy(to, name, len);
-        to += len;
+        to = put_bytes(to, name, len);
         for (ww_device *d = ww_device_first(t, u); d; d = ww_device_next(t, u, d))
             to = put_device(t, d, to);
     }
@@ -281,7 +279,7 @@ int ww_page_identity_decode(ww_tables *t, uint32_t page, const uint8_t *in, size
 /* ---- state ---- */
 
 enum { USER_STATE_BYTES = 4 + 20 + 4 * (WW_RING_INLINE + WW_RING_DEEP), DEVICE_STATE_BYTES = 15,
-       ISSUE_BYTES = 36, SENT_BYTES = 4 * WW_SENT_MAX }; /* more for one that is asked, or sent to */
+       ISSUE_BYTES = 36 + 4 * WW_SENT_MAX }; /* more for one that is asked, or sent to */
 
 size_t ww_page_state_max(const ww_tables *t, uint32_t page)
 {
@@ -289,7 +287,7 @@ size_t ww_page_state_max(const ww_tables *t, uint32_t page)
     uint32_t first = page * WW_PAGE_USERS, slots = page_slots(t, page);
     for (uint32_t i = 0; i < slots; i++)
         bytes += USER_STATE_BYTES + t->users[first + i].devices *
-                                        (size_t)(DEVICE_STATE_BYTES + ISSUE_BYTES + SENT_BYTES);
+                                        (size_t)(DEVICE_STATE_BYTES + ISSUE_BYTES);
     return bytes;
 }
 
@@ -330,11 +328,9 @@ size_t ww_page_state_encode(const ww_tables *t, uint32_t page, uint8_t *out)
             to = put(to, d->failures, 1);
             to = put(to, (uint64_t)d->state | (uint64_t)d->capped << 3, 1);
             if (issue_of(d) || ww_is_sms(d)) {
-                const ww_issue *issue = ww_device_issue(d);
-                to = put(to, issue->issued, 4);
-                to = put_bytes(to, issue->open, sizeof issue->open);
-                if (ww_is_sms(d))
-                    to = put_bytes(to, issue->sent_s, sizeof issue->sent_s);
+                to = put(to, ww_device_issue(d)->issued, 4);
+                to = put_bytes(to, ww_device_issue(d)->open, sizeof issue_of(d)->open);
+                to = put_bytes(to, ww_device_issue(d)->sent_s, ww_is_sms(d) ? 4 * WW_SENT_MAX : 0);
             }
         }
     }
@@ -364,14 +360,10 @@ static void take_issue(reader *r, ww_tables *t, ww_device *d)
     const uint8_t *open = take_bytes(r, sizeof issue->open);
     if (open)
         memcpy(issue->open, open, sizeof issue->open);
-    for (uint32_t at = 0; at < WW_PLATFORMS; at++) {
+    for (uint32_t at = 0; at < WW_PLATFORMS; ww_question_keep(t, d, at++))
         r->bad |= issue->open[at].stands > issue->issued;
-        if (issue_of(d))
-            ww_question_keep(t, d, at);
-    }
-    const uint8_t *sent = issue_of(d) ? NULL : take_bytes(r, sizeof issue->sent_s);
-    if (sent)
-        memcpy(issue->sent_s, sent, sizeof issue->sent_s);
+    for (uint32_t at = 0; ww_is_sms(d) && at < WW_SENT_MAX; at++)
+        issue->sent_s[at] = (uint32_t)take(r, 4);
 }
 
 int ww_page_state_decode(ww_tables *t, uint32_t page, const uint8_t *in, size_t len)

@@ -194,8 +194,8 @@ static inline void put_device(const ww_policy *p, const ww_try *y, const finding
     o->effects = (uint8_t)(o->effects | effects);
 }
 
-/* What is right may have run out: the challenge that is named, or a passcode, which before that opens
- * the portal alone. Returns a verdict, or 0. */
+/* What is right may have run out: the challenge that is named, or a passcode, which before that
+ * opens the portal alone. Returns a verdict, or 0. */
 static uint32_t ran_out_by(const ww_tables *t, ww_attempt *a, const ww_event_in *in,
                            const ww_device *d, int64_t now_ms, uint32_t *reason)
 {

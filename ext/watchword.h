@@ -501,7 +501,8 @@ uint64_t ww_sip24(const uint64_t key[2], const uint64_t *words, size_t count);
 /* The question of count n: s->chars characters. No value comes back before all were had. */
 void ww_question(const uint64_t key[2], const ww_suite *s, uint64_t who, uint32_t n,
                  uint8_t *text);
-void ww_question_keep(ww_tables *t, ww_device *d, uint32_t platform);  /* the open one, packed   */
+/* The open one, packed; of an OCRA device, nothing else is asked one. */
+void ww_question_keep(ww_tables *t, ww_device *d, uint32_t platform);
 uint64_t ww_purpose(const ww_tables *t, const uint8_t *text, size_t len);  /* never 0            */
 uint32_t ww_epoch(const ww_tables *t, int64_t now_ms);
 int ww_open_current(const ww_open *o, uint32_t epoch);

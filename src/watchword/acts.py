@@ -209,7 +209,7 @@ class Acts(Parts):
         return text
 
     def _kept_key(self, device: Device, now_ms: int) -> bytes:
-        """What a store keeps of a device: its key; of a passcode a hash, and until when it is good."""
+        """What a store keeps: a device's key; of a passcode a hash, and how long it is good."""
         if device.kind != "temporary-passcode":
             return device.key
         full_until = now_ms + self._policy.passcode_ms

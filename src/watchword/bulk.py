@@ -40,9 +40,10 @@ class Bulk(Parts):
         """New users in bulk, each with a device when keys are given; how many there were.
 
         names: sequence of str or numpy 'S' column. keys: one of equal length for each user, as
-        bytes or as a (users, key bytes) uint8 column; for passcodes their texts, as ASCII. device: the figures every device gets
-        (with any key, and its PIN if it has one); a plain TOTP device when None. Names are held
-        against the rules, the store and each other before the first is added.
+        bytes or as a (users, key bytes) uint8 column; for passcodes their texts, as ASCII. device:
+        the figures every device gets (with any key, and its PIN if it has one); a plain TOTP device
+        when None. Names are held against the rules, the store and each other before the first is
+        added.
         Errors: InvalidArgument and Exists name the entry, StoreFailed.
         """
         one_of("state", state, ACCOUNT_STATES)

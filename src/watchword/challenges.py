@@ -48,7 +48,7 @@ class Challenges(Parts):
         device: str | None = None,
         gateway: str | None = None,
     ) -> Challenge:
-        """A code for this user's phone: durable when this returns, and on its way (RULES section 4).
+        """A code for this user's phone: durable when this returns, and on its way (RULES 4).
 
         It is good for 10 minutes, once; the one before is void. A name that does not exist, or has
         no phone, gets the same answer and nothing is sent. Errors: InvalidArgument, also when the
@@ -145,7 +145,8 @@ class Challenges(Parts):
             courier = self._courier
             if sms and courier is None:
                 raise InvalidArgument(
-                    "deliver is needed to send codes", hint="Engine.open(..., deliver=...)"
+                    "deliver is needed to send codes",
+                    hint="Engine.open(..., deliver=...), or [delivery] in the daemon's settings",
                 )
             if self._shed() or (courier is not None and courier.is_full):
                 raise Busy("the engine sheds load: nothing was asked", hint="ask again later")

@@ -99,8 +99,8 @@ class Keys(NamedTuple):
 
 
 class Standing(NamedTuple):
-    """A challenge that was asked and not yet answered. purpose: its digest, 0 for none. epoch: of its
-    issue; of a code that was sent, the second it runs out."""
+    """A challenge that was asked and not yet answered. purpose: its digest, 0 for none. epoch: of
+    its issue; of a code that was sent, the second it runs out."""
 
     purpose: int
     n: int
@@ -199,7 +199,9 @@ class Device:
 
     def expected(self, now_ms: int) -> int:
         """The counter expected, or the step that now is (RFC 6238 section 4.2)."""
-        return self.moving if self.kind in ("hotp", "passcode") else (now_ms // 1000 - self.t0) // self.period
+        if self.kind in ("hotp", "passcode"):
+            return self.moving
+        return (now_ms // 1000 - self.t0) // self.period
 
     def window(self, now_ms: int) -> range:
         """Positions a login's code is compared with."""
@@ -483,7 +485,8 @@ class Reference:
         for d in active:
             open_one = d.standing.get(platform)
             if d.kind == "passcode":
-                if a.second is None and (d.label != "sms" or self._code_stands(d, platform, now_ms)):
+                stands = d.label != "sms" or self._code_stands(d, platform, now_ms)
+                if a.second is None and stands:
                     tried.append(Tried(d))
             elif d.kind != "ocra":
                 tried.append(Tried(d))
@@ -525,7 +528,8 @@ class Reference:
                     in_time = self._second(now_ms) < standing.epoch
                     return [Tried(d, "", in_time)], Reason.NONE, False
                 question = self._question(d, standing.n)
-                return [Tried(d, question, standing.is_current(self._epoch(now_ms)))], Reason.NONE, False
+                in_time = standing.is_current(self._epoch(now_ms))
+                return [Tried(d, question, in_time)], Reason.NONE, False
         return [], Reason.NO_CHALLENGE, False
 
     @staticmethod
@@ -811,7 +815,7 @@ class Reference:
                 replace(
                     r.tail, number=r.device, moving=r.moving, standing={}, sent_s=[],
                     issued=r.moving if r.tail.label == "sms" else 0,
-                )  # fmt: skip
+                )
             )
             self.devices_used = max(self.devices_used, r.device)
         elif r.event is Event.DEVICE_SET and device is not None:

@@ -38,8 +38,8 @@ class Passcode:
 
 @dataclass(frozen=True, slots=True)
 class OpenChallenge:
-    """A challenge that stands: for which platform, its count, the epoch of its issue (of a code that
-    was sent, the second it runs out), and whether it is for one purpose alone."""
+    """A challenge that stands: for which platform, its count, the epoch of its issue (of a code
+    that was sent, the second it runs out), and whether it is for one purpose alone."""
 
     platform: str
     count: int

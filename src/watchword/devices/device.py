@@ -15,7 +15,8 @@ from watchword.devices.pins import DIGEST_BYTES, phone_pin, pin_digest
 from watchword.errors import InvalidArgument
 
 __all__ = [
-    "GIVEN", "KEY_BYTES_MAX", "KEY_BYTES_MIN", "LABELS", "LOOK_AHEAD_MAX", "MECHANISMS", "PRESETS", "Device",
+    "GIVEN", "KEY_BYTES_MAX", "KEY_BYTES_MIN", "LABELS", "LOOK_AHEAD_MAX", "MECHANISMS", "PRESETS",
+    "Device",
 ]  # fmt: skip
 
 KEY_BYTES_MIN, KEY_BYTES_MAX = 10, 128
@@ -135,8 +136,8 @@ class Device:
         """A passcode has its text and nothing else; what is sent has a key, and six digits."""
         if self.kind == "temporary-passcode":
             passcodes.expect(self.key)
-        rest = (self.period, self.t0, self.window, self.drift_max, self.counter, self.look_ahead)
-        if (self.algorithm, self.digits) != figures_of_given(self.kind) or rest != (0, 0, (0, 0), 0, 0, 0):
+        rest = (self.period, self.t0, *self.window, self.drift_max, self.counter, self.look_ahead)
+        if (self.algorithm, self.digits) != figures_of_given(self.kind) or any(rest):
             raise InvalidArgument(f"kind {self.kind} has no figures of its own")
         if self.suite or self.pin_hash:
             raise InvalidArgument("suite and pin_hash must be left out: the device is no ocra")

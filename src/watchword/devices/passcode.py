@@ -41,4 +41,5 @@ def expect(text: object) -> bytes:
 
 def kept(secret: bytes, salt: bytes, text: bytes, full_until_ms: int, until_ms: int) -> bytes:
     """What stands in a store in place of the text."""
-    return KEPT.pack(salt, hmac.digest(secret, salt + text, hashlib.sha256), full_until_ms, until_ms)
+    digest = hmac.digest(secret, salt + text, hashlib.sha256)
+    return KEPT.pack(salt, digest, full_until_ms, until_ms)
