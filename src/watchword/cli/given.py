@@ -45,7 +45,7 @@ def sms(user: str, serial: str | None) -> None:
     usage: watchword device add sms USER [--serial TEXT]
 
     Gives a user a phone that codes are sent to, under a key that is made here and never shown.
-    `watchword challenge USER --sms` sends one, by the webhook that the settings name: it gets the
+    `watchword challenge USER` sends one, by the webhook that the settings name: it gets the
     user's name and the serial, and knows the phone's number. Nothing is printed.
 
     --serial TEXT    the phone's serial; else one is made
