@@ -22,7 +22,7 @@ from watchword.challenges import Challenges
 from watchword.clock import SystemClock
 from watchword.delivery import Courier, Delivery
 from watchword.errors import Error, InvalidArgument, StoreDamaged, StoreFailed
-from watchword.keeper import UNCOVERED_BYTES_MAX, Keeper
+from watchword.keeper import COVERED, UNCOVERED_BYTES_MAX, Keeper
 from watchword.keys import KeyProvider, derive
 from watchword.logins import Logins
 from watchword.policy import Policy
@@ -152,6 +152,8 @@ class Engine(Logins, Challenges, Acts, Bulk):
         for page in self._store.pages():
             if page.table == "covered":
                 covered = page.turn
+                if len(page.image) >= COVERED.size:  # none of before the second format has it
+                    core.passed(*COVERED.unpack_from(page.image))
                 continue
             if page.table == "tombstones":
                 sound = self._tombs.load(page.image)
