@@ -64,7 +64,6 @@ static uint8_t *put_head(const ww_tables *t, uint32_t page, uint32_t magic, uint
 }
 
 typedef struct { uint32_t slots, device_next; } head;
-
 static head take_head(reader *r, uint32_t magic, uint32_t page)
 {
     head h;

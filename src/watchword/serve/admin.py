@@ -34,7 +34,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from typing import Any
 
-from watchword.devices.device import PRESETS, Device
+from watchword.devices.device import GIVEN, PRESETS, Device
 from watchword.engine import Engine
 from watchword.errors import Error, Exists, InvalidArgument, NotFound
 from watchword.serve import limits
@@ -64,8 +64,8 @@ OF_KIND: dict[str, tuple[str, ...]] = {
     "HOTP": ("DIGITS", "ALGORITHM", "COUNTER", "LOOKAHEAD"),
     "OCRA": ("SUITE", "COUNTER", "LOOKAHEAD", "WINDOW", "DRIFT", "PIN", "PINHASH"),
 }
-OF_KIND |= {"TEMPORARY-PASSCODE": (), "SMS": ()}
 OF_KIND |= {name.upper(): OF_KIND[kind.upper()] for name, (kind, _) in PRESETS.items()}
+OF_KIND |= {name.upper(): () for name in GIVEN}
 PEER = struct.Struct("3i")  # struct ucred: process, user, group
 
 

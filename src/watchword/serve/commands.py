@@ -83,20 +83,20 @@ class Commands:
 
     gateway: index into the gather's gateways. reasons: whether LOCKED, EXPIRED and NOT_PERMITTED
     may be seen, or read REJECTED. facts: the lines of INFO that are ours. ask, send: the engine's
-    achallenge and asend_code.
+    achallenge and asend_code; without the second, no kind is told from another.
     """
 
     acts = False
 
     def __init__(
         self, gateway: int, reasons: bool, facts: Callable[[], dict[str, object]], ask: Ask,
-        send: Ask,
+        send: Ask | None = None,
     ) -> None:  # fmt: skip
         self.gateway = gateway
         self.reasons = reasons
         self._facts = facts
         self._ask = ask
-        self._send = send
+        self._send = send or ask
 
     def admits(self, transport: Transport) -> bool:
         """Whether a client that has just connected may speak at all."""
