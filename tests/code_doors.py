@@ -1,8 +1,8 @@
 """Three ways into the same rules for the tables of tests/test_codes.py: the slow twin, the engine
 with a callback, and the daemon with a webhook.
 
-A door enrols, sends and answers, as those of challenge_doors.py; a code that was sent is what really
-came out at the other end.
+A door enrols, sends and answers, as those of challenge_doors.py; a code that was sent is what
+really came out at the other end.
 """
 
 import hashlib

@@ -1,5 +1,5 @@
-"""Temporary passcodes and codes that are sent, RULES sections 3 to 7, as tables: a row is an act at a
-time, then what is said and the state after it. Every table goes through the slow twin, the engine
+"""Temporary passcodes and codes that are sent, RULES sections 3 to 7, as tables: a row is an act at
+a time, then what is said and the state after it. Every table goes through the slow twin, the engine
 and a daemon.
 
 A row: a time; then one of

@@ -1,5 +1,5 @@
-"""src/watchword/delivery.py: a code is handed over once it is durable, tried again within bounds, and
-never said; and what the engine does when nobody takes it.
+"""src/watchword/delivery.py: a code is handed over once it is durable, tried again within bounds,
+and never said; and what the engine does when nobody takes it.
 """
 
 import asyncio
@@ -61,7 +61,7 @@ def test_it_is_tried_again_under_the_same_id(hook: Hook, status: int) -> None:
 def test_it_is_given_up_and_says_nothing_of_the_code(
     hook: Hook, answers: list[int], tries: int
 ) -> None:
-    """After its attempts, or at once when asking again cannot help; a redirection is not followed."""
+    """After its attempts, or at once where another cannot help; no redirection is followed."""
     hook.answers = list(answers)
     with pytest.raises(watchword.Error, match=f"answered {answers[0]}") as caught:
         watchword.Webhook(hook.url, secret=WEBHOOK_SECRET)(SENT)
