@@ -173,7 +173,7 @@ class Both:
         if found is None or twins is None:
             return found, twins
         self.asked.setdefault(self.name(who), []).insert(0, twins.id)
-        return (found.id, found.kind, found.prompt, found.expires_ms), tuple(twins)[:4]
+        return (found.id, found.kind, found.prompt, found.expires_ms), tuple(twins)
 
     def ask(self, attempt: Attempt) -> Answer:
         answer = self.twin.attempt(attempt, self.now_ms)

@@ -60,7 +60,7 @@ class TwinDoor(challenge_doors.TwinDoor):
     def send(self, user: str, *, sms: bool = True, **options: Any) -> tuple[Any, str | None]:
         now_ms = self.now_s * 1000
         found = self.twin.challenge(user, now_ms, sends=True, sms=sms, **options)
-        return found, found.code if found else None
+        return found, self.twin.sent_code if found and found.kind == "sms" else None
 
     def say(self, user: str, response: str, **options: Any) -> tuple[str, str, str, str]:
         said = self.twin.attempt(

@@ -116,13 +116,12 @@ class Standing(NamedTuple):
 
 
 class Challenge(NamedTuple):
-    """What is shown to whoever asks; and the code that is sent, if one is."""
+    """What is shown to whoever asks."""
 
     id: str
     kind: str
     prompt: str
     expires_ms: int
-    code: str | None = None
 
 
 @dataclass
@@ -396,6 +395,7 @@ class Reference:
         self.plausible: dict[str, dict[int, Standing]] = {}
         self.plausibly_sent: dict[str, list[int]] = {}
         self.plausibly_issued: dict[str, int] = {}
+        self.sent_code: str | None = None           # on its way to a phone; None: to nobody
         self.latest_ms = 0                          # of what was ever written: epochs never go back
         self.numbers_used = 0                       # of users
         self.devices_used = 0                       # of devices: questions are keyed by them
@@ -733,9 +733,8 @@ class Reference:
         self._turn([record], now_ms)
         hashed = ocra.name_hash(self.keys.name, name)
         sealed = ocra.Sealed(hashed, digest, number, n, until_s, place)
-        return Challenge(
-            ocra.seal(self.keys.token, sealed), "sms", "", until_s * 1000, d.code(n) if d else None
-        )
+        self.sent_code = d.code(n) if d else None
+        return Challenge(ocra.seal(self.keys.token, sealed), "sms", "", until_s * 1000)
 
     @staticmethod
     def _push_sent(sent_s: list[int], now_s: int) -> None:
