@@ -101,11 +101,11 @@ ww_device *ww_device_place(ww_tables *t, ww_user *u, const ww_spec *spec, const 
 {
     ww_device *d;
     void *own;
-    int ocra = spec->kind == WW_KIND_OCRA;
+    int ocra = spec->kind == WW_KIND_OCRA, passcode = spec->label == WW_TEMPORARY_PASSCODE;
     int suite = ocra ? ww_suite_add(t, spec->suite, spec->suite_len) : 0;
     if (suite < 0 || (ocra && !suite_fits(&t->suites[suite], spec)))
         return NULL;
-    if (!u->devices && spec->hash == WW_SHA1 && !spec->t0_s && !ocra) {
+    if (!u->devices && spec->hash == WW_SHA1 && !spec->t0_s && spec->kind < WW_KIND_OCRA) {
         d = &u->device;
         memset(d, 0, sizeof *d);
         own = d->u.sha1;
@@ -128,8 +128,8 @@ ww_device *ww_device_place(ww_tables *t, ww_user *u, const ww_spec *spec, const 
         *link = at;
         own = &w->mid;
     }
-    if (mid)
-        memcpy(own, mid, ww_mid_bytes((ww_hash)spec->hash));
+    if (mid || passcode) /* whose text nobody knows: what is kept stands where midstates do */
+        memcpy(own, mid ? mid : spec->key, ww_mid_bytes((ww_hash)spec->hash));
     else
         ww_hmac_mid((ww_hash)spec->hash, spec->key, spec->key_len, own);
     d->period_s = spec->period_s;
@@ -155,9 +155,18 @@ int ww_spec_legal(const ww_spec *s)
 {
     int totp = s->kind == WW_KIND_TOTP, hotp = s->kind == WW_KIND_HOTP;
     int ocra = s->kind == WW_KIND_OCRA; /* the suite itself is read where it is kept */
-    return (totp || hotp || ocra) && s->hash < WW_HASHES && s->state <= WW_ENDED &&
-           s->digits >= (ocra ? WW_SUITE_DIGITS_MIN : WW_DIGITS_MIN) &&
-           s->digits <= (ocra ? WW_SUITE_DIGITS_MAX : WW_DIGITS_MAX) && s->label < WW_LABELS &&
+    int passcode = s->label == WW_TEMPORARY_PASSCODE, sms = s->label == WW_SMS;
+    if ((s->kind == WW_KIND_PASSCODE) != (passcode || sms))
+        return 0;
+    if (passcode && (s->hash != WW_SHA256 || s->key_len != sizeof(ww_passcode) ||
+                     s->digits != WW_PASSCODE_CHARS))
+        return 0;
+    if (sms && s->digits != WW_DIGITS_MIN)
+        return 0;
+    return (totp || hotp || ocra || passcode || sms) && s->hash < WW_HASHES &&
+           s->state <= WW_ENDED && s->digits >= (ocra ? WW_SUITE_DIGITS_MIN : WW_DIGITS_MIN) &&
+           s->digits <= (ocra || passcode ? WW_SUITE_DIGITS_MAX : WW_DIGITS_MAX) &&
+           s->label < WW_LABELS && (totp || hotp || ocra || !s->t0_s) &&
            s->suite_len <= (ocra ? WW_SUITE_BYTES_MAX : 0) && (!ocra || !s->t0_s) &&
            s->pin_len <= (ocra ? WW_PIN_DIGEST_BYTES_MAX : 0) &&
            s->key_len >= WW_KEY_BYTES_MIN && s->key_len <= WW_KEY_BYTES_MAX &&
@@ -200,6 +209,8 @@ static int device_add(ww_tables *t, ww_user *u, const ww_record *r)
         return -1;
     d->number = r->device;
     d->moving = r->moving;
+    if (ww_is_sms(d))
+        ww_device_issue(d)->issued = r->moving < UINT32_MAX ? (uint32_t)r->moving : UINT32_MAX;
     if (t->device_next <= r->device)
         t->device_next = r->device + 1;
     return 0;

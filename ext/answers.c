@@ -73,7 +73,7 @@ void ww_lay_named(const ww_tables *t, const ww_batch *b, const ww_attempt *a, ww
     if (!sealed || token.name_hash != a->name_hash || token.platform != a->platform)
         return;
     ww_device *d = token.device ? ww_device_find(t, &t->users[a->slot], token.device) : NULL;
-    if (!d || d->kind != WW_KIND_OCRA || d->state != WW_ACTIVE)
+    if (!d || (d->kind != WW_KIND_OCRA && !ww_is_sms(d)) || d->state != WW_ACTIVE)
         return;
     size_t len;
     const uint8_t *serial = ww_cold_second(t, d->cold, &len);
@@ -83,6 +83,14 @@ void ww_lay_named(const ww_tables *t, const ww_batch *b, const ww_attempt *a, ww
     if (open->stands != token.count + 1 || open->epoch != token.epoch ||
         open->purpose != token.purpose)
         return; /* answered, or another has taken its place */
+    if (ww_is_sms(d)) {
+        int overdue = ww_second(t, now_ms) >= open->epoch;
+        if (token.count != d->moving)
+            return; /* one key enrolled twice: used up there */
+        s->inactive[i] = 0;
+        ww_lay_code(s, i, n, d, d, a, overdue);
+        return;
+    }
     s->inactive[i] = 0;
     ww_lay_answer(t, s, i, n, d, d, a, !ww_open_current(open, ww_epoch(t, now_ms)), now_ms);
 }

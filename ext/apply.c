@@ -68,7 +68,7 @@ static int apply_attempt(ww_tables *t, ww_user *u, const ww_record *r, int64_t n
         if (r->moving > d->moving)
             ww_put(&d->moving, r->moving);
         ww_put(&d->drift, r->drift);
-        if (d->kind == WW_KIND_OCRA)
+        if (d->kind == WW_KIND_OCRA || d->kind == WW_KIND_PASSCODE)
             ww_device_issue(d)->open[r->place & 1u].stands = 0;
     }
     if (r->effects & WW_EFFECT_FORGIVE)
@@ -92,7 +92,7 @@ int ww_apply_challenge(ww_tables *t, const ww_record *r)
     if (slot >= t->users_used || t->users[slot].id != r->user || !t->users[slot].name_len)
         return -1;
     ww_device *d = ww_device_find(t, &t->users[slot], r->device);
-    if (!d || d->kind != WW_KIND_OCRA || !r->tail || platform >= WW_PLATFORMS ||
+    if (!d || (d->kind != WW_KIND_OCRA && !ww_is_sms(d)) || !r->tail || platform >= WW_PLATFORMS ||
         r->moving >= UINT32_MAX - 1)
         return -1;
     ww_mark_dirty(t, slot, WW_DIRTY_STATE);
@@ -101,7 +101,10 @@ int ww_apply_challenge(ww_tables *t, const ww_record *r)
     if (issue->issued <= r->moving)
         issue->issued = (uint32_t)r->moving + 1;
     issue->open[platform] = (ww_open){tail.purpose, (uint32_t)r->moving + 1, tail.epoch};
-    ww_question_keep(t, d, platform);
+    if (ww_is_sms(d))
+        ww_code_sent(d, platform, &tail);
+    else
+        ww_question_keep(t, d, platform);
     return 0;
 }
 

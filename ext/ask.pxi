@@ -14,10 +14,14 @@ cdef tuple opens_of(const ww_issue *issue):
 
 
 def ask(Core core, bytes user, int platform, purpose, device, int64_t turn, int64_t now_ms,
-        bytes names, int gateways):
-    """A challenge for a legal name: (row, id, kind, prompt, expires_ms), and it stands.
+        bytes names, int gateways, bint sends=False, bint sms=False):
+    """A challenge for a legal name, and it stands: (row, id, kind, prompt, expires_ms, serial,
+    code).
 
-    purpose and device are bytes or None; whoever has no such device gets a plausible one.
+    purpose and device are bytes or None; whoever has no such device gets a plausible one. sends:
+    codes can be sent, so that devices which get them are asked too; sms: they alone. serial: of
+    the device that `code` is to be sent to, or None: nothing is to be sent. None, and nothing
+    happened: as many codes were sent within the hour as may be.
     """
     cdef ww_ask a
     cdef ww_row h
@@ -25,6 +29,7 @@ def ask(Core core, bytes user, int platform, purpose, device, int64_t turn, int6
     a.name = <const uint8_t *>PyBytes_AS_STRING(user)
     a.name_len = <size_t>len(user)
     a.platform = <uint8_t>platform
+    a.sends, a.sms = sends, sms
     if purpose is not None:
         if not 1 <= len(purpose) <= WW_PURPOSE_BYTES_MAX:
             raise InvalidArgument(f"purpose is text of 1 to {WW_PURPOSE_BYTES_MAX} bytes")
@@ -33,7 +38,8 @@ def ask(Core core, bytes user, int platform, purpose, device, int64_t turn, int6
         a.has_serial = 1
         a.serial = <const uint8_t *>PyBytes_AS_STRING(device)
         a.serial_len = <size_t>len(device)
-    ww_challenge(&core.t, &core.p, &a, now_ms)
+    if ww_challenge(&core.t, &core.p, &a, now_ms):
+        return None
     core.passed(now_ms)
     memset(&h, 0, sizeof(h))
     h.magic = WW_ROW_MAGIC
@@ -46,7 +52,8 @@ def ask(Core core, bytes user, int platform, purpose, device, int64_t turn, int6
     row = (PyBytes_FromStringAndSize(<char *>&h, sizeof(h)) + names
            + PyBytes_FromStringAndSize(<char *>a.records, sizeof(a.records)))
     return (row, (<char *>a.id)[:WW_TOKEN_CHARS].decode("ascii"), KIND_NAMES[a.kind, a.label],
-            (<char *>a.prompt)[:a.prompt_len].decode("ascii"), a.expires_ms)
+            (<char *>a.prompt)[:a.prompt_len].decode("ascii"), a.expires_ms,
+            core.serial_of(a.cold), "%06d" % a.code)
 
 
 def question(bytes ask_key, bytes suite, uint64_t who, uint32_t n):

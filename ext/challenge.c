@@ -85,6 +85,8 @@ void ww_question_keep(ww_tables *t, ww_device *d, uint32_t platform)
     ww_issue *issue = ww_device_issue(d);
     const ww_suite *s = &t->suites[issue->suite];
     uint8_t text[WW_QUESTION_CHARS_MAX], packed[WW_QUESTION_CHARS_MAX];
+    if (d->kind != WW_KIND_OCRA)
+        return;
     memset(issue->question[platform], 0, WW_QUESTION_INLINE_BYTES);
     if (!issue->open[platform].stands)
         return;
@@ -182,7 +184,8 @@ static ww_device *device_asked(const ww_tables *t, const ww_policy *p, ww_user *
     for (ww_device *d = u ? ww_device_first(t, u) : NULL; d; d = ww_device_next(t, u, d)) {
         size_t len;
         const uint8_t *serial = ww_cold_second(t, d->cold, &len);
-        if (d->kind != WW_KIND_OCRA || d->state != WW_ACTIVE ||
+        int sms = ww_is_sms(d);
+        if ((sms ? !a->sends : d->kind != WW_KIND_OCRA || a->sms) || d->state != WW_ACTIVE ||
             ww_device_issue(d)->issued >= UINT32_MAX - 1)
             continue;
         if (a->has_serial && (len != a->serial_len || memcmp(serial, a->serial, len)))
@@ -208,8 +211,7 @@ static const ww_suite *suite_of_all_presets(void)
 }
 
 /* Nobody's: what is asked is a keyed function of the name, the epoch and how often. */
-static ww_open ask_plausibly(ww_tables *t, const ww_policy *p, ww_ask *a, uint64_t hash,
-                             uint32_t epoch)
+static ww_open ask_plausibly(ww_tables *t, ww_ask *a, uint64_t hash, uint32_t epoch)
 {
     ww_open *kept = ww_decoy_open(t, hash);
     uint32_t next = kept[0].stands > kept[1].stands ? kept[0].stands : kept[1].stands;
@@ -220,11 +222,10 @@ static ww_open ask_plausibly(ww_tables *t, const ww_policy *p, ww_ask *a, uint64
     ww_question(t->ask_key, s, ww_sip24(t->ask_key, words, 3), open->stands - 1, a->prompt);
     a->prompt_len = s->chars;
     a->kind = WW_KIND_OCRA;
-    a->label = p->mix_count ? p->mix[(hash >> 32) * p->mix_count >> 32] : WW_DSC_PLUS;
     return *open;
 }
 
-void ww_challenge(ww_tables *t, const ww_policy *p, ww_ask *a, int64_t now_ms)
+int ww_challenge(ww_tables *t, const ww_policy *p, ww_ask *a, int64_t now_ms)
 {
     uint64_t hash = ww_name_hash(t, a->name, a->name_len);
     uint32_t slot = ww_slot_find(t, hash, a->name, a->name_len);
@@ -232,7 +233,13 @@ void ww_challenge(ww_tables *t, const ww_policy *p, ww_ask *a, int64_t now_ms)
     ww_user *u = slot == WW_SLOT_NONE ? NULL : &t->users[slot];
     ww_device *d = device_asked(t, p, u, a);
     ww_open open;
-    if (d) {
+    if (!d)
+        a->label = a->sms ? WW_SMS
+                   : p->mix_count ? p->mix[(hash >> 32) * p->mix_count >> 32] : WW_DSC_PLUS;
+    if (d ? ww_is_sms(d) : a->label == WW_SMS) {
+        if (ww_ask_code(t, p, a, u, d, hash, now_ms, &open))
+            return -1;
+    } else if (d) {
         const ww_issue *issue = ww_device_issue(d);
         const ww_suite *s = &t->suites[issue->suite];
         open = open_or_next(&issue->open[a->platform], a->purpose, epoch, issue->issued);
@@ -241,13 +248,14 @@ void ww_challenge(ww_tables *t, const ww_policy *p, ww_ask *a, int64_t now_ms)
         a->kind = d->kind;
         a->label = d->label;
     } else {
-        open = ask_plausibly(t, p, a, hash, epoch);
+        open = ask_plausibly(t, a, hash, epoch);
     }
     ww_token token = {.name_hash = hash, .purpose = open.purpose, .device = d ? d->number : 0,
                       .count = open.stands - 1, .epoch = open.epoch, .platform = a->platform,
                       .version = 1};
     ww_token_seal(t, &token, a->id);
-    a->expires_ms = ((int64_t)open.epoch + 2) * WW_EPOCH_MS;
+    a->expires_ms = a->label == WW_SMS ? (int64_t)open.epoch * 1000
+                                       : ((int64_t)open.epoch + 2) * WW_EPOCH_MS;
     memset(a->records, 0, sizeof a->records);
     a->records[0].event = WW_EVENT_CHALLENGE;
     a->records[0].tail = 1;
@@ -255,7 +263,9 @@ void ww_challenge(ww_tables *t, const ww_policy *p, ww_ask *a, int64_t now_ms)
     a->records[0].user = u ? u->id : hash;
     a->records[0].device = token.device;
     a->records[0].moving = token.count;
-    ww_asked_for tail = {.purpose = open.purpose, .epoch = open.epoch};
+    ww_asked_for tail = {.purpose = open.purpose, .epoch = open.epoch,
+                         .sent_s = a->label == WW_SMS ? ww_second(t, now_ms) : 0};
     memcpy(&a->records[1], &tail, sizeof tail);
     (void)ww_apply_challenge(t, a->records);
+    return 0;
 }

@@ -60,6 +60,9 @@ cdef extern from "watchword.h" nogil:
         WW_KIND_TOTP
         WW_KIND_HOTP
         WW_KIND_OCRA
+        WW_KIND_PASSCODE
+        WW_TEMPORARY_PASSCODE
+        WW_SENT_MAX
         WW_KINDS
         WW_LABELS
         WW_PLATFORMS
@@ -99,6 +102,9 @@ cdef extern from "watchword.h" nogil:
 
     ctypedef struct ww_wide:
         ww_device line
+
+    ctypedef struct ww_passcode:
+        int64_t full_until_ms, until_ms
 
     ctypedef struct ww_suite:
         uint16_t counter_at
@@ -147,9 +153,10 @@ cdef extern from "watchword.h" nogil:
         int64_t lockout_window_ms
         uint32_t lockout_failures, failures_cap, source_failures
         uint8_t lockout_extend, names_any
-        uint8_t ranks[4]
+        uint8_t ranks[6]
         uint8_t mix[16]
-        uint8_t mix_count
+        uint8_t mix_count, sms_per_hour
+        uint32_t sms_seconds
 
     ctypedef struct ww_attempt:
         uint32_t name_at, response_at, second_at, serial_at
@@ -159,7 +166,7 @@ cdef extern from "watchword.h" nogil:
         uint8_t event, platform, realm, gateway, place_in
         uint8_t has_address, has_serial, shed, bad_name
         uint8_t address[16]
-        uint8_t challenge_len, label, rank
+        uint8_t challenge_len, label, rank, card_only
         uint64_t origin
         uint8_t verdict, reason, kind, units
         uint32_t device, device_cold
@@ -213,6 +220,8 @@ cdef extern from "watchword.h" nogil:
     ww_device *ww_device_next(const ww_tables *t, ww_user *u, ww_device *d)
     int64_t ww_device_t0(const ww_device *d)
     ww_issue *ww_device_issue(ww_device *d)
+    int ww_is_sms(const ww_device *d)
+    void ww_passcode_key(ww_tables *t, const uint8_t *key, size_t size)
     const char *ww_kind_name(uint32_t kind, uint32_t label)
     const uint8_t *ww_device_key(const ww_tables *t, const ww_device *d, size_t *size)
 
@@ -227,12 +236,13 @@ cdef extern from "watchword.h" nogil:
         const uint8_t *serial
         size_t name_len, serial_len
         uint64_t purpose
-        uint8_t platform, has_serial, kind, label, prompt_len
+        uint8_t platform, has_serial, sends, sms, kind, label, prompt_len
+        uint32_t cold, code
         uint8_t prompt[64]
         uint8_t id[96]
         int64_t expires_ms
         ww_record records[2]
-    void ww_challenge(ww_tables *t, const ww_policy *p, ww_ask *a, int64_t now_ms)
+    int ww_challenge(ww_tables *t, const ww_policy *p, ww_ask *a, int64_t now_ms)
 
     void ww_turn(ww_tables *t, const ww_policy *p, ww_batch *b, int64_t now_ms)
     int ww_apply(ww_tables *t, const ww_record *r, int64_t now_ms, ww_streak *streak,
@@ -271,6 +281,9 @@ cdef extern from "watchword.h" nogil:
     void ww_wire_next(ww_wire *w)
     const char *ww_wire_error(ww_wire_status status)
     int ww_wire_is(const uint8_t *buf, ww_span s, const char *word)
+
+cdef extern from "internal.h" nogil:
+    const ww_passcode *ww_passcode_of(const ww_device *d)
 
 cdef extern from "secret.h" nogil:
     void ww_wipe(void *p, size_t n)

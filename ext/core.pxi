@@ -8,10 +8,12 @@ cdef class Core:
     cdef Region users_region, wides_region, cold_region, index_region, deep_region
     cdef Region decoys_region, sources_region, suites_region
 
-    def __cinit__(self, bytes name_key, bytes ask_key=bytes(48)):
-        """name_key hashes names; ask_key makes questions (16 bytes) and challenge ids (32)."""
-        if len(name_key) != 16 or len(ask_key) != 48:
-            raise InvalidArgument("name_key is 16 bytes and ask_key 48")
+    def __cinit__(self, bytes name_key, bytes ask_key=bytes(48), bytes passcode_key=bytes(32)):
+        """name_key hashes names; ask_key makes questions (16 bytes) and challenge ids (32);
+        passcode_key hashes passcodes."""
+        if len(name_key) != 16 or len(ask_key) != 48 or len(passcode_key) != 32:
+            raise InvalidArgument("name_key is 16 bytes, ask_key 48 and passcode_key 32")
+        ww_passcode_key(&self.t, <const uint8_t *>PyBytes_AS_STRING(passcode_key), 32)
         memcpy(self.t.name_key, PyBytes_AS_STRING(name_key), 16)
         memcpy(self.t.ask_key, PyBytes_AS_STRING(ask_key), 16)
         memcpy(self.t.token_key, PyBytes_AS_STRING(ask_key) + 16, 32)
@@ -62,7 +64,8 @@ cdef class Core:
 
     def set_policy(self, *, uint32_t lockout_failures, int64_t lockout_window_ms,
                    bint lockout_extend, uint32_t failures_cap, uint32_t source_failures,
-                   bint names_any, bytes ranks=bytes(4), bytes challenge_labels=b"\1"):
+                   bint names_any, bytes ranks=bytes(WW_KINDS), bytes challenge_labels=b"\1",
+                   uint8_t sms_per_hour=3, uint32_t sms_seconds=600):
         """ranks: of devices without a label, by kind; challenge_labels: of plausible challenges,
         the more often the likelier."""
         if len(ranks) != WW_KINDS or not 1 <= len(challenge_labels) <= WW_CHALLENGE_KINDS_MAX:
@@ -70,6 +73,7 @@ cdef class Core:
         memcpy(self.p.ranks, PyBytes_AS_STRING(ranks), WW_KINDS)
         memcpy(self.p.mix, PyBytes_AS_STRING(challenge_labels), len(challenge_labels))
         self.p.mix_count = <uint8_t>len(challenge_labels)
+        self.p.sms_per_hour, self.p.sms_seconds = sms_per_hour, sms_seconds
         self.p.lockout_failures = lockout_failures
         self.p.lockout_window_ms = lockout_window_ms
         self.p.lockout_extend = lockout_extend
@@ -197,7 +201,7 @@ cdef class Core:
         v.reason = REASONS[a.reason]
         v.kind = KIND_NAMES[a.kind, a.label]
         v.rank = a.rank
-        v.scope = "full" if a.verdict == WW_ACCEPTED else ""
+        v.scope = ("card" if a.card_only else "full") if a.verdict == WW_ACCEPTED else ""
         v.device = self.serial_of(a.device_cold)
         v.offset = a.offset
         v.retry_after_ms = a.retry_after_ms
@@ -373,8 +377,9 @@ cdef class Core:
     def user(self, uint32_t slot):
         """(id, name, account, realm, failures, lock_until_ms, last_failure_ms, devices) or None;
         a device is (number, serial, kind, state, capped, hash, digits, period_s, back, forward,
-        look_ahead, drift_max, t0_s, moving, drift, failures, label, suite, issued, opens); opens
-        are (count, epoch, whether it has a purpose) or None, by platform. Codes are numbers."""
+        look_ahead, drift_max, t0_s, moving, drift, failures, label, suite, issued, opens,
+        full_until_ms, until_ms); opens are (count, epoch, whether it has a purpose) or None, by
+        platform. Codes are numbers; the last two are a passcode's, else 0."""
         cdef ww_user *u
         cdef ww_device *d
         cdef ww_issue *issue
@@ -390,14 +395,19 @@ cdef class Core:
         while d != NULL:
             totp = d.kind == WW_KIND_TOTP
             steps, issue = d.window if totp else 0, NULL
-            if d.kind == WW_KIND_OCRA:
+            full_until = until = 0
+            if d.kind == WW_KIND_OCRA or ww_is_sms(d):
                 issue = ww_device_issue(d)
                 steps = issue.steps
+            elif d.kind == WW_KIND_PASSCODE:
+                full_until = ww_passcode_of(d).full_until_ms
+                until = ww_passcode_of(d).until_ms
             devices.append((
                 d.number, self.serial_of(d.cold), d.kind, d.state, bool(d.capped), d.hash, d.digits,
                 d.period_s, steps >> 4, steps & 15, 0 if totp else d.window, d.drift_max,
-                ww_device_t0(d), d.moving, d.drift, d.failures, d.label, self.suite_of(issue),
-                0 if issue == NULL else issue.issued, opens_of(issue)))
+                ww_device_t0(d), d.moving, d.drift, d.failures, d.label,
+                self.suite_of(issue) if d.kind == WW_KIND_OCRA else "",
+                0 if issue == NULL else issue.issued, opens_of(issue), full_until, until))
             d = ww_device_next(&self.t, u, d)
         return (u.id, PyUnicode_DecodeUTF8(<const char *>name, <Py_ssize_t>n, NULL), u.account,
                 u.realm, u.streak.count, u.streak.lock_until_ms, u.streak.last_ms, devices)

@@ -27,6 +27,8 @@ static_assert(sizeof(ww_row) == WW_RECORD_BYTES, "a row's header is one unit");
 static_assert(sizeof(ww_device) == 64, "a device is a cache line");
 static_assert(sizeof(ww_issue) == 64, "what was asked of a device is a cache line");
 static_assert(sizeof(ww_wide) == 256, "a wide device: its line, its issue, two of midstates");
+static_assert(sizeof(ww_passcode) == 64 && sizeof(ww_passcode) <= sizeof(((ww_wide *)0)->mid),
+              "a passcode as kept takes the place of two midstates of SHA-256");
 static_assert(sizeof(ww_streak) == 64, "a streak is a cache line");
 static_assert(sizeof(ww_user) == 192, "a user is three cache lines");
 static_assert(offsetof(ww_user, device) == 64, "the device starts a line");
@@ -122,6 +124,14 @@ static inline uint32_t ww_gap(int64_t from_ms, int64_t to_ms)
 
 void ww_streak_clear(ww_streak *s, uint32_t *deep);
 int ww_apply_challenge(ww_tables *t, const ww_record *r);
+
+/* ---- codes.c ---- */
+
+const ww_passcode *ww_passcode_of(const ww_device *d);
+int ww_code_current(const ww_device *d, const ww_open *o, uint32_t now_s);
+void ww_code_sent(ww_device *d, uint32_t platform, const ww_asked_for *tail);
+int ww_ask_code(ww_tables *t, const ww_policy *p, ww_ask *a, ww_user *u, ww_device *d,
+                uint64_t hash, int64_t now_ms, ww_open *open);
 /* u is NULL for the act that adds the user of this slot. */
 int ww_apply_act(ww_tables *t, ww_user *u, uint32_t slot, const ww_record *r);
 

@@ -92,6 +92,7 @@ void ww_lay_attempt(const ww_tables *t, const ww_batch *b, ww_attempt *a, ww_scr
     uint32_t before = *n;
     s->inactive[i] = s->passed_over[i] = 0;
     if (a->challenge_len) {
+        s->passed_over[i] = WW_LIMITED;
         ww_lay_named(t, b, a, s, i, n, now_ms);
     } else if (a->slot != WW_SLOT_NONE) {
         ww_user *u = &t->users[a->slot];
@@ -102,12 +103,14 @@ void ww_lay_attempt(const ww_tables *t, const ww_batch *b, ww_attempt *a, ww_scr
             named_seen = 1;
             if (d->state != WW_ACTIVE)
                 continue;
-            if (d->kind == WW_KIND_OCRA)
-                s->passed_over[i] |= !ww_lay_open(t, s, i, n, d, a, now_ms);
+            if (d->kind >= WW_KIND_OCRA)
+                s->passed_over[i] |= d->kind == WW_KIND_OCRA
+                                         ? !ww_lay_open(t, s, i, n, d, a, now_ms)
+                                         : !ww_lay_given(t, s, i, n, d, a, now_ms);
             else
                 add_try(s, n, i, d, d, resync, now_ms);
         }
-        if (*n == before && s->passed_over[i])
+        if (*n == before && (s->passed_over[i] & WW_NOT_TRIED))
             s->inactive[i] = WW_REASON_NO_CHALLENGE;
         else if (*n == before && a->has_serial)
             s->inactive[i] = named_seen ? WW_REASON_DEVICE_INACTIVE : WW_REASON_DEVICE_UNKNOWN;
@@ -116,6 +119,8 @@ void ww_lay_attempt(const ww_tables *t, const ww_batch *b, ww_attempt *a, ww_scr
         const ww_device *decoy = decoy_device(t, a->name_hash);
         if (decoy->kind == WW_KIND_OCRA)
             ww_lay_answer(t, s, i, n, NULL, decoy, a, 0, now_ms);
+        else if (decoy->kind == WW_KIND_PASSCODE)
+            ww_lay_code(s, i, n, NULL, decoy, a, 0);
         else
             add_try(s, n, i, NULL, decoy, resync, now_ms);
     }
@@ -218,8 +223,10 @@ void ww_match_group(const ww_tables *t, const ww_kernel *k, const ww_batch *b, u
     uint32_t present = 0, same = gather_same(k, b, group, s, tries);
     if (same > 0)
         match_same(k, s, same);
-    if (s->asked > 0)
+    if (s->asked > 0) {
         ww_match_answers(t, k, b, group, s, tries);
+        ww_match_passcodes(t, b, group, s, tries);
+    }
     for (uint32_t n = 0; n < tries; n++)
         present |= s->laid[n] ? 0 : 1u << s->source[n]->hash;
     for (uint32_t hash = 0; hash < WW_HASHES; hash++) {

@@ -7,6 +7,7 @@
 
 #include "internal.h"
 
+enum { WW_NOT_TRIED = 1, WW_LIMITED = 2 }; /* an active device was not; what was may have run out */
 enum { TRIES_MAX = 320, MET = 4 * WW_GROUP_ATTEMPTS_MAX };
 
 typedef struct {
@@ -14,6 +15,7 @@ typedef struct {
     uint16_t first[WW_GROUP_ATTEMPTS_MAX + 1];  /* tries of attempt i: first[i] .. first[i + 1] */
     uint8_t owner[TRIES_MAX];                   /* whose response a try is held against */
     const ww_device *source[TRIES_MAX];         /* midstates: the device's own, or a decoy's */
+    /* passed_over: bits of WW_NOT_TRIED */
     uint8_t inactive[WW_GROUP_ATTEMPTS_MAX], passed_over[WW_GROUP_ATTEMPTS_MAX];
     uint8_t met[MET];                           /* by slot: attempts of the group, from 1        */
     /* The response as a number, and its length if it is digits alone, else 0; then the second. */
@@ -75,6 +77,20 @@ int ww_lay_open(const ww_tables *t, ww_scratch *s, uint32_t i, uint32_t *n, ww_d
 /* For the challenge that the attempt names, if it is this user's and stands. */
 void ww_lay_named(const ww_tables *t, const ww_batch *b, const ww_attempt *a, ww_scratch *s,
                   uint32_t i, uint32_t *n, int64_t now_ms);
+/* ---- codes.c ---- */
+
+/* Adds the one position of a passcode, or of the code that was sent last; with d NULL a decoy's. */
+void ww_lay_code(ww_scratch *s, uint32_t i, uint32_t *n, ww_device *d, const ww_device *source,
+                 const ww_attempt *a, int overdue);
+/* The same where any attempt may be right; 0 when nothing was sent, or it has run out. */
+int ww_lay_given(const ww_tables *t, ww_scratch *s, uint32_t i, uint32_t *n, ww_device *d,
+                 const ww_attempt *a, int64_t now_ms);
+/* Holds responses against passcodes; codes that were sent are counters like others. */
+void ww_match_passcodes(const ww_tables *t, const ww_batch *b, uint32_t group, ww_scratch *s,
+                        uint32_t tries);
+
+/* ---- answers.c ---- */
+
 /* Runs their lanes. */
 void ww_match_answers(const ww_tables *t, const ww_kernel *k, const ww_batch *b, uint32_t group,
                       ww_scratch *s, uint32_t tries);

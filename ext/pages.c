@@ -64,7 +64,6 @@ static uint8_t *put_head(const ww_tables *t, uint32_t page, uint32_t magic, uint
 }
 
 typedef struct { uint32_t slots, device_next; } head;
-
 static head take_head(reader *r, uint32_t magic, uint32_t page)
 {
     head h;
@@ -134,8 +133,7 @@ static uint8_t *put_device(const ww_tables *t, const ww_device *d, uint8_t *to)
         to = put_bytes(to, key + key_len, suite->pin_bytes); /* they stand together */
     }
     /* Midstates too: making ten million of them again would take longer than reading them. */
-    size_t mid_bytes = ww_mid_bytes((ww_hash)d->hash);
-    return put_bytes(to, ww_device_mid(d), mid_bytes);
+    return put_bytes(to, ww_device_mid(d), ww_mid_bytes((ww_hash)d->hash));
 }
 
 size_t ww_page_identity_encode(const ww_tables *t, uint32_t page, uint8_t *out)
@@ -152,8 +150,7 @@ size_t ww_page_identity_encode(const ww_tables *t, uint32_t page, uint8_t *out)
         to = put(to, (uint64_t)u->account | (uint64_t)u->realm << 2, 1);
         to = put(to, u->devices, 1);
         const uint8_t *name = ww_user_name(t, u, &len);
-        memcpy(to, name, len);
-        to += len;
+        to = put_bytes(to, name, len);
         for (ww_device *d = ww_device_first(t, u); d; d = ww_device_next(t, u, d))
             to = put_device(t, d, to);
     }
@@ -282,7 +279,7 @@ int ww_page_identity_decode(ww_tables *t, uint32_t page, const uint8_t *in, size
 /* ---- state ---- */
 
 enum { USER_STATE_BYTES = 4 + 20 + 4 * (WW_RING_INLINE + WW_RING_DEEP), DEVICE_STATE_BYTES = 15,
-       ISSUE_BYTES = 36 }; /* more for an OCRA device: the count, and what stands */
+       ISSUE_BYTES = 36 + 4 * WW_SENT_MAX }; /* more for one that is asked, or sent to */
 
 size_t ww_page_state_max(const ww_tables *t, uint32_t page)
 {
@@ -330,9 +327,10 @@ size_t ww_page_state_encode(const ww_tables *t, uint32_t page, uint8_t *out)
             to = put(to, (uint8_t)d->drift, 1);
             to = put(to, d->failures, 1);
             to = put(to, (uint64_t)d->state | (uint64_t)d->capped << 3, 1);
-            if (issue_of(d)) {
-                to = put(to, issue_of(d)->issued, 4);
-                to = put_bytes(to, issue_of(d)->open, sizeof issue_of(d)->open);
+            if (issue_of(d) || ww_is_sms(d)) {
+                to = put(to, ww_device_issue(d)->issued, 4);
+                to = put_bytes(to, ww_device_issue(d)->open, sizeof issue_of(d)->open);
+                to = put_bytes(to, ww_device_issue(d)->sent_s, ww_is_sms(d) ? 4 * WW_SENT_MAX : 0);
             }
         }
     }
@@ -364,6 +362,8 @@ static void take_issue(reader *r, ww_tables *t, ww_device *d)
         memcpy(issue->open, open, sizeof issue->open);
     for (uint32_t at = 0; at < WW_PLATFORMS; ww_question_keep(t, d, at++))
         r->bad |= issue->open[at].stands > issue->issued;
+    for (uint32_t at = 0; ww_is_sms(d) && at < WW_SENT_MAX; at++)
+        issue->sent_s[at] = (uint32_t)take(r, 4);
 }
 
 int ww_page_state_decode(ww_tables *t, uint32_t page, const uint8_t *in, size_t len)
@@ -392,7 +392,7 @@ int ww_page_state_decode(ww_tables *t, uint32_t page, const uint8_t *in, size_t 
             r.bad |= (state & 7) > WW_ENDED;
             d->state = state & 7u;
             d->capped = (state >> 3) & 1u;
-            if (issue_of(d))
+            if (issue_of(d) || ww_is_sms(d))
                 take_issue(&r, t, d);
         }
     }

@@ -124,7 +124,7 @@ cdef void detail_put(Bytes *out, const ww_tables *t, const ww_attempt *a, bint r
     else:
         bytes_text(out, "*16\r\n")
     if accepted:
-        scope = "$4\r\nfull\r\n"
+        scope = "$4\r\ncard\r\n" if a.card_only else "$4\r\nfull\r\n"
     bytes_text(out, "$7\r\nverdict\r\n")
     bytes_text(out, verdict_text(verdict))
     bytes_number(out, "$4\r\ncode\r\n:", verdict)

@@ -247,6 +247,7 @@ static int decoy_way(ww_tables *t, ww_decoys *set, uint64_t hash, int create)
         set->hash[way] = hash;
         memset(&set->streak[way], 0, sizeof set->streak[way]);
         memset(set->open[way], 0, sizeof set->open[way]);
+        memset(&set->sent[way], 0, sizeof set->sent[way]);
         if (t->deep)
             memset(set->gap_deep[way], 0, sizeof set->gap_deep[way]);
     }
@@ -267,6 +268,12 @@ ww_open *ww_decoy_open(ww_tables *t, uint64_t hash)
 {
     ww_decoys *set = decoy_set(t, hash);
     return set->open[decoy_way(t, set, hash, 1)];
+}
+
+ww_sent *ww_decoy_sent(ww_tables *t, uint64_t hash)
+{
+    ww_decoys *set = decoy_set(t, hash);
+    return &set->sent[decoy_way(t, set, hash, 1)];
 }
 
 /* ---- sources: failures of an address in the sixty minutes that end with this one ---- */

@@ -66,12 +66,21 @@ static finding find_answer(const ww_try *y, const ww_answer *w)
     return f;
 }
 
+/* Of a passcode, which is not used up; or of a code that was sent, which is. */
+static finding find_given(const ww_try *y)
+{
+    finding f = {0};
+    f.right = any_bit(y->mask) != 0;
+    f.moving = ww_is_sms(y->device) ? y->base + 1 : y->device->moving;
+    return f;
+}
+
 static finding find(const ww_attempt *a, const ww_try *y, const ww_answer *w, int64_t now_ms)
 {
     finding f = {0};
     const ww_device *d = y->device;
-    if (d->kind == WW_KIND_OCRA)
-        return find_answer(y, w);
+    if (d->kind >= WW_KIND_OCRA)
+        return d->kind == WW_KIND_OCRA ? find_answer(y, w) : find_given(y);
     ww_mask match = y->mask;
     uint64_t past = 1; /* positions used up by a match: one, or two in a resynchronisation */
     if (a->event == WW_EVENT_RESYNC) {
@@ -185,6 +194,24 @@ static inline void put_device(const ww_policy *p, const ww_try *y, const finding
     o->effects = (uint8_t)(o->effects | effects);
 }
 
+/* What is right may have run out: the challenge that is named, or a passcode, which before that
+ * opens the portal alone. Returns a verdict, or 0. */
+static uint32_t ran_out_by(const ww_tables *t, ww_attempt *a, const ww_event_in *in,
+                           const ww_device *d, int64_t now_ms, uint32_t *reason)
+{
+    int64_t at = now_ms > t->latest_ms ? now_ms : t->latest_ms;
+    int passcode = d->kind == WW_KIND_PASSCODE && !ww_is_sms(d);
+    *reason = WW_REASON_OVERDUE;
+    if ((a->challenge_len && in->answers->overdue) ||
+        (passcode && at >= ww_passcode_of(d)->until_ms))
+        return WW_EXPIRED;
+    if (!passcode || at < ww_passcode_of(d)->full_until_ms)
+        return 0;
+    a->card_only = 1;
+    *reason = WW_REASON_SCOPE;
+    return a->platform == WW_TRADING ? WW_NOT_PERMITTED : 0;
+}
+
 uint32_t ww_decide(const ww_tables *t, const ww_policy *p, ww_attempt *a, const ww_event_in *in,
                    int64_t now_ms, ww_record *out)
 {
@@ -254,9 +281,9 @@ uint32_t ww_decide(const ww_tables *t, const ww_policy *p, ww_attempt *a, const 
             effects |= WW_EFFECT_LOCK;
             lock_until = at + p->lockout_window_ms;
         }
-    } else if (a->challenge_len && in->answers->overdue) {
-        verdict = WW_EXPIRED;
-        reason = WW_REASON_OVERDUE;
+    } else if (in->limited && (verdict = ran_out_by(t, a, in, in->tries[reported].device, now_ms,
+                                                    &reason)) != 0) {
+        ; /* it has, or opens less than it did */
     } else if (a->event == WW_EVENT_ATTEMPT && in->user->account != WW_OPEN &&
                a->platform == WW_TRADING) {
         verdict = WW_NOT_PERMITTED;

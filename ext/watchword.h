@@ -39,6 +39,9 @@ enum {
     WW_EPOCH_MS = 300000,               /* a challenge is good in that of its issue and the next  */
     WW_TOKEN_CHARS = 96,                /* a challenge id                                         */
     WW_PURPOSE_BYTES_MAX = 256,
+    WW_PASSCODE_CHARS = 10,             /* a temporary passcode, RULES 3                          */
+    WW_SENT_MAX = 6,                    /* times of codes sent that are kept: the limit's limit   */
+    WW_SENT_SECONDS = 3600,             /* within which they count                                */
     WW_CHALLENGE_KINDS_MAX = 16,        /* the mix of kinds that names without a device seem of   */
     WW_PERIOD_SECONDS_MAX = 3600,
     WW_WINDOW_STEPS_MAX = 10,           /* TOTP: steps either side                                */
@@ -75,7 +78,7 @@ typedef enum {
     WW_EXPIRED = 5, WW_NOT_PERMITTED = 6, WW_BAD_CHARACTER = 7, WW_BUSY = 8
 } ww_verdict;
 
-/* Why; for the audit trail and for gateways that may see it. Last used: 15. */
+/* Why; for the audit trail and for gateways that may see it. Last used: 16. */
 typedef enum {
     WW_REASON_NONE = 0,          /* accepted                                                     */
     WW_REASON_WRONG = 1,         /* no position of any window matches                            */
@@ -92,17 +95,21 @@ typedef enum {
     WW_REASON_SOURCE = 12,       /* too many failures from this address                          */
     WW_REASON_LOAD = 13,         /* load is shed, or the clock is not trusted                    */
     WW_REASON_NO_CHALLENGE = 14, /* the one named is forged, another's or void; or none stands   */
-    WW_REASON_OVERDUE = 15       /* right, but the challenge named has run out                   */
+    WW_REASON_OVERDUE = 15,      /* right, but the challenge named, or the passcode, has run out */
+    WW_REASON_SCOPE = 16         /* right, but it opens the portal alone by now                  */
 } ww_reason;
 
 typedef enum { WW_SHA1 = 0, WW_SHA256 = 1, WW_SHA512 = 2, WW_HASHES = 3 } ww_hash;
 /* How a device answers. RULES 3's kinds are these with figures of their own, told by a label. */
 typedef enum {
-    WW_KIND_NONE = 0, WW_KIND_TOTP = 1, WW_KIND_HOTP = 2, WW_KIND_OCRA = 3, WW_KINDS = 4
+    WW_KIND_NONE = 0, WW_KIND_TOTP = 1, WW_KIND_HOTP = 2, WW_KIND_OCRA = 3, WW_KIND_CARD = 4,
+    WW_KIND_PASSCODE = 5,        /* codes that we make and give out: the label says how          */
+    WW_KINDS = 6
 } ww_kind;
 typedef enum {
     WW_LABEL_NONE = 0, WW_DSC_PLUS = 1, WW_GOLD = 2, WW_PLATINUM = 3, WW_IB_KEY = 4, WW_ALPINE = 5,
-    WW_DSC = 6, WW_LABELS = 7
+    WW_DSC = 6, WW_CODE_CARD = 7, WW_ONLINE_CODE_CARD = 8, WW_TEMPORARY_PASSCODE = 9, WW_SMS = 10,
+    WW_LABELS = 11
 } ww_label;
 /* RULES 6. Only ACTIVE verifies. */
 typedef enum {
@@ -160,8 +167,9 @@ typedef struct {
 /* The tail of CHALLENGE. */
 typedef struct {
     uint64_t purpose;            /* keyed digest of its text; 0: none                            */
-    uint32_t epoch;              /* of the issue                                                 */
-    uint8_t pad[20];
+    uint32_t epoch;              /* of the issue; of a code sent, the second it runs out         */
+    uint32_t sent_s;             /* when a code was sent; else 0                                 */
+    uint8_t pad[16];
 } ww_asked_for;
 
 /* A device as enrolled. In a journal the tail of DEVICE_ADD: the first WW_SPEC_HEAD_BYTES as they
@@ -220,18 +228,29 @@ typedef struct {
 typedef struct {
     uint64_t purpose;            /* keyed digest; 0: none, so that any attempt may answer it     */
     uint32_t stands;             /* its count + 1; 0: none stands                                */
-    uint32_t epoch;              /* of its issue                                                 */
+    uint32_t epoch;              /* of its issue; of a code sent, the second it runs out         */
 } ww_open;
 
-/* What an OCRA device has besides: its suite, and the challenges it was given. */
+/* What an OCRA device has besides: its suite, and the challenges it was given; and a device that
+ * codes are sent to: what was sent. */
 typedef struct {
     uint32_t issued;             /* the count that the next challenge gets                       */
     uint16_t suite;              /* index into suites                                            */
     uint8_t steps;               /* T: back << 4 | forward                                       */
     uint8_t pad;
     ww_open open[WW_PLATFORMS];
-    uint8_t question[WW_PLATFORMS][WW_QUESTION_INLINE_BYTES]; /* as hashed, zeros cut off        */
+    union {
+        uint8_t question[WW_PLATFORMS][WW_QUESTION_INLINE_BYTES]; /* as hashed, zeros cut off    */
+        uint32_t sent_s[WW_SENT_MAX];                       /* when, the newest first; 0: never   */
+    };
 } ww_issue;
+
+/* A temporary passcode as kept, in place of key and midstates: HMAC-SHA256 of salt and text. */
+typedef struct {
+    uint8_t salt[16], digest[32];
+    int64_t full_until_ms;       /* both platforms; then the portal alone                        */
+    int64_t until_ms;            /* then nothing                                                 */
+} ww_passcode;
 
 /* A further or wider device: the same line, and midstates of any hash behind it. */
 typedef struct {
@@ -264,12 +283,15 @@ typedef struct {
     ww_streak streak;
 } ww_user;
 
+typedef struct { uint32_t issued, sent_s[WW_SENT_MAX]; } ww_sent;
+
 /* Eight decoys that share a place: their hashes are one cache line, so that a name that does not
  * exist costs two cold lines, like a streak of one that does. */
 typedef struct {
     uint64_t hash[WW_DECOY_WAYS];
     ww_streak streak[WW_DECOY_WAYS];
     ww_open open[WW_DECOY_WAYS][WW_PLATFORMS];  /* what they were asked, as if they had a device */
+    ww_sent sent[WW_DECOY_WAYS];                /* and were sent                                 */
     uint32_t gap_deep[WW_DECOY_WAYS][WW_RING_DEEP];
 } ww_decoys;
 typedef struct {
@@ -316,6 +338,7 @@ typedef struct {
     uint32_t suites_used, suites_cap;
     uint64_t ask_key[2];         /* of questions                                                 */
     uint8_t token_key[32];       /* of challenge ids and purposes                                */
+    uint32_t passcode_mid[16];   /* of passcodes: midstates of HMAC-SHA256                       */
     int64_t latest_ms;           /* of any row: what had run out by then stays so                */
 } ww_tables;
 
@@ -330,6 +353,8 @@ typedef struct {
     uint8_t names_any;
     uint8_t ranks[WW_KINDS];     /* of devices without a label                                   */
     uint8_t mix[WW_CHALLENGE_KINDS_MAX], mix_count; /* labels that plausible challenges bear     */
+    uint8_t sms_per_hour;        /* of one user, at most WW_SENT_MAX                             */
+    uint32_t sms_seconds;        /* that a code sent is good                                     */
 } ww_policy;
 
 /* ---- attempts ---- */
@@ -352,6 +377,7 @@ typedef struct {
     uint8_t address[16];
     uint8_t challenge_len;
     uint8_t label, rank;         /* out: of the device that matched                              */
+    uint8_t card_only;           /* out: of an acceptance, the scope is `card`                   */
     uint64_t origin;             /* the door's own tag: who waits for the verdict                */
     /* out */
     uint8_t verdict, reason, kind;
@@ -428,6 +454,7 @@ void ww_index_move(const uint64_t *from, uint32_t from_mask, uint64_t *to, uint3
 ww_streak *ww_decoy_find(ww_tables *t, uint64_t hash, int create, uint32_t **deep);
 const void *ww_decoy_line(const ww_tables *t, uint64_t hash);   /* what to prefetch for it */
 ww_open *ww_decoy_open(ww_tables *t, uint64_t hash);            /* one for each platform */
+ww_sent *ww_decoy_sent(ww_tables *t, uint64_t hash);
 int ww_source_busy(const ww_tables *t, const ww_policy *p, const uint8_t *address, int64_t now_ms);
 void ww_source_charge(ww_tables *t, const uint8_t *address, int64_t now_ms);
 const uint8_t *ww_user_name(const ww_tables *t, const ww_user *u, size_t *len);
@@ -440,7 +467,7 @@ ww_device *ww_device_first(const ww_tables *t, ww_user *u);
 ww_device *ww_device_next(const ww_tables *t, ww_user *u, ww_device *d);
 ww_device *ww_device_find(const ww_tables *t, ww_user *u, uint32_t number);
 const void *ww_device_mid(const ww_device *d);
-ww_issue *ww_device_issue(ww_device *d);                    /* of an OCRA device */
+ww_issue *ww_device_issue(ww_device *d);                    /* of one that is asked, or sent to */
 const uint8_t *ww_device_key(const ww_tables *t, const ww_device *d, size_t *len);
 const uint8_t *ww_device_pin(const ww_tables *t, const ww_device *d, size_t *len);
 const char *ww_kind_name(uint32_t kind, uint32_t label);    /* RULES 3's, else "totp", ... */
@@ -474,10 +501,17 @@ uint64_t ww_sip24(const uint64_t key[2], const uint64_t *words, size_t count);
 /* The question of count n: s->chars characters. No value comes back before all were had. */
 void ww_question(const uint64_t key[2], const ww_suite *s, uint64_t who, uint32_t n,
                  uint8_t *text);
-void ww_question_keep(ww_tables *t, ww_device *d, uint32_t platform);  /* the open one, packed   */
+/* The open one, packed; of an OCRA device, nothing else is asked one. */
+void ww_question_keep(ww_tables *t, ww_device *d, uint32_t platform);
 uint64_t ww_purpose(const ww_tables *t, const uint8_t *text, size_t len);  /* never 0            */
 uint32_t ww_epoch(const ww_tables *t, int64_t now_ms);
 int ww_open_current(const ww_open *o, uint32_t epoch);
+
+/* ---- codes.c: passcodes, and codes that are sent ---- */
+
+uint32_t ww_second(const ww_tables *t, int64_t now_ms);     /* of now, never back                */
+int ww_is_sms(const ww_device *d);
+void ww_passcode_key(ww_tables *t, const uint8_t *key, size_t len);
 
 /* What a challenge id says, sealed. */
 typedef struct {
@@ -494,14 +528,18 @@ typedef struct {
     size_t name_len, serial_len;
     uint64_t purpose;            /* ww_purpose, or 0                                             */
     uint8_t platform, has_serial;
+    uint8_t sends;               /* codes can be delivered: devices that get them are asked too  */
+    uint8_t sms;                 /* a code sent is wanted, nothing else                          */
     /* out */
     uint8_t kind, label, prompt_len;
     uint8_t prompt[WW_QUESTION_CHARS_MAX], id[WW_TOKEN_CHARS];
     int64_t expires_ms;
+    uint32_t cold, code;         /* of a code sent: to whose serial, or 0: to nobody; what       */
     ww_record records[2];        /* one, with its tail                                           */
 } ww_ask;
-/* Decides and applies: a whole turn. Whoever has no device for it gets a plausible one. */
-void ww_challenge(ww_tables *t, const ww_policy *p, ww_ask *a, int64_t now_ms);
+/* Decides and applies: a whole turn. Whoever has no device for it gets a plausible one. -1: so many
+ * codes were sent as may be within the hour, and nothing happened. */
+int ww_challenge(ww_tables *t, const ww_policy *p, ww_ask *a, int64_t now_ms);
 
 /* ---- state.c: the one transition ---- */
 
@@ -536,6 +574,7 @@ typedef struct {
     uint8_t source_busy;         /* too many failures from the address                            */
     uint8_t inactive;            /* what was named cannot answer: the reason, or 0                */
     uint8_t passed_over;         /* an active device had no challenge and was not tried           */
+    uint8_t limited;             /* a challenge is named, or a passcode tried: both run out      */
 } ww_event_in;
 
 /* decide reads, apply writes. decide returns the units it wrote to out (records and tails). */

@@ -15,6 +15,7 @@ from histories import COINCIDENT_KEYS, PIN, History, Step
 
 import watchword
 from watchword import _engine, reference, reference_ocra
+from watchword.devices import passcode
 from watchword.keys import derive
 from watchword.reference import (
     ACCOUNTS,
@@ -36,6 +37,7 @@ UNKNOWN = 0x80                          # in place: user is the keyed hash of a 
 ATTEMPTS = (Event.ATTEMPT, Event.ALSO, Event.RESYNC)
 SECRET = bytes(32)                      # of every engine here
 KEYS = Keys(derive(SECRET, "watchword names", 16), derive(SECRET, "watchword challenges", 48))
+PASSCODES = passcode.ALPHABET
 
 
 def records_of(row: bytes) -> list[tuple[Any, ...]]:
@@ -61,7 +63,7 @@ class Both:
         self.now_ms = self.number = self.serials = self.rows_seen = self.turns_seen = 0
         self.engine = watchword.Engine.open(
             ":memory:", policy=watchword.Policy(**policy), clock=lambda: self.now_ms,
-            entropy=lambda n: SECRET[:n],
+            entropy=lambda n: SECRET[:n], deliver=lambda delivery: None,
         )  # fmt: skip
         self.engine.tap = []
         self.twin = Reference(figures, KEYS)
@@ -110,6 +112,9 @@ class Both:
             return "314159"
         if devices[index].kind == "ocra":
             return self.answered(devices[index], near, options)
+        if devices[index].label == "temporary-passcode":
+            text = devices[index].key.decode()
+            return text if near >= 0 else text.lower() if near == -1 else text[:near]
         position = devices[index].expected(self.now_ms) + near + further
         return devices[index].code(position) if 0 <= position < 2**64 else "271828"
 
@@ -158,8 +163,15 @@ class Both:
 
     def challenge(self, who: str, options: dict[str, Any]) -> tuple[Any, Any]:
         named = {**options, "device": self.serial(who, options["device"])}
-        found = self.engine.challenge(self.name(who), **named)
-        twins = self.twin.challenge(self.name(who), self.now_ms, **named)
+        verb = self.engine.send_code if named.pop("sms", False) else self.engine.challenge
+        sms, name, found = verb == self.engine.send_code, self.name(who), None
+        try:
+            found = verb(name, **named)
+        except watchword.Busy:
+            self.seen.add("too many codes")
+        twins = self.twin.challenge(name, self.now_ms, **named, sends=True, sms=sms)
+        if found is None or twins is None:
+            return found, twins
         self.asked.setdefault(self.name(who), []).insert(0, twins.id)
         return (found.id, found.kind, found.prompt, found.expires_ms), tuple(twins)
 
@@ -231,6 +243,8 @@ class Both:
         self.serials += 1
         serial = f"{'qzajm'[self.serials % 5]}{self.number}x{self.serials}"
         mechanism, key = words.pop("kind"), self.keys[words.pop("key")]
+        if words["label"] == "temporary-passcode":
+            key = "".join(PASSCODES[byte % 32] for byte in key[:10]).encode()
         device = made_of(mechanism, key, dict(words))
         own = {"algorithm": device.algorithm, "digits": device.digits, **words}
         if mechanism == "ocra":
@@ -249,7 +263,8 @@ class Both:
             self.act("add_user", who, "open", "live")
         else:
             self.act("remove_device", who, index)
-        words = {**words, "key": self.keys.index(gone.key)}
+        if gone.label != "temporary-passcode":
+            words = {**words, "key": self.keys.index(gone.key)}
         self.act("add_device", who, words)
 
     def step(self, step: Step) -> str:
@@ -292,7 +307,8 @@ class Both:
         streak = user.streak
         devices = [
             (d.serial, d.state, d.moving, d.drift, d.failures, _engine.LABELS.index(d.label),
-             d.suite, d.issued, tuple(open_of(d.standing.get(place)) for place in (0, 1)))
+             d.suite, d.issued, tuple(open_of(d.standing.get(place)) for place in (0, 1)),
+             d.full_until_ms, d.until_ms)
             for d in user.devices
         ]  # fmt: skip
         return user.account, user.realm, streak.count, streak.lock_until_ms, devices
@@ -316,7 +332,7 @@ class Both:
             return False
         if own.event is Event.CHALLENGE:
             assert isinstance(own.tail, reference.Standing)
-            if tail != struct.pack("<QI20x", own.tail.purpose, own.tail.epoch):
+            if tail != struct.pack("<QII16x", own.tail.purpose, own.tail.epoch, own.sent_s):
                 return False
         if own.event in ATTEMPTS:
             if lock_ms != own.lock_ms or bool(tail) != (own.tail is not None):
@@ -373,4 +389,5 @@ def answer_of(verdict: Any) -> tuple[Any, ...]:
     device, offset = verdict.device, verdict.offset
     if verdict.code == watchword.Code.LOCKED:
         device, offset = None, 0
-    return int(verdict.code), int(verdict.reason), device, offset, verdict.retry_after_ms
+    said = int(verdict.code), int(verdict.reason), device, offset, verdict.retry_after_ms
+    return (*said, verdict.scope)

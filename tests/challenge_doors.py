@@ -160,7 +160,8 @@ from watchword.serve import daemon
 from watchword.serve.config import Config
 
 clock, opened = Path(sys.argv[1] + ".now"), Engine.open
-Engine.open = lambda *given: opened(*given, clock=lambda: int(clock.read_text()))
+now = {"clock": lambda: int(clock.read_text())}
+Engine.open = lambda *given, **named: opened(*given, **named, **now)
 sys.exit(daemon.run(Config.load(sys.argv[1])))
 """
 OPTIONS = {"look_ahead": "LOOKAHEAD", "drift_max": "DRIFT"}

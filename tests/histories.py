@@ -56,6 +56,11 @@ def figures_of(seed: int) -> Figures:
         failures_cap=rng.choice([None, 1, 3, 5, 100, 255]),
         source_failures=rng.choice([None, 2, 5, 1000]),
         names_any=rng.random() < 0.3,
+        passcode_ms=rng.choice([172_800_000, 172_800_000, 30_000, 1]),
+        passcode_card_ms=rng.choice([864_000_000, 600_000, 0]),
+        sms_ms=rng.choice([600_000, 600_000, 1_000, 299_999]),
+        sms_per_hour=rng.choice([3, 3, 1, 6]),
+        challenge_kinds=rng.choice([("dsc-plus",), ("dsc-plus", "sms", "gold")]),
     )
 
 
@@ -63,7 +68,7 @@ def history(seed: int, figures: Figures) -> History:
     rng = random.Random(seed)
     window_ms = figures.lockout_window_ms
     waits = [0] * 6 + [1, 500, 1000, 15_000, 29_999, 30_000, 60_000, 3_600_000]
-    waits += [299_999, 300_000, 600_000]
+    waits += [299_999, 300_000, 599_999, 600_000, 3_599_000, 2 * DAY_MS, 10 * DAY_MS]
     waits += [-1, -30_000, -DAY_MS, window_ms - 1, window_ms, window_ms + 1, window_ms // 3]
     steps: list[Step] = [(0, "add_user", "alice", "open", "live")]
     devices = rng.choice([0, 1, 1, 2, 2, 3, 3, 16])
@@ -135,6 +140,7 @@ def ask_words(rng: random.Random) -> tuple[str, dict[str, Any]]:
     """Who asks for a challenge, and the options."""
     who = rng.choice(["alice"] * 8 + ["bob"] * 4 + ["nobody", "Alice"])
     options = {
+        "sms": rng.random() < 0.2,
         "platform": rng.choice(["trading"] * 3 + ["portal"]),
         "purpose": rng.choice(PURPOSES),
         "device": rng.choice([None] * 4 + [0, 1, 2, "unheard-of"]),
@@ -161,7 +167,7 @@ def act_words(rng: random.Random) -> Step:
         states = ["open", "open", "pending", "closed"]
         return (verb, who, rng.choice(states), rng.choice(["live", "live", "paper"]))
     if verb == "enrol_again":
-        kind = rng.choice(["totp", "totp", "hotp", "ocra"])
+        kind = rng.choice(["totp", "totp", "hotp", "ocra", "passcode"])
         return (verb, who, rng.randrange(3), rng.random() < 0.3, device_words(rng, kind))
     if verb == "set_device":
         return (verb, who, rng.randrange(3), rng.choice(["active", "active", "lost", "suspended"]))
@@ -174,10 +180,12 @@ def act_words(rng: random.Random) -> Step:
 
 def device_words(rng: random.Random, kind: str = "") -> dict[str, Any]:
     """A device; the keys are four, so that several devices share one and match together."""
-    kind = kind or rng.choice(["totp", "totp", "totp", "hotp", "hotp", "hotp", "ocra", "ocra"])
+    kind = kind or rng.choice(["totp"] * 3 + ["hotp"] * 3 + ["ocra"] * 2 + ["passcode"])
     words: dict[str, Any] = {"kind": kind, "key": rng.choice([0, 0, 0, 1, 1, 2, 3])}
     if kind == "ocra":
         return {**words, **responder_words(rng)}
+    if kind == "passcode":
+        return {**words, "label": rng.choice(["temporary-passcode", "sms"])}
     words["algorithm"] = rng.choice(["sha1", "sha1", "sha256", "sha512"])
     words["digits"] = rng.choice([6, 6, 6, 7, 8])
     if words["key"] == COINCIDENT:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import watchword
-from watchword import Device, InvalidArgument
+from watchword import Device, InvalidArgument, _engine
 from watchword.devices.device import LABELS, PRESETS
 from watchword.devices.pins import phone_pin, pin_digest
 
@@ -39,7 +39,8 @@ def test_the_kinds_of_the_house(row: tuple[Any, ...]) -> None:
 
 
 def test_every_preset_is_in_the_table() -> None:
-    assert [row[1] for row in RULES_3] == list(PRESETS) == list(LABELS[1:])
+    assert [row[1] for row in RULES_3] == list(PRESETS) == list(LABELS[1 : 1 + len(PRESETS)])
+    assert LABELS == _engine.LABELS, "numbers of a store"
     assert Device.totp(KEY).label == Device.hotp(KEY).label == 0
 
 

@@ -27,7 +27,7 @@ LAYERS = [
     ["_engine"],
     ["store", "keys", "policy"],
     ["lifecycle", "devices", "formats"],
-    ["tombs", "clock", "views"],
+    ["tombs", "clock", "views", "delivery"],
     ["parts"],
     ["keeper", "logins", "acts", "challenges"],
     ["bulk", "challenges"],

@@ -194,7 +194,7 @@ TABLES: dict[str, tuple[dict[str, Any], list[Device], str]] = {
 }  # fmt: skip
 
 # What only challenges bring about has its tables in test_challenges.py.
-NOT_HERE = {Verdict.EXPIRED, Reason.NO_CHALLENGE, Reason.OVERDUE}
+NOT_HERE = {Verdict.EXPIRED, Reason.NO_CHALLENGE, Reason.OVERDUE, Reason.SCOPE}
 
 
 def options_of(text: str) -> dict[str, str]:

@@ -21,16 +21,19 @@ def load(tmp_path: Path, text: str) -> Config:
 def test_the_template_says_the_defaults_and_every_setting() -> None:
     said = tomllib.loads(TEMPLATE)
     assert said.pop("key") == {}
-    assert said.pop("policy") == {}
+    assert said.pop("policy") == said.pop("delivery") == {}
     assert Config(**said) == Config()
-    assert set(said) | {"key", "policy"} == set(Config.__slots__)
+    assert set(said) | {"key", "policy", "delivery"} == set(Config.__slots__)
     # what stands commented out is legal too, one key source at a time
     shown = re.findall(r"^# (\w+ = .*)$", TEMPLATE, re.M)
     sources = [line for line in shown if line.split()[0] in ("file", "fd", "credential")]
     assert len(sources) == 3
     for line in sources:
         Config.from_table({"key": tomllib.loads(line)})
-    Config.from_table({"policy": tomllib.loads("\n".join(set(shown) - set(sources)))})
+    delivery = [line for line in shown if line.split()[0] in ("webhook", "timeout_ms", "attempts")]
+    assert Config.from_table({"delivery": tomllib.loads("\n".join(delivery))}).delivery
+    rest = {line for line in shown if "secret_file" not in line} - {*sources, *delivery}
+    Config.from_table({"policy": tomllib.loads("\n".join(rest))})
 
 
 def test_a_file_is_read_and_its_paths_are_its_own(tmp_path: Path) -> None:

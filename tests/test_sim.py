@@ -145,7 +145,7 @@ def test_stories_reach_everything(monkeypatch: pytest.MonkeyPatch) -> None:
             exits=world.faults, struck=world.machine.disk.struck, accepted=world.checker.accepted
         )
     missing = {repr(word) for word in (*Verdict, *Reason)} - seen
-    assert not missing
+    assert missing == {repr(Reason.SCOPE)}  # no story issues a passcode: test_codes.py's tables do
     assert not [what for what in MET if not totals[what]], totals
 
 

@@ -1,6 +1,7 @@
 """Watchword verifies one-time codes, challenge-responses and lockouts: in bulk, exactly once."""
 
 from watchword._engine import Code, Reason, Verdict
+from watchword.delivery import Delivery, Webhook
 from watchword.devices.device import Device
 from watchword.devices.oath import hotp, totp
 from watchword.devices.ocra import ocra
@@ -17,12 +18,13 @@ from watchword.errors import (
     WrongKey,
 )
 from watchword.policy import Policy
-from watchword.views import Challenge, DeviceView, OpenChallenge, User
+from watchword.views import Challenge, DeviceView, OpenChallenge, Passcode, User
 
 __all__ = [
     "Busy",
     "Challenge",
     "Code",
+    "Delivery",
     "Device",
     "DeviceView",
     "Engine",
@@ -31,6 +33,7 @@ __all__ = [
     "InvalidArgument",
     "NotFound",
     "OpenChallenge",
+    "Passcode",
     "Policy",
     "Reason",
     "StoreDamaged",
@@ -38,6 +41,7 @@ __all__ = [
     "StoreOwned",
     "User",
     "Verdict",
+    "Webhook",
     "WrongKey",
     "hotp",
     "ocra",

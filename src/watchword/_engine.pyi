@@ -34,6 +34,7 @@ class Reason(enum.IntEnum):
     LOAD = 13
     NO_CHALLENGE = 14
     OVERDUE = 15
+    SCOPE = 16
 
 class Gate:
     open_turn: bool
@@ -53,6 +54,7 @@ DEVICES_PER_USER_MAX: int
 NAME_BYTES_MAX: int
 SESSION_BYTES_MAX: int
 PURPOSE_BYTES_MAX: int
+SENT_MAX: int
 PAGE_USERS: int
 ROW_MAGIC: int
 
@@ -76,7 +78,9 @@ def ask(
     now_ms: int,
     names: bytes,
     gateways: int,
-) -> tuple[bytes, str, str, str, int]: ...
+    sends: bool = ...,
+    sms: bool = ...,
+) -> tuple[bytes, str, str, str, int, str | None, str] | None: ...
 def expect_texts(texts: Any) -> None: ...
 def pack_address(address: object) -> bytes: ...
 
@@ -178,7 +182,9 @@ class Split:
     def close(self) -> None: ...
 
 class Core:
-    def __init__(self, name_key: bytes, ask_key: bytes = ...) -> None: ...
+    def __init__(
+        self, name_key: bytes, ask_key: bytes = ..., passcode_key: bytes = ...
+    ) -> None: ...
     @property
     def memory_locked(self) -> bool: ...
     @property
@@ -196,6 +202,8 @@ class Core:
         names_any: bool,
         ranks: bytes = ...,
         challenge_labels: bytes = ...,
+        sms_per_hour: int = ...,
+        sms_seconds: int = ...,
     ) -> None: ...
     def passed(self, now_ms: int) -> None: ...
     @property

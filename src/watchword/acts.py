@@ -15,10 +15,11 @@ from watchword._engine import (
     DEVICES_PER_USER_MAX,
     REALMS,
 )
+from watchword.devices import passcode
 from watchword.devices.device import Device
 from watchword.errors import Exists, InvalidArgument, NotFound
 from watchword.parts import Parts
-from watchword.views import User, user_of
+from watchword.views import Passcode, User, user_of
 
 __all__ = ["Acts", "one_of", "utf8"]
 
@@ -29,10 +30,10 @@ BY_BYTES_MAX = 128
 class Acts(Parts):
     """add, set, remove and unlock users; add, set and remove devices; look at both."""
 
-    def _act(self, acts: bytes) -> int:
+    def _act(self, acts: bytes, now_ms: int | None = None) -> int:
         """Applies records and queues their row. The lock is held. Returns the turn to wait for."""
         self._alive()
-        row = lifecycle.row(acts, self._turn + 1, self._now())
+        row = lifecycle.row(acts, self._turn + 1, self._now() if now_ms is None else now_ms)
         self._lock.open_turn = True
         self._core.act(row)
         self._turn += 1
@@ -136,7 +137,8 @@ class Acts(Parts):
         """
         if not isinstance(device, Device):
             raise InvalidArgument("device is a watchword.Device")
-        if len(device.key) < self._policy.key_bytes_min:
+        given = device.kind == "temporary-passcode"  # whose key is its text
+        if len(device.key) < self._policy.key_bytes_min and not given:
             raise InvalidArgument(
                 f"key is at least {self._policy.key_bytes_min} bytes under this policy"
             )
@@ -157,10 +159,22 @@ class Acts(Parts):
             moving = max(
                 device.counter, self._tombs.lift(mark, device), self._twins_floor(number, device)
             )
-            record = lifecycle.device_add(number, device_number, device, text.encode(), moving)
-            turn = self._act(record)
+            now_ms = self._now()
+            record = lifecycle.device_add(
+                number, device_number, device, self._kept_key(device, now_ms), text.encode(), moving
+            )
+            turn = self._act(record, now_ms)
         self._wait(turn)
         return text
+
+    def issue_passcode(self, name: str, serial: str | None = None) -> Passcode:
+        """A new temporary passcode for a user, told this once and kept as a salted keyed hash.
+
+        It opens both platforms for 2 days, may be used again, and for 10 days more the portal alone
+        (RULES section 6). Errors: InvalidArgument, NotFound, Exists, StoreFailed.
+        """
+        text = passcode.made(self._entropy)
+        return Passcode(self.add_device(name, Device.temporary_passcode(text), serial), text)
 
     def set_device(self, name: str, serial: str, *, state: str) -> None:
         """Moves a device to another state (RULES section 6). Errors: InvalidArgument, NotFound."""
@@ -193,6 +207,16 @@ class Acts(Parts):
         if self._policy.names == "sls" and text != text.lower():
             raise InvalidArgument("user is lower case: an upper-case letter names nobody")
         return text
+
+    def _kept_key(self, device: Device, now_ms: int) -> bytes:
+        """What a store keeps: a device's key; of a passcode a hash, and how long it is good."""
+        if device.kind != "temporary-passcode":
+            return device.key
+        full_until = now_ms + self._policy.passcode_ms
+        return passcode.kept(
+            self._passcode_key, self._entropy(passcode.SALT_BYTES), device.key, full_until,
+            full_until + self._policy.passcode_card_ms,
+        )  # fmt: skip
 
     def _expect_suite(self, device: Device) -> None:
         if device.suite and not self._core.suite_fits(device.suite.encode("ascii")):

@@ -4,6 +4,7 @@ Rule: every name is held against the rules, the store and the others before the 
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from watchword import lifecycle
 from watchword._engine import ACCOUNT_STATES, REALMS
 from watchword.acts import one_of, utf8
+from watchword.devices import passcode
 from watchword.devices.device import KEY_BYTES_MAX, KEY_BYTES_MIN, Device
 from watchword.errors import Exists, InvalidArgument
 from watchword.parts import Parts
@@ -38,9 +40,10 @@ class Bulk(Parts):
         """New users in bulk, each with a device when keys are given; how many there were.
 
         names: sequence of str or numpy 'S' column. keys: one of equal length for each user, as
-        bytes or as a (users, key bytes) uint8 column. device: the figures every device gets
-        (with any key, and its PIN if it has one); a plain TOTP device when None. Names are held
-        against the rules, the store and each other before the first is added.
+        bytes or as a (users, key bytes) uint8 column; for passcodes their texts, as ASCII. device:
+        the figures every device gets (with any key, and its PIN if it has one); a plain TOTP device
+        when None. Names are held against the rules, the store and each other before the first is
+        added.
         Errors: InvalidArgument and Exists name the entry, StoreFailed.
         """
         one_of("state", state, ACCOUNT_STATES)
@@ -54,9 +57,13 @@ class Bulk(Parts):
         if key_column is not None:
             figures = device or Device.totp(bytes(20))
             key_len = key_column.shape[1]
-            if not max(self._policy.key_bytes_min, KEY_BYTES_MIN) <= key_len <= KEY_BYTES_MAX:
-                least = max(self._policy.key_bytes_min, KEY_BYTES_MIN)
-                raise InvalidArgument(f"keys are {least} to {KEY_BYTES_MAX} bytes each")
+            given = figures.kind == "temporary-passcode"  # whose keys are texts
+            if given:
+                for text in key_column:
+                    passcode.expect(text.tobytes())
+            least_bytes = max(self._policy.key_bytes_min, KEY_BYTES_MIN)
+            if not given and not least_bytes <= key_len <= KEY_BYTES_MAX:
+                raise InvalidArgument(f"keys are {least_bytes} to {KEY_BYTES_MAX} bytes each")
             if max(figures.window) > self._policy.window_max:
                 raise InvalidArgument(
                     f"window is at most {self._policy.window_max} steps under this policy"
@@ -80,9 +87,11 @@ class Bulk(Parts):
                 floors = None
                 if key_column is not None and figures is not None:
                     floors = self._floors(key_column, figures, start, stop, len(column))
+                now_ms, kept = self._now(), key_column
+                if key_column is not None and figures is not None:
+                    kept = self._kept(key_column, figures, start, stop, now_ms)
                 row = self._core.enrolment(
-                    column, key_column, spec, rest, where, floors, start, stop,
-                    self._turn + 1, self._now(),
+                    column, kept, spec, rest, where, floors, start, stop, self._turn + 1, now_ms
                 )
                 self._lock.open_turn = True
                 self._core.act(row)
@@ -94,6 +103,20 @@ class Bulk(Parts):
         self._wait(turn)
         self._catch_up()
         return len(column)
+
+    def _kept(
+        self, keys: "NDArray[np.uint8]", device: Device, start: int, stop: int, now_ms: int
+    ) -> "NDArray[np.uint8]":
+        """What the store keeps of each key: itself, but of a passcode a hash."""
+        if device.kind != "temporary-passcode":
+            return keys
+        kept = [
+            self._kept_key(replace(device, key=text.tobytes()), now_ms)
+            for text in keys[start:stop]
+        ]
+        column = np.zeros((len(keys), len(kept[0])), np.uint8)
+        column[start:stop] = np.frombuffer(b"".join(kept), np.uint8).reshape(len(kept), -1)
+        return column
 
     def _floors(
         self, keys: "NDArray[np.uint8]", device: Device, start: int, stop: int, count: int

@@ -9,6 +9,7 @@ import asyncio
 from watchword import _engine
 from watchword._engine import PLATFORMS, PURPOSE_BYTES_MAX
 from watchword.acts import utf8
+from watchword.delivery import Delivery
 from watchword.errors import Busy, InvalidArgument
 from watchword.lifecycle import gateway_packed
 from watchword.parts import Parts
@@ -18,7 +19,7 @@ __all__ = ["Challenges"]
 
 
 class Challenges(Parts):
-    """challenge, achallenge."""
+    """challenge, send_code, and both for asyncio."""
 
     def challenge(
         self,
@@ -33,11 +34,45 @@ class Challenges(Parts):
 
         One stands for each device and platform: asked again for the same purpose it is the same,
         for another purpose a new one takes its place. It is good for 5 to 10 minutes. device: the
-        serial of the device to ask; else the highest-ranked. Errors: InvalidArgument, Busy,
-        StoreFailed.
+        serial of the device to ask; else the highest-ranked. Where that is a phone, a code is sent
+        to it, as by send_code. Errors: InvalidArgument, Busy, StoreFailed.
         """
-        challenge, turn = self._ask(user, platform, purpose, device, gateway)
+        return self._asked_now(user, platform, purpose, device, gateway, False)
+
+    def send_code(
+        self,
+        user: str,
+        *,
+        platform: str = "trading",
+        purpose: str | None = None,
+        device: str | None = None,
+        gateway: str | None = None,
+    ) -> Challenge:
+        """A code for this user's phone: durable when this returns, and on its way (RULES 4).
+
+        It is good for 10 minutes, once; the one before is void. A name that does not exist, or has
+        no phone, gets the same answer and nothing is sent. Errors: InvalidArgument, also when the
+        engine has nobody to deliver codes; Busy, when 3 were sent within the hour; StoreFailed.
+        """
+        return self._asked_now(user, platform, purpose, device, gateway, True)
+
+    def _asked_now(
+        self, user: str, platform: str, purpose: str | None, device: str | None,
+        gateway: str | None, sms: bool,
+    ) -> Challenge:  # fmt: skip
+        challenge, turn, delivery = self._ask(user, platform, purpose, device, gateway, sms)
         self._wait(turn)
+        return self._sent(challenge, delivery)
+
+    def _sent(self, challenge: Challenge | None, delivery: Delivery | None) -> Challenge:
+        """What was asked is durable: the code goes out. Errors: Busy."""
+        if challenge is None:
+            raise Busy(
+                f"{self._policy.sms_per_hour} codes were sent to this user within the hour",
+                hint="the last one is good until it runs out",
+            )
+        if delivery is not None and self._courier is not None:
+            self._courier.take(delivery)
         return challenge
 
     async def achallenge(
@@ -50,6 +85,24 @@ class Challenges(Parts):
         gateway: str | None = None,
     ) -> Challenge:
         """challenge for asyncio."""
+        return await self._asked_soon(user, platform, purpose, device, gateway, False)
+
+    async def asend_code(
+        self,
+        user: str,
+        *,
+        platform: str = "trading",
+        purpose: str | None = None,
+        device: str | None = None,
+        gateway: str | None = None,
+    ) -> Challenge:
+        """send_code for asyncio."""
+        return await self._asked_soon(user, platform, purpose, device, gateway, True)
+
+    async def _asked_soon(
+        self, user: str, platform: str, purpose: str | None, device: str | None,
+        gateway: str | None, sms: bool,
+    ) -> Challenge:  # fmt: skip
         loop = asyncio.get_running_loop()
         durable: asyncio.Future[None] = loop.create_future()
 
@@ -63,18 +116,19 @@ class Challenges(Parts):
             if not loop.is_closed():
                 loop.call_soon_threadsafe(landed, error)
 
-        challenge, turn = self._ask(user, platform, purpose, device, gateway)
+        challenge, turn, delivery = self._ask(user, platform, purpose, device, gateway, sms)
         self._when_durable(turn, tell)
         await durable
         if self._commits.failed is not None:
             self._alive()
-        return challenge
+        return self._sent(challenge, delivery)
 
     def _ask(
         self, user: str, platform: str, purpose: str | None, device: str | None,
-        gateway: str | None,
-    ) -> tuple[Challenge, int]:  # fmt: skip
-        """The challenge, and the turn to wait for before it is shown."""
+        gateway: str | None, sms: bool,
+    ) -> tuple[Challenge | None, int, Delivery | None]:  # fmt: skip
+        """The challenge, the turn to wait for before it is shown, and the code that goes out then.
+        No challenge: as many codes were sent as may be."""
         if platform not in PLATFORMS:
             raise InvalidArgument(f"platform is one of {', '.join(PLATFORMS)}")
         aim = None if purpose is None else utf8("purpose", purpose)
@@ -88,14 +142,27 @@ class Challenges(Parts):
             if not self._core.name_legal(name):
                 raise InvalidArgument("user holds what no name may hold, or is too long or empty")
             now = self._now()
-            if self._shed():
+            courier = self._courier
+            if sms and courier is None:
+                raise InvalidArgument(
+                    "deliver is needed to send codes",
+                    hint="Engine.open(..., deliver=...), or [delivery] in the daemon's settings",
+                )
+            if self._shed() or (courier is not None and courier.is_full):
                 raise Busy("the engine sheds load: nothing was asked", hint="ask again later")
             self._lock.open_turn = True
-            row, token, kind, prompt, expires_ms = _engine.ask(
+            asked = _engine.ask(
                 self._core, name, PLATFORMS.index(platform), aim, serial, self._turn + 1, now,
-                names, 1
+                names, 1, courier is not None, sms
             )  # fmt: skip
+            if asked is None:
+                self._lock.open_turn = False
+                return None, self._turn, None
+            row, token, kind, prompt, expires_ms, phone, code = asked
             self._turn += 1
             turn = self._submit(row)
             self._lock.open_turn = False
-        return Challenge(token, kind, prompt, expires_ms), turn
+        challenge, delivery = Challenge(token, kind, prompt, expires_ms), None
+        if phone is not None:
+            delivery = Delivery(token, user, phone, platform, purpose, expires_ms, code)
+        return challenge, turn, delivery

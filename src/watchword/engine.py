@@ -20,6 +20,7 @@ from watchword.acts import Acts
 from watchword.bulk import Bulk
 from watchword.challenges import Challenges
 from watchword.clock import SystemClock
+from watchword.delivery import Courier, Delivery
 from watchword.errors import Error, InvalidArgument, StoreDamaged, StoreFailed
 from watchword.keeper import COVERED, UNCOVERED_BYTES_MAX, Keeper
 from watchword.keys import KeyProvider, derive
@@ -64,6 +65,7 @@ class Engine(Logins, Challenges, Acts, Bulk):
         policy: Policy,
         clock: Callable[[], int] | None,
         entropy: Callable[[int], bytes],
+        deliver: Callable[[Delivery], object] | None = None,
     ) -> None:
         self._lock = Gate(self._end)
         self._pid = os.getpid()
@@ -74,8 +76,10 @@ class Engine(Logins, Challenges, Acts, Bulk):
         self._durable = not isinstance(store, MemoryStore)
         secret = store.secret if self._durable else entropy(32)
         self._core = Core(
-            derive(secret, "watchword names", 16), derive(secret, "watchword challenges", 48)
+            derive(secret, "watchword names", 16), derive(secret, "watchword challenges", 48),
+            derive(secret, "watchword passcodes", 32),
         )
+        self._passcode_key = derive(secret, "watchword passcodes", 32)
         self._mark_key = derive(secret, "watchword fingerprints", 32)
         self._tombs = Tombs()
         self._set_core_policy()
@@ -83,6 +87,7 @@ class Engine(Logins, Challenges, Acts, Bulk):
         self._covered = self._load()
         self._turn = store.head
         self._commits = Commits(store, store.head)
+        self._courier = None if deliver is None else Courier(deliver)
         self._guard: SystemClock | None = None
         if clock is None:
             clock = self._guard = SystemClock(store.last_time_ms)
@@ -110,22 +115,26 @@ class Engine(Logins, Challenges, Acts, Bulk):
         policy: Policy | None = None,
         clock: Callable[[], int] | None = None,
         entropy: Callable[[int], bytes] | None = None,
+        deliver: Callable[[Delivery], object] | None = None,
     ) -> Self:
         """Opens the store at `path`, made if it is not there; ":memory:" keeps nothing.
 
         key: 32 bytes, the path of a key file, or a provider of watchword.keys; None: the file
         `path`.key, made on first use. clock: () -> integer milliseconds since 1970, and
-        entropy: n -> n random bytes, for tests and replay. Errors: WrongKey, StoreOwned,
-        StoreDamaged, StoreFailed, InvalidArgument.
+        entropy: n -> n random bytes, for tests and replay. deliver: takes a watchword.Delivery to
+        its phone, on a thread of its own: a callable, or a watchword.Webhook; without it no code is
+        sent. Errors: WrongKey, StoreOwned, StoreDamaged, StoreFailed, InvalidArgument.
         """
         if policy is not None and not isinstance(policy, Policy):
             raise InvalidArgument("policy is a watchword.Policy or None")
-        for name, given in (("clock", clock), ("entropy", entropy)):
+        for name, given in (("clock", clock), ("entropy", entropy), ("deliver", deliver)):
             if given is not None and not callable(given):
                 raise InvalidArgument(f"{name} is a callable or None")
         store = open_store(path, key)
         try:
-            engine = cls(os.fspath(path), store, policy or Policy(), clock, entropy or os.urandom)
+            engine = cls(
+                os.fspath(path), store, policy or Policy(), clock, entropy or os.urandom, deliver
+            )
         except BaseException:
             store.close()
             raise
@@ -178,8 +187,10 @@ class Engine(Logins, Challenges, Acts, Bulk):
             failures_cap=figures.failures_cap or 0,
             source_failures=figures.source_failures or 0,
             names_any=figures.names == "any",
-            ranks=bytes((0, figures.rank_totp, figures.rank_hotp, figures.rank_ocra)),
+            ranks=bytes((0, figures.rank_totp, figures.rank_hotp, figures.rank_ocra, 0, 0)),
             challenge_labels=bytes(LABELS.index(kind) for kind in figures.challenge_kinds),
+            sms_per_hour=figures.sms_per_hour,
+            sms_seconds=figures.sms_ms // 1000,
         )
 
     def __enter__(self) -> Self:
@@ -215,6 +226,8 @@ class Engine(Logins, Challenges, Acts, Bulk):
         finally:  # an interrupt of a long pass, too, lets go of the store
             for split in self._splits.values():
                 split.close()
+            if self._courier is not None:
+                self._courier.close()
             try:
                 self._commits.close()
             finally:
@@ -343,6 +356,7 @@ class Engine(Logins, Challenges, Acts, Bulk):
                 "memory_bytes": self._core.memory_bytes,
                 "turns": self._turn,
                 **self._store.counters(),
+                **({} if self._courier is None else self._courier.counters()),
             }
 
     def rotate_key(self) -> list[int]:

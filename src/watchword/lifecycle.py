@@ -134,8 +134,8 @@ def place(state: str, realm: str) -> int:
     return ACCOUNT_STATES.index(state) | REALMS.index(realm) << 2
 
 
-def spec_head(device: Device, serial_len: int) -> bytes:
-    """The fixed part of ww_spec."""
+def spec_head(device: Device, serial_len: int, key_len: int | None = None) -> bytes:
+    """The fixed part of ww_spec. key_len: where something else is kept in the key's place."""
     back, forward = device.window
     return SPEC.pack(
         KINDS.index(device.mechanism),
@@ -147,7 +147,7 @@ def spec_head(device: Device, serial_len: int) -> bytes:
         device.look_ahead,
         device.drift_max,
         device.period,
-        len(device.key),
+        len(device.key) if key_len is None else key_len,
         serial_len,
         len(device.suite),
         len(device.pin_hash),
@@ -157,8 +157,11 @@ def spec_head(device: Device, serial_len: int) -> bytes:
     )
 
 
-def device_add(user: int, number: int, device: Device, serial: bytes, moving: int) -> bytes:
-    tail = spec_head(device, len(serial)) + device.key + serial
+def device_add(
+    user: int, number: int, device: Device, key: bytes, serial: bytes, moving: int
+) -> bytes:
+    """key: the device's, or what is kept in its place."""
+    tail = spec_head(device, len(serial), len(key)) + key + serial
     tail += device.suite.encode("ascii") + device.pin_hash
     return _record(DEVICE_ADD, user, device=number, moving=moving, tail=tail)
 

@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol
 
 from watchword._engine import Batch, Core, Gate, Split
+from watchword.delivery import Courier
 from watchword.devices.device import Device
 from watchword.policy import Policy
 from watchword.store import Store
@@ -29,6 +30,9 @@ class _Parts(Protocol):
     _tombs: Tombs
     _policy: Policy
     _mark_key: bytes
+    _passcode_key: bytes
+    _entropy: Callable[[int], bytes]
+    _courier: Courier | None
     _path: str
     _turn: int
     _covered: int
@@ -49,6 +53,7 @@ class _Parts(Protocol):
     def _when_durable(
         self, turn: int, tell: Callable[[BaseException | None], None]
     ) -> None: ...
+    def _kept_key(self, device: Device, now_ms: int) -> bytes: ...
     def _expect_suite(self, device: Device) -> None: ...
     def _deciding(self) -> AbstractContextManager[None]: ...
     def _end(self, error: BaseException) -> None: ...

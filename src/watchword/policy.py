@@ -9,6 +9,7 @@ import tomllib
 from dataclasses import dataclass, fields, replace
 from typing import Any, Self
 
+from watchword._engine import SENT_MAX
 from watchword.errors import InvalidArgument
 
 __all__ = ["Policy"]
@@ -24,9 +25,13 @@ RANGES: dict[str, tuple[int, int, bool]] = {
     "rank_totp": (0, 9, False),
     "rank_hotp": (0, 9, False),
     "rank_ocra": (0, 9, False),
+    "passcode_ms": (1, 366 * 86_400_000, False),
+    "passcode_card_ms": (0, 366 * 86_400_000, False),
+    "sms_ms": (1_000, 600_000, False),
+    "sms_per_hour": (1, SENT_MAX, False),
 }
 
-CHALLENGE_KINDS = ("dsc-plus", "gold", "platinum", "ib-key")  # those with six digits to answer
+CHALLENGE_KINDS = ("dsc-plus", "gold", "platinum", "ib-key", "sms")  # with six digits to answer
 CHALLENGE_KINDS_MAX = 16
 
 
@@ -59,6 +64,15 @@ class Policy:
     challenge_kinds: tuple[str, ...] = ("dsc-plus",)
     """Kinds that a challenge for a name without a challenge device seems to be of, the more often
     the likelier."""
+
+    passcode_ms: int = 172_800_000
+    """How long a temporary passcode opens both platforms (RULES section 6)."""
+    passcode_card_ms: int = 864_000_000
+    """How long after that it opens the portal, for an online card alone."""
+    sms_ms: int = 600_000
+    """How long a code that was sent is good, in whole seconds (RULES section 3)."""
+    sms_per_hour: int = 3
+    """Codes sent to one user within an hour; beyond it asking for one is busy."""
 
     def __post_init__(self) -> None:
         for name, (low, high, optional) in RANGES.items():

@@ -24,8 +24,12 @@ RESYNC_COUNTERS, RESYNC_STEPS = 100, 20
 STREAK_COUNT_MAX = 100
 SOURCE_MINUTES = 60
 EPOCH_MS = 300_000
+HOUR_S, SENT_MAX = 3_600, 6         # codes sent within an hour count; so many times are kept
 # RULES 3: the rank of a kind; that of a standard's own kind is the policy's.
-RANKS = {"dsc-plus": 3, "gold": 3, "platinum": 3, "ib-key": 1, "alpine": 1, "dsc": 2}
+RANKS = {
+    "dsc-plus": 3, "gold": 3, "platinum": 3, "ib-key": 1, "alpine": 1, "dsc": 2,
+    "temporary-passcode": 0, "sms": 1,
+}  # fmt: skip
 PLAUSIBLE_SUITE = ocra.suite_of("OCRA-1:HOTP-SHA1-6:QN06")
 PLATFORMS, REALMS = ("trading", "portal"), ("live", "paper")
 ACCOUNTS = ("open", "pending", "closed")
@@ -43,7 +47,7 @@ class Reason(IntEnum):
     """Why, for the audit trail."""
 
     NONE, WRONG, REPLAYED, UNKNOWN_USER, NO_DEVICE, DEVICE_UNKNOWN, DEVICE_INACTIVE = range(7)
-    LOCKED, EMPTY, ACCOUNT, REALM, NAME, SOURCE, LOAD, NO_CHALLENGE, OVERDUE = range(7, 16)
+    LOCKED, EMPTY, ACCOUNT, REALM, NAME, SOURCE, LOAD, NO_CHALLENGE, OVERDUE, SCOPE = range(7, 17)
 
 
 class Event(IntEnum):
@@ -73,6 +77,10 @@ class Figures:
     rank_hotp: int = 0
     rank_ocra: int = 0
     challenge_kinds: tuple[str, ...] = ("dsc-plus",)
+    passcode_ms: int = 172_800_000
+    passcode_card_ms: int = 864_000_000
+    sms_ms: int = 600_000
+    sms_per_hour: int = 3
 
 
 class Keys(NamedTuple):
@@ -91,7 +99,8 @@ class Keys(NamedTuple):
 
 
 class Standing(NamedTuple):
-    """A challenge that was asked and not yet answered. purpose: its digest, 0 for none."""
+    """A challenge that was asked and not yet answered. purpose: its digest, 0 for none. epoch: of
+    its issue; of a code that was sent, the second it runs out."""
 
     purpose: int
     n: int
@@ -128,7 +137,8 @@ class Streak:
 @dataclass
 class Device:
     """One device. moving is the lowest position still unused; issued, the next question's count;
-    standing, the open challenge of each platform."""
+    standing, the open challenge of each platform; sent_s, when codes were sent, the newest first.
+    Of a temporary passcode the key is its text, good until two moments."""
 
     kind: str
     key: bytes
@@ -152,6 +162,9 @@ class Device:
     pin_hash: bytes = b""
     issued: int = 0
     standing: dict[int, Standing] = field(default_factory=dict)
+    sent_s: list[int] = field(default_factory=list)
+    full_until_ms: int = 0
+    until_ms: int = 0
 
     @property
     def asked(self) -> ocra.Suite:
@@ -185,7 +198,9 @@ class Device:
 
     def expected(self, now_ms: int) -> int:
         """The counter expected, or the step that now is (RFC 6238 section 4.2)."""
-        return self.moving if self.kind == "hotp" else (now_ms // 1000 - self.t0) // self.period
+        if self.kind in ("hotp", "passcode"):
+            return self.moving
+        return (now_ms // 1000 - self.t0) // self.period
 
     def window(self, now_ms: int) -> range:
         """Positions a login's code is compared with."""
@@ -258,6 +273,7 @@ class Answer(NamedTuple):
     device: str | None = None
     offset: int = 0
     retry_after_ms: int = 0
+    scope: str = ""
 
 
 class Record(NamedTuple):
@@ -274,6 +290,7 @@ class Record(NamedTuple):
     drift: int = 0
     lock_ms: int = 0
     tail: object = None
+    sent_s: int = 0
 
 
 class Match(NamedTuple):
@@ -329,6 +346,15 @@ def match_challenge(t: Tried, a: Attempt, now_ms: int) -> Match | None:
     return None
 
 
+def match_given(t: Tried, a: Attempt) -> Match | None:
+    """A passcode is its text, and is not used up; a code that was sent is a counter's."""
+    if t.device.label == "sms":
+        right, moving = t.device.code(t.device.moving), t.device.moving + 1
+    else:
+        right, moving = t.device.key.decode(), t.device.moving
+    return Match(t.device, moving, 0, 0) if a.response == right else None
+
+
 def match(device: Device, attempt: Attempt, now_ms: int) -> tuple[Match | None, bool]:
     """The lowest unused position whose code this is; if none, whether a used one has it."""
     expected = device.expected(now_ms)
@@ -367,6 +393,9 @@ class Reference:
         self.sources: dict[str, list[int]] = {}     # the minutes of an address's failures
         self.tombstones: list[Device] = []
         self.plausible: dict[str, dict[int, Standing]] = {}
+        self.plausibly_sent: dict[str, list[int]] = {}
+        self.plausibly_issued: dict[str, int] = {}
+        self.sent_code: str | None = None           # on its way to a phone; None: to nobody
         self.latest_ms = 0                          # of what was ever written: epochs never go back
         self.numbers_used = 0                       # of users
         self.devices_used = 0                       # of devices: questions are keyed by them
@@ -400,6 +429,7 @@ class Reference:
             return self._answer(main, Verdict.CHALLENGE, Reason.EMPTY)
         found = [
             (match_challenge(t, a, now_ms), False) if t.device.kind == "ocra"
+            else (match_given(t, a), False) if t.device.kind == "passcode"
             else match(t.device, a, now_ms)
             for t in tried
         ]
@@ -413,12 +443,29 @@ class Reference:
             return self._rejected(main, over, streak, charge, reason, now_ms)
         if not tried[0].is_current:
             return self._right(main, over, user, matched, Verdict.EXPIRED, Reason.OVERDUE)
+        scope, limit = self._scope(matched, a.platform, now_ms)
+        if limit is not None:
+            return self._right(main, over, user, matched, *limit)
         if a.second is None and user.account != "open" and a.platform == "trading":
             return self._right(main, over, user, matched, Verdict.NOT_PERMITTED, Reason.ACCOUNT)
         if a.second is None and user.realm != a.realm:
             return self._right(main, over, user, matched, Verdict.NOT_PERMITTED, Reason.REALM)
         clear = Effect.CLEAR if streak.count or streak.lock_until_ms else Effect(0)
-        return self._right(main, clear, user, matched, Verdict.ACCEPTED, Reason.NONE)
+        answer, records = self._right(main, clear, user, matched, Verdict.ACCEPTED, Reason.NONE)
+        return answer._replace(scope=scope), records
+
+    def _scope(
+        self, matched: list[Match], platform: str, now_ms: int
+    ) -> tuple[str, tuple[Verdict, Reason] | None]:
+        """RULES 6: what the best of the devices that matched opens; or why it does not."""
+        d, at_ms = self._highest(m.device for m in matched), max(now_ms, self.latest_ms)
+        if d.label != "temporary-passcode" or at_ms < d.full_until_ms:
+            return "full", None
+        if at_ms >= d.until_ms:
+            return "", (Verdict.EXPIRED, Reason.OVERDUE)
+        if platform == "trading":
+            return "", (Verdict.NOT_PERMITTED, Reason.SCOPE)
+        return "card", None
 
     def _tried(
         self, user: User | None, a: Attempt, now_ms: int
@@ -429,7 +476,7 @@ class Reference:
             return [], Reason.UNKNOWN_USER, False
         platform, epoch = PLATFORMS.index(a.platform), self._epoch(now_ms)
         if a.challenge is not None:
-            return self._tried_challenge(user, a, platform, epoch)
+            return self._tried_challenge(user, a, platform, now_ms)
         named = [d for d in user.devices if a.device in (None, d.serial)]
         active = [d for d in named if d.state == "active"]
         if not active and a.device is not None:
@@ -437,7 +484,11 @@ class Reference:
         tried = []
         for d in active:
             open_one = d.standing.get(platform)
-            if d.kind != "ocra":
+            if d.kind == "passcode":
+                stands = d.label != "sms" or self._code_stands(d, platform, now_ms)
+                if a.second is None and stands:
+                    tried.append(Tried(d))
+            elif d.kind != "ocra":
                 tried.append(Tried(d))
             elif a.second is None and open_one is not None and open_one.answers_plain(epoch):
                 tried.append(Tried(d, self._question(d, open_one.n)))
@@ -445,8 +496,19 @@ class Reference:
         reason = Reason.NO_CHALLENGE if passed_over else Reason.NO_DEVICE
         return tried, Reason.NONE if tried else reason, passed_over
 
+    def _second(self, now_ms: int) -> int:
+        return max(now_ms, self.latest_ms) // 1000
+
+    def _code_stands(self, d: Device, platform: int, now_ms: int) -> bool:
+        """Whether a response that names nothing may be the code sent last."""
+        one = d.standing.get(platform)
+        return (
+            one is not None and one.purpose == 0
+            and one.n == d.moving and self._second(now_ms) < one.epoch
+        )  # fmt: skip
+
     def _tried_challenge(
-        self, user: User, a: Attempt, platform: int, epoch: int
+        self, user: User, a: Attempt, platform: int, now_ms: int
     ) -> tuple[list[Tried], Reason, bool]:
         """The challenge an attempt names, if it is this user's and still to be answered."""
         sealed = ocra.unseal(self.keys.token, str(a.challenge))
@@ -460,9 +522,14 @@ class Reference:
                 and d.state == "active"
                 and standing is not None
                 and standing.n == sealed.n
+                and (d.label != "sms" or standing.n == d.moving)    # else a twin used it up
             ):
+                if d.label == "sms":
+                    in_time = self._second(now_ms) < standing.epoch
+                    return [Tried(d, "", in_time)], Reason.NONE, False
                 question = self._question(d, standing.n)
-                return [Tried(d, question, standing.is_current(epoch))], Reason.NONE, False
+                in_time = standing.is_current(self._epoch(now_ms))
+                return [Tried(d, question, in_time)], Reason.NONE, False
         return [], Reason.NO_CHALLENGE, False
 
     @staticmethod
@@ -602,16 +669,23 @@ class Reference:
 
     def challenge(
         self, name: str, now_ms: int, *, platform: str = "trading", purpose: str | None = None,
-        device: str | None = None,
-    ) -> Challenge:  # fmt: skip
-        """RULES 4: the challenge that stands, or a new one; of no device, a plausible one."""
+        device: str | None = None, sends: bool = False, sms: bool = False,
+    ) -> Challenge | None:  # fmt: skip
+        """RULES 4: the challenge that stands, or a new one; of no device, a plausible one. sends:
+        codes can be; sms: nothing else is wanted. None: as many were sent as may be."""
         user, place = self.users.get(name), PLATFORMS.index(platform)
         digest, epoch = ocra.purpose_digest(self.keys.token, purpose), self._epoch(now_ms)
         able = [
             d for d in (user.devices if user else [])
-            if d.kind == "ocra" and d.state == "active" and device in (None, d.serial)
+            if (sends if d.label == "sms" else d.kind == "ocra" and not sms)
+            and d.state == "active" and device in (None, d.serial)
         ]  # fmt: skip
         asked = self._highest(able) if able else None
+        hashed = ocra.name_hash(self.keys.name, name)
+        kinds = self.figures.challenge_kinds
+        plausible_kind = "sms" if sms else kinds[(hashed >> 32) * len(kinds) >> 32]
+        if (asked.label if asked else plausible_kind) == "sms":
+            return self._send(name, user, asked, place, digest, now_ms)
         standings = asked.standing if asked else self.plausible.setdefault(name, {})
         standing = standings.get(place)
         if standing is None or standing.purpose != digest or not standing.is_current(epoch):
@@ -622,7 +696,6 @@ class Reference:
             device=asked.number if asked else 0, moving=standing.n, tail=standing,
         )  # fmt: skip
         self._turn([record], now_ms)
-        hashed = ocra.name_hash(self.keys.name, name)
         sealed = ocra.Sealed(
             hashed, digest, asked.number if asked else 0, standing.n, standing.epoch, place
         )
@@ -630,12 +703,43 @@ class Reference:
             kind, prompt = asked.label or asked.kind, self._question(asked, standing.n)
         else:
             standings[place] = standing
-            kinds = self.figures.challenge_kinds
-            kind = kinds[(hashed >> 32) * len(kinds) >> 32]
+            kind = plausible_kind
             who = ocra.sip(self.keys.question, ocra.words(hashed, standing.epoch, 2**63))
             prompt = ocra.question(self.keys.question, PLAUSIBLE_SUITE, who, standing.n)
         expires_ms = (standing.epoch + 2) * EPOCH_MS
         return Challenge(ocra.seal(self.keys.token, sealed), kind, prompt, expires_ms)
+
+    def _send(
+        self, name: str, user: User | None, d: Device | None, place: int, digest: int, now_ms: int
+    ) -> Challenge | None:
+        """RULES 4: a new code voids the older one; so many in an hour."""
+        now_s, plausible = self._second(now_ms), self.plausibly_sent.setdefault(name, [])
+        phones = [other.sent_s for other in user.devices] if user and d else [plausible]
+        lately = [at for sent in phones for at in sent if now_s < at + HOUR_S]
+        if len(lately) >= self.figures.sms_per_hour:
+            return None
+        if d:
+            n = max(d.issued, d.moving)
+        else:
+            n = self.plausibly_issued.get(name, 0)
+            self.plausibly_issued[name] = n + 1
+            self._push_sent(plausible, now_s)
+        until_s = now_s + self.figures.sms_ms // 1000
+        number = d.number if d else 0
+        record = Record(
+            Event.CHALLENGE, user.number if user else name, place=place, device=number, moving=n,
+            tail=Standing(digest, n, until_s), sent_s=now_s,
+        )  # fmt: skip
+        self._turn([record], now_ms)
+        hashed = ocra.name_hash(self.keys.name, name)
+        sealed = ocra.Sealed(hashed, digest, number, n, until_s, place)
+        self.sent_code = d.code(n) if d else None
+        return Challenge(ocra.seal(self.keys.token, sealed), "sms", "", until_s * 1000)
+
+    @staticmethod
+    def _push_sent(sent_s: list[int], now_s: int) -> None:
+        sent_s.insert(0, max(1, now_s))
+        del sent_s[SENT_MAX:]
 
     # ---- the transition: apply -----------------------------------------------------------------
 
@@ -681,6 +785,10 @@ class Reference:
             if d.number == r.device:
                 assert isinstance(r.tail, Standing)
                 d.issued = max(d.issued, r.tail.n + 1)
+                if d.label == "sms":
+                    d.standing.clear()
+                    d.moving = max(d.moving, r.tail.n)
+                    self._push_sent(d.sent_s, r.sent_s)
                 d.standing[r.place] = r.tail
 
     def _apply_streak(self, r: Record, streak: Streak, now_ms: int) -> None:
@@ -703,7 +811,10 @@ class Reference:
         elif r.event is Event.DEVICE_ADD:
             assert isinstance(r.tail, Device)
             user.devices.append(
-                replace(r.tail, number=r.device, moving=r.moving, issued=0, standing={})
+                replace(
+                    r.tail, number=r.device, moving=r.moving, standing={}, sent_s=[],
+                    issued=r.moving if r.tail.label == "sms" else 0,
+                )
             )
             self.devices_used = max(self.devices_used, r.device)
         elif r.event is Event.DEVICE_SET and device is not None:
@@ -772,6 +883,10 @@ class Reference:
         floors = [t for t in known if (t.kind, t.key) == (device.kind, device.key)]
         moving = max([device.moving, *(device.used_until(floor) for floor in floors)])
         number = self.devices_used + 1
+        full_until_ms = now_ms + self.figures.passcode_ms
+        if device.label == "temporary-passcode":
+            until_ms = full_until_ms + self.figures.passcode_card_ms
+            device = replace(device, full_until_ms=full_until_ms, until_ms=until_ms)
         record = Record(
             Event.DEVICE_ADD, self.users[name].number, device=number, moving=moving, tail=device
         )

@@ -1,6 +1,6 @@
 """What an engine shows of a user and of a device: everything but secrets."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from watchword._engine import (
@@ -13,13 +13,14 @@ from watchword._engine import (
     REALMS,
 )
 
-__all__ = ["Challenge", "DeviceView", "OpenChallenge", "User", "user_of"]
+__all__ = ["Challenge", "DeviceView", "OpenChallenge", "Passcode", "User", "user_of"]
 
 
 @dataclass(frozen=True, slots=True)
 class Challenge:
     """What a user is asked: `prompt` is shown, `id` comes back with the response. kind: of the
-    device that answers. Good until expires_ms (RULES section 4)."""
+    device that answers. Good until expires_ms (RULES section 4). A code that was sent is not shown:
+    its prompt is empty."""
 
     id: str
     kind: str
@@ -28,9 +29,17 @@ class Challenge:
 
 
 @dataclass(frozen=True, slots=True)
+class Passcode:
+    """A temporary passcode that was issued: the one time that its text is seen."""
+
+    serial: str
+    passcode: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class OpenChallenge:
-    """A challenge that stands: for which platform, its count, the epoch of its issue, and whether
-    it is for one purpose alone."""
+    """A challenge that stands: for which platform, its count, the epoch of its issue (of a code
+    that was sent, the second it runs out), and whether it is for one purpose alone."""
 
     platform: str
     count: int
@@ -42,8 +51,9 @@ class OpenChallenge:
 class DeviceView:
     """A device as it stands; never its key. `moving`: the first position not used up.
 
-    kind: as RULES section 3 names it; mechanism: totp, hotp or ocra. issued: how many challenges
-    it was given.
+    kind: as RULES section 3 names it; mechanism: totp, hotp, ocra or passcode. issued: how many
+    challenges it was given. full_until_ms, until_ms: of a temporary passcode, when it begins to
+    open the portal alone, and when it ends; else 0.
     """
 
     serial: str
@@ -64,6 +74,8 @@ class DeviceView:
     suite: str
     issued: int
     challenges: tuple[OpenChallenge, ...]
+    full_until_ms: int
+    until_ms: int
 
     @property
     def counter(self) -> int | None:
@@ -106,7 +118,7 @@ def user_of(found: tuple[Any, ...]) -> User:
 
 def _device_of(device: tuple[Any, ...]) -> DeviceView:
     (_, serial, kind, state, capped, hash_, digits, period, back, forward, look_ahead, drift_max,
-     t0, moving, drift, failures, label, suite, issued, opens) = device
+     t0, moving, drift, failures, label, suite, issued, opens, full_until, until) = device
     challenges = tuple(
         OpenChallenge(platform, *stands)
         for platform, stands in zip(PLATFORMS, opens, strict=True) if stands is not None
@@ -114,5 +126,5 @@ def _device_of(device: tuple[Any, ...]) -> DeviceView:
     return DeviceView(
         serial, LABELS[label] or KINDS[kind], DEVICE_STATES[state], HASH_NAMES[hash_], digits,
         period, t0, (back, forward), look_ahead, drift_max, moving, drift, failures, bool(capped),
-        KINDS[kind], suite, issued, challenges,
+        KINDS[kind], suite, issued, challenges, full_until, until,
     )

@@ -151,7 +151,11 @@ static inline void world_holds(const world *w)
         const uint8_t *name = ww_user_name(t, u, &len);
         for (ww_device *d = ww_device_first(t, u); d; d = ww_device_next(t, u, d)) {
             HOLDS(++devices <= WW_DEVICES_PER_USER_MAX);
-            HOLDS(d->kind == WW_KIND_TOTP || d->kind == WW_KIND_HOTP || d->kind == WW_KIND_OCRA);
+            HOLDS(d->kind == WW_KIND_TOTP || d->kind == WW_KIND_HOTP || d->kind == WW_KIND_OCRA ||
+                  d->kind == WW_KIND_PASSCODE);
+            HOLDS((d->kind == WW_KIND_PASSCODE) ==
+                  (d->label == WW_TEMPORARY_PASSCODE || d->label == WW_SMS));
+            HOLDS(d->kind != WW_KIND_PASSCODE || d->wide);
             HOLDS(d->hash < WW_HASHES && d->state <= WW_ENDED && d->label < WW_LABELS);
             if (d->kind == WW_KIND_OCRA) {
                 const ww_issue *issue = ww_device_issue(d);

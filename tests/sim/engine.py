@@ -27,8 +27,8 @@ class SimEngine(Engine):
             self.checker.taken(self, now_ms, row, len(batch))
         return turn
 
-    def _act(self, acts: bytes) -> int:
-        turn = super()._act(acts)
+    def _act(self, acts: bytes, now_ms: int | None = None) -> int:
+        turn = super()._act(acts, now_ms)
         if self.checker is not None:
             self.checker.acted(self, self.checker.now_ms())
         return turn

@@ -240,13 +240,15 @@ def window_off_by_one(put: Put) -> None:
     """A device that counts or keeps time is given one position more than its policy says."""
     real = lifecycle.device_add
 
-    def device_add(user: int, number: int, device: Any, serial: bytes, moving: int) -> bytes:
+    def device_add(
+        user: int, number: int, device: Any, key: bytes, serial: bytes, moving: int
+    ) -> bytes:
         back, forward = device.window
         if device.mechanism == "totp":
             device = replace(device, window=(back, forward + 1))
         elif device.mechanism == "hotp" or ":C-" in device.suite:
             device = replace(device, look_ahead=device.look_ahead + 1)
-        return real(user, number, device, serial, moving)
+        return real(user, number, device, key, serial, moving)
 
     put(lifecycle, "device_add", device_add)
 

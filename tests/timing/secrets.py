@@ -66,6 +66,11 @@ PLANTS = (
         "        if (pin[0]) ww_text_put(s, words, s->pin_at, pin, len);",
     ),
     Plant(
+        "passcode_is_compared_by_bytes", "codes.c",
+        "ww_equal(digest, kept->digest, sizeof digest) & fits",
+        "(uint32_t)!memcmp(digest, kept->digest, sizeof digest) & fits",
+    ),
+    Plant(
         "id_is_compared_by_bytes", "challenge.c",
         "uint32_t ours = ww_equal(mac, bytes, 16);",
         "uint32_t ours = 1;\n"

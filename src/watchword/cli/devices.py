@@ -30,6 +30,8 @@ def device() -> None:
         add hotp USER           a device whose codes change at each press
         add ocra USER           a device that answers a challenge
         add preset KIND USER    a device of a brokerage's own kind
+        add passcode USER       a static code for two days, from client services
+        add sms USER            a phone that codes are sent to
         list USER               serials, kinds and states
         resync USER SERIAL      find a device again whose clock or counter ran away
         remove USER SERIAL      take a device away; codes already used stay used
@@ -44,7 +46,7 @@ def device() -> None:
 @shared_options
 def add() -> None:
     """
-    usage: watchword device add totp|hotp|ocra USER ...
+    usage: watchword device add totp|hotp|ocra|passcode|sms USER ...
            watchword device add preset KIND USER ...
 
     Gives a user a device, and prints its otpauth:// address for an authenticator app, with a QR

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from watchword import Challenge, Device, Engine, User
+from watchword import Challenge, Device, Engine, Passcode, User
 from watchword.cli.answers import Answer
 from watchword.cli.options import settings
 from watchword.cli.remote import RemoteDoor
@@ -31,10 +31,11 @@ class Door(Protocol):
     def remove_user(self, name: str) -> None: ...
     def unlock(self, name: str, by: str) -> None: ...
     def add_device(self, user: str, device: Device, serial: str | None) -> str: ...
+    def issue_passcode(self, user: str, serial: str | None) -> Passcode: ...
     def remove_device(self, user: str, serial: str) -> None: ...
     def resync(self, user: str, first: str, second: str, serial: str) -> Answer: ...
     def challenge(
-        self, user: str, platform: str, serial: str | None, purpose: str | None
+        self, user: str, platform: str, serial: str | None, purpose: str | None, sms: bool
     ) -> Challenge: ...
     def verify(
         self, user: str, response: str, platform: str, serial: str | None, challenge: str | None,
@@ -55,6 +56,7 @@ class OwnDoor:
         self.users = engine.users
         self.remove_user = engine.remove_user
         self.add_device = engine.add_device
+        self.issue_passcode = engine.issue_passcode
         self.remove_device = engine.remove_device
         self.close = engine.close
 
@@ -66,9 +68,10 @@ class OwnDoor:
         return Answer(verdict.code, verdict.device, verdict.retry_after_ms)
 
     def challenge(
-        self, user: str, platform: str, serial: str | None, purpose: str | None
+        self, user: str, platform: str, serial: str | None, purpose: str | None, sms: bool
     ) -> Challenge:
-        return self._engine.challenge(user, platform=platform, device=serial, purpose=purpose)
+        ask = self._engine.send_code if sms else self._engine.challenge
+        return ask(user, platform=platform, device=serial, purpose=purpose)
 
     def verify(
         self, user: str, response: str, platform: str, serial: str | None, challenge: str | None,
@@ -97,7 +100,7 @@ def open_engine(config: Config) -> Engine:
             f"there is no store at {config.store}",
             hint=f"watchword init --store {config.store}",
         )
-    return Engine.open(config.store, config.key, config.policy)
+    return Engine.open(config.store, config.key, config.policy, deliver=config.delivery)
 
 
 @contextmanager

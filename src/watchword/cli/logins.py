@@ -10,7 +10,7 @@ import click
 from watchword.cli.answers import Answer
 from watchword.cli.doors import enter
 from watchword.cli.options import secret_line, shared_options
-from watchword.cli.words import Verb, complain, duration, hint, tell
+from watchword.cli.words import Verb, complain, duration, hint, note, tell
 from watchword.errors import InvalidArgument
 
 __all__ = ["challenge", "speak", "verify"]
@@ -21,10 +21,11 @@ __all__ = ["challenge", "speak", "verify"]
 @click.option("--platform", type=click.Choice(["trading", "portal"]), default="trading")
 @click.option("--device", metavar="SERIAL", default=None)
 @click.option("--purpose", metavar="TEXT", default=None)
+@click.option("--sms", is_flag=True)
 @click.option("--detail", is_flag=True)
 @shared_options
 def challenge(
-    user: str, platform: str, device: str | None, purpose: str | None, detail: bool
+    user: str, platform: str, device: str | None, purpose: str | None, sms: bool, detail: bool
 ) -> None:
     """
     usage: watchword challenge USER [--platform trading|portal] [--device SERIAL] [--detail]
@@ -35,6 +36,7 @@ def challenge(
 
     --platform      where the user logs in                       trading
     --device        the one device to ask; else the highest in rank
+    --sms           send a code to the user's phone, and show nothing of it
     --purpose TEXT  what it confirms: only its id answers it, so the id is printed too
     --detail        also print its id, the kind of device, and how long it is good
     --store PATH     the store's directory
@@ -45,8 +47,11 @@ def challenge(
         watchword verify carol
     """
     with enter() as door:
-        asked = door.challenge(user, platform, device, purpose)
-    tell(asked.prompt)
+        asked = door.challenge(user, platform, device, purpose, sms)
+    if asked.prompt:
+        tell(asked.prompt)
+    else:
+        note("a code is on its way to the phone, if there is one")
     if detail or purpose is not None:
         tell(f"id {asked.id}")
     if detail:

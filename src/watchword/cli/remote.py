@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from watchword import Challenge, Code, Device, DeviceView, User
+from watchword import Challenge, Code, Device, DeviceView, Passcode, User
 from watchword.cli.answers import Answer
 from watchword.cli.connection import Connection, Reply
 from watchword.errors import Error
@@ -53,7 +53,7 @@ class RemoteDoor:
             words += ["LOOKAHEAD", device.look_ahead, "WINDOW", *device.window]
             words += ["DRIFT", device.drift_max]
             words += ["PINHASH", device.pin_hash.hex()] if device.pin_hash else []
-        else:
+        elif device.mechanism != "passcode":
             words += ["DIGITS", device.digits, "ALGORITHM", device.algorithm]
         if device.mechanism == "totp":
             words += ["PERIOD", device.period, "WINDOW", *device.window]
@@ -64,6 +64,11 @@ class RemoteDoor:
             words += ["SERIAL", serial]
         return str(self._ask(*words))
 
+    def issue_passcode(self, user: str, serial: str | None) -> Passcode:
+        words = ["SERIAL", serial] if serial is not None else []
+        fields = mapping(self._ask("DEVICE", "PASSCODE", user, *words))
+        return Passcode(str(fields["serial"]), str(fields["passcode"]))
+
     def remove_device(self, user: str, serial: str) -> None:
         self._ask("DEVICE", "REMOVE", user, serial)
 
@@ -72,10 +77,11 @@ class RemoteDoor:
         return Answer(Code[str(verdict)], serial, 0)
 
     def challenge(
-        self, user: str, platform: str, serial: str | None, purpose: str | None
+        self, user: str, platform: str, serial: str | None, purpose: str | None, sms: bool
     ) -> Challenge:
         words = ["DEVICE", serial] if serial is not None else []
         words += ["PURPOSE", purpose] if purpose is not None else []
+        words += ["KIND", "sms"] if sms else []
         fields = mapping(self._ask("CHALLENGE", user, "PLATFORM", platform, *words))
         return Challenge(
             id=str(fields["id"]),
@@ -125,6 +131,8 @@ def device_view(fields: dict[str, Reply]) -> DeviceView:
         suite=str(fields["suite"]),
         issued=number(fields["issued"]),
         challenges=tuple(open_challenge(mapping(one)) for one in listed(fields["challenges"])),
+        full_until_ms=number(fields["full_until_ms"]),
+        until_ms=number(fields["until_ms"]),
     )
 
 

@@ -4,20 +4,24 @@ Rule: nothing past this file sees an illegal device, and neither the key nor a P
 shown. A preset is a kind of RULES section 3 with its figures filled in; its name is the label.
 """
 
+import secrets
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from watchword.devices import passcode as passcodes
 from watchword.devices.arguments import one_of, whole
 from watchword.devices.ocra import Suite
 from watchword.devices.pins import DIGEST_BYTES, phone_pin, pin_digest
 from watchword.errors import InvalidArgument
 
 __all__ = [
-    "KEY_BYTES_MAX", "KEY_BYTES_MIN", "LABELS", "LOOK_AHEAD_MAX", "MECHANISMS", "PRESETS", "Device",
+    "GIVEN", "KEY_BYTES_MAX", "KEY_BYTES_MIN", "LABELS", "LOOK_AHEAD_MAX", "MECHANISMS", "PRESETS",
+    "Device",
 ]  # fmt: skip
 
 KEY_BYTES_MIN, KEY_BYTES_MAX = 10, 128
 MECHANISMS = ("totp", "hotp", "ocra")
+GIVEN = ("temporary-passcode", "sms")          # codes that we make: their mechanism is "passcode"
 ALGORITHMS = ("sha1", "sha256", "sha512")
 DIGITS_MIN, DIGITS_MAX = 6, 8
 OCRA_DIGITS_MIN, OCRA_DIGITS_MAX = 4, 10    # RFC 6287 5.2; 0, the whole HMAC, nobody types
@@ -38,7 +42,7 @@ PRESETS: dict[str, tuple[str, dict[str, Any]]] = {
     "alpine": ("totp", {"drift_max": 10}),
     "dsc": ("hotp", {"look_ahead": 10}),
 }
-LABELS = ("", *PRESETS)
+LABELS = ("", *PRESETS, "code-card", "online-code-card", *GIVEN)
 
 
 def _key(key: object) -> bytes:
@@ -62,10 +66,15 @@ def _window(window: object) -> tuple[int, int]:
     )
 
 
+def figures_of_given(kind: str) -> tuple[str, int]:
+    """Algorithm and digits of a kind whose codes we make."""
+    return ("sha256", passcodes.CHARS) if kind == "temporary-passcode" else ("sha1", 6)
+
+
 @dataclass(frozen=True, slots=True)
 class Device:
     """A device to be enrolled (RULES section 3). Made by Device.totp, Device.hotp, Device.ocra, or
-    by a preset: Device.dsc_plus, gold, platinum, ib_key, alpine, dsc.
+    by a preset: Device.dsc_plus, gold, platinum, ib_key, alpine, dsc, temporary_passcode, sms.
 
     Errors: InvalidArgument names the argument and its legal range.
     """
@@ -84,7 +93,7 @@ class Device:
     pin_hash: bytes = field(default=b"", repr=False)
 
     def __post_init__(self) -> None:
-        one_of("kind", self.kind, (*MECHANISMS, *PRESETS))
+        one_of("kind", self.kind, (*MECHANISMS, *PRESETS, *GIVEN))
         _key(self.key)
         one_of("algorithm", self.algorithm, ALGORITHMS)
         _window(self.window)
@@ -95,6 +104,9 @@ class Device:
         if self.mechanism == "ocra":
             self._fits_suite(Suite.parse(self.suite))
             return
+        if self.mechanism == "passcode":
+            self._fits_given()
+            return
         whole("digits", self.digits, DIGITS_MIN, DIGITS_MAX)
         whole("period", self.period, 1 if self.mechanism == "totp" else 0, PERIOD_S_MAX)
         for name in ("suite", "pin_hash"):
@@ -103,13 +115,32 @@ class Device:
 
     @property
     def mechanism(self) -> str:
-        """What computes its codes: totp, hotp or ocra."""
+        """What its codes are: totp, hotp, ocra, or passcode for those that we make and give out."""
+        if self.kind in GIVEN:
+            return "passcode"
         return PRESETS[self.kind][0] if self.kind in PRESETS else self.kind
 
     @property
     def label(self) -> int:
         """The kind as a store numbers it: an index into LABELS, 0 for the mechanism itself."""
-        return LABELS.index(self.kind) if self.kind in PRESETS else 0
+        return LABELS.index(self.kind) if self.kind in LABELS else 0
+
+    @property
+    def passcode(self) -> str:
+        """The text of a temporary passcode, to be told to the user once."""
+        if self.kind != "temporary-passcode":
+            raise InvalidArgument("device is no temporary-passcode: it has no passcode")
+        return self.key.decode("ascii")
+
+    def _fits_given(self) -> None:
+        """A passcode has its text and nothing else; what is sent has a key, and six digits."""
+        if self.kind == "temporary-passcode":
+            passcodes.expect(self.key)
+        rest = (self.period, self.t0, *self.window, self.drift_max, self.counter, self.look_ahead)
+        if (self.algorithm, self.digits) != figures_of_given(self.kind) or any(rest):
+            raise InvalidArgument(f"kind {self.kind} has no figures of its own")
+        if self.suite or self.pin_hash:
+            raise InvalidArgument("suite and pin_hash must be left out: the device is no ocra")
 
     def _fits_suite(self, suite: Suite) -> None:
         """What an ocra device has must be what its suite asks for."""
@@ -224,7 +255,9 @@ class Device:
     def of(cls, name: str, key: bytes, **figures: Any) -> "Device":
         """A device of any kind by its name: totp, hotp, ocra, or a preset with any of its kind's
         figures changed. An ib-key's pin is 4 to 6 ASCII letters, digits and specials."""
-        one_of("kind", name, (*MECHANISMS, *PRESETS))
+        one_of("kind", name, (*MECHANISMS, *PRESETS, *GIVEN))
+        if name in GIVEN:
+            return cls(name, _key(key), *figures_of_given(name), **figures)
         if name == "totp":
             return cls.totp(key, **figures)
         if name == "hotp":
@@ -235,6 +268,19 @@ class Device:
             phone_pin(figures["pin"])
         mechanism, own = PRESETS[name]
         return replace(cls.of(mechanism, key, **{**own, **figures}), kind=name)
+
+    @classmethod
+    def temporary_passcode(cls, passcode: str | None = None) -> "Device":
+        """A static code from client services: 10 characters of 32, upper case and digits without
+        look-alikes. None: one is made. Kept as a salted keyed hash alone."""
+        text = passcodes.made(secrets.token_bytes) if passcode is None else passcode
+        return cls.of("temporary-passcode", passcodes.expect(text))
+
+    @classmethod
+    def sms(cls, key: bytes | None = None) -> "Device":
+        """A phone that codes are sent to: 6 digits of HOTP under a key that only we hold. None: one
+        is made."""
+        return cls.of("sms", secrets.token_bytes(20) if key is None else key)
 
     @classmethod
     def dsc_plus(cls, key: bytes) -> "Device":

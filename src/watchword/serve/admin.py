@@ -7,15 +7,17 @@
                TOTP, ALPINE: [DIGITS n] [ALGORITHM a] [PERIOD s] [WINDOW back forward] [DRIFT n]
                    [T0 s]
                HOTP, DSC: [DIGITS n] [ALGORITHM a] [COUNTER n] [LOOKAHEAD n]
+               SMS: nothing more, and the key is made here where none is given
                OCRA, DSC-PLUS, GOLD, PLATINUM, IB-KEY: [SUITE s] [COUNTER n] [LOOKAHEAD n]
                    [WINDOW back forward] [DRIFT n] [PIN p | PINHASH hex]
     DEVICE GET user serial                 DEVICE LIST user
     DEVICE SET user serial STATE s         DEVICE RESYNC user serial code code
-    DEVICE REMOVE user serial              KEY ROTATE               CLOCK ACCEPT [BY who]
+    DEVICE PASSCODE user [SERIAL s]        DEVICE REMOVE user serial
+    KEY ROTATE               CLOCK ACCEPT [BY who]
 
 The rules: the kernel says who is at the other end, and only root and the daemon's own user may
 speak; an act runs on a thread of its own while the loop goes on, and is answered when it is
-durable; a key comes in and never goes out, into a reply or a message.
+durable; a key comes in and never goes out, into a reply or a message. A passcode goes out once.
 """
 
 import asyncio
@@ -32,7 +34,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from typing import Any
 
-from watchword.devices.device import PRESETS, Device
+from watchword.devices.device import GIVEN, PRESETS, Device
 from watchword.engine import Engine
 from watchword.errors import Error, Exists, InvalidArgument, NotFound
 from watchword.serve import limits
@@ -63,6 +65,7 @@ OF_KIND: dict[str, tuple[str, ...]] = {
     "OCRA": ("SUITE", "COUNTER", "LOOKAHEAD", "WINDOW", "DRIFT", "PIN", "PINHASH"),
 }
 OF_KIND |= {name.upper(): OF_KIND[kind.upper()] for name, (kind, _) in PRESETS.items()}
+OF_KIND |= {name.upper(): () for name in GIVEN}
 PEER = struct.Struct("3i")  # struct ucred: process, user, group
 
 
@@ -82,7 +85,7 @@ class Admin(Commands):
         gateway: int,
         facts: Callable[[], dict[str, object]],
     ) -> None:
-        super().__init__(gateway, True, facts, engine.achallenge)
+        super().__init__(gateway, True, facts, engine.achallenge, engine.asend_code)
         self._engine = engine
         self._worker = worker
 
@@ -230,13 +233,22 @@ def device_add(engine: Engine, words: list[str]) -> Reply:
         raise MisuseError(f"ERR a device is one of {', '.join(OF_KIND)}")
     given = options(words[2:], ("KEY", "BASE32", "SERIAL", *OF_KIND[kind]))
     serial = given.pop("SERIAL", None)
-    key = device_key(given.pop("KEY", None), given.pop("BASE32", None))
+    given_key = given.pop("KEY", None), given.pop("BASE32", None)
+    if kind == "SMS" and given_key == (None, None):
+        return engine.add_device(user, Device.sms(), serial)
+    key = device_key(*given_key)
     figures = {FIGURES[name]: figure for name, figure in given.items()}
     if kind == "OCRA" and "suite" not in figures:
         raise MisuseError("ERR syntax error, SUITE is needed")
     if "pin_hash" in figures:
         figures["pin_hash"] = hex_bytes("PINHASH", figures["pin_hash"])
     return engine.add_device(user, Device.of(kind.lower(), key, **figures), serial)
+
+
+def device_passcode(engine: Engine, words: list[str]) -> Reply:
+    """The one reply with a secret in it: client services tell it to the user, and nobody again."""
+    issued = engine.issue_passcode(words[0], options(words[1:], ("SERIAL",)).get("SERIAL"))
+    return {"serial": issued.serial, "passcode": issued.passcode}
 
 
 def device_key(hex_digits: str | None, base32: str | None) -> bytes:
@@ -320,6 +332,7 @@ DEVICE: dict[str, Verb] = {
     "LIST": (1, device_list),
     "SET": (2, device_set),
     "RESYNC": (4, device_resync),
+    "PASSCODE": (1, device_passcode),
     "REMOVE": (2, device_remove),
 }
 KEY: dict[str, Verb] = {"ROTATE": (0, key_rotate)}

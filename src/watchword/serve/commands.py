@@ -1,6 +1,6 @@
 """What client libraries send by themselves, answered as a Redis server answers it; and CHALLENGE.
 
-    CHALLENGE user [PLATFORM p] [DEVICE serial] [PURPOSE text]
+    CHALLENGE user [PLATFORM p] [DEVICE serial] [PURPOSE text] [KIND sms]
 
 VERIFY, VERIFYMANY and a bare PING never come here: they are compiled. The rule: a reply is made
 from the command and the connection alone; nothing here decides or waits. A challenge is asked of
@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 from watchword._engine import PLATFORMS
-from watchword.errors import Error, InvalidArgument
+from watchword.errors import Busy, Error, InvalidArgument
 from watchword.serve.resp import Refusal, Reply, Simple, encode
 
 __all__ = ["GATEWAYS", "Client", "Commands", "arity", "unknown"]
@@ -23,7 +23,7 @@ GATEWAYS = ("tcp", "admin")  # who asked, in the journal; a door's gateway is an
 SERVER_VERSION = "7.0.15"  # the Redis whose answers these are; client libraries look at it
 ECHOED_CHARS_MAX = 128
 NOT_HERE = ("USER", "DEVICE", "KEY", "CLOCK")
-ASKS = {"PLATFORM": "platform", "DEVICE": "device", "PURPOSE": "purpose"}
+ASKS = {"PLATFORM": "platform", "DEVICE": "device", "PURPOSE": "purpose", "KIND": "kind"}
 SETTINGS = {"save": "", "appendonly": ""}  # all that redis-benchmark asks for
 
 WRONG_NAME = "WRONGPASS invalid username-password pair or user is disabled."
@@ -82,19 +82,21 @@ class Commands:
     """What a listening socket gives its connections: their rights, and the answers here.
 
     gateway: index into the gather's gateways. reasons: whether LOCKED, EXPIRED and NOT_PERMITTED
-    may be seen, or read REJECTED. facts: the lines of INFO that are ours. ask: the engine's
-    achallenge.
+    may be seen, or read REJECTED. facts: the lines of INFO that are ours. ask, send: the engine's
+    achallenge and asend_code; without the second, no kind is told from another.
     """
 
     acts = False
 
     def __init__(
-        self, gateway: int, reasons: bool, facts: Callable[[], dict[str, object]], ask: Ask
-    ) -> None:
+        self, gateway: int, reasons: bool, facts: Callable[[], dict[str, object]], ask: Ask,
+        send: Ask | None = None,
+    ) -> None:  # fmt: skip
         self.gateway = gateway
         self.reasons = reasons
         self._facts = facts
         self._ask = ask
+        self._send = send or ask
 
     def admits(self, transport: Transport) -> bool:
         """Whether a client that has just connected may speak at all."""
@@ -128,10 +130,13 @@ class Commands:
 
     async def _asked(self, asked: dict[str, str], protocol: int) -> bytes:
         reply: Reply
+        ask = self._send if asked.pop("kind", None) else self._ask
         try:
-            found = await self._ask(asked.pop("user"), gateway=GATEWAYS[self.gateway], **asked)
+            found = await ask(asked.pop("user"), gateway=GATEWAYS[self.gateway], **asked)
         except InvalidArgument as error:
             reply = Refusal(f"INVALID {error.args[0]}")
+        except Busy as error:
+            reply = Refusal(f"BUSY {error.args[0]}")
         except Error as error:
             reply = Refusal(f"ERR {error.args[0]}")
         else:
@@ -295,6 +300,8 @@ def ask_of(args: Sequence[bytes]) -> dict[str, str] | Refusal:
         asked["platform"] = asked["platform"].lower()
         if asked["platform"] not in PLATFORMS:
             return Refusal("ERR PLATFORM is trading or portal")
+    if asked.get("kind", "sms").lower() != "sms":
+        return Refusal("ERR KIND is sms")
     return asked
 
 

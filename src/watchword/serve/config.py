@@ -10,6 +10,7 @@ import tomllib
 from dataclasses import dataclass, field, fields
 from typing import Any, Final, Self
 
+from watchword.delivery import Webhook
 from watchword.errors import InvalidArgument
 from watchword.keys import Credential, KeyFd, KeyFile, KeyProvider
 from watchword.policy import Policy
@@ -43,6 +44,14 @@ page_interval_ms = 1000
 # fd = 3
 # credential = "watchword-key"
 
+[delivery]
+# Where codes for phones go: a POST with a JSON object, tried again when nobody answers. https, or
+# http on this machine. The body is signed under what is in secret_file. Without it no code is sent.
+# webhook = "https://sms.example.com/codes"
+# secret_file = "/etc/watchword/webhook.secret"
+# timeout_ms = 5000
+# attempts = 3
+
 [policy]
 # Any figure of the rules, by its name: see Policy in the documentation.
 # profile = "strict"
@@ -52,6 +61,8 @@ page_interval_ms = 1000
 
 NO_STORES = ("", ":memory:")  # a daemon keeps what it answered
 KEY_SOURCES = ("file", "fd", "credential")
+DELIVERY = ("webhook", "secret_file", "timeout_ms", "attempts")
+SECRET_FILE_BYTES_MAX = 4_096
 PAGE_INTERVAL_MS_MIN, PAGE_INTERVAL_MS_MAX = 10, 3_600_000
 
 
@@ -65,6 +76,7 @@ class Config:
     unlocked_memory: bool = False
     page_interval_ms: int = 1_000
     key: KeyProvider | None = field(default=None, repr=False)
+    delivery: Webhook | None = None
     policy: Policy = field(default_factory=Policy)
 
     def __post_init__(self) -> None:
@@ -115,10 +127,11 @@ class Config:
                 f"there is no setting named {', '.join(map(repr, unknown))}",
                 hint=f"the settings are {', '.join(sorted(known))}",
             )
-        for name in ("key", "policy"):
+        for name in ("key", "policy", "delivery"):
             if not isinstance(settings.get(name, {}), dict):
                 raise InvalidArgument(f"{name} must be a table: [{name}]")
         settings["key"] = key_source(settings.get("key", {}), folder)
+        settings["delivery"] = webhook(settings.get("delivery", {}), folder)
         settings["policy"] = Policy.from_table(settings.get("policy", {}))
         if isinstance(settings.get("store"), str) and settings["store"] not in NO_STORES:
             settings["store"] = os.path.join(folder, settings["store"])
@@ -136,6 +149,23 @@ class Config:
             except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
                 raise InvalidArgument(f"{os.fspath(path)} is not TOML: {error}") from None
         return cls.from_table(table, folder=os.path.dirname(os.path.abspath(path)))
+
+
+def webhook(table: dict[str, Any], folder: str) -> Webhook | None:
+    """What [delivery] says: a webhook with its figures, or nothing."""
+    given = dict(table)
+    unknown = sorted(set(given) - set(DELIVERY))
+    if unknown or (given and "webhook" not in given):
+        raise InvalidArgument(f"[delivery] takes webhook, and any of {', '.join(DELIVERY[1:])}")
+    if not given:
+        return None
+    path, secret = given.pop("secret_file", None), None
+    if path is not None:
+        if not isinstance(path, str) or not path:
+            raise InvalidArgument("secret_file must be a path")
+        with open(os.path.join(folder, path), "rb") as file:
+            secret = file.read(SECRET_FILE_BYTES_MAX).strip()
+    return Webhook(given.pop("webhook"), secret=secret, **given)
 
 
 def key_source(table: dict[str, Any], folder: str) -> KeyProvider | None:

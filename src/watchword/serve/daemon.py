@@ -47,7 +47,7 @@ def run(config: Config, ready: Callable[[str, int], None] | None = None) -> int:
     """
     protect()
     connections_max = raise_file_limit()
-    engine = Engine.open(config.store, config.key, config.policy)
+    engine = Engine.open(config.store, config.key, config.policy, deliver=config.delivery)
     failed: BaseException | None = None
     try:
         prepare(config, engine)
@@ -160,7 +160,8 @@ class Daemon:
 
     async def _listen_tcp(self) -> asyncio.Server:
         door = Commands(
-            GATEWAYS.index("tcp"), self._config.reasons, self._facts, self._engine.achallenge
+            GATEWAYS.index("tcp"), self._config.reasons, self._facts, self._engine.achallenge,
+            self._engine.asend_code,
         )
         host, port = self._config.address()
         try:
