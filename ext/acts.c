@@ -105,7 +105,8 @@ ww_device *ww_device_place(ww_tables *t, ww_user *u, const ww_spec *spec, const 
     int suite = ocra ? ww_suite_add(t, spec->suite, spec->suite_len) : 0;
     if (suite < 0 || (ocra && !suite_fits(&t->suites[suite], spec)))
         return NULL;
-    if (!u->devices && spec->hash == WW_SHA1 && !spec->t0_s && !ocra) {
+    if (!u->devices && spec->hash == WW_SHA1 && !spec->t0_s &&
+        !ww_is_asked(spec->kind)) {
         d = &u->device;
         memset(d, 0, sizeof *d);
         own = d->u.sha1;
@@ -155,7 +156,11 @@ int ww_spec_legal(const ww_spec *s)
 {
     int totp = s->kind == WW_KIND_TOTP, hotp = s->kind == WW_KIND_HOTP;
     int ocra = s->kind == WW_KIND_OCRA; /* the suite itself is read where it is kept */
-    return (totp || hotp || ocra) && s->hash < WW_HASHES && s->state <= WW_ENDED &&
+    if (s->kind == WW_KIND_CARD && (s->hash != WW_SHA1 || s->back || s->forward || s->t0_s ||
+                                    s->look_ahead > 1 || s->period_s || s->drift_max ||
+                                    (s->label != WW_CODE_CARD && s->label != WW_ONLINE_CARD)))
+        return 0;
+    return (totp || hotp || ww_is_asked(s->kind)) && s->hash < WW_HASHES && s->state <= WW_ENDED &&
            s->digits >= (ocra ? WW_SUITE_DIGITS_MIN : WW_DIGITS_MIN) &&
            s->digits <= (ocra ? WW_SUITE_DIGITS_MAX : WW_DIGITS_MAX) && s->label < WW_LABELS &&
            s->suite_len <= (ocra ? WW_SUITE_BYTES_MAX : 0) && (!ocra || !s->t0_s) &&

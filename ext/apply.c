@@ -70,6 +70,9 @@ static int apply_attempt(ww_tables *t, ww_user *u, const ww_record *r, int64_t n
         ww_put(&d->drift, r->drift);
         if (d->kind == WW_KIND_OCRA)
             ww_device_issue(d)->open[r->place & 1u].stands = 0;
+        if (d->kind == WW_KIND_CARD) /* on both platforms it was asked for the same pair */
+            for (uint32_t at = 0; at < WW_PLATFORMS; at++)
+                ww_device_issue(d)->open[at].stands = 0;
     }
     if (r->effects & WW_EFFECT_FORGIVE)
         d->failures = 0;
@@ -92,8 +95,10 @@ int ww_apply_challenge(ww_tables *t, const ww_record *r)
     if (slot >= t->users_used || t->users[slot].id != r->user || !t->users[slot].name_len)
         return -1;
     ww_device *d = ww_device_find(t, &t->users[slot], r->device);
-    if (!d || d->kind != WW_KIND_OCRA || !r->tail || platform >= WW_PLATFORMS ||
+    if (!d || !ww_is_asked(d->kind) || !r->tail || platform >= WW_PLATFORMS ||
         r->moving >= UINT32_MAX - 1)
+        return -1;
+    if (d->kind == WW_KIND_CARD && (r->moving != d->moving || ww_card_spent(d)))
         return -1;
     ww_mark_dirty(t, slot, WW_DIRTY_STATE);
     memcpy(&tail, r + 1, sizeof tail);

@@ -52,9 +52,7 @@ static alphabet alphabet_of(uint8_t format)
          : format == 'H' ? (alphabet){all, 16, 15} : (alphabet){all, 62, 10};
 }
 
-/* x to another number below size, one to one; which, says the key, who, and the pass. */
-static uint64_t permute(const uint64_t key[2], uint64_t who, uint64_t pass, uint64_t size,
-                        uint64_t x)
+uint64_t ww_permute(const uint64_t key[2], uint64_t who, uint64_t pass, uint64_t size, uint64_t x)
 {
     uint32_t bits = 64u - (uint32_t)__builtin_clzll(size - 1), half = (bits + 1) / 2;
     uint64_t mask = ((uint64_t)1 << half) - 1;
@@ -78,7 +76,7 @@ void ww_question(const uint64_t key[2], const ww_suite *s, uint64_t who, uint32_
     uint64_t size = 1;
     for (uint32_t i = 0; i < permuted; i++)
         size *= a.base;
-    uint64_t x = permute(key, who, n / size, size, n % size);
+    uint64_t x = ww_permute(key, who, n / size, size, n % size);
     for (uint32_t i = permuted; i-- > 0; x /= a.base)
         text[i] = (uint8_t)a.characters[x % a.base];
     for (uint32_t at = permuted, block = 0; at < s->chars; at += FILL_CHARS, block++) {
@@ -92,6 +90,10 @@ void ww_question(const uint64_t key[2], const ww_suite *s, uint64_t who, uint32_
 
 void ww_question_keep(ww_tables *t, ww_device *d, uint32_t platform)
 {
+    if (d->kind == WW_KIND_CARD) {
+        ww_card_keep(t, d, platform);
+        return;
+    }
     ww_issue *issue = ww_device_issue(d);
     const ww_suite *s = &t->suites[issue->suite];
     uint8_t text[WW_QUESTION_CHARS_MAX], packed[WW_QUESTION_CHARS_MAX];
@@ -192,8 +194,10 @@ static ww_device *device_asked(const ww_tables *t, const ww_policy *p, ww_user *
     for (ww_device *d = u ? ww_device_first(t, u) : NULL; d; d = ww_device_next(t, u, d)) {
         size_t len;
         const uint8_t *serial = ww_cold_second(t, d->cold, &len);
-        if (d->kind != WW_KIND_OCRA || d->state != WW_ACTIVE ||
+        if (!ww_is_asked(d->kind) || d->state != WW_ACTIVE ||
             ww_device_issue(d)->issued >= UINT32_MAX - 1)
+            continue;
+        if (d->kind == WW_KIND_CARD && ww_card_spent(d))
             continue;
         if (a->has_serial && (len != a->serial_len || memcmp(serial, a->serial, len)))
             continue;
@@ -224,13 +228,17 @@ static ww_open ask_plausibly(ww_tables *t, const ww_policy *p, ww_ask *a, uint64
     ww_open *kept = ww_decoy_open(t, hash);
     uint32_t next = kept[0].stands > kept[1].stands ? kept[0].stands : kept[1].stands;
     ww_open *open = &kept[a->platform];
+    a->label = p->mix_count ? p->mix[(hash >> 32) * p->mix_count >> 32] : WW_DSC_PLUS;
+    if (a->label == WW_CODE_CARD || a->label == WW_ONLINE_CARD) {
+        a->kind = WW_KIND_CARD;
+        return *open = ww_card_ask_plausibly(t, a, hash, open, epoch);
+    }
     *open = open_or_next(open, a->purpose, epoch, next);
     uint64_t words[3] = {hash, open->epoch, (uint64_t)1 << 63};
     const ww_suite *s = suite_of_all_presets();
     ww_question(t->ask_key, s, ww_sip24(t->ask_key, words, 3), open->stands - 1, a->prompt);
     a->prompt_len = s->chars;
     a->kind = WW_KIND_OCRA;
-    a->label = p->mix_count ? p->mix[(hash >> 32) * p->mix_count >> 32] : WW_DSC_PLUS;
     return *open;
 }
 
@@ -242,7 +250,11 @@ void ww_challenge(ww_tables *t, const ww_policy *p, ww_ask *a, int64_t now_ms)
     ww_user *u = slot == WW_SLOT_NONE ? NULL : &t->users[slot];
     ww_device *d = device_asked(t, p, u, a);
     ww_open open;
-    if (d) {
+    if (d && d->kind == WW_KIND_CARD) {
+        open = ww_card_ask(t, d, a, epoch);
+        a->kind = d->kind;
+        a->label = d->label;
+    } else if (d) {
         const ww_issue *issue = ww_device_issue(d);
         const ww_suite *s = &t->suites[issue->suite];
         open = open_or_next(&issue->open[a->platform], a->purpose, epoch, issue->issued);
@@ -257,7 +269,8 @@ void ww_challenge(ww_tables *t, const ww_policy *p, ww_ask *a, int64_t now_ms)
                       .count = open.stands - 1, .epoch = open.epoch, .platform = a->platform,
                       .version = 1};
     ww_token_seal(t, &token, a->id);
-    a->expires_ms = ((int64_t)open.epoch + 2) * WW_EPOCH_MS;
+    /* A pair of cells stands until it is answered. */
+    a->expires_ms = a->kind == WW_KIND_CARD ? 0 : ((int64_t)open.epoch + 2) * WW_EPOCH_MS;
     memset(a->records, 0, sizeof a->records);
     a->records[0].event = WW_EVENT_CHALLENGE;
     a->records[0].tail = 1;

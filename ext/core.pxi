@@ -62,7 +62,8 @@ cdef class Core:
 
     def set_policy(self, *, uint32_t lockout_failures, int64_t lockout_window_ms,
                    bint lockout_extend, uint32_t failures_cap, uint32_t source_failures,
-                   bint names_any, bytes ranks=bytes(4), bytes challenge_labels=b"\1"):
+                   bint names_any, bytes ranks=bytes(WW_KINDS), bytes challenge_labels=b"\1",
+                   uint8_t card_shown_percent=50):
         """ranks: of devices without a label, by kind; challenge_labels: of plausible challenges,
         the more often the likelier."""
         if len(ranks) != WW_KINDS or not 1 <= len(challenge_labels) <= WW_CHALLENGE_KINDS_MAX:
@@ -70,6 +71,7 @@ cdef class Core:
         memcpy(self.p.ranks, PyBytes_AS_STRING(ranks), WW_KINDS)
         memcpy(self.p.mix, PyBytes_AS_STRING(challenge_labels), len(challenge_labels))
         self.p.mix_count = <uint8_t>len(challenge_labels)
+        self.p.card_shown_percent = card_shown_percent
         self.p.lockout_failures = lockout_failures
         self.p.lockout_window_ms = lockout_window_ms
         self.p.lockout_extend = lockout_extend
@@ -368,8 +370,9 @@ cdef class Core:
     def user(self, uint32_t slot):
         """(id, name, account, realm, failures, lock_until_ms, last_failure_ms, devices) or None;
         a device is (number, serial, kind, state, capped, hash, digits, period_s, back, forward,
-        look_ahead, drift_max, t0_s, moving, drift, failures, label, suite, issued, opens); opens
-        are (count, epoch, whether it has a purpose) or None, by platform. Codes are numbers."""
+        look_ahead, drift_max, t0_s, moving, drift, failures, label, suite, issued, opens, left);
+        opens are (count, epoch, whether it has a purpose) or None, by platform; left: of a card,
+        answers before it shows too many cells, else None. Codes are numbers."""
         cdef ww_user *u
         cdef ww_device *d
         cdef ww_issue *issue
@@ -385,14 +388,16 @@ cdef class Core:
         while d != NULL:
             totp = d.kind == WW_KIND_TOTP
             steps, issue = d.window if totp else 0, NULL
-            if d.kind == WW_KIND_OCRA:
+            if d.kind == WW_KIND_OCRA or d.kind == WW_KIND_CARD:
                 issue = ww_device_issue(d)
                 steps = issue.steps
             devices.append((
                 d.number, self.serial_of(d.cold), d.kind, d.state, bool(d.capped), d.hash, d.digits,
                 d.period_s, steps >> 4, steps & 15, 0 if totp else d.window, d.drift_max,
-                ww_device_t0(d), d.moving, d.drift, d.failures, d.label, self.suite_of(issue),
-                0 if issue == NULL else issue.issued, opens_of(issue)))
+                ww_device_t0(d), d.moving, d.drift, d.failures, d.label,
+                self.suite_of(issue) if d.kind == WW_KIND_OCRA else "",
+                0 if issue == NULL else issue.issued, opens_of(issue),
+                ww_card_left(&self.t, &self.p, d) if d.kind == WW_KIND_CARD else None))
             d = ww_device_next(&self.t, u, d)
         return (u.id, PyUnicode_DecodeUTF8(<const char *>name, <Py_ssize_t>n, NULL), u.account,
                 u.realm, u.streak.count, u.streak.lock_until_ms, u.streak.last_ms, devices)

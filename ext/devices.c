@@ -60,19 +60,19 @@ const uint8_t *ww_device_pin(const ww_tables *t, const ww_device *d, size_t *len
 /* RULES 3, by ww_label. */
 static const struct { const char *name; uint32_t rank; } labels[WW_LABELS] = {
     {"", 0}, {"dsc-plus", 3}, {"gold", 3}, {"platinum", 3}, {"ib-key", 1}, {"alpine", 1},
-    {"dsc", 2},
+    {"dsc", 2}, {"code-card", 1}, {"online-code-card", 1},
 };
 
 const char *ww_kind_name(uint32_t kind, uint32_t label)
 {
-    static const char *const names[WW_KINDS] = {"none", "totp", "hotp", "ocra"};
-    return label && label < WW_LABELS ? labels[label].name : names[kind & (WW_KINDS - 1)];
+    static const char *const names[WW_KINDS] = {"none", "totp", "hotp", "ocra", "card"};
+    return label && label < WW_LABELS ? labels[label].name : names[kind < WW_KINDS ? kind : 0];
 }
 
 uint32_t ww_device_rank(const ww_policy *p, const ww_device *d)
 {
     return d->label && d->label < WW_LABELS ? labels[d->label].rank
-                                            : p->ranks[d->kind & (WW_KINDS - 1)];
+                                            : p->ranks[d->kind < WW_KINDS ? d->kind : 0];
 }
 
 int ww_device_before(const ww_tables *t, const ww_policy *p, const ww_device *a,

@@ -102,7 +102,7 @@ void ww_lay_attempt(const ww_tables *t, const ww_batch *b, ww_attempt *a, ww_scr
             named_seen = 1;
             if (d->state != WW_ACTIVE)
                 continue;
-            if (d->kind == WW_KIND_OCRA)
+            if (ww_is_asked(d->kind))
                 s->passed_over[i] |= !ww_lay_open(t, s, i, n, d, a, now_ms);
             else
                 add_try(s, n, i, d, d, resync, now_ms);
@@ -116,6 +116,8 @@ void ww_lay_attempt(const ww_tables *t, const ww_batch *b, ww_attempt *a, ww_scr
         const ww_device *decoy = decoy_device(t, a->name_hash);
         if (decoy->kind == WW_KIND_OCRA)
             ww_lay_answer(t, s, i, n, NULL, decoy, a, 0, now_ms);
+        else if (decoy->kind == WW_KIND_CARD)
+            ww_lay_card(s, i, n, NULL, decoy, a);
         else
             add_try(s, n, i, NULL, decoy, resync, now_ms);
     }
@@ -161,7 +163,7 @@ static uint32_t gather_same(const ww_kernel *k, const ww_batch *b, uint32_t grou
                             uint32_t tries)
 {
     uint32_t n = 0, lanes = k->lanes[WW_SHA1], at = 0;
-    while (s->asked && at + 1 < tries && s->source[at]->kind == WW_KIND_OCRA)
+    while (s->asked && at + 1 < tries && ww_is_asked(s->source[at]->kind))
         at++;
     const ww_try *first = &s->tries[at];
     const ww_device *like = s->source[at];
@@ -218,8 +220,10 @@ void ww_match_group(const ww_tables *t, const ww_kernel *k, const ww_batch *b, u
     uint32_t present = 0, same = gather_same(k, b, group, s, tries);
     if (same > 0)
         match_same(k, s, same);
-    if (s->asked > 0)
+    if (s->asked > 0) {
         ww_match_answers(t, k, b, group, s, tries);
+        ww_match_cards(k, b, group, s, tries);
+    }
     for (uint32_t n = 0; n < tries; n++)
         present |= s->laid[n] ? 0 : 1u << s->source[n]->hash;
     for (uint32_t hash = 0; hash < WW_HASHES; hash++) {

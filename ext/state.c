@@ -72,6 +72,11 @@ static finding find(const ww_attempt *a, const ww_try *y, const ww_answer *w, in
     const ww_device *d = y->device;
     if (d->kind == WW_KIND_OCRA)
         return find_answer(y, w);
+    if (d->kind == WW_KIND_CARD) { /* one answer more, whichever it was */
+        f.right = any_bit(y->mask) != 0;
+        f.moving = d->moving + f.right;
+        return f;
+    }
     ww_mask match = y->mask;
     uint64_t past = 1; /* positions used up by a match: one, or two in a resynchronisation */
     if (a->event == WW_EVENT_RESYNC) {
@@ -98,11 +103,13 @@ static finding find(const ww_attempt *a, const ww_try *y, const ww_answer *w, in
     return f;
 }
 
-/* Whether two devices show the same codes: one key enrolled twice. Questions are never the same. */
+/* Whether two devices show the same codes: one key enrolled twice. Questions are never the same;
+ * the pairs of one card are, in one order. */
 static int same_codes(const ww_device *a, const ww_device *b)
 {
     if (a->kind == WW_KIND_OCRA || a->kind != b->kind || a->hash != b->hash ||
-        a->period_s != b->period_s || ww_device_t0(a) != ww_device_t0(b))
+        a->period_s != b->period_s || ww_device_t0(a) != ww_device_t0(b) ||
+        (a->kind == WW_KIND_CARD && a->window != b->window))
         return 0;
     return (int)ww_equal(ww_device_mid(a), ww_device_mid(b), ww_mid_bytes((ww_hash)a->hash));
 }

@@ -36,6 +36,10 @@ enum {
     WW_QUESTION_INLINE_BYTES = 12,      /* longer ones are made anew for every attempt            */
     WW_SESSION_BYTES_MAX = 512,
     WW_PIN_DIGEST_BYTES_MAX = 64,
+    WW_CARD_CELLS = 224,                /* printed on a code card, numbered from 1               */
+    WW_CARD_PAIRS = WW_CARD_CELLS * (WW_CARD_CELLS - 1) / 2,
+    WW_CARD_LETTERS = 32,               /* that a cell is made of                                */
+    WW_CELL_CHARS = 3,
     WW_EPOCH_MS = 300000,               /* a challenge is good in that of its issue and the next  */
     WW_TOKEN_CHARS = 96,                /* a challenge id                                         */
     WW_PURPOSE_BYTES_MAX = 256,
@@ -98,11 +102,12 @@ typedef enum {
 typedef enum { WW_SHA1 = 0, WW_SHA256 = 1, WW_SHA512 = 2, WW_HASHES = 3 } ww_hash;
 /* How a device answers. RULES 3's kinds are these with figures of their own, told by a label. */
 typedef enum {
-    WW_KIND_NONE = 0, WW_KIND_TOTP = 1, WW_KIND_HOTP = 2, WW_KIND_OCRA = 3, WW_KINDS = 4
+    WW_KIND_NONE = 0, WW_KIND_TOTP = 1, WW_KIND_HOTP = 2, WW_KIND_OCRA = 3,
+    WW_KIND_CARD = 4, WW_KINDS = 5
 } ww_kind;
 typedef enum {
     WW_LABEL_NONE = 0, WW_DSC_PLUS = 1, WW_GOLD = 2, WW_PLATINUM = 3, WW_IB_KEY = 4, WW_ALPINE = 5,
-    WW_DSC = 6, WW_LABELS = 7
+    WW_DSC = 6, WW_CODE_CARD = 7, WW_ONLINE_CARD = 8, WW_LABELS = 9
 } ww_label;
 /* RULES 6. Only ACTIVE verifies. */
 typedef enum {
@@ -164,7 +169,7 @@ typedef struct {
     uint8_t pad[20];
 } ww_asked_for;
 
-/* A device as enrolled. In a journal the tail of DEVICE_ADD: the first WW_SPEC_HEAD_BYTES as they
+/* A device as enrolled; of a code card look_ahead is 1 when no cell is shown twice. In a journal the tail of DEVICE_ADD: the first WW_SPEC_HEAD_BYTES as they
  * stand here, then key_len bytes of key, serial_len of serial, suite_len of suite, pin_len of the
  * PIN's digest. */
 typedef struct {
@@ -207,7 +212,7 @@ typedef struct {
     uint8_t kind : 4, drift_max : 4;
     uint8_t digits : 4, hash : 2, wide : 1, spare : 1;
     uint8_t state : 3, capped : 1, label : 4;   /* apart: of these bits a turn may change some   */
-    uint8_t window;              /* TOTP: back << 4 | forward; HOTP, OCRA: look-ahead            */
+    uint8_t window;              /* TOTP: back << 4 | forward; others: look_ahead                */
     int8_t drift;
     uint8_t failures;            /* in a row, for the cap                                        */
     union {
@@ -223,7 +228,8 @@ typedef struct {
     uint32_t epoch;              /* of its issue                                                 */
 } ww_open;
 
-/* What an OCRA device has besides: its suite, and the challenges it was given. */
+/* What an OCRA device has besides: its suite, and the challenges it was given; a code card has the
+ * two indices in place of a question. */
 typedef struct {
     uint32_t issued;             /* the count that the next challenge gets                       */
     uint16_t suite;              /* index into suites                                            */
@@ -329,6 +335,7 @@ typedef struct {
     uint8_t lockout_extend;      /* refused attempts restart the wait                            */
     uint8_t names_any;
     uint8_t ranks[WW_KINDS];     /* of devices without a label                                   */
+    uint8_t card_shown_percent;  /* of a card's cells, at which its strength is said to be over  */
     uint8_t mix[WW_CHALLENGE_KINDS_MAX], mix_count; /* labels that plausible challenges bear     */
 } ww_policy;
 
@@ -440,7 +447,7 @@ ww_device *ww_device_first(const ww_tables *t, ww_user *u);
 ww_device *ww_device_next(const ww_tables *t, ww_user *u, ww_device *d);
 ww_device *ww_device_find(const ww_tables *t, ww_user *u, uint32_t number);
 const void *ww_device_mid(const ww_device *d);
-ww_issue *ww_device_issue(ww_device *d);                    /* of an OCRA device */
+ww_issue *ww_device_issue(ww_device *d);                    /* of one that is asked */
 const uint8_t *ww_device_key(const ww_tables *t, const ww_device *d, size_t *len);
 const uint8_t *ww_device_pin(const ww_tables *t, const ww_device *d, size_t *len);
 const char *ww_kind_name(uint32_t kind, uint32_t label);    /* RULES 3's, else "totp", ... */
@@ -503,6 +510,25 @@ typedef struct {
 /* Decides and applies: a whole turn. Whoever has no device for it gets a plausible one. */
 void ww_challenge(ww_tables *t, const ww_policy *p, ww_ask *a, int64_t now_ms);
 
+/* ---- card.c: code cards ---- */
+
+/* Whose pairs: a keyed function of the card's key, so that a key has one order wherever it is. */
+uint64_t ww_card_who(const uint8_t *key, size_t len);
+/* How many a card can give: each pair in one order, then in the other; or each cell once. */
+uint32_t ww_card_answers(int once);
+int ww_card_spent(const ww_device *d);                      /* nothing is left to ask            */
+/* The pair after n answered ones: indices from 1. once: no cell comes twice, and n is less than
+ * ww_card_answers. */
+void ww_card_pair(const uint64_t key[2], uint64_t who, int once, uint32_t n, uint32_t pair[2]);
+/* Answers until card_shown_percent of the cells were shown. */
+uint32_t ww_card_left(const ww_tables *t, const ww_policy *p, const ww_device *d);
+void ww_card_cells(const uint8_t *key, size_t len, uint8_t text[WW_CARD_CELLS][WW_CELL_CHARS]);
+void ww_card_keep(ww_tables *t, ww_device *d, uint32_t platform);      /* the open pair          */
+/* What stands when this card is asked, or nobody's; the prompt is written. */
+ww_open ww_card_ask(const ww_tables *t, const ww_device *d, ww_ask *a, uint32_t epoch);
+ww_open ww_card_ask_plausibly(const ww_tables *t, ww_ask *a, uint64_t hash, const ww_open *now,
+                              uint32_t epoch);
+
 /* ---- state.c: the one transition ---- */
 
 /* One window of one device against one response (or two, for resynchronisation). */
@@ -513,7 +539,7 @@ typedef struct {
     ww_mask mask, second;
 } ww_try;
 
-/* What a try of an OCRA device has besides. */
+/* What a try of a device that is asked has besides; a card's, from platform on. */
 typedef struct {
     const ww_suite *suite;
     uint64_t first;              /* the time step of bit 0, and how many there are a counter     */
@@ -530,7 +556,7 @@ typedef struct {
     ww_streak *streak;           /* the user's or the decoy's                                     */
     const uint32_t *deep;        /* its further gaps, or NULL                                     */
     const ww_try *tries;
-    const ww_answer *answers;    /* one for each try, read for OCRA devices alone                */
+    const ww_answer *answers;    /* one for each try, read for those that are asked              */
     uint32_t tries_count;
     uint8_t legal;               /* the name is one that could exist                              */
     uint8_t source_busy;         /* too many failures from the address                            */

@@ -1,6 +1,7 @@
 """Watchword verifies one-time codes, challenge-responses and lockouts: in bulk, exactly once."""
 
 from watchword._engine import Code, Reason, Verdict
+from watchword.devices.card import Card
 from watchword.devices.device import Device
 from watchword.devices.oath import hotp, totp
 from watchword.devices.ocra import ocra
@@ -21,6 +22,7 @@ from watchword.views import Challenge, DeviceView, OpenChallenge, User
 
 __all__ = [
     "Busy",
+    "Card",
     "Challenge",
     "Code",
     "Device",

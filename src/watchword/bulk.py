@@ -52,7 +52,7 @@ class Bulk(Parts):
         spec = rest = b""
         figures = device
         if key_column is not None:
-            figures = device or Device.totp(bytes(20))
+            figures = self._under_policy(device or Device.totp(bytes(20)))
             key_len = key_column.shape[1]
             if not max(self._policy.key_bytes_min, KEY_BYTES_MIN) <= key_len <= KEY_BYTES_MAX:
                 least = max(self._policy.key_bytes_min, KEY_BYTES_MIN)

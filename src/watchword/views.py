@@ -42,8 +42,9 @@ class OpenChallenge:
 class DeviceView:
     """A device as it stands; never its key. `moving`: the first position not used up.
 
-    kind: as RULES section 3 names it; mechanism: totp, hotp or ocra. issued: how many challenges
-    it was given.
+    kind: as RULES section 3 names it; mechanism: totp, hotp, ocra or card. issued: how many
+    challenges it was given. once: a card that shows no cell twice; answers_left: of a card, how
+    many remain before the policy's share of its cells has been shown.
     """
 
     serial: str
@@ -64,11 +65,13 @@ class DeviceView:
     suite: str
     issued: int
     challenges: tuple[OpenChallenge, ...]
+    once: bool = False
+    answers_left: int | None = None
 
     @property
     def counter(self) -> int | None:
         """The counter expected next; None for devices that count nothing."""
-        counts = self.mechanism == "hotp" or ":C-" in self.suite
+        counts = self.mechanism in ("hotp", "card") or ":C-" in self.suite
         return self.moving if counts else None
 
     @property
@@ -106,13 +109,14 @@ def user_of(found: tuple[Any, ...]) -> User:
 
 def _device_of(device: tuple[Any, ...]) -> DeviceView:
     (_, serial, kind, state, capped, hash_, digits, period, back, forward, look_ahead, drift_max,
-     t0, moving, drift, failures, label, suite, issued, opens) = device
+     t0, moving, drift, failures, label, suite, issued, opens, left) = device
+    is_card = KINDS[kind] == "card"
     challenges = tuple(
         OpenChallenge(platform, *stands)
         for platform, stands in zip(PLATFORMS, opens, strict=True) if stands is not None
     )
     return DeviceView(
         serial, LABELS[label] or KINDS[kind], DEVICE_STATES[state], HASH_NAMES[hash_], digits,
-        period, t0, (back, forward), look_ahead, drift_max, moving, drift, failures, bool(capped),
-        KINDS[kind], suite, issued, challenges,
+        period, t0, (back, forward), 0 if is_card else look_ahead, drift_max, moving, drift, failures, bool(capped),
+        KINDS[kind], suite, issued, challenges, is_card and bool(look_ahead), left,
     )

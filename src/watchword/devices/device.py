@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from watchword.devices.arguments import one_of, whole
+from watchword.devices.card import ANSWERS_MAX
 from watchword.devices.ocra import Suite
 from watchword.devices.pins import DIGEST_BYTES, phone_pin, pin_digest
 from watchword.errors import InvalidArgument
@@ -37,6 +38,8 @@ PRESETS: dict[str, tuple[str, dict[str, Any]]] = {
     "ib-key": ("ocra", {"suite": "OCRA-1:HOTP-SHA256-8:QN06-PSHA256"}),
     "alpine": ("totp", {"drift_max": 10}),
     "dsc": ("hotp", {"look_ahead": 10}),
+    "code-card": ("card", {}),
+    "online-code-card": ("card", {}),
 }
 LABELS = ("", *PRESETS)
 
@@ -65,7 +68,7 @@ def _window(window: object) -> tuple[int, int]:
 @dataclass(frozen=True, slots=True)
 class Device:
     """A device to be enrolled (RULES section 3). Made by Device.totp, Device.hotp, Device.ocra, or
-    by a preset: Device.dsc_plus, gold, platinum, ib_key, alpine, dsc.
+    by a preset: Device.dsc_plus, gold, platinum, ib_key, alpine, dsc, code_card, online_code_card.
 
     Errors: InvalidArgument names the argument and its legal range.
     """
@@ -82,6 +85,7 @@ class Device:
     look_ahead: int = 0
     suite: str = ""                             # of ocra: exactly as it is signed
     pin_hash: bytes = field(default=b"", repr=False)
+    once: bool = False                          # of a card: no cell is shown twice
 
     def __post_init__(self) -> None:
         one_of("kind", self.kind, (*MECHANISMS, *PRESETS))
@@ -95,21 +99,35 @@ class Device:
         if self.mechanism == "ocra":
             self._fits_suite(Suite.parse(self.suite))
             return
+        if self.mechanism == "card":
+            self._is_plain_card()
+            return
         whole("digits", self.digits, DIGITS_MIN, DIGITS_MAX)
         whole("period", self.period, 1 if self.mechanism == "totp" else 0, PERIOD_S_MAX)
         for name in ("suite", "pin_hash"):
             if getattr(self, name):
                 raise InvalidArgument(f"{name} must be left out: the device is no ocra")
+        if self.once:
+            raise InvalidArgument("once must be left out: the device is no card")
 
     @property
     def mechanism(self) -> str:
-        """What computes its codes: totp, hotp or ocra."""
+        """What computes its codes: totp, hotp, ocra or card."""
         return PRESETS[self.kind][0] if self.kind in PRESETS else self.kind
 
     @property
     def label(self) -> int:
         """The kind as a store numbers it: an index into LABELS, 0 for the mechanism itself."""
         return LABELS.index(self.kind) if self.kind in PRESETS else 0
+
+    def _is_plain_card(self) -> None:
+        """A card is its key, and how many answers it gave."""
+        whole("counter", self.counter, 0, ANSWERS_MAX)
+        figures = (self.algorithm, self.digits, self.period, self.t0, self.drift_max)
+        if figures != ("sha1", 6, 0, 0, 0) or self.window != (0, 0) or self.look_ahead:
+            raise InvalidArgument("figures must be left out: a card has its key alone")
+        if self.suite or self.pin_hash or not isinstance(self.once, bool):
+            raise InvalidArgument("suite and pin_hash must be left out: a card has its key alone")
 
     def _fits_suite(self, suite: Suite) -> None:
         """What an ocra device has must be what its suite asks for."""
@@ -234,6 +252,8 @@ class Device:
         if name == "ib-key" and figures.get("pin") is not None:
             phone_pin(figures["pin"])
         mechanism, own = PRESETS[name]
+        if mechanism == "card":
+            return cls(name, _key(key), **figures)
         return replace(cls.of(mechanism, key, **{**own, **figures}), kind=name)
 
     @classmethod
@@ -265,3 +285,14 @@ class Device:
     def dsc(cls, key: bytes, *, counter: int = 0) -> "Device":
         """The card that shows a code after its own PIN: HOTP."""
         return cls.of("dsc", key, counter=counter)
+
+    @classmethod
+    def code_card(cls, key: bytes, *, counter: int = 0) -> "Device":
+        """The printed card: two indices, the six characters of their cells back. counter: how many
+        answers it has given. The policy says whether a cell may be shown twice."""
+        return cls.of("code-card", key, counter=counter)
+
+    @classmethod
+    def online_code_card(cls, key: bytes, *, counter: int = 0) -> "Device":
+        """The same card, shown on the screen to print or save."""
+        return cls.of("online-code-card", key, counter=counter)
