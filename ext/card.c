@@ -53,7 +53,7 @@ void ww_card_pair(const uint64_t key[2], uint64_t who, int once, uint32_t n, uin
 {
     if (once) {
         for (uint32_t i = 0; i < 2; i++)
-            pair[i] = 1 + (uint32_t)ww_permute(key, who, UINT32_MAX, WW_CARD_CELLS, 2 * n + i);
+            pair[i] = 1 + (uint32_t)ww_permute(key, who, 0, WW_CARD_CELLS, 2 * n + i);
         return;
     }
     uint64_t x = ww_permute(key, who, n / WW_CARD_PAIRS, WW_CARD_PAIRS, n % WW_CARD_PAIRS);

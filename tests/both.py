@@ -14,7 +14,7 @@ import numpy as np
 from histories import COINCIDENT_KEYS, PIN, History, Step
 
 import watchword
-from watchword import _engine, reference, reference_ocra
+from watchword import _engine, reference, reference_card, reference_ocra
 from watchword.keys import derive
 from watchword.reference import (
     ACCOUNTS,
@@ -110,6 +110,8 @@ class Both:
             return "314159"
         if devices[index].kind == "ocra":
             return self.answered(devices[index], near, options)
+        if devices[index].kind == "card":
+            return self.cells_of(devices[index], near)
         position = devices[index].expected(self.now_ms) + near + further
         return devices[index].code(position) if 0 <= position < 2**64 else "271828"
 
@@ -124,6 +126,13 @@ class Both:
         step = max(0, self.now_ms // 1000 // suite.period + near) if suite.period else 0
         question = reference_ocra.question(KEYS.question, suite, device.number, n)
         return device.response(question, counter, session_of(suite, options["session"]), step)
+
+    def cells_of(self, device: Device, near: int) -> str:
+        """The answer of a card to the pair that stands, or to one near it."""
+        n = min(max(0, device.moving + near), reference_card.answers_max(device.once) - 1)
+        who = reference_card.who_of(device.key)
+        asked = reference_card.pair(KEYS.question, who, device.once, n)
+        return reference_card.answer(device.key, asked)
 
     def attempt(self, who: str, word: Any, options: dict[str, Any]) -> Attempt:
         address = options["address"]
@@ -233,7 +242,7 @@ class Both:
         mechanism, key = words.pop("kind"), self.keys[words.pop("key")]
         device = made_of(mechanism, key, dict(words))
         own = {"algorithm": device.algorithm, "digits": device.digits, **words}
-        if mechanism == "ocra":
+        if mechanism in reference.ASKED:
             plain = {"moving": 0, "look_ahead": 0, "back": 0, "forward": 0}
             own = {**plain, **own, "pin_hash": device.pin_hash}
         self.twin.add_device(name, Device(mechanism, key, serial, **own), now_ms)
@@ -292,7 +301,8 @@ class Both:
         streak = user.streak
         devices = [
             (d.serial, d.state, d.moving, d.drift, d.failures, _engine.LABELS.index(d.label),
-             d.suite, d.issued, tuple(open_of(d.standing.get(place)) for place in (0, 1)))
+             d.suite, d.issued, tuple(open_of(d.standing.get(place)) for place in (0, 1)),
+             self.twin.answers_left(d))
             for d in user.devices
         ]  # fmt: skip
         return user.account, user.realm, streak.count, streak.lock_until_ms, devices

@@ -56,6 +56,9 @@ def figures_of(seed: int) -> Figures:
         failures_cap=rng.choice([None, 1, 3, 5, 100, 255]),
         source_failures=rng.choice([None, 2, 5, 1000]),
         names_any=rng.random() < 0.3,
+        challenge_kinds=rng.choice([("dsc-plus",), ("code-card",), ("gold", "online-code-card")]),
+        card_shown_percent=rng.choice([50, 50, 1, 10, 100]),
+        card_cells_once=rng.random() < 0.3,
     )
 
 
@@ -161,7 +164,7 @@ def act_words(rng: random.Random) -> Step:
         states = ["open", "open", "pending", "closed"]
         return (verb, who, rng.choice(states), rng.choice(["live", "live", "paper"]))
     if verb == "enrol_again":
-        kind = rng.choice(["totp", "totp", "hotp", "ocra"])
+        kind = rng.choice(["totp", "totp", "hotp", "ocra", "card"])
         return (verb, who, rng.randrange(3), rng.random() < 0.3, device_words(rng, kind))
     if verb == "set_device":
         return (verb, who, rng.randrange(3), rng.choice(["active", "active", "lost", "suspended"]))
@@ -174,10 +177,16 @@ def act_words(rng: random.Random) -> Step:
 
 def device_words(rng: random.Random, kind: str = "") -> dict[str, Any]:
     """A device; the keys are four, so that several devices share one and match together."""
-    kind = kind or rng.choice(["totp", "totp", "totp", "hotp", "hotp", "hotp", "ocra", "ocra"])
+    kinds = ["totp", "totp", "totp", "hotp", "hotp", "hotp", "ocra", "ocra", "card", "card"]
+    kind = kind or rng.choice(kinds)
     words: dict[str, Any] = {"kind": kind, "key": rng.choice([0, 0, 0, 1, 1, 2, 3])}
     if kind == "ocra":
         return {**words, **responder_words(rng)}
+    if kind == "card":
+        words["label"] = rng.choice(["code-card", "code-card", "online-code-card"])
+        # the last answers of either mode, and where the pairs begin to come the other way round
+        words["moving"] = rng.choice([0, 0, 0, 1, 110, 111, 112, 24_975, 24_976, 49_950, 49_952])
+        return words
     words["algorithm"] = rng.choice(["sha1", "sha1", "sha256", "sha512"])
     words["digits"] = rng.choice([6, 6, 6, 7, 8])
     if words["key"] == COINCIDENT:
