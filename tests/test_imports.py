@@ -37,7 +37,8 @@ LAYERS = [
     ["cli"],
     ["__main__"],
 ]
-ORACLE = {"reference", "reference_card", "reference_ocra"}  # the slow twin: no layer, and nothing leans on it
+# The slow twin: no layer, and nothing leans on it.
+ORACLE = {"reference", "reference_card", "reference_ocra"}
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 
 LIBRARIES = {
@@ -48,6 +49,7 @@ LIBRARIES = {
     "click": {"cli"},
     "rich": {"cli"},
     "segno": {"cli"},
+    "reportlab": {"formats"},
 }
 
 MODULES = sorted([*SOURCE.rglob("*.py"), *SOURCE.rglob("*.pyi")])

@@ -117,6 +117,7 @@ def _device_of(device: tuple[Any, ...]) -> DeviceView:
     )
     return DeviceView(
         serial, LABELS[label] or KINDS[kind], DEVICE_STATES[state], HASH_NAMES[hash_], digits,
-        period, t0, (back, forward), 0 if is_card else look_ahead, drift_max, moving, drift, failures, bool(capped),
-        KINDS[kind], suite, issued, challenges, is_card and bool(look_ahead), left,
-    )
+        period, t0, (back, forward), 0 if is_card else look_ahead, drift_max, moving, drift,
+        failures, bool(capped), KINDS[kind], suite, issued, challenges,
+        is_card and bool(look_ahead), left,
+    )  # fmt: skip
