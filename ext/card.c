@@ -73,11 +73,6 @@ static uint64_t who_of(const ww_tables *t, const ww_device *d)
     return ww_card_who(key, len);
 }
 
-static void pair_of(const ww_tables *t, const ww_device *d, uint32_t n, uint32_t pair[2])
-{
-    ww_card_pair(t->ask_key, who_of(t, d), d->window, n, pair);
-}
-
 void ww_card_keep(ww_tables *t, ww_device *d, uint32_t platform)
 {
     ww_issue *issue = ww_device_issue(d);
@@ -85,7 +80,7 @@ void ww_card_keep(ww_tables *t, ww_device *d, uint32_t platform)
     memset(issue->question[platform], 0, WW_QUESTION_INLINE_BYTES);
     if (!issue->open[platform].stands)
         return;
-    pair_of(t, d, issue->open[platform].stands - 1, pair);
+    ww_card_pair(t->ask_key, who_of(t, d), d->window, issue->open[platform].stands - 1, pair);
     issue->question[platform][0] = (uint8_t)pair[0];
     issue->question[platform][1] = (uint8_t)pair[1];
 }
@@ -125,27 +120,14 @@ static size_t prompt(const uint32_t pair[2], uint8_t *text)
     return len + put_index(pair[1], text + len);
 }
 
-ww_open ww_card_ask(const ww_tables *t, const ww_device *d, ww_ask *a, uint32_t epoch)
+ww_open ww_card_ask(const ww_tables *t, const ww_device *d, ww_ask *a, uint64_t hash)
 {
-    const ww_open *now = &((const ww_wide *)(const void *)d)->issue.open[a->platform];
-    uint32_t n = (uint32_t)d->moving, pair[2];
-    pair_of(t, d, n, pair);
+    uint64_t who = d ? who_of(t, d) : ww_card_who(t->token_key, sizeof t->token_key) ^ hash;
+    uint32_t n = d ? (uint32_t)d->moving : 0, pair[2];
+    ww_card_pair(t->ask_key, who, d ? d->window : 0, n, pair);
     a->prompt_len = (uint8_t)prompt(pair, a->prompt);
-    if (now->stands && now->purpose == a->purpose)
-        return *now;
-    return (ww_open){a->purpose, n + 1, epoch};
-}
-
-ww_open ww_card_ask_plausibly(const ww_tables *t, ww_ask *a, uint64_t hash, const ww_open *now,
-                              uint32_t epoch)
-{
-    uint64_t who = ww_card_who(t->token_key, sizeof t->token_key) ^ hash;
-    uint32_t pair[2];
-    ww_card_pair(t->ask_key, who, 0, 0, pair);
-    a->prompt_len = (uint8_t)prompt(pair, a->prompt);
-    if (now->stands && now->purpose == a->purpose)
-        return *now;
-    return (ww_open){a->purpose, 1, epoch};
+    a->kind = WW_KIND_CARD;
+    return (ww_open){.purpose = a->purpose, .stands = n + 1};
 }
 
 /* ---- cells ---- */

@@ -225,14 +225,12 @@ static const ww_suite *suite_of_all_presets(void)
 static ww_open ask_plausibly(ww_tables *t, const ww_policy *p, ww_ask *a, uint64_t hash,
                              uint32_t epoch)
 {
+    a->label = p->mix_count ? p->mix[(hash >> 32) * p->mix_count >> 32] : WW_DSC_PLUS;
+    if (a->label == WW_CODE_CARD || a->label == WW_ONLINE_CARD)
+        return ww_card_ask(t, NULL, a, hash);
     ww_open *kept = ww_decoy_open(t, hash);
     uint32_t next = kept[0].stands > kept[1].stands ? kept[0].stands : kept[1].stands;
     ww_open *open = &kept[a->platform];
-    a->label = p->mix_count ? p->mix[(hash >> 32) * p->mix_count >> 32] : WW_DSC_PLUS;
-    if (a->label == WW_CODE_CARD || a->label == WW_ONLINE_CARD) {
-        a->kind = WW_KIND_CARD;
-        return *open = ww_card_ask_plausibly(t, a, hash, open, epoch);
-    }
     *open = open_or_next(open, a->purpose, epoch, next);
     uint64_t words[3] = {hash, open->epoch, (uint64_t)1 << 63};
     const ww_suite *s = suite_of_all_presets();
@@ -251,8 +249,7 @@ void ww_challenge(ww_tables *t, const ww_policy *p, ww_ask *a, int64_t now_ms)
     ww_device *d = device_asked(t, p, u, a);
     ww_open open;
     if (d && d->kind == WW_KIND_CARD) {
-        open = ww_card_ask(t, d, a, epoch);
-        a->kind = d->kind;
+        open = ww_card_ask(t, d, a, hash);
         a->label = d->label;
     } else if (d) {
         const ww_issue *issue = ww_device_issue(d);

@@ -524,10 +524,9 @@ void ww_card_pair(const uint64_t key[2], uint64_t who, int once, uint32_t n, uin
 uint32_t ww_card_left(const ww_tables *t, const ww_policy *p, const ww_device *d);
 void ww_card_cells(const uint8_t *key, size_t len, uint8_t text[WW_CARD_CELLS][WW_CELL_CHARS]);
 void ww_card_keep(ww_tables *t, ww_device *d, uint32_t platform);      /* the open pair          */
-/* What stands when this card is asked, or nobody's; the prompt is written. */
-ww_open ww_card_ask(const ww_tables *t, const ww_device *d, ww_ask *a, uint32_t epoch);
-ww_open ww_card_ask_plausibly(const ww_tables *t, ww_ask *a, uint64_t hash, const ww_open *now,
-                              uint32_t epoch);
+/* What stands when this card is asked, or with d NULL the one that a name seems to have. No time is
+ * in it, so that to ask again is to see the same, whenever that is and whoever asks. */
+ww_open ww_card_ask(const ww_tables *t, const ww_device *d, ww_ask *a, uint64_t hash);
 
 /* ---- state.c: the one transition ---- */
 

@@ -644,11 +644,10 @@ class Reference:
         sort = "card" if kind.endswith("code-card") else "ocra"
         standings = asked.standing if asked else self.plausible.setdefault(name, {})
         standing = standings.get(place)
-        if standing is None or standing.purpose != digest or not standing.is_current(epoch, sort):
-            if sort == "card":      # the same pair, whoever asks for whatever
-                n = asked.moving if asked else 0
-            else:
-                n = asked.issued if asked else max((s.n + 1 for s in standings.values()), default=0)
+        if sort == "card":      # the same pair, whenever and for whatever it is asked
+            standing = Standing(digest, asked.moving if asked else 0, 0)
+        elif standing is None or standing.purpose != digest or not standing.is_current(epoch):
+            n = asked.issued if asked else max((s.n + 1 for s in standings.values()), default=0)
             standing = Standing(digest, n, epoch)
         record = Record(
             Event.CHALLENGE, user.number if user else name, place=place,
@@ -661,7 +660,6 @@ class Reference:
         if asked:
             prompt = self._question(asked, standing.n)
         elif sort == "card":
-            standings[place] = standing
             who = card.who_of(self.keys.token) ^ hashed
             prompt = "{} {}".format(*card.pair(self.keys.question, who, False, 0))
         else:

@@ -29,8 +29,8 @@ class Challenge:
 
 @dataclass(frozen=True, slots=True)
 class OpenChallenge:
-    """A challenge that stands: for which platform, its count, the epoch of its issue, and whether
-    it is for one purpose alone."""
+    """A challenge that stands: for which platform, its count, the epoch of its issue (0: of a card,
+    whose pair stands until it is answered), and whether it is for one purpose alone."""
 
     platform: str
     count: int

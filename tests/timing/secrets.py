@@ -66,6 +66,12 @@ PLANTS = (
         "        if (pin[0]) ww_text_put(s, words, s->pin_at, pin, len);",
     ),
     Plant(
+        "letters_are_looked_at", "card.c",
+        "        value = value << 5 | number(text[i], fits);",
+        "        value = value << 5 | number(text[i], fits), *fits &= text[i] != '0';\n"
+        "    if (value == 0) *fits = 0;",
+    ),
+    Plant(
         "id_is_compared_by_bytes", "challenge.c",
         "uint32_t ours = ww_equal(mac, bytes, 16);",
         "uint32_t ours = 1;\n"

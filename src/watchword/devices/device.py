@@ -94,12 +94,13 @@ class Device:
         _window(self.window)
         whole("t0", self.t0, 0, T0_S_MAX)
         whole("drift_max", self.drift_max, 0, DRIFT_STEPS_MAX)
-        whole("counter", self.counter, 0, COUNTER_MAX)
+        is_card = self.mechanism == "card"
+        whole("counter", self.counter, 0, ANSWERS_MAX if is_card else COUNTER_MAX)
         whole("look_ahead", self.look_ahead, 0, LOOK_AHEAD_MAX)
         if self.mechanism == "ocra":
             self._fits_suite(Suite.parse(self.suite))
             return
-        if self.mechanism == "card":
+        if is_card:
             self._is_plain_card()
             return
         whole("digits", self.digits, DIGITS_MIN, DIGITS_MAX)
@@ -122,12 +123,13 @@ class Device:
 
     def _is_plain_card(self) -> None:
         """A card is its key, and how many answers it gave."""
-        whole("counter", self.counter, 0, ANSWERS_MAX)
         figures = (self.algorithm, self.digits, self.period, self.t0, self.drift_max)
         if figures != ("sha1", 6, 0, 0, 0) or self.window != (0, 0) or self.look_ahead:
             raise InvalidArgument("figures must be left out: a card has its key alone")
-        if self.suite or self.pin_hash or not isinstance(self.once, bool):
+        if self.suite or self.pin_hash:
             raise InvalidArgument("suite and pin_hash must be left out: a card has its key alone")
+        if not isinstance(self.once, bool):
+            raise InvalidArgument("once is true or false")
 
     def _fits_suite(self, suite: Suite) -> None:
         """What an ocra device has must be what its suite asks for."""
