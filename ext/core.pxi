@@ -151,6 +151,11 @@ cdef class Core:
         if now_ms > self.t.latest_ms:
             self.t.latest_ms = now_ms
 
+    @property
+    def latest_ms(self):
+        """The greatest time of any row that was written."""
+        return self.t.latest_ms
+
     def row(self, batch, int64_t turn, bytes names, int gateways):
         """The journal row of a turn: header, the gateways' names (packed), records."""
         cdef ww_row h

@@ -11,7 +11,7 @@
 enum {
     IDENTITY_MAGIC = 0x49505757, /* "WWPI" */
     STATE_MAGIC = 0x53505757,    /* "WWPS" */
-    PAGE_VERSION = 1,
+    PAGE_VERSION = 2,            /* 1 had no labels and no device that is asked, else the same */
     HEAD_BYTES = 20,             /* magic, version, page, slots, device_next */
     DEVICE_BYTES = 26            /* a device's fixed part in an identity page */
 };
@@ -69,7 +69,8 @@ static head take_head(reader *r, uint32_t magic, uint32_t page)
 {
     head h;
     r->bad |= take(r, 4) != magic;
-    r->bad |= take(r, 4) != PAGE_VERSION;
+    uint64_t version = take(r, 4);
+    r->bad |= version < 1 || version > PAGE_VERSION;
     r->bad |= take(r, 4) != page && page != UINT32_MAX;
     h.slots = (uint32_t)take(r, 4);
     h.device_next = (uint32_t)take(r, 4);

@@ -236,6 +236,35 @@ def test_a_challenge_outlives_the_engine(tmp_path: Path, clean: bool) -> None:
         assert engine.challenge("alice", device="P1").id != phone.id
 
 
+@pytest.mark.parametrize("covered", [True, False])
+def test_what_had_run_out_stays_so_when_time_goes_back_across_lives(
+    tmp_path: Path, covered: bool
+) -> None:
+    """The greatest time of any row counts, be it in no page yet or in the pages alone; not the time
+    of the last row."""
+    path, moment = tmp_path / "store", [1_700_000_010_000]
+    with on_disk(path, clock=lambda: moment[0]) as engine:
+        engine.add_user("alice")
+        engine.add_device("alice", Device.gold(KEY), serial="G1")
+        asked = engine.challenge("alice")
+        moment[0] += 2 * LIFE_MS
+        engine.verify("bob", "000000")
+        moment[0] -= 2 * LIFE_MS
+        engine.verify("bob", "000000")
+        if covered:
+            engine._keeper.write()  # type: ignore[union-attr]
+            engine._store.tick()
+        assert engine.verify("alice", answer(asked)).code is Code.REJECTED
+    for _ in range(2):
+        with on_disk(path, clock=lambda: moment[0]) as engine:
+            assert engine.challenge("alice") != asked
+    with on_disk(path, clock=lambda: moment[0]) as engine:
+        stands = engine.challenge("alice")
+        assert stands.expires_ms > moment[0] + LIFE_MS
+        assert engine.verify("alice", answer(asked), challenge=asked.id).code is Code.REJECTED
+        assert engine.verify("alice", answer(stands), challenge=stands.id).code is Code.ACCEPTED
+
+
 def test_the_policys_ranks_say_who_is_asked_and_reported() -> None:
     suite = "OCRA-1:HOTP-SHA1-6:QN08"
     for rank, expected in ((0, "gold"), (3, "ocra"), (9, "ocra")):

@@ -13,7 +13,7 @@ import pytest
 from conftest import Seeded
 
 from tests.crash.disk import SECTOR, Disk, File, draws
-from tests.crash.kill import CAP, LOCKOUT, State
+from tests.crash.kill import CAP, LOCKOUT, Account, State
 from tests.crash.loop import Loop, why_not
 from tests.crash.plants import LOOP, REPLAY
 from tests.crash.preload import Event, Kind, build, preloaded
@@ -59,6 +59,14 @@ def test_the_oracle_of_the_kill_rig_knows_what_an_engine_does(rng: Seeded) -> No
                 engine.unlock("alice", by="the test")
                 state = state.unlocked()
     assert capped
+
+
+def test_a_used_code_that_comes_again_is_not_played() -> None:
+    """Counters 490 and 1493 of this user have one code; a run of the rig once came upon them."""
+    account = Account("user8")
+    account.known = account._hoped = State(1490)
+    assert account.used(490) is None
+    assert account.used(489) == 489
 
 
 # ---- the model of a disk ----

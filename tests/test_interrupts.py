@@ -78,9 +78,16 @@ def ask(engine: Engine, seen: list[bool]) -> None:
     seen.append(let_in(engine))
 
 
+def asked_for(engine: Engine) -> None:
+    """Shown, it stands: what an interrupt kept from being shown may stand as well."""
+    shown = engine.challenge("alice", purpose="wire")
+    assert engine.challenge("alice", purpose="wire") == shown
+
+
 OPERATIONS: dict[str, tuple[Callable[[Engine], Any], int]] = {
     "verify": (let_in, 1),
     "verify_many": (split, 3),
+    "challenge": (asked_for, 1),
     "add_user": (lambda engine: engine.add_user("carol"), 3),
     "rotate_key": (lambda engine: engine.rotate_key(), 61),
     "close": (lambda engine: engine.close(), 31),
@@ -99,6 +106,7 @@ def test_an_interrupt_anywhere_hangs_nobody(operation: str, tmp_path: Path, rng:
         engine = Engine.open(store, key, clock=lambda: 0)
         engine.add_user("alice")
         engine.add_device("alice", Device.hotp(key=KEY))
+        engine.add_device("alice", Device.gold(key=KEY))
         interrupt, accepted = Interrupt(n), 0
         sys.settrace(interrupt)
         try:

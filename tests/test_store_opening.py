@@ -252,8 +252,8 @@ def test_a_journal_without_its_pages_is_no_new_store(path: Path) -> None:
 @pytest.mark.parametrize(
     ("written", "words", "hint"),
     [
-        (2, "format 2, this program knows none after 1", "newer watchword"),
-        (0, "format 0, this program works with 1", "watchword upgrade"),
+        (3, "format 3, this program knows none after 2", "newer watchword"),
+        (0, "format 0, this program works with 1 to 2", "watchword upgrade"),
     ],
 )
 def test_another_format_is_refused(
@@ -261,10 +261,29 @@ def test_another_format_is_refused(
 ) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(catalog, "FORMAT", written)
+        patch.setattr(catalog, "FORMAT_OLDEST", 0)
         open_store(path, KEY).close()
     with pytest.raises(InvalidArgument, match=words) as caught:
         open_store(path, KEY)
     assert hint in caught.value.hint
+
+
+def test_a_store_of_the_first_format_is_opened_and_no_more_for_who_knows_that_alone(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(catalog, "FORMAT", 1)
+        store = open_store(path, KEY)
+        append(store, 3, random.Random(1))
+        write(store, {("state", 0): (1, b"image")})
+        store.close()
+        before = contents(path)
+    assert contents(path) == before
+    assert contents(path) == before  # and as one of the second
+    with monkeypatch.context() as patch:
+        patch.setattr(catalog, "FORMAT", 1)
+        with pytest.raises(InvalidArgument, match="format 2, this program knows none after 1"):
+            open_store(path, KEY)
 
 
 @pytest.mark.parametrize("version", ["3.7.17", "3.50.4", "3.51.2"])
@@ -280,3 +299,39 @@ def test_the_seam_is_what_both_stores_offer(path: Path) -> None:
     for place in (path, ":memory:"):
         with contextlib.closing(open_store(place, KEY)) as store:
             assert seam <= set(dir(store))
+
+
+# ---- a crash amid the emptying of pages.db-wal ----------------------------------------------
+
+
+def begun(path: Path, turn: int) -> bytes:
+    """The -wal of pages.db after two changes of a life that found it empty, and was killed."""
+    place = path / "pages.db"
+    connection = disk.connect(str(place), keep_wal=True)
+    try:
+        disk.fold_wal(connection)
+        for note in range(2):
+            connection.execute(
+                "INSERT OR REPLACE INTO note VALUES (?, ?, ?)", (f"n{note}", bytes([turn]), b"")
+            )
+        return place.with_name("pages.db-wal").read_bytes()
+    finally:
+        connection.close()
+
+
+def test_frames_that_were_folded_are_not_taken_for_commits_that_were_lost(path: Path) -> None:
+    """A life empties the -wal and is killed; the next begins it anew and the system goes down: the
+    new head may be on the disk and neither of the two truncations before it. SQLite counts its
+    first salt from 1 wherever it finds no frame, so that head and old frames share it."""
+    open_store(path, KEY).close()
+    old = begun(path, 1)
+    connection = disk.connect(str(path / "pages.db"), keep_wal=True)
+    disk.fold_wal(connection)
+    connection.close()
+    folded = (path / "pages.db").read_bytes()
+    new = begun(path, 2)
+    assert old[16:20] == new[16:20] and old[20:24] != new[20:24]
+    (path / "pages.db").write_bytes(folded)
+    (path / "pages.db-wal").write_bytes(new[:32] + old[32:])
+    with contextlib.closing(open_store(path, KEY)) as store:
+        assert store.head == 0

@@ -8,6 +8,7 @@ likely as any other each pass writes all pages, and rows are what recovery can r
 
 import contextlib
 import os
+import struct
 import threading
 import time
 from collections.abc import Iterator
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from watchword.parts import Parts
 
 __all__ = [
-    "PAGES_PER_WRITE_MAX", "PASS_BYTES", "PASS_SECONDS", "PASS_TICKS", "RESERVE_BYTES",
+    "COVERED", "PAGES_PER_WRITE_MAX", "PASS_BYTES", "PASS_SECONDS", "PASS_TICKS", "RESERVE_BYTES",
     "UNCOVERED_BYTES_MAX", "Keeper",
 ]  # fmt: skip
 
@@ -34,6 +35,7 @@ UNCOVERED_BYTES_MAX = 320 << 20  # ten million records; beyond them logins are B
 RESERVE_BYTES = 2 * SEGMENT_BYTES
 TOMBS_PER_WRITE_MAX = 8
 PAGES_PER_WRITE_MAX = 8     # users' pages a transaction: a stream would stall commits, steps do not
+COVERED = struct.Struct("<q")  # the greatest time of any row that pages hold, in milliseconds
 PACE = 3.0                  # rests after a transaction, in times of what it took
 
 
@@ -50,8 +52,10 @@ class Keeper:
         self._house_kept = 0.0
         self._writing = threading.Lock()
         self._closing = self._hurried = False
-        # Ends a rest. An Event's methods are Python, and an interrupt in one leaves its lock taken.
-        self._call: SimpleQueue[None] = SimpleQueue()
+        # What ends a rest: that between passes, or those within one. An Event's methods are Python,
+        # and an interrupt in one leaves its lock taken.
+        self._end: SimpleQueue[None] = SimpleQueue()
+        self._hurry: SimpleQueue[None] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="watchword-keeper", daemon=True)
 
     def start(self) -> None:
@@ -61,7 +65,7 @@ class Keeper:
     def _run(self) -> None:
         self._ticks = self.pass_ticks  # what was replayed has no pages yet
         while not self._closing:
-            self._rest(self.pass_seconds)
+            self._rest(self._end, self.pass_seconds)
             if self._closing:
                 return
             try:
@@ -75,9 +79,9 @@ class Keeper:
                 self._engine._end(error)
                 return
 
-    def _rest(self, seconds: float) -> None:
+    def _rest(self, ends: "SimpleQueue[None]", seconds: float) -> None:
         with contextlib.suppress(Empty):
-            self._call.get(timeout=seconds)
+            ends.get(timeout=seconds)
 
     def _keep_house(self) -> None:
         """What has to be done about once in `pass_seconds`, also in the midst of a long pass."""
@@ -91,6 +95,7 @@ class Keeper:
             engine = self._engine
             with engine._lock:
                 began, rows = engine._turn, engine._row_bytes
+                latest = COVERED.pack(engine._core.latest_ms)
             try:
                 for pages in self._copies():
                     at = time.monotonic()
@@ -100,7 +105,7 @@ class Keeper:
                         self._keep_house()
                     rest = pace and not self._closing and not self._hurried
                     if rest and engine._uncovered() < UNCOVERED_BYTES_MAX // 2:
-                        self._rest(pace * (time.monotonic() - at))
+                        self._rest(self._hurry, pace * (time.monotonic() - at))
             except BaseException:
                 # What was copied counts as clean and was not written: a pass that covers it, for
                 # an interrupt alone ends no engine, would let recovery skip its rows.
@@ -110,14 +115,14 @@ class Keeper:
                 raise
             if began > engine._covered:
                 engine._commits.wait(began)
-                engine._store.write_pages([Page("covered", 0, began, b"")])
+                engine._store.write_pages([Page("covered", 0, began, latest)])
                 engine._covered, engine._covered_bytes = began, rows
 
     @contextlib.contextmanager
     def resting(self) -> Iterator[None]:
         """No page is written and no segment kept while this is held. A pass under way hurries."""
         self._hurried = True
-        self._call.put(None)
+        self._hurry.put(None)
         with self._writing:
             self._hurried = False
             yield
@@ -155,6 +160,7 @@ class Keeper:
 
     def close(self) -> None:
         self._closing = True
-        self._call.put(None)
+        self._end.put(None)
+        self._hurry.put(None)
         if self._thread.is_alive():
             self._thread.join()

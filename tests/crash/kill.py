@@ -29,6 +29,7 @@ USERS_EACH = 6
 LOAD_SECONDS_MAX = 0.25
 LOCKOUT = 10
 CAP = 100
+LOOK_AHEAD = 3
 WRONG = "wrong"
 ROUNDS_PER_STORE = 50
 
@@ -70,7 +71,10 @@ class Account:
     def command(self, counter: int | None) -> bytes:
         self.open.append(counter)
         self._hoped = self._hoped.after(counter)[1]
-        return frame("VERIFY", self.name, WRONG if counter is None else self._codes.at(counter))
+        return frame("VERIFY", self.name, WRONG if counter is None else self._at(counter))
+
+    def _at(self, counter: int) -> str:
+        return self._codes.at(counter)
 
     def attempt(self, rng: random.Random) -> bytes:
         """A right code, a used one, or a wrong one."""
@@ -78,12 +82,20 @@ class Account:
         if dice < 0.6 or (self._hoped.failures >= LOCKOUT - 2 and dice < 0.9):
             return self.command(self._hoped.moving)
         if dice < 0.8 and self._hoped.moving > 0:
-            return self.command(rng.randrange(self._hoped.moving))
+            return self.command(self.used(rng.randrange(self._hoped.moving)))
         return self.command(None)
 
+    def used(self, counter: int) -> int | None:
+        """A used counter, unless its code comes again among those that would be right now."""
+        ahead = range(self._hoped.moving, self._hoped.moving + LOOK_AHEAD + 1)
+        return counter if all(self._at(counter) != self._at(right) for right in ahead) else None
+
     def answered(self, verdict: str) -> None:
-        expected, self.known = self.known.after(self.open.pop(0))
-        assert verdict == expected, f"{self.name}: answered {verdict}, not {expected}"
+        before, counter = self.known, self.open.pop(0)
+        expected, self.known = before.after(counter)
+        assert verdict == expected, (
+            f"{self.name}: answered {verdict}, not {expected}: {before}, the code of {counter}"
+        )
 
     def found(self, moving: int, failures: int, charged: int, locked: bool) -> None:
         """The state the store came back in must be one that the unanswered attempts allow."""
@@ -176,6 +188,7 @@ def inspect(acts: Client, name: str) -> tuple[int, int, int, bool]:
     locked = user["locked_until_ms"]
     assert isinstance(locked, int)
     moving, failures, charged = device["moving"], user["failures"], device["failures"]
+    assert (device["state"] == "suspended") == (charged == CAP), device
     assert isinstance(moving, int)
     assert isinstance(failures, int)
     assert isinstance(charged, int)
@@ -231,7 +244,7 @@ def check(daemon: Served, accounts: list[Account], shared: Shared) -> None:
                 assert acts.ask("USER", "UNLOCK", account.name, "BY", "the test") == "OK"
                 account.unlocked()
             if account.known.moving:
-                client.send(account.command(account.known.moving - 1))
+                client.send(account.command(account.used(account.known.moving - 1)))
                 account.answered(client.read())
         moving, _, _, _ = inspect(acts, shared.name)
         back = [counter for counter in shared.accepted if counter >= moving]
@@ -291,7 +304,7 @@ class Kill:
     def _enlist(self, daemon: Served) -> tuple[list[Account], Shared]:
         accounts, shared = [Account(f"user{i}") for i in range(GATEWAYS * USERS_EACH)], Shared()
         for account in accounts:
-            enrol(daemon, account.name, account.key, 3)
+            enrol(daemon, account.name, account.key, LOOK_AHEAD)
         enrol(daemon, shared.name, shared.key, 50)
         return accounts, shared
 

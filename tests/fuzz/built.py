@@ -37,7 +37,7 @@ TARGETS = {
     "rows": Target("journal rows: needed, replayed, kept as pages", 256),
     "pages": Target("identity and state pages: needed, decoded, encoded again", 384),
     "kernels": Target("every kernel row at every ragged size against libcrypto", 200),
-    "turn": Target("whole turns of any attempts against recovery from their records", 384),
+    "turn": Target("whole turns of any asks and attempts against recovery from their records", 384),
 }
 
 
@@ -78,6 +78,12 @@ PLANTS = {
     "a kernel row writes one answer too many": Plant(
         "kernels", "ext/lanes/many.h", "(n - i) * sizeof *out);", "(n - i + 1) * sizeof *out);",
         "ext/isa/v128.c"),
+    "a row of long messages is wrong at one ragged size": Plant(
+        "kernels", "ext/lanes/many.h", "    memcpy(&out[i], tail_out,",
+        "    tail_out[0] ^= n == 7;\n    memcpy(&out[i], tail_out,", "ext/isa/v128.c"),
+    "a row of long messages leaves its last block out": Plant(
+        "kernels", "ext/lanes/sha256.h", "    } while (++b < blocks);",
+        "    } while (++b < blocks - (blocks > 2));", "ext/isa/v128.c"),
     "a shared step gets the wrong device at one ragged size": Plant(
         "kernels", "ext/lanes/sha1.h", "    sha1_totp(tail_mids, shared, steps, tail_out, LANES);",
         "    if (n == 5)\n        tail_mids[0] = tail_mids[LANES - 1] = mids[0];\n"
@@ -86,6 +92,12 @@ PLANTS = {
         "kernels", "ext/dispatch.c", "^ want[i]) | misfit[i];", "^ want[i]);"),
     "a used step is open once more": Plant(
         "turn", "ext/state.c", "? d->moving - y->base : 0;", "? d->moving - y->base - 1 : 0;"),
+    "a challenge stands after its answer": Plant(
+        "turn", "ext/apply.c", "ww_device_issue(d)->open[r->place & 1u].stands = 0;",
+        "ww_device_issue(d)->open[~r->place & 1u].stands = 0;"),
+    "a challenge that has run out is good": Plant(
+        "turn", "ext/answers.c", "!ww_open_current(open, ww_epoch(t, now_ms)), now_ms);",
+        "0, now_ms);"),
     "a lock's effect is in no record": Plant(
         "turn", "ext/verify.c", "    b->units += units;",
         "    if (u && a->verdict == WW_LOCKED)\n        u->streak.count = 1;\n"

@@ -1,7 +1,7 @@
 /* libFuzzer target for the rows of the kernel table, against an HMAC that shares no line with them:
  * libcrypto's. Every row this machine has, any hash, every ragged size, keys of any length, any
- * counters, and steps that many devices share; nothing is written past the answers. What matches is
- * held against the plainest of comparisons.
+ * counters, steps that many devices share, and messages of several blocks; nothing is written past
+ * the answers. What matches is held against the plainest of comparisons.
  */
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
@@ -13,15 +13,22 @@ enum { MOST = 70, KEYS = 8, OUT = MOST * WW_SHARED_STEPS_MAX + 16 };
 
 static _Alignas(64) uint32_t out[OUT];
 
-static uint32_t plain(const EVP_MD *md, const uint8_t *key, size_t key_len, uint64_t moving)
+static uint32_t plain_text(const EVP_MD *md, const uint8_t *key, size_t key_len,
+                           const uint8_t *text, size_t text_len)
 {
-    uint8_t text[8], mac[64];
+    uint8_t mac[64];
     unsigned int len = 0;
-    for (int i = 0; i < 8; i++)
-        text[i] = (uint8_t)(moving >> (56 - 8 * i));
-    HOLDS(HMAC(md, key, (int)key_len, text, sizeof text, mac, &len) != NULL);
+    HOLDS(HMAC(md, key, (int)key_len, text, text_len, mac, &len) != NULL);
     const uint8_t *at = mac + (mac[len - 1] & 15);
     return (uint32_t)(at[0] & 127) << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+}
+
+static uint32_t plain(const EVP_MD *md, const uint8_t *key, size_t key_len, uint64_t moving)
+{
+    uint8_t text[8];
+    for (int i = 0; i < 8; i++)
+        text[i] = (uint8_t)(moving >> (56 - 8 * i));
+    return plain_text(md, key, key_len, text, sizeof text);
 }
 
 /* A counter where carries and signs change, or any. */
@@ -59,6 +66,35 @@ static void together(const ww_kernel *rows, size_t count, const void *const *mid
             continue;
         rows[row].totp(mids, n, (const uint32_t (*)[80])shared, steps, out);
         expect(rows[row].name, WW_SHA1, right, n * steps);
+    }
+}
+
+/* Texts of any bytes, of one number of blocks and each of a length of its own. */
+static void texts(const ww_kernel *rows, size_t count, ww_hash hash, const EVP_MD *md,
+                  const void *const *mids, size_t n, const uint8_t (*keys)[129],
+                  const size_t *key_len, const uint8_t *which, size_t blocks, uint32_t *seed)
+{
+    enum { TEXT = WW_TEXT_BYTES_MAX };
+    static uint64_t words[MOST][TEXT / 8];
+    const void *laid[MOST];
+    uint32_t right[MOST];
+    size_t block = hash == WW_SHA512 ? 128 : 64, flip = hash == WW_SHA512 ? 7 : 3;
+    size_t bytes = blocks * block, most = bytes - 1 - block / 8;
+    for (size_t i = 0; i < n; i++) {
+        uint8_t text[TEXT] = {0}, *to = (uint8_t *)words[i];
+        size_t len = most - draw(seed) % (most < block ? most + 1 : block);
+        for (size_t at = 0; at < len; at++)
+            text[at] = (uint8_t)draw(seed);
+        right[i] = plain_text(md, keys[which[i]], key_len[which[i]], text, len);
+        text[len] = 0x80;
+        ww_store_be64(text + bytes - 8, (len + block) * 8);
+        for (size_t at = 0; at < bytes; at++)
+            to[at ^ flip] = text[at];
+        laid[i] = words[i];
+    }
+    for (size_t row = 0; row < count; row++) {
+        rows[row].text[hash](mids, laid, blocks, out, n);
+        expect(rows[row].name, (int)hash, right, n);
     }
 }
 
@@ -114,5 +150,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     if (hash == WW_SHA1 && n <= MOST / 4)
         together(rows, count, mids, n, (const uint8_t (*)[129])keys, key_len, which, moving[0],
                  1 + (size_t)take(&s, 1) % WW_SHARED_STEPS_MAX);
+    size_t blocks = take(&s, 1) % (hash == WW_SHA512 ? 8 : 15); /* 0: none, and the rest is spared */
+    if (blocks)
+        texts(rows, count, hash, digests[hash], mids, n, (const uint8_t (*)[129])keys, key_len,
+              which, blocks, &seed);
     return 0;
 }

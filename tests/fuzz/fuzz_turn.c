@@ -1,13 +1,14 @@
-/* libFuzzer target for a whole turn: any names, responses, serials and times on tables that stand.
+/* libFuzzer target for a whole turn: any names, responses, serials, challenge ids, sessions and times
+ * on tables that stand.
  *
- * The input is a program of attempts and of turns, right codes among them, made by the plain HMAC.
- * Two machines take part: one takes the turns, the other only applies their records, as recovery
- * does, and both must come to the same pages. No position of a device is accepted twice, moving
- * factors never fall, and what a turn writes stays in the room it was given.
+ * The input is a program of challenges, attempts and turns, right codes among them, made by the plain
+ * HMAC. Two machines take part: one takes the turns, the other only applies their records, as
+ * recovery does, and both must come to the same pages. No position of a device is accepted twice and
+ * no challenge, moving factors never fall, and what a turn writes stays in the room it was given.
  */
-#include "world.h"
+#include "asked.h"
 
-enum { USERS = 6, ATTEMPTS = 80, TURNS = 4, ARENA = 1 << 14, UNITS = ATTEMPTS * 34 };
+enum { USERS = 6, ATTEMPTS = 80, TURNS = 4, ARENA = 1 << 14, UNITS = ATTEMPTS * 34, DEVICES = 9 };
 
 enum { ADDRESSES = 4 };
 
@@ -18,6 +19,10 @@ static ww_source *sources, *charged[ADDRESSES]; /* where failures of an address 
 static _Alignas(64) uint8_t arena[ARENA + 64];
 static _Alignas(64) ww_record records[UNITS + 8];
 static ww_attempt attempts[ATTEMPTS];
+
+enum { SHOWN = USERS + 1 };
+static int asking;           /* whether this input asks at all */
+static uint8_t shown[SHOWN][WW_PLATFORMS][WW_TOKEN_CHARS]; /* the last id; the last is nobody's */
 
 static void stand(world *w, int deep)
 {
@@ -35,13 +40,18 @@ static void stand(world *w, int deep)
                                   devices[i].t0, i);
         world_add_device(w, devices[i].user, &spec, i == 6 ? UINT64_MAX - 5 : 0);
     }
+    for (uint8_t i = 0; i < 2; i++) { /* ann's and fay's second ones are asked */
+        ww_spec spec = asked_spec(i, 7 + i);
+        world_add_device(w, i ? 5 : 0, &spec, i ? 0 : UINT64_MAX - 3);
+    }
     w->t.decoys = decoys;
     w->t.sources = sources;
     (void)world_room(w, USERS, 0, 0); /* from here on nothing grows */
 }
 
 /* The code a device would show `off` positions from where it is expected; returns its length. */
-static uint32_t right_code(uint32_t slot, uint32_t which, int64_t off, int64_t now_ms, uint8_t *to)
+static uint32_t right_code(uint32_t slot, uint32_t which, int64_t off, int64_t now_ms,
+                           uint32_t platform, uint8_t *to)
 {
     ww_user *u = &lived.t.users[slot];
     ww_device *d = ww_device_first(&lived.t, u);
@@ -49,6 +59,8 @@ static uint32_t right_code(uint32_t slot, uint32_t which, int64_t off, int64_t n
         d = ww_device_next(&lived.t, u, d);
     if (!d)
         return 0;
+    if (d->kind == WW_KIND_OCRA)
+        return asked_answer(&lived.t, d, platform, off, now_ms, to);
     size_t key_len;
     const uint8_t *key = ww_cold_first(&lived.t, d->cold, &key_len);
     uint64_t from = d->kind == WW_KIND_TOTP ? (uint64_t)ww_step_now(d, now_ms) : d->moving;
@@ -71,14 +83,31 @@ static uint16_t own_text(source *s, uint32_t most, uint32_t *used)
     return (uint16_t)len;
 }
 
-static uint16_t response(source *s, uint32_t slot, int64_t now_ms, uint32_t *used)
+static uint16_t response(source *s, uint32_t slot, int64_t now_ms, uint32_t platform,
+                         uint32_t *used)
 {
     uint8_t how = (uint8_t)take(s, 1);
     if (how >= 200)
         return own_text(s, 12, used);
-    uint32_t len = right_code(slot, how % 3, (int64_t)(how / 3 % 16) - 4, now_ms, arena + *used);
+    uint32_t len = right_code(slot, how % 3, (int64_t)(how / 3 % 16) - 4, now_ms, platform,
+                              arena + *used);
     *used += len;
     return (uint16_t)len;
+}
+
+/* The id that this user, or anyone, was shown last, or a text of the input's own; and a session. */
+static void name_challenge(source *s, ww_attempt *a, uint32_t slot, uint32_t *used)
+{
+    uint8_t how = (uint8_t)take(s, 1);
+    if (how < 200) {
+        const uint8_t *id = shown[how < 160 ? slot : how % SHOWN][a->platform];
+        memcpy(arena + *used, id, WW_TOKEN_CHARS);
+        *used += a->challenge_len = WW_TOKEN_CHARS;
+        arena[*used - 1] ^= how >= 190;
+    } else if (how < 240) {
+        a->challenge_len = (uint8_t)own_text(s, WW_TOKEN_CHARS + 1, used);
+    }
+    a->second_len = (uint16_t)(a->challenge_len + (how % 4 ? 0 : own_text(s, 12, used)));
 }
 
 static void lay(source *s, ww_attempt *a, int64_t now_ms, uint32_t *used)
@@ -99,15 +128,17 @@ static void lay(source *s, ww_attempt *a, int64_t now_ms, uint32_t *used)
         a->name_len = own_text(s, who < 250 ? 4 : WW_NAME_BYTES_MAX, used);
     }
     a->response_at = *used;
-    a->response_len = response(s, slot, now_ms, used);
+    a->response_len = response(s, slot, now_ms, a->platform, used);
     a->second_at = *used;
     if (a->event == WW_EVENT_RESYNC)
-        a->second_len = response(s, slot, now_ms, used);
+        a->second_len = response(s, slot, now_ms, a->platform, used);
+    else if (how >> 7 && asking)
+        name_challenge(s, a, slot, used);
     a->serial_at = *used;
     if (how >> 5 & 1) {
         a->has_serial = 1;
         memcpy(arena + *used, "W00", 3);
-        arena[*used + 2] = (uint8_t)('0' + take(s, 1) % 8);
+        arena[*used + 2] = (uint8_t)('0' + take(s, 1) % DEVICES);
         *used += a->serial_len = 3;
     }
     if (how >> 6 & 1) { /* one of four addresses */
@@ -147,20 +178,50 @@ static void begin(int deep)
     }
     stand(&lived, deep);
     stand(&replayed, deep);
+    memset(shown, '0', sizeof shown);
+    memset(spent, 0, sizeof spent);
     if (!charged[0])
         find_charged();
     for (uint32_t i = 0; i < ADDRESSES; i++)
         memset(charged[i], 0, sizeof *sources);
 }
 
-static void expect(const ww_batch *b, const ww_device *before, int64_t now_ms)
+/* One asks for challenges: what is recorded of it brings the other to the same. */
+static void ask(source *s, const ww_policy *p, int64_t now_ms)
+{
+    static const uint8_t purposes[] = "wire";
+    static uint8_t name[8];
+    uint8_t who = (uint8_t)take(s, 1), how = (uint8_t)take(s, 1), serial[3] = "W00";
+    uint32_t slot = who % SHOWN;
+    memcpy(name, slot < USERS ? lived.t.users[slot].name.text : (const uint8_t *)"zoe", 3);
+    serial[2] = (uint8_t)('0' + how / 4 % 16);
+    ww_ask a = {.name = name, .name_len = 3, .serial = serial, .serial_len = 3,
+                .has_serial = how >> 7, .platform = how & 1,
+                .purpose = how & 2 ? ww_purpose(&lived.t, purposes, 1 + how / 64) : 0};
+    ww_challenge(&lived.t, p, &a, now_ms);
+    HOLDS(a.kind == WW_KIND_OCRA && a.prompt_len >= 4 && a.prompt_len <= WW_QUESTION_CHARS_MAX);
+    HOLDS(a.records[0].event == WW_EVENT_CHALLENGE && a.records[0].tail == 1);
+    HOLDS(a.expires_ms > now_ms && a.expires_ms % WW_EPOCH_MS == 0);
+    HOLDS(ww_apply(&replayed.t, a.records, now_ms, NULL, NULL) == 0);
+    memcpy(shown[slot][a.platform], a.id, WW_TOKEN_CHARS);
+    if (slot >= USERS) { /* decoys are forgotten input by input */
+        ww_attempt of = {.name_hash = ww_name_hash(&lived.t, name, 3)};
+        forget_decoy(&of);
+    }
+}
+
+static void expect(const ww_batch *b, const ww_device *before, const asked_before *stood,
+                   int64_t now_ms)
 {
     uint32_t n = 0;
     HOLDS(b->units <= b->count * WW_RECORD_UNITS_PER_ATTEMPT_MAX);
     for (uint32_t i = 0; i < b->count; i++) {
         const ww_attempt *a = &b->attempts[i];
-        HOLDS(a->verdict >= WW_ACCEPTED && a->verdict <= WW_BUSY && a->reason <= WW_REASON_LOAD);
-        HOLDS(a->verdict != WW_EXPIRED); /* nothing that this release serves runs out */
+        HOLDS(a->verdict >= WW_ACCEPTED && a->verdict <= WW_BUSY && a->reason <= WW_REASON_OVERDUE);
+        HOLDS((a->verdict == WW_EXPIRED) == (a->reason == WW_REASON_OVERDUE));
+        HOLDS(a->verdict != WW_EXPIRED || a->challenge_len); /* nothing else runs out */
+        if (a->verdict == WW_ACCEPTED && a->kind == WW_KIND_OCRA)
+            asked_spend(stood, a->device, a->platform, now_ms);
         HOLDS((a->verdict == WW_ACCEPTED) == (a->reason == WW_REASON_NONE));
         HOLDS(a->verdict != WW_ACCEPTED || (a->slot < USERS && a->device > 0));
         HOLDS(a->retry_after_ms >= 0 && a->retry_after_ms <= (int64_t)UINT32_MAX);
@@ -186,6 +247,11 @@ static void expect(const ww_batch *b, const ww_device *before, int64_t now_ms)
 static void turn(source *s, const ww_policy *p, int64_t now_ms)
 {
     ww_device before[16];
+    asked_before stood = {0};
+    if (asking)
+        for (uint32_t n = (uint32_t)take(s, 1) % 4; n-- > 0;)
+            ask(s, p, now_ms);
+    asked_look(&stood, &lived.t, USERS);
     uint32_t used = 0, count = 1 + (uint32_t)take(s, 1) % ATTEMPTS, i = 0;
     for (uint32_t slot = 0; slot < USERS; slot++) {
         ww_user *u = &lived.t.users[slot];
@@ -200,7 +266,8 @@ static void turn(source *s, const ww_policy *p, int64_t now_ms)
     fence_move(records, UNITS * sizeof *records,
                i * (size_t)WW_RECORD_UNITS_PER_ATTEMPT_MAX * sizeof *records);
     ww_turn(&lived.t, p, &b, now_ms);
-    expect(&b, before, now_ms);
+    expect(&b, before, &stood, now_ms);
+    lived.t.latest_ms = lived.t.latest_ms > now_ms ? lived.t.latest_ms : now_ms; /* as the door */
     fence_open(records, 0, UNITS * sizeof *records);
     static uint8_t image[2][WORLD_PAGE];
     size_t n = ww_page_state_encode(&lived.t, 0, image[0]);
@@ -217,6 +284,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
                    .lockout_failures = how & 1 ? 3 : how & 2 ? 20 : 10,
                    .failures_cap = how & 4 ? 5 : 0, .source_failures = how & 8 ? 4 : 0,
                    .lockout_extend = how >> 4 & 1, .names_any = how >> 5 & 1};
+    asking = how >> 7;
     HOLDS(ww_kernel_force(how & 64 ? "portable" : NULL) == 0);
     begin(how & 2);
     int64_t now_ms = START_MS;

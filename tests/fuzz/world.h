@@ -103,7 +103,7 @@ static inline void world_add_user(world *w, uint32_t slot, const char *name, uin
 
 static inline void world_add_device(world *w, uint32_t slot, const ww_spec *spec, uint64_t moving)
 {
-    ww_record r[7] = {{.event = WW_EVENT_DEVICE_ADD, .tail = 6, .user = slot, .moving = moving}};
+    ww_record r[8] = {{.event = WW_EVENT_DEVICE_ADD, .tail = 7, .user = slot, .moving = moving}};
     uint8_t *tail = (uint8_t *)(r + 1);
     r->device = w->t.device_next;
     memcpy(tail, spec, WW_SPEC_HEAD_BYTES);
@@ -111,6 +111,7 @@ static inline void world_add_device(world *w, uint32_t slot, const ww_spec *spec
     tail += WW_SPEC_HEAD_BYTES + spec->key_len;
     memcpy(tail, spec->serial, spec->serial_len);
     memcpy(tail + spec->serial_len, spec->suite, spec->suite_len);
+    memcpy(tail + spec->serial_len + spec->suite_len, spec->pin, spec->pin_len);
     world_act(w, r);
 }
 

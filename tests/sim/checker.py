@@ -175,6 +175,7 @@ class Checker:
         if act is None:
             self.marks.append(self.marks[-1])
             self.times_ms.append(now_ms)
+            self.twin.latest_ms = max(self.twin.latest_ms, now_ms)  # a note has a time as well
             self.turns += 1
         else:
             act(now_ms)
@@ -270,8 +271,7 @@ class Checker:
         self.twin.decoys.clear()  # these three live in memory only
         self.twin.sources.clear()
         self.twin.plausible.clear()
-        # A store knows the time of its last row, and of those that its pages do not hold yet.
-        self.twin.latest_ms = max(0, self.times_ms[-1], *self.times_ms[engine._covered + 1 :])
+        self.twin.latest_ms = max(self.times_ms)  # not the last row's: time may have gone back
         self.pending.clear()
         self.asking = self.acting = None
         self.shed_owed = 0

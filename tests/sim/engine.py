@@ -63,7 +63,7 @@ class SimEngine(Engine):
         keeper.pass_ticks, keeper.pace = 1, 0.0
         ends = iter((False, True))
 
-        def rest(_seconds: float) -> None:
+        def rest(_ends: object, _seconds: float) -> None:
             keeper._closing = next(ends)
 
         keeper._rest = rest  # type: ignore[method-assign]

@@ -69,9 +69,9 @@ class Author:
 
         self.bursts: list[Callable[[], list[Step]]] = [self.hammering, *[self.late] * 4]
         if rng.random() < 0.15:
-            self.bursts.append(self.killed)
+            self.bursts += [self.killed] * 3
         if often:
-            self.bursts += [self.in_flight] * 3
+            self.bursts += [*[self.in_flight] * 7, self.reconnecting]
 
     def steps(self, turns: int) -> list[Step]:
         rng = self.rng
@@ -86,7 +86,7 @@ class Author:
         while turns > 0:
             if rng.random() < 0.4:
                 steps.append(rng.choices(others, weights)[0]())
-            elif rng.random() < 0.02:
+            elif rng.random() < 0.03:
                 burst = rng.choice(self.bursts)()
                 steps += burst
                 turns -= len(burst)
@@ -186,11 +186,22 @@ class Author:
         return blow * self.rng.choice([3, 6, 12])
 
     def late(self) -> list[Step]:
-        """A challenge answered when its time is nearly over, or over."""
+        """A challenge answered when its time is nearly over, or over; and perhaps once more."""
         asked = self.challenge()
         wait = self.rng.choice([0, 299_999, 300_000, 600_000, 600_000])
         options = {"by_id": True, "platform": asked[2]}
-        return [asked, ("wait", wait), ("verify", asked[1], (self.number(), "fresh"), options)]
+        steps = [asked, ("wait", wait), ("verify", asked[1], (self.number(), "fresh"), options)]
+        if self.rng.random() < 0.3:
+            steps.append(self.rng.choice([self.crash, self.keep, self.challenge])())
+        if self.rng.random() < 0.5:
+            steps.append(("verify", asked[1], "again", options))
+        return steps
+
+    def reconnecting(self) -> list[Step]:
+        """A gateway that is lost and comes again before the daemon has heard of it."""
+        number = self.number()
+        comes: list[Step] = [("say", number, [("ping",)], 10_000, True), ("lose", number, False)]
+        return comes * self.rng.choice([2, 5, 6])
 
     def crowd(self, count: int = 40) -> Step:
         """Attempts enough for a row that is worth its pages of the disk."""

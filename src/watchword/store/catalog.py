@@ -40,7 +40,8 @@ from watchword.store.seam import TABLES
 
 __all__ = ["FORMAT", "Anchor", "Catalog", "Link"]
 
-FORMAT: Final = 1  # of the store as a whole: tables, seals, segment files
+FORMAT: Final = 2  # of the store as a whole: tables, pages, records, seals, segment files
+FORMAT_OLDEST: Final = 1  # nothing of it has another meaning in those up to FORMAT
 APPLICATION_ID: Final = 0x57574442  # "WWDB": what `file` and SQLite show of the database
 
 PAGE_BYTES: Final = 16384
@@ -122,6 +123,8 @@ class Catalog:
                 raise StoreDamaged(f"{DATABASE} is damaged: {text}")
         # From here on new frames never stand beside older ones of a torn commit.
         self.checkpoint()
+        if version < FORMAT:
+            self._raise_format()
 
     def _expect_format(self, version: int) -> None:
         body, _mac = self._stored_note("store")
@@ -133,11 +136,20 @@ class Catalog:
                 f"the store has format {version}, this program knows none after {FORMAT}",
                 hint="open it with the newer watchword that wrote it",
             )
-        if version < FORMAT:
+        if version < FORMAT_OLDEST:
             raise InvalidArgument(
-                f"the store has format {version}, this program works with {FORMAT}",
+                f"the store has format {version}, this program works with {FORMAT_OLDEST} to "
+                f"{FORMAT}",
                 hint="run `watchword upgrade` on it first",
             )
+
+    def _raise_format(self) -> None:
+        """Before anything is written that an older program would take for damage."""
+        body = _STORE.pack(FORMAT, self.keys.store_id, self.keys.incarnation)
+        with self.change() as cursor:
+            mac = self.keys.mac("store", body, of_store=False)
+            cursor.execute("INSERT OR REPLACE INTO note VALUES(?,?,?)", ("store", body, mac))
+            self.connection.pragma("user_version", FORMAT)
 
     def _expect_master(self) -> None:
         """Two facts bear witness to the master key, so that damage to one is not called a wrong

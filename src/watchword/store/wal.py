@@ -42,13 +42,15 @@ def lost_commit(path: str, frames: int) -> bool:
         committed, seen = False, set()
         for at in range(_HEADER.size + frames * step, size - _FRAME.size + 1, step):
             page, after, one, two, _, _ = _FRAME.unpack(os.pread(file, _FRAME.size, at))
-            # One salt is enough to know a frame of ours, so that damage to the other hides nothing;
-            # a hole that was never written has neither.
+            # One salt is enough for a frame to bear witness, so that damage to the other hides
+            # nothing (a hole that was never written has neither); to accuse it takes both. SQLite
+            # counts its first salt from 1 wherever it finds no frame, so the frames of a -wal that
+            # was emptied, if not durably, may share it with a head that came after them.
             if page == 0 or (one != salt1 and two != salt2):
                 continue
-            if committed or page in seen:
+            if (one, two) == (salt1, salt2) and (committed or page in seen):
                 return True
-            committed = after != 0
+            committed |= after != 0
             seen.add(page)
         return False
     finally:

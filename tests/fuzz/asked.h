@@ -1,0 +1,92 @@
+/* Devices that are asked, for the turn target: how they are enrolled, what they answer, and which of
+ * their challenges were accepted.
+ */
+#ifndef WATCHWORD_ASKED_H
+#define WATCHWORD_ASKED_H
+
+#include "world.h"
+
+/* The first counts and is near its end, the second has all there is but a counter. */
+static inline ww_spec asked_spec(uint32_t which, uint8_t number)
+{
+    static const char suite[] = "OCRA-1:HOTP-SHA256-6:QA13-PSHA1-S008-T30S";
+    ww_spec spec = world_spec(WW_KIND_OCRA, WW_SHA1, 0, number);
+    spec.back = spec.forward = 0;
+    if (!which)
+        return spec;
+    spec.hash = WW_SHA256;
+    spec.digits = 6;
+    spec.back = spec.forward = 1;
+    spec.look_ahead = 0;
+    spec.label = 0;
+    spec.suite_len = sizeof suite - 1;
+    memcpy(spec.suite, suite, sizeof suite - 1);
+    spec.pin_len = 20;
+    memset(spec.pin, 0x77, spec.pin_len);
+    return spec;
+}
+
+/* What such a device shows for the challenge that stands on a platform, without a session; `off`
+ * counters or steps from now. Returns its length, 0 when none stands. */
+static inline uint32_t asked_answer(const ww_tables *t, ww_device *d, uint32_t platform,
+                                    int64_t off, int64_t now_ms, uint8_t *to)
+{
+    const ww_issue *issue = ww_device_issue(d);
+    const ww_suite *s = &t->suites[issue->suite];
+    uint8_t text[WW_TEXT_BYTES_MAX] = {0}, question[WW_QUESTION_CHARS_MAX], mac[64];
+    if (!issue->open[platform].stands)
+        return 0;
+    ww_question(t->ask_key, s, d->number, issue->open[platform].stands - 1, question);
+    size_t at = s->text_len + 1u, len;
+    memcpy(text, s->text, s->text_len);
+    if (s->counter_at) {
+        ww_store_be64(text + at, d->moving + (uint64_t)off);
+        at += 8;
+    }
+    (void)ww_question_pack(s, question, text + at);
+    at += 128;
+    const uint8_t *pin = ww_device_pin(t, d, &len);
+    memcpy(text + at, pin, len);
+    at += len + s->session_bytes;
+    if (s->step_s) {
+        ww_store_be64(text + at, (uint64_t)(now_ms / 1000 / s->step_s + off));
+        at += 8;
+    }
+    const uint8_t *key = ww_device_key(t, d, &len);
+    ww_hmac((ww_hash)s->hash, key, len, text, at, mac);
+    uint32_t code = ww_reduce(ww_truncate(mac, ww_hash_bytes((ww_hash)s->hash)), s->digits);
+    for (uint32_t i = s->digits; i-- > 0; code /= 10)
+        to[i] = (uint8_t)('0' + code % 10);
+    return s->digits;
+}
+
+enum { ASKED_NUMBERS = 16, ASKED_COUNTS = 64 };
+
+/* Which challenges stood before a turn, by the device's number and the platform. */
+typedef struct { ww_open open[ASKED_NUMBERS][WW_PLATFORMS]; } asked_before;
+
+static uint8_t spent[ASKED_NUMBERS][ASKED_COUNTS];
+
+static inline void asked_look(asked_before *b, const ww_tables *t, uint32_t users)
+{
+    for (uint32_t slot = 0; slot < users; slot++)
+        for (ww_device *d = ww_device_first(t, &t->users[slot]); d;
+             d = ww_device_next(t, &t->users[slot], d))
+            for (uint32_t at = 0; d->kind == WW_KIND_OCRA && at < WW_PLATFORMS; at++)
+                b->open[d->number][at] = ww_device_issue(d)->open[at];
+}
+
+/* One was accepted: it stood before the turn, for ten minutes at most, and was never accepted. */
+static inline void asked_spend(const asked_before *b, uint32_t number, uint32_t platform,
+                               int64_t now_ms)
+{
+    HOLDS(number < ASKED_NUMBERS);
+    const ww_open *open = &b->open[number][platform];
+    uint32_t stands = open->stands;
+    HOLDS(stands > 0 && stands <= ASKED_COUNTS);
+    HOLDS(now_ms / WW_EPOCH_MS <= open->epoch + 1ll);
+    HOLDS(!spent[number][stands - 1]);
+    spent[number][stands - 1] = 1;
+}
+
+#endif
