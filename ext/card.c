@@ -108,8 +108,11 @@ uint32_t ww_card_left(const ww_tables *t, const ww_policy *p, const ww_device *d
 static size_t put_index(uint32_t index, uint8_t *text)
 {
     size_t len = 0;
-    for (uint32_t unit = index >= 100 ? 100 : index >= 10 ? 10 : 1; unit; unit /= 10)
-        text[len++] = (uint8_t)('0' + index / unit % 10);
+    if (index >= 100)
+        text[len++] = (uint8_t)('0' + index / 100);
+    if (index >= 10)
+        text[len++] = (uint8_t)('0' + index / 10 % 10);
+    text[len++] = (uint8_t)('0' + index % 10);
     return len;
 }
 

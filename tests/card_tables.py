@@ -1,5 +1,5 @@
-"""Code cards as tables, for tests/test_challenges.py, which says how a row is read: RULES sections 3,
-4 and 7, through the slow twin, the engine and the daemon.
+"""Code cards as tables, for tests/test_challenges.py, which says how a row is read: RULES sections
+3, 4 and 7, through the slow twin, the engine and the daemon.
 """
 
 from typing import Any
@@ -26,7 +26,7 @@ CARD_TABLES: dict[str, tuple[list[str], dict[str, Any], str]] = {
         7    ask  alice portal  -                            b
         8    say  alice card:a  portal  -                    REJECTED WRONG - 3 1
         """),
-    "for another purpose the same pair, answered by the id of that purpose alone": (["card"], {}, """
+    "for another purpose the same pair, answered by that one's id alone": (["card"], {}, """
         0    ask  alice portal  -                            a
         1    ask  alice portal  purpose=wire-100             b
         2    say  alice card:a  portal  -                    REJECTED NO_CHALLENGE - 1 0

@@ -1,6 +1,6 @@
 """Code cards: cells and pairs against the twin and against what RULES sections 3 and 4 promise of
-them; what a card is enrolled as, shows of itself, and leaves behind. The rules of time and order are
-tables (tests/card_tables.py).
+them; what a card is enrolled as, shows of itself, and leaves behind. The rules of time and order
+are tables (tests/card_tables.py).
 """
 
 import asyncio

@@ -3,6 +3,7 @@
 A PDF is read back by another's program (poppler), an SVG by the standard library's XML parser.
 """
 
+import itertools
 import re
 import subprocess
 from pathlib import Path
@@ -48,7 +49,7 @@ def test_the_page_is_a4_and_every_character_lies_on_its_face(tmp_path: Path) -> 
         assert (210 - WIDTH_MM) / 2 + 2 < left < right < (210 + WIDTH_MM) / 2 - 2
         assert 30 < top < bottom < 30 + 2 * HEIGHT_MM
         assert right - left > 4.5, "three characters in 4.5 mm: legible"
-    for one, two in zip(boxes, boxes[1:], strict=False):
+    for one, two in itertools.pairwise(boxes):
         assert two[0] > one[2] or two[1] > one[1], "none lies on another"
 
 

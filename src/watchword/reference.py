@@ -2,9 +2,9 @@
 
 Written from RULES.md alone, with the standard library alone (reference_ocra.py has what OCRA
 computes, reference_card.py what a card holds), to be read and believed rather than to be fast:
-dictionaries, lists, Python integers. `decide` reads the state and returns an answer with its records, `apply` does what one record says,
-and living is decide, then apply. A journal applied alone gives the same state. Nothing here is
-constant-time or durable: never serve with it.
+dictionaries, lists, Python integers. `decide` reads the state and returns an answer with its
+records, `apply` does what one record says, and living is decide, then apply. A journal applied
+alone gives the same state. Nothing here is constant-time or durable: never serve with it.
 """
 
 import hmac

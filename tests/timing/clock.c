@@ -250,7 +250,7 @@ static void attempts_run(size_t i)
     s.shared_from = 0;
     look_ahead(&w.t, &b, 0, &s);
     lay_group(&w.t, &w.p, &b, 0, &s, &tries, now_ms[i]);
-    ww_match_group(ww_kernel_in_use(), &b, 0, &s, tries);
+    ww_match_group(&w.t, ww_kernel_in_use(), &b, 0, &s, tries);
     sink = (uint32_t)s.tries[0].mask.lo;
 }
 
