@@ -71,8 +71,8 @@ static int apply_attempt(ww_tables *t, ww_user *u, const ww_record *r, int64_t n
         if (d->kind == WW_KIND_OCRA)
             ww_device_issue(d)->open[r->place & 1u].stands = 0;
         if (d->kind == WW_KIND_CARD) /* on both platforms it was asked for the same pair */
-            for (uint32_t at = 0; at < WW_PLATFORMS; at++)
-                ww_device_issue(d)->open[at].stands = 0;
+            for (uint32_t place = 0; place < WW_PLATFORMS; place++)
+                ww_device_issue(d)->open[place].stands = 0;
     }
     if (r->effects & WW_EFFECT_FORGIVE)
         d->failures = 0;
@@ -106,8 +106,7 @@ int ww_apply_challenge(ww_tables *t, const ww_record *r)
     if (issue->issued <= r->moving)
         issue->issued = (uint32_t)r->moving + 1;
     issue->open[platform] = (ww_open){tail.purpose, (uint32_t)r->moving + 1, tail.epoch};
-    ww_question_keep(t, d, platform);
-    return 0;
+    return ww_question_keep(t, d, platform);
 }
 
 int ww_apply(ww_tables *t, const ww_record *r, int64_t now_ms, ww_streak *streak, uint32_t *deep)

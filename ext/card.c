@@ -11,6 +11,8 @@
 
 enum { CELL_BITS = 15, ANSWER_CHARS = 6, TRIES_CHUNK = WW_LANES_CHUNK / 2 };
 
+#define ONES UINT64_C(0x0101010101010101) /* a byte each */
+
 /* "card", before an index of four bytes: no counter that a token would ever reach. */
 #define CELL_MESSAGE ((uint64_t)0x63617264 << 32)
 
@@ -73,16 +75,19 @@ static uint64_t who_of(const ww_tables *t, const ww_device *d)
     return ww_card_who(key, len);
 }
 
-void ww_card_keep(ww_tables *t, ww_device *d, uint32_t platform)
+int ww_card_keep(ww_tables *t, ww_device *d, uint32_t platform)
 {
     ww_issue *issue = ww_device_issue(d);
-    uint32_t pair[2];
+    uint32_t pair[2], stands = issue->open[platform].stands;
     memset(issue->question[platform], 0, WW_QUESTION_INLINE_BYTES);
-    if (!issue->open[platform].stands)
-        return;
-    ww_card_pair(t->ask_key, who_of(t, d), d->window, issue->open[platform].stands - 1, pair);
+    if (!stands)
+        return 0;
+    if (stands - 1 != d->moving || ww_card_spent(d))
+        return -1;
+    ww_card_pair(t->ask_key, who_of(t, d), d->window, stands - 1, pair);
     issue->question[platform][0] = (uint8_t)pair[0];
     issue->question[platform][1] = (uint8_t)pair[1];
+    return 0;
 }
 
 int ww_card_spent(const ww_device *d)
@@ -135,25 +140,12 @@ ww_open ww_card_ask(const ww_tables *t, const ww_device *d, ww_ask *a, uint64_t 
 
 /* ---- cells ---- */
 
-/* The alphabet is 2 to 9 and A to Z without I and O: letter and number of each other, by
- * arithmetic alone. */
+/* The alphabet is 2 to 9 and A to Z without I and O; by arithmetic alone. */
 static uint32_t letter(uint32_t number)
 {
-    uint32_t from_a = (7 - number) >> 31, from_j = (15 - number) >> 31, from_p = (20 - number) >> 31;
+    uint32_t from_a = (7 - number) >> 31, from_j = (15 - number) >> 31;
+    uint32_t from_p = (20 - number) >> 31;
     return '2' + number + from_a * ('A' - '2' - 8) + from_j + from_p;
-}
-
-static inline uint32_t within(uint32_t c, uint32_t low, uint32_t high)
-{
-    return ww_opaque_u32(1u ^ (((c - low) | (high - c)) >> 31));
-}
-
-static uint32_t number(uint32_t c, uint32_t *known)
-{
-    uint32_t digit = within(c, '2', '9'), a = within(c, 'A', 'H'), j = within(c, 'J', 'N');
-    uint32_t p = within(c, 'P', 'Z');
-    *known &= digit | a | j | p;
-    return digit * (c - '2') + a * (c - 'A' + 8) + j * (c - 'J' + 16) + p * (c - 'P' + 21);
 }
 
 void ww_card_cells(const uint8_t *key, size_t len, uint8_t text[WW_CARD_CELLS][WW_CELL_CHARS])
@@ -191,16 +183,29 @@ void ww_lay_card(ww_scratch *s, uint32_t i, uint32_t *n, ww_device *d, const ww_
     ++*n;
 }
 
-/* Six letters as a number of thirty bits, without branches on them; *fits: 0 when they are none. */
+/* Bytes below 128 that are no less than c: a top bit each. */
+static inline uint64_t no_less(uint64_t bytes, uint64_t c)
+{
+    return (bytes + ONES * (0x80 - c)) & (ONES << 7);
+}
+
+/* Six letters as a number of thirty bits, all at once and without branches on them; *fits: 0 when
+ * they are none. */
 static uint32_t read_answer(const ww_batch *b, const ww_attempt *a, uint32_t *fits)
 {
-    const uint8_t *text = b->bytes + a->response_at;
-    uint32_t value = 0;
+    const uint64_t places = UINT64_MAX >> 16, fives = 0x00ff00ff00ff00ff;
     size_t len = a->response_len == ANSWER_CHARS ? ANSWER_CHARS : 0; /* lengths are no secret */
-    *fits = len != 0;
-    for (size_t i = 0; i < len; i++)
-        value = value << 5 | number(text[i], fits);
-    return value;
+    uint64_t typed = ww_load_few(b->bytes + a->response_at, len), low = typed & ~(ONES << 7);
+    uint64_t a_on = no_less(low, 'A'), j_on = no_less(low, 'J'), p_on = no_less(low, 'P');
+    uint64_t known = (no_less(low, '2') & ~no_less(low, '9' + 1)) |
+                     (a_on & ~no_less(low, 'H' + 1)) | (j_on & ~no_less(low, 'N' + 1)) |
+                     (p_on & ~no_less(low, 'Z' + 1));
+    uint64_t bad = (~(known & ~typed) & (ONES << 7)) & places;
+    uint64_t numbers = low - ONES * '2' - 7 * (a_on >> 7) - (j_on >> 7) - (p_on >> 7);
+    numbers = ((numbers & fives) << 5) + ((numbers >> 8) & fives); /* by twos, ten bits each */
+    *fits = (len != 0) & (1u ^ ww_nonzero_u32((uint32_t)(bad >> 32) | (uint32_t)bad));
+    return (uint32_t)((numbers & 1023) << 20 | (numbers >> 16 & 1023) << 10 |
+                      (numbers >> 32 & 1023));
 }
 
 static void run_cells(const ww_kernel *k, const ww_batch *b, uint32_t group, ww_scratch *s,

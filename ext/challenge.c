@@ -88,22 +88,23 @@ void ww_question(const uint64_t key[2], const ww_suite *s, uint64_t who, uint32_
     }
 }
 
-void ww_question_keep(ww_tables *t, ww_device *d, uint32_t platform)
+int ww_question_keep(ww_tables *t, ww_device *d, uint32_t platform)
 {
-    if (d->kind == WW_KIND_CARD) {
-        ww_card_keep(t, d, platform);
-        return;
-    }
     ww_issue *issue = ww_device_issue(d);
+    if (issue->open[platform].stands > issue->issued)
+        return -1;
+    if (d->kind == WW_KIND_CARD)
+        return ww_card_keep(t, d, platform);
     const ww_suite *s = &t->suites[issue->suite];
     uint8_t text[WW_QUESTION_CHARS_MAX], packed[WW_QUESTION_CHARS_MAX];
     memset(issue->question[platform], 0, WW_QUESTION_INLINE_BYTES);
     if (!issue->open[platform].stands)
-        return;
+        return 0;
     ww_question(t->ask_key, s, d->number, issue->open[platform].stands - 1, text);
     size_t len = ww_question_pack(s, text, packed);
     if (len <= WW_QUESTION_INLINE_BYTES)
         memcpy(issue->question[platform], packed, len);
+    return 0;
 }
 
 /* ---- time ---- */

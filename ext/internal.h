@@ -104,8 +104,9 @@ static inline void ww_mark_dirty(ww_tables *t, uint32_t slot, uint32_t bits)
 static inline int ww_is_asked(uint32_t kind) { return kind - WW_KIND_OCRA <= 1u; }
 static_assert(WW_KIND_CARD == WW_KIND_OCRA + 1, "ww_is_asked is one comparison");
 
-/* ---- challenge.c: x to another number below size, one to one; which, say key, who and pass ---- */
+/* ---- challenge.c ---- */
 
+/* x to another number below size, one to one; which, say the key, who, and the pass. */
 uint64_t ww_permute(const uint64_t key[2], uint64_t who, uint64_t pass, uint64_t size, uint64_t x);
 
 /* ---- state.c, apply.c and acts.c: the transition ---- */

@@ -362,14 +362,8 @@ static void take_issue(reader *r, ww_tables *t, ww_device *d)
     const uint8_t *open = take_bytes(r, sizeof issue->open);
     if (open)
         memcpy(issue->open, open, sizeof issue->open);
-    int card = d->kind == WW_KIND_CARD;
-    for (uint32_t at = 0; at < WW_PLATFORMS && !r->bad; at++) {
-        uint32_t stands = issue->open[at].stands;
-        r->bad |= stands > issue->issued;
-        r->bad |= card && stands && (stands - 1 != d->moving || ww_card_spent(d));
-        if (!r->bad)
-            ww_question_keep(t, d, at);
-    }
+    for (uint32_t at = 0; at < WW_PLATFORMS && !r->bad; at++)
+        r->bad |= ww_question_keep(t, d, at);
 }
 
 int ww_page_state_decode(ww_tables *t, uint32_t page, const uint8_t *in, size_t len)

@@ -169,9 +169,9 @@ typedef struct {
     uint8_t pad[20];
 } ww_asked_for;
 
-/* A device as enrolled; of a code card look_ahead is 1 when no cell is shown twice. In a journal the tail of DEVICE_ADD: the first WW_SPEC_HEAD_BYTES as they
- * stand here, then key_len bytes of key, serial_len of serial, suite_len of suite, pin_len of the
- * PIN's digest. */
+/* A device as enrolled; of a code card look_ahead is 1 when no cell is shown twice. In a journal
+ * the tail of DEVICE_ADD: the first WW_SPEC_HEAD_BYTES as they stand here, then key_len bytes of
+ * key, serial_len of serial, suite_len of suite, pin_len of the PIN's digest. */
 typedef struct {
     uint8_t kind, hash, digits, state;
     uint8_t back, forward, look_ahead, drift_max;
@@ -481,7 +481,8 @@ uint64_t ww_sip24(const uint64_t key[2], const uint64_t *words, size_t count);
 /* The question of count n: s->chars characters. No value comes back before all were had. */
 void ww_question(const uint64_t key[2], const ww_suite *s, uint64_t who, uint32_t n,
                  uint8_t *text);
-void ww_question_keep(ww_tables *t, ww_device *d, uint32_t platform);  /* the open one, packed   */
+/* The open one, packed; -1: none such can stand. */
+int ww_question_keep(ww_tables *t, ww_device *d, uint32_t platform);
 uint64_t ww_purpose(const ww_tables *t, const uint8_t *text, size_t len);  /* never 0            */
 uint32_t ww_epoch(const ww_tables *t, int64_t now_ms);
 int ww_open_current(const ww_open *o, uint32_t epoch);
@@ -523,7 +524,7 @@ void ww_card_pair(const uint64_t key[2], uint64_t who, int once, uint32_t n, uin
 /* Answers until card_shown_percent of the cells were shown. */
 uint32_t ww_card_left(const ww_tables *t, const ww_policy *p, const ww_device *d);
 void ww_card_cells(const uint8_t *key, size_t len, uint8_t text[WW_CARD_CELLS][WW_CELL_CHARS]);
-void ww_card_keep(ww_tables *t, ww_device *d, uint32_t platform);      /* the open pair          */
+int ww_card_keep(ww_tables *t, ww_device *d, uint32_t platform);   /* ww_question_keep's part    */
 /* What stands when this card is asked, or with d NULL the one that a name seems to have. No time is
  * in it, so that to ask again is to see the same, whenever that is and whoever asks. */
 ww_open ww_card_ask(const ww_tables *t, const ww_device *d, ww_ask *a, uint64_t hash);

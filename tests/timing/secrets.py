@@ -67,9 +67,8 @@ PLANTS = (
     ),
     Plant(
         "letters_are_looked_at", "card.c",
-        "        value = value << 5 | number(text[i], fits);",
-        "        value = value << 5 | number(text[i], fits), *fits &= text[i] != '0';\n"
-        "    if (value == 0) *fits = 0;",
+        "    uint64_t bad = (~(known",
+        "    if (low >> 40 == '0') len = 0;\n    uint64_t bad = (~(known",
     ),
     Plant(
         "id_is_compared_by_bytes", "challenge.c",
