@@ -68,7 +68,7 @@ PLANTS = (
     Plant(
         "letters_are_looked_at", "card.c",
         "    uint64_t bad = (~(known",
-        "    if (low >> 40 == '0') len = 0;\n    uint64_t bad = (~(known",
+        "    if (low >> 40 == 48) __asm__ volatile(\"\");\n    uint64_t bad = (~(known",
     ),
     Plant(
         "id_is_compared_by_bytes", "challenge.c",
