@@ -28,6 +28,9 @@ def test_the_story(tmp_path: Path) -> None:
     assert codes[0] == codes[1] == codes[2]
     assert names[3:] == ("REJECTED",) * 8 + ("LOCKED",) * 2
     assert codes[-1] != codes[-2]
+    asked = re.findall(r"VERIFY bob (\d{8}) +([A-Z]+)", done.stdout)
+    assert [name for _, name in asked] == ["ACCEPTED", "REJECTED", "REJECTED", "ACCEPTED"]
+    assert asked[0] == (asked[1][0], "ACCEPTED") and asked[2][0] == asked[3][0]
     assert "kill -9" in done.stdout
     assert "watchword init" in done.stdout
     assert not list(tmp_path.iterdir()), "the demo left something behind"

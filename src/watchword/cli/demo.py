@@ -1,4 +1,4 @@
-"""`watchword demo`: the whole road of one login in a few seconds, on a store that goes away after.
+"""`watchword demo`: the whole road of a login in a few seconds, on a store that goes away after.
 
 Everything here happens for real: a daemon in a process of its own, enrolment over its socket, a
 code computed as an authenticator would, logins over TCP, kill -9, and the lock. A step that does
@@ -19,7 +19,7 @@ import click
 from rich.panel import Panel
 from rich.text import Text
 
-from watchword import Code, Device
+from watchword import Code, Device, ocra
 from watchword.cli.authenticator import Authenticator
 from watchword.cli.connection import Connection
 from watchword.cli.devices import new_key
@@ -33,6 +33,9 @@ __all__ = ["demo"]
 
 START_SECONDS_MAX = 20.0
 USER = "alice"
+OTHER = "bob"
+PURPOSE = "withdraw 500"
+CARD_SUITE = "OCRA-1:HOTP-SHA1-8:QN06"
 FAILURES_MAX = 30  # wrong codes until we stop believing in the lock
 COLOURS = {Code.ACCEPTED: "bold green", Code.REJECTED: "yellow", Code.LOCKED: "bold red"}
 CONFIG = """\
@@ -113,7 +116,7 @@ class Story:
 
     def title(self) -> None:
         self._console.print()
-        self._console.print(Text("watchword demo", style="bold"), "a login, from end to end")
+        self._console.print(Text("watchword demo", style="bold"), "logins, from end to end")
 
     def scene(self, text: str) -> None:
         self._scene += 1
@@ -146,19 +149,31 @@ class Gateway:
         self._story = story
         self._daemon = daemon
 
-    def verify(self, code: str, expected: Code, why: str) -> None:
-        got = self.ask(code, why)
+    def verify(self, code: str, expected: Code, why: str, user: str = USER,
+               challenge: str = "") -> None:
+        got = self.ask(code, why, user, challenge)
         if got is not expected:
             raise Error(f"the demo expected {expected.name} and got {got.name}")
 
-    def ask(self, code: str, why: str) -> Code:
+    def ask(self, code: str, why: str, user: str = USER, challenge: str = "") -> Code:
         """A connection an attempt, so that a restart in between is none of its business."""
+        words = ("CHALLENGE", challenge) if challenge else ()
         with contextlib.closing(Connection(self._daemon.port)) as connection:
             began = time.perf_counter()
-            got = Code[str(connection.ask("VERIFY", USER, code))]
+            got = Code[str(connection.ask("VERIFY", user, code, *words))]
             took_ms = (time.perf_counter() - began) * 1000
-        self._story.verdict(f"VERIFY {USER} {code}", got, took_ms, why)
+        self._story.verdict(f"VERIFY {user} {code}", got, took_ms, why)
         return got
+
+    def challenge(self, user: str, *words: str) -> tuple[str, str]:
+        """The id and the prompt of what the user is asked."""
+        with contextlib.closing(Connection(self._daemon.port)) as connection:
+            reply = connection.ask("CHALLENGE", user, *words)
+        assert isinstance(reply, list)
+        asked = dict(zip(reply[::2], reply[1::2], strict=True))
+        command = " ".join(("CHALLENGE", user, *words))
+        self._story.line(f"> {command}: {asked['kind']} {asked['prompt']}")
+        return str(asked["id"]), str(asked["prompt"])
 
 
 @click.command(cls=Verb)
@@ -166,9 +181,9 @@ def demo() -> None:
     """
     usage: watchword demo
 
-    Shows the whole road of one login, on a temporary store: a daemon starts, a user is enrolled,
-    a code is accepted once, refused the second time and after kill -9, and wrong codes lock the
-    user. Takes a few seconds, and leaves nothing behind.
+    Shows the whole road of a login, on a temporary store: a daemon starts, a user is enrolled, a
+    code is accepted once, refused the second time and after kill -9; a card answers what it is
+    asked; wrong codes lock the user. Takes a few seconds, and leaves nothing behind.
 
     try:
         watchword demo
@@ -204,6 +219,17 @@ def play(story: Story, daemon: Daemon) -> None:
     daemon.start()
     gateway.verify(code, Code.REJECTED, "still used: nothing is answered before it is durable")
 
+    story.scene(f"{OTHER} has a card with a key pad: it is asked a number and shows the answer")
+    key = enrol_card(daemon)
+    _, prompt = gateway.challenge(OTHER)
+    answer = ocra(CARD_SUITE, key, prompt)
+    gateway.verify(answer, Code.ACCEPTED, "what the card makes of it", OTHER)
+    gateway.verify(answer, Code.REJECTED, "answered: no question comes twice", OTHER)
+    asked, prompt = gateway.challenge(OTHER, "PURPOSE", PURPOSE)
+    answer = ocra(CARD_SUITE, key, prompt)
+    gateway.verify(answer, Code.REJECTED, "a login is not what it was asked for", OTHER)
+    gateway.verify(answer, Code.ACCEPTED, "with its id: for this purpose alone", OTHER, asked)
+
     story.scene("somebody guesses")
     wrong = phone.wrong_code(now_s())
     for _ in range(FAILURES_MAX):
@@ -223,6 +249,15 @@ def enrol(daemon: Daemon) -> str:
         door.add_user(USER, "open", "live")
         door.add_device(USER, Device.totp(token.key), None)
     return otpauth.build(token)
+
+
+def enrol_card(daemon: Daemon) -> bytes:
+    """The key of another user's card."""
+    key = new_key("sha1", False)
+    with contextlib.closing(RemoteDoor(daemon.store / ADMIN_SOCKET)) as door:
+        door.add_user(OTHER, "open", "live")
+        door.add_device(OTHER, Device.dsc_plus(key), None)
+    return key
 
 
 def now_s() -> int:
