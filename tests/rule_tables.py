@@ -1,4 +1,4 @@
-"""Rows of RULES sections 2, 4, 5 and 7 for devices that show a code; tests/test_rules.py plays them.
+"""Rows of RULES sections 2, 4, 5 and 7 for devices that show a code, for tests/test_rules.py.
 
 A row: a time; then one of
   say  USER TYPED PLATFORM OPTIONS -> verdict, reason, serial; alice's failures, her devices'
