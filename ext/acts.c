@@ -164,7 +164,7 @@ int ww_spec_legal(const ww_spec *s)
     if (sms && s->digits != WW_DIGITS_MIN)
         return 0;
     return (totp || hotp || ocra || passcode || sms) && s->hash < WW_HASHES &&
-           s->state <= WW_ENDED && s->digits >= (ocra ? WW_SUITE_DIGITS_MIN : WW_DIGITS_MIN) &&
+           s->state <= WW_ENDED && s->digits >= (!ocra ? WW_DIGITS_MIN : s->digits ? WW_SUITE_DIGITS_MIN : 0) &&
            s->digits <= (ocra || passcode ? WW_SUITE_DIGITS_MAX : WW_DIGITS_MAX) &&
            s->label < WW_LABELS && (totp || hotp || ocra || !s->t0_s) &&
            s->suite_len <= (ocra ? WW_SUITE_BYTES_MAX : 0) && (!ocra || !s->t0_s) &&

@@ -24,7 +24,6 @@ MECHANISMS = ("totp", "hotp", "ocra")
 GIVEN = ("temporary-passcode", "sms")          # codes that we make: their mechanism is "passcode"
 ALGORITHMS = ("sha1", "sha256", "sha512")
 DIGITS_MIN, DIGITS_MAX = 6, 8
-OCRA_DIGITS_MIN, OCRA_DIGITS_MAX = 4, 10    # RFC 6287 5.2; 0, the whole HMAC, nobody types
 PERIOD_S_MAX = 3_600
 WINDOW_STEPS_MAX = 10
 DRIFT_STEPS_MAX = 10
@@ -146,7 +145,6 @@ class Device:
         """What an ocra device has must be what its suite asks for."""
         if (self.algorithm, self.digits) != (suite.algorithm, suite.digits):
             raise InvalidArgument("algorithm and digits must be the suite's: Device.ocra")
-        whole("suite: digits", suite.digits, OCRA_DIGITS_MIN, OCRA_DIGITS_MAX)
         wanted = DIGEST_BYTES[suite.pin_algorithm] if suite.pin_algorithm else 0
         if not isinstance(self.pin_hash, bytes) or len(self.pin_hash) != wanted:
             raise InvalidArgument(
@@ -225,7 +223,8 @@ class Device:
         pin: str | None = None,
         pin_hash: bytes | None = None,
     ) -> "Device":
-        """A challenge-response device, RFC 6287, of any suite whose response has 4 to 10 digits.
+        """A challenge-response device, RFC 6287, of any suite. Of digits 0 the response is the whole
+        HMAC in lower-case hex.
 
         counter and look_ahead (10) go with C, window (1) and drift_max with T, as for hotp and
         totp; pin, or pin_hash as its raw digest under P's hash, with P: the response is right
