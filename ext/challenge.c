@@ -241,6 +241,8 @@ static ww_open ask_plausibly(ww_tables *t, ww_ask *a, uint64_t hash, uint32_t ep
     ww_open *kept = ww_decoy_open(t, hash);
     uint32_t next = kept[0].stands > kept[1].stands ? kept[0].stands : kept[1].stands;
     ww_open *open = &kept[a->platform];
+    ww_sent *sent = ww_decoy_sent(t, hash);
+    sent->answers = ww_answers_lately(kept, sent->answers, epoch);
     *open = ww_open_or_next(open, a->purpose, epoch, next);
     uint64_t words[3] = {hash, open->epoch, (uint64_t)1 << 63};
     const ww_suite *s = suite_of_all_presets();
