@@ -28,8 +28,8 @@ void ww_lay_answer(const ww_tables *t, ww_scratch *s, uint32_t i, uint32_t *n, w
     y->device = d;
     uint64_t counters = 1;
     if (suite->counter_at) {
-        uint64_t moving = ww_get(&source->moving), left = UINT64_MAX - moving;
-        counters = source->window + 1u < left ? source->window + 1u : left;
+        uint64_t moving = ww_get(&source->moving), ahead = UINT64_MAX - moving;
+        counters = 1 + (source->window < ahead ? source->window : ahead);
         y->base = moving;
     }
     if (suite->step_s) {

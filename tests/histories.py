@@ -231,7 +231,7 @@ def responder_words(rng: random.Random) -> dict[str, Any]:
     label, suite = rng.choice(RESPONDERS)
     words: dict[str, Any] = {"suite": suite, "label": "" if label == "ocra" else label}
     if ":C-" in suite:
-        words["moving"] = rng.choice([0, 0, 5, 2**32 - 2, 2**64 - 4, 2**64 - 2])
+        words["moving"] = rng.choice([0, 0, 5, 2**32 - 2, 2**64 - 4, 2**64 - 2, 2**64 - 1])
         words["look_ahead"] = rng.choice([0, 1, 10] if "-T" in suite else [0, 1, 10, 100])
     if "-T" in suite:
         words["back"], words["forward"] = rng.choice([(1, 1), (0, 0), (2, 0), (0, 3), (5, 5)])

@@ -21,6 +21,7 @@ from watchword import reference_posed as mutual
 from watchword.reference_posed import Posed
 
 POSITION_LAST = 2**64 - 2           # one more must still fit as the next position expected
+COUNTER_LAST = 2**64 - 1            # of a suite with C: used for every challenge from then on
 U32_MAX = 2**32 - 1
 RESYNC_COUNTERS, RESYNC_STEPS = 100, 20
 STREAK_COUNT_MAX = 100
@@ -185,7 +186,7 @@ class Device:
         """Those a response is compared with; one that means nothing when the suite has no C."""
         if not self.asked.counter:
             return range(self.moving, self.moving + 1)
-        return range(self.moving, min(self.moving + self.look_ahead, POSITION_LAST) + 1)
+        return range(self.moving, min(self.moving + self.look_ahead, COUNTER_LAST) + 1)
 
     def steps(self, now_ms: int) -> range:
         """T's steps likewise."""
@@ -346,7 +347,7 @@ def match_challenge(t: Tried, a: Attempt, now_ms: int) -> Match | None:
                 further, drift = counter - device.moving if suite.counter else 0, 0
                 if suite.period:
                     drift = max(-device.drift_max, min(device.drift_max, step - now_step))
-                moving = counter + 1 if suite.counter else device.moving
+                moving = min(counter + 1, COUNTER_LAST) if suite.counter else device.moving
                 offset = further if suite.counter else step - now_step
                 return Match(device, moving, drift, offset)
     return None

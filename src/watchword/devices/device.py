@@ -30,7 +30,7 @@ DRIFT_STEPS_MAX = 10
 LOOK_AHEAD_MAX = 100
 POSITIONS_MAX = 128                         # of one window: counters times steps
 T0_S_MAX = 2**40
-COUNTER_MAX = 2**64 - 2
+COUNTER_MAX = 2**64 - 2                     # of hotp: what it uses up is one more
 
 # A preset: its mechanism and figures. The order is that of labels in a store: frozen.
 PRESETS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -98,7 +98,7 @@ class Device:
         _window(self.window)
         whole("t0", self.t0, 0, T0_S_MAX)
         whole("drift_max", self.drift_max, 0, DRIFT_STEPS_MAX)
-        whole("counter", self.counter, 0, COUNTER_MAX)
+        whole("counter", self.counter, 0, COUNTER_MAX + (self.mechanism == "ocra"))
         whole("look_ahead", self.look_ahead, 0, LOOK_AHEAD_MAX)
         if self.mechanism == "ocra":
             self._fits_suite(Suite.parse(self.suite))
