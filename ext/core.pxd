@@ -63,9 +63,12 @@ cdef extern from "watchword.h" nogil:
         WW_KIND_TOTP
         WW_KIND_HOTP
         WW_KIND_OCRA
+        WW_KIND_CARD
         WW_KIND_PASSCODE
         WW_TEMPORARY_PASSCODE
         WW_SENT_MAX
+        WW_CARD_CELLS
+        WW_CELL_CHARS
         WW_KINDS
         WW_LABELS
         WW_PLATFORMS
@@ -157,6 +160,7 @@ cdef extern from "watchword.h" nogil:
         uint32_t lockout_failures, failures_cap, source_failures
         uint8_t lockout_extend, names_any
         uint8_t ranks[6]
+        uint8_t card_shown_percent
         uint8_t mix[16]
         uint8_t mix_count, sms_per_hour
         uint32_t sms_seconds
@@ -255,6 +259,11 @@ cdef extern from "watchword.h" nogil:
         uint8_t answer[128]
         int64_t expires_ms
         ww_record records[2]
+    uint64_t ww_card_who(const uint8_t *key, size_t len)
+    void ww_card_pair(const uint64_t key[2], uint64_t who, int once, uint32_t n, uint32_t pair[2])
+    uint32_t ww_card_answers(int once)
+    uint32_t ww_card_left(const ww_tables *t, const ww_policy *p, const ww_device *d)
+    void ww_card_cells(const uint8_t *key, size_t len, uint8_t text[224][3])
     int ww_challenge(ww_tables *t, const ww_policy *p, ww_ask *a, int64_t now_ms)
 
     void ww_turn(ww_tables *t, const ww_policy *p, ww_batch *b, int64_t now_ms)

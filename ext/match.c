@@ -104,7 +104,7 @@ void ww_lay_attempt(const ww_tables *t, const ww_batch *b, ww_attempt *a, ww_scr
             if (d->state != WW_ACTIVE)
                 continue;
             if (d->kind >= WW_KIND_OCRA)
-                s->passed_over[i] |= d->kind == WW_KIND_OCRA
+                s->passed_over[i] |= ww_is_asked(d->kind)
                                          ? !ww_lay_open(t, s, i, n, d, a, now_ms)
                                          : !ww_lay_given(t, s, i, n, d, a, now_ms);
             else
@@ -119,6 +119,8 @@ void ww_lay_attempt(const ww_tables *t, const ww_batch *b, ww_attempt *a, ww_scr
         const ww_device *decoy = decoy_device(t, a->name_hash);
         if (decoy->kind == WW_KIND_OCRA)
             ww_lay_answer(t, s, i, n, NULL, decoy, a, 0, now_ms);
+        else if (decoy->kind == WW_KIND_CARD)
+            ww_lay_card(s, i, n, NULL, decoy, a);
         else if (decoy->kind == WW_KIND_PASSCODE)
             ww_lay_code(s, i, n, NULL, decoy, a, 0);
         else
@@ -166,7 +168,7 @@ static uint32_t gather_same(const ww_kernel *k, const ww_batch *b, uint32_t grou
                             uint32_t tries)
 {
     uint32_t n = 0, lanes = k->lanes[WW_SHA1], at = 0;
-    while (s->asked && at + 1 < tries && s->source[at]->kind == WW_KIND_OCRA)
+    while (s->asked && at + 1 < tries && s->source[at]->kind >= WW_KIND_OCRA)
         at++;
     const ww_try *first = &s->tries[at];
     const ww_device *like = s->source[at];
@@ -226,6 +228,7 @@ void ww_match_group(const ww_tables *t, const ww_kernel *k, const ww_batch *b, u
     if (s->asked > 0) {
         ww_match_whole(t, b, group, s, tries);
         ww_match_answers(t, k, b, group, s, tries);
+        ww_match_cards(k, b, group, s, tries);
         ww_match_passcodes(t, b, group, s, tries);
     }
     for (uint32_t n = 0; n < tries; n++)

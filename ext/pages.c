@@ -97,7 +97,7 @@ size_t ww_page_identity_max(const ww_tables *t, uint32_t page)
 
 static const ww_issue *issue_of(const ww_device *d)
 {
-    return d->kind == WW_KIND_OCRA ? &((const ww_wide *)(const void *)d)->issue : NULL;
+    return ww_is_asked(d->kind) ? &((const ww_wide *)(const void *)d)->issue : NULL;
 }
 
 static uint8_t *put_device(const ww_tables *t, const ww_device *d, uint8_t *to)
@@ -106,7 +106,7 @@ static uint8_t *put_device(const ww_tables *t, const ww_device *d, uint8_t *to)
     const uint8_t *key = ww_device_key(t, d, &key_len);
     const uint8_t *serial = ww_cold_second(t, d->cold, &serial_len);
     const ww_issue *issue = issue_of(d);
-    const ww_suite *suite = issue ? &t->suites[issue->suite] : NULL;
+    const ww_suite *suite = d->kind == WW_KIND_OCRA ? &t->suites[issue->suite] : NULL;
     int totp = d->kind == WW_KIND_TOTP;
     uint32_t steps = totp ? d->window : issue ? issue->steps : 0;
     to = put(to, d->number, 4);
@@ -364,8 +364,8 @@ static void take_issue(reader *r, ww_tables *t, ww_device *d)
     const uint8_t *open = take_bytes(r, sizeof issue->open);
     if (open)
         memcpy(issue->open, open, sizeof issue->open);
-    for (uint32_t at = 0; at < WW_PLATFORMS; ww_question_keep(t, d, at++))
-        r->bad |= issue->open[at].stands > issue->issued;
+    for (uint32_t at = 0; at < WW_PLATFORMS && !r->bad; at++)
+        r->bad |= ww_question_keep(t, d, at);
     for (uint32_t at = 0; ww_is_sms(d) && at < WW_SENT_MAX; at++)
         issue->sent_s[at] = (uint32_t)take(r, 4);
 }

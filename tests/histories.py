@@ -68,7 +68,12 @@ def figures_of(seed: int) -> Figures:
         passcode_card_ms=rng.choice([864_000_000, 600_000, 0]),
         sms_ms=rng.choice([600_000, 600_000, 1_000, 299_999]),
         sms_per_hour=rng.choice([3, 3, 1, 6]),
-        challenge_kinds=rng.choice([("dsc-plus",), ("dsc-plus", "sms", "gold")]),
+        challenge_kinds=rng.choice([
+            ("dsc-plus",), ("dsc-plus", "sms", "gold"), ("code-card",),
+            ("gold", "online-code-card"),
+        ]),
+        card_shown_percent=rng.choice([50, 50, 1, 10, 100]),
+        card_cells_once=rng.random() < 0.3,
     )
 
 
@@ -124,8 +129,10 @@ def answering(rng: random.Random, wait: int) -> list[Step]:
     options = {**NOTHING, "platform": asked["platform"], "realm": "live", "session": b"session"}
     options["challenge"] = rng.choice([None, 0])
     later = rng.choice([0, 0, 1000, 299_999, 300_000, 600_000])
+    shut = rng.choice([[], [], [], [(0, "set_user", who, rng.choice(["closed", "pending"]), "live")]])
     return [
         (wait, "challenge", who, asked),
+        *shut,
         (later, "verify", who, (rng.randrange(3), rng.choice([0, 0, 0, 1, -1])), options),
     ]
 
@@ -190,7 +197,7 @@ def act_words(rng: random.Random) -> Step:
         states = ["open", "open", "pending", "closed"]
         return (verb, who, rng.choice(states), rng.choice(["live", "live", "paper"]))
     if verb == "enrol_again":
-        kind = rng.choice(["totp", "totp", "hotp", "ocra", "passcode"])
+        kind = rng.choice(["totp", "totp", "hotp", "ocra", "card", "passcode"])
         return (verb, who, rng.randrange(3), rng.random() < 0.3, device_words(rng, kind))
     if verb == "set_device":
         return (verb, who, rng.randrange(3), rng.choice(["active", "active", "lost", "suspended"]))
@@ -203,12 +210,19 @@ def act_words(rng: random.Random) -> Step:
 
 def device_words(rng: random.Random, kind: str = "") -> dict[str, Any]:
     """A device; the keys are four, so that several devices share one and match together."""
-    kind = kind or rng.choice(["totp"] * 3 + ["hotp"] * 3 + ["ocra"] * 2 + ["passcode"])
+    kind = kind or rng.choice(
+        ["totp"] * 3 + ["hotp"] * 3 + ["ocra"] * 2 + ["card"] * 2 + ["passcode"]
+    )
     words: dict[str, Any] = {"kind": kind, "key": rng.choice([0, 0, 0, 1, 1, 2, 3])}
     if kind == "ocra":
         return {**words, **responder_words(rng)}
     if kind == "passcode":
         return {**words, "label": rng.choice(["temporary-passcode", "sms"])}
+    if kind == "card":
+        words["label"] = rng.choice(["code-card", "code-card", "online-code-card"])
+        # the last answers of either mode, and where the pairs begin to come the other way round
+        words["moving"] = rng.choice([0, 0, 0, 1, 110, 111, 112, 24_975, 24_976, 49_950, 49_952])
+        return words
     words["algorithm"] = rng.choice(["sha1", "sha1", "sha256", "sha512"])
     words["digits"] = rng.choice([6, 6, 6, 7, 8])
     if words["key"] == COINCIDENT:

@@ -29,9 +29,13 @@ RANGES: dict[str, tuple[int, int, bool]] = {
     "passcode_card_ms": (0, 366 * 86_400_000, False),
     "sms_ms": (1_000, 600_000, False),
     "sms_per_hour": (1, SENT_MAX, False),
+    "card_shown_percent": (1, 100, False),
 }
 
-CHALLENGE_KINDS = ("dsc-plus", "gold", "platinum", "ib-key", "sms")  # with six digits to answer
+# Those with six digits to answer, and cards.
+CHALLENGE_KINDS = (
+    "dsc-plus", "gold", "platinum", "ib-key", "code-card", "online-code-card", "sms",
+)  # fmt: skip
 CHALLENGE_KINDS_MAX = 16
 
 
@@ -64,6 +68,11 @@ class Policy:
     challenge_kinds: tuple[str, ...] = ("dsc-plus",)
     """Kinds that a challenge for a name without a challenge device seems to be of, the more often
     the likelier."""
+    card_shown_percent: int = 50
+    """The share of a card's cells that may have been shown before it is to be replaced: how many
+    answers remain until then is its strength (RULES section 4)."""
+    card_cells_once: bool = False
+    """Whether a card enrolled from now on never shows a cell twice: 112 answers a card."""
 
     passcode_ms: int = 172_800_000
     """How long a temporary passcode opens both platforms (RULES section 6)."""
@@ -82,8 +91,9 @@ class Policy:
             if isinstance(figure, bool) or not isinstance(figure, int) or not low <= figure <= high:
                 off = " or None" if optional else ""
                 raise InvalidArgument(f"policy {name} is a whole number from {low} to {high}{off}")
-        if not isinstance(self.lockout_extend, bool):
-            raise InvalidArgument("policy lockout_extend is true or false")
+        for name in ("lockout_extend", "card_cells_once"):
+            if not isinstance(getattr(self, name), bool):
+                raise InvalidArgument(f"policy {name} is true or false")
         if self.names not in ("sls", "any"):
             raise InvalidArgument('policy names is "sls" or "any"')
         kinds = self.challenge_kinds
@@ -105,7 +115,7 @@ class Policy:
         if name == "default":
             return cls()
         if name == "strict":
-            return cls(window_max=0, key_bytes_min=14)
+            return cls(window_max=0, key_bytes_min=14, card_cells_once=True)
         raise InvalidArgument('a policy profile is "default" or "strict"')
 
     @classmethod

@@ -1,10 +1,10 @@
 """The slow, obvious twin of verification and of the transition: the oracle of the property tests.
 
 Written from RULES.md alone, with the standard library alone (reference_ocra.py has what OCRA
-computes), to be read and believed rather than to be fast: dictionaries, lists, Python integers.
-`decide` reads the state and returns an answer with its records, `apply` does what one record says,
-and living is decide, then apply. A journal applied alone gives the same state. Nothing here is
-constant-time or durable: never serve with it.
+computes, reference_card.py what a card holds), to be read and believed rather than to be fast:
+dictionaries, lists, Python integers. `decide` reads the state and returns an answer with its
+records, `apply` does what one record says, and living is decide, then apply. A journal applied
+alone gives the same state. Nothing here is constant-time or durable: never serve with it.
 """
 
 import hmac
@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from enum import IntEnum, IntFlag
 from typing import NamedTuple
 
+from watchword import reference_card as card
 from watchword import reference_ocra as ocra
 from watchword import reference_posed as mutual
 from watchword.reference_posed import Posed
@@ -31,8 +32,9 @@ HOUR_S, SENT_MAX = 3_600, 6         # codes sent within an hour count; so many t
 # RULES 3: the rank of a kind; that of a standard's own kind is the policy's.
 RANKS = {
     "dsc-plus": 3, "gold": 3, "platinum": 3, "ib-key": 1, "alpine": 1, "dsc": 2,
-    "temporary-passcode": 0, "sms": 1,
+    "code-card": 1, "online-code-card": 1, "temporary-passcode": 0, "sms": 1,
 }  # fmt: skip
+ASKED = ("ocra", "card")            # what answers challenges
 PLAUSIBLE_SUITE = ocra.suite_of("OCRA-1:HOTP-SHA1-6:QN06")
 PLATFORMS, REALMS = ("trading", "portal"), ("live", "paper")
 ACCOUNTS = ("open", "pending", "closed")
@@ -84,6 +86,8 @@ class Figures:
     passcode_card_ms: int = 864_000_000
     sms_ms: int = 600_000
     sms_per_hour: int = 3
+    card_shown_percent: int = 50
+    card_cells_once: bool = False
 
 
 class Keys(NamedTuple):
@@ -109,13 +113,13 @@ class Standing(NamedTuple):
     n: int
     epoch: int
 
-    def is_current(self, epoch: int) -> bool:
-        """Good in the epoch of its issue and in the next."""
-        return self.epoch <= epoch <= self.epoch + 1
+    def is_current(self, epoch: int, kind: str = "ocra") -> bool:
+        """Good in the epoch of its issue and in the next; a pair of a card until it is answered."""
+        return kind == "card" or self.epoch <= epoch <= self.epoch + 1
 
-    def answers_plain(self, epoch: int) -> bool:
+    def answers_plain(self, epoch: int, kind: str) -> bool:
         """Whether a response that names no challenge may be the answer to this one."""
-        return self.purpose == 0 and self.is_current(epoch)
+        return self.purpose == 0 and self.is_current(epoch, kind)
 
 
 class Challenge(NamedTuple):
@@ -171,6 +175,12 @@ class Device:
     until_ms: int = 0
     answers: int = 0            # to client's questions, in the newest epoch that it was asked in
     asked_epoch: int = 0
+    once: bool = False                  # of a card: no cell is shown twice
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether nothing is left to ask: of a card alone."""
+        return self.kind == "card" and self.moving >= card.answers_max(self.once)
 
     @property
     def asked(self) -> ocra.Suite:
@@ -226,8 +236,9 @@ class Device:
         """Whether two devices show the same codes, but for their number of digits."""
         if self.kind == "ocra":
             return False    # no two devices are asked the same question
-        mine = (self.kind, self.algorithm, self.period, self.t0)
-        return mine == (other.kind, other.algorithm, other.period, other.t0) and hmac.digest(
+        mine = (self.kind, self.algorithm, self.period, self.t0, self.once)
+        theirs = (other.kind, other.algorithm, other.period, other.t0, other.once)
+        return mine == theirs and hmac.digest(
             self.key, b"", self.algorithm
         ) == hmac.digest(other.key, b"", other.algorithm)
 
@@ -235,6 +246,8 @@ class Device:
         """The first position that a predecessor with this key cannot have used up."""
         if self.kind == "ocra" and not self.asked.counter:
             return 0
+        if self.kind == "card" and self.once != floor.once:     # in another order: all may be
+            return card.answers_max(False) if floor.moving else 0
         if self.kind != "totp" or (self.period, self.t0) == (floor.period, floor.t0):
             return floor.moving
         end_s = floor.t0 + floor.moving * floor.period
@@ -361,6 +374,13 @@ def match_given(t: Tried, a: Attempt) -> Match | None:
         right, moving = t.device.key.decode(), t.device.moving
     return Match(t.device, moving, 0, 0) if a.response == right else None
 
+def match_card(t: Tried, a: Attempt) -> Match | None:
+    """The cells of the pair that was asked, and no others."""
+    first, second = map(int, t.question.split())
+    if card.answer(t.device.key, (first, second)) != a.response:
+        return None
+    return Match(t.device, t.device.moving + 1, 0, 0)
+
 
 def match(device: Device, attempt: Attempt, now_ms: int) -> tuple[Match | None, bool]:
     """The lowest unused position whose code this is; if none, whether a used one has it."""
@@ -437,6 +457,7 @@ class Reference:
             return self._answer(main, Verdict.CHALLENGE, Reason.EMPTY)
         found = [
             (match_challenge(t, a, now_ms), False) if t.device.kind == "ocra"
+            else (match_card(t, a), False) if t.device.kind == "card"
             else (match_given(t, a), False) if t.device.kind == "passcode"
             else match(t.device, a, now_ms)
             for t in tried
@@ -496,9 +517,9 @@ class Reference:
                 stands = d.label != "sms" or self._code_stands(d, platform, now_ms)
                 if a.second is None and stands:
                     tried.append(Tried(d))
-            elif d.kind != "ocra":
+            elif d.kind not in ASKED:
                 tried.append(Tried(d))
-            elif a.second is None and open_one is not None and open_one.answers_plain(epoch):
+            elif a.second is None and open_one and open_one.answers_plain(epoch, d.kind):
                 tried.append(Tried(d, self._question(d, open_one.n)))
         passed_over = len(tried) < len(active)
         reason = Reason.NO_CHALLENGE if passed_over else Reason.NO_DEVICE
@@ -528,15 +549,14 @@ class Reference:
                 (d.number, platform) == (sealed.device, sealed.platform)
                 and a.device in (None, d.serial)
                 and d.state == "active"
-                and standing is not None
-                and standing.n == sealed.n
-                and (d.label != "sms" or standing.n == d.moving)    # else a twin used it up
+                and standing == (sealed.purpose, sealed.n, sealed.epoch)
+                and (d.label != "sms" or sealed.n == d.moving)      # else a twin used it up
             ):
                 if d.label == "sms":
                     in_time = self._second(now_ms) < standing.epoch
                     return [Tried(d, "", in_time)], Reason.NONE, False
                 question = sealed.posed or self._question(d, standing.n)
-                in_time = standing.is_current(self._epoch(now_ms))
+                in_time = standing.is_current(self._epoch(now_ms), d.kind)
                 return [Tried(d, question, in_time)], Reason.NONE, False
         return [], Reason.NO_CHALLENGE, False
 
@@ -673,6 +693,8 @@ class Reference:
         return max(now_ms, self.latest_ms) // EPOCH_MS
 
     def _question(self, d: Device, n: int) -> str:
+        if d.kind == "card":
+            return "{} {}".format(*card.pair(self.keys.question, card.who_of(d.key), d.once, n))
         return ocra.question(self.keys.question, d.asked, d.number, n)
 
     def challenge(
@@ -690,21 +712,24 @@ class Reference:
             digest = mutual.purpose_digest(self.keys.token, purpose, posed)
         able = [
             d for d in (user.devices if user else [])
-            if (sends and not any(posed) if d.label == "sms" else d.kind == "ocra" and not sms)
-            and d.state == "active" and device in (None, d.serial)
-            and (not any(posed) or mutual.fits(d.asked, posed))
+            if (sends and not any(posed) if d.label == "sms" else d.kind in ASKED and not sms)
+            and d.state == "active" and device in (None, d.serial) and not d.is_spent
+            and (not any(posed) or d.kind == "ocra" and mutual.fits(d.asked, posed))
         ]  # fmt: skip
         asked = self._highest(able) if able else None
-        hashed = ocra.name_hash(self.keys.name, name)
-        kinds = self.figures.challenge_kinds
-        plausible_kind = "sms" if sms else kinds[(hashed >> 32) * len(kinds) >> 32]
+        hashed, kinds = ocra.name_hash(self.keys.name, name), self.figures.challenge_kinds
+        plausible = "sms" if sms else kinds[(hashed >> 32) * len(kinds) >> 32]
         if any(posed):
-            plausible_kind = mutual.plausible_kind(plausible_kind, posed)
-        if (asked.label if asked else plausible_kind) == "sms":
+            plausible = mutual.plausible_kind(plausible, posed)
+        kind = (asked.label or asked.kind) if asked else plausible
+        if kind == "sms":
             return self._send(name, user, asked, place, digest, now_ms)
+        sort = "card" if kind.endswith("code-card") else "ocra"
         standings = asked.standing if asked else self.plausible.setdefault(name, {})
         standing = standings.get(place)
-        if standing is None or standing.purpose != digest or not standing.is_current(epoch):
+        if sort == "card":      # the same pair, whenever and for whatever it is asked
+            standing = Standing(digest, asked.moving if asked else 0, 0)
+        elif standing is None or standing.purpose != digest or not standing.is_current(epoch):
             n = asked.issued if asked else max((s.n + 1 for s in standings.values()), default=0)
             if posed.mutual:
                 newest, count = (
@@ -722,17 +747,18 @@ class Reference:
         )  # fmt: skip
         answer = ""
         if asked:
-            kind = asked.label or asked.kind
             prompt = posed.question or self._question(asked, standing.n)
             if posed.mutual:
                 answer = self._own_answer(asked, posed.client + prompt, now_ms)
+        elif sort == "card":
+            who = card.who_of(self.keys.token) ^ hashed
+            prompt = "{} {}".format(*card.pair(self.keys.question, who, False, 0))
         else:
             fresh = standings.get(place) is not standing
             newest, count = self.plausible_answers.get(name, (0, 0))
             count = (0 if standing.epoch > newest else count) + (posed.mutual and fresh)
             self.plausible_answers[name] = max(newest, standing.epoch), count
             standings[place] = standing
-            kind = plausible_kind
             who = ocra.sip(self.keys.question, ocra.words(hashed, standing.epoch, 2**63))
             suite = mutual.plausible_suite(posed.client) if posed.mutual else PLAUSIBLE_SUITE
             prompt = posed.question or ocra.question(self.keys.question, suite, who, standing.n)
@@ -745,7 +771,7 @@ class Reference:
             hashed, digest, asked.number if asked else 0, standing.n, standing.epoch, place,
             posed.joined(prompt) if any(posed) else "",
         )  # fmt: skip
-        expires_ms = (standing.epoch + 2) * EPOCH_MS
+        expires_ms = 0 if sort == "card" else (standing.epoch + 2) * EPOCH_MS
         return Challenge(ocra.seal(self.keys.token, sealed), kind, prompt, expires_ms, answer)
 
     def _unreflected(self, d: Device, posed: Posed, n: int) -> int:
@@ -794,6 +820,13 @@ class Reference:
         sent_s.insert(0, max(1, now_s))
         del sent_s[SENT_MAX:]
 
+    def answers_left(self, d: Device) -> int | None:
+        """Of a card: until so many of its cells have been shown that it should be replaced."""
+        if d.kind != "card":
+            return None
+        percent, who = self.figures.card_shown_percent, card.who_of(d.key)
+        return max(0, card.lasts(self.keys.question, who, d.once, percent) - d.moving)
+
     # ---- the transition: apply -----------------------------------------------------------------
 
     def apply(self, r: Record, now_ms: int) -> None:
@@ -827,6 +860,8 @@ class Reference:
                 d.moving, d.drift = r.moving, r.drift
                 d.standing.pop(r.place & 3, None)
                 d.answers = 0
+                if d.kind == "card":    # the other platform asks for the same pair
+                    d.standing.clear()
             if r.effects & Effect.FORGIVE and named:
                 d.failures = 0
             if r.effects & Effect.CHARGE and (named or r.device == 0) and d.state == "active":
@@ -937,6 +972,7 @@ class Reference:
 
     def add_device(self, name: str, device: Device, now_ms: int) -> None:
         """Enrols; a key seen before does not become fresh by being enrolled again (RULES 4)."""
+        device = replace(device, once=device.kind == "card" and self.figures.card_cells_once)
         known = [*self.tombstones, *self.users[name].devices]
         floors = [t for t in known if (t.kind, t.key) == (device.kind, device.key)]
         moving = max([device.moving, *(device.used_until(floor) for floor in floors)])

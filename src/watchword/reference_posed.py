@@ -16,6 +16,10 @@ ANSWERS_MAX = 5                     # in an epoch, until one of them is responde
 SPACE_MIN = 10_000_000              # questions of ours, where both sides sign under one suite
 TRIES = 16
 PLAUSIBLE_DIGITS = 8
+PRESETS = {
+    "dsc-plus": "OCRA-1:HOTP-SHA1-8:QN06", "gold": "OCRA-1:HOTP-SHA1-6:QN06",
+    "platinum": "OCRA-1:HOTP-SHA1-6:QN06", "ib-key": "OCRA-1:HOTP-SHA256-8:QN06-PSHA256",
+}  # fmt: skip
 ALPHABETS = {
     "N": string.digits, "H": string.hexdigits, "A": string.digits + string.ascii_letters
 }  # fmt: skip
@@ -89,5 +93,5 @@ def plausible_answer(token_key: bytes, purpose: int, n: int, epoch: int) -> str:
 
 def plausible_kind(kind: str, posed: Posed) -> str:
     """Of the policy's mix, where a device of that kind could be asked so; else any suite's."""
-    suite = "OCRA-1:HOTP-SHA256-8:QN06-PSHA256" if kind == "ib-key" else "OCRA-1:HOTP-SHA1-8:QN06"
-    return kind if kind != "sms" and fits(ocra.suite_of(suite), posed) else "ocra"
+    suite = PRESETS.get(kind)
+    return kind if suite and fits(ocra.suite_of(suite), posed) else "ocra"

@@ -133,6 +133,13 @@ static inline ww_spec world_spec(ww_kind kind, ww_hash hash, int64_t t0_s, uint8
         spec.suite_len = sizeof suite - 1;
         memcpy(spec.suite, suite, sizeof suite - 1);
     }
+    if (kind == WW_KIND_CARD) {
+        spec.back = spec.forward = spec.drift_max = 0;
+        spec.digits = 6;
+        spec.period_s = 0;
+        spec.look_ahead = number % 2;
+        spec.label = WW_CODE_CARD;
+    }
     return spec;
 }
 
@@ -151,11 +158,10 @@ static inline void world_holds(const world *w)
         const uint8_t *name = ww_user_name(t, u, &len);
         for (ww_device *d = ww_device_first(t, u); d; d = ww_device_next(t, u, d)) {
             HOLDS(++devices <= WW_DEVICES_PER_USER_MAX);
-            HOLDS(d->kind == WW_KIND_TOTP || d->kind == WW_KIND_HOTP || d->kind == WW_KIND_OCRA ||
-                  d->kind == WW_KIND_PASSCODE);
+            HOLDS(d->kind > WW_KIND_NONE && d->kind < WW_KINDS);
             HOLDS((d->kind == WW_KIND_PASSCODE) ==
                   (d->label == WW_TEMPORARY_PASSCODE || d->label == WW_SMS));
-            HOLDS(d->kind != WW_KIND_PASSCODE || d->wide);
+            HOLDS(d->kind < WW_KIND_OCRA || d->wide);
             HOLDS(d->hash < WW_HASHES && d->state <= WW_ENDED && d->label < WW_LABELS);
             if (d->kind == WW_KIND_OCRA) {
                 const ww_issue *issue = ww_device_issue(d);
@@ -163,6 +169,15 @@ static inline void world_holds(const world *w)
                 HOLDS(d->digits == t->suites[issue->suite].digits);
                 HOLDS(issue->open[0].stands <= issue->issued);
                 HOLDS(issue->open[1].stands <= issue->issued);
+            } else if (d->kind == WW_KIND_CARD) {
+                HOLDS(d->wide && d->hash == WW_SHA1 && d->window <= 1);
+                for (uint32_t at = 0; at < WW_PLATFORMS; at++) {
+                    const ww_open *open = &ww_device_issue(d)->open[at];
+                    const uint8_t *pair = ww_device_issue(d)->question[at];
+                    HOLDS(!open->stands || (open->stands - 1 == d->moving && !ww_card_spent(d)));
+                    HOLDS(!open->stands == !pair[0] && pair[0] <= WW_CARD_CELLS);
+                    HOLDS(!open->stands || (pair[1] && pair[0] != pair[1]));
+                }
             } else {
                 HOLDS(d->digits >= WW_DIGITS_MIN && d->digits <= WW_DIGITS_MAX);
             }
