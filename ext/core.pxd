@@ -11,6 +11,9 @@ cdef extern from "watchword.h" nogil:
         WW_SUITES_MAX
         WW_SESSION_BYTES_MAX
         WW_TOKEN_CHARS
+        WW_TOKEN_CHARS_MAX
+        WW_ANSWERS_MAX
+        WW_QUESTION_CHARS_MIN
         WW_QUESTION_CHARS_MAX
         WW_PURPOSE_BYTES_MAX
         WW_CHALLENGE_KINDS_MAX
@@ -170,7 +173,8 @@ cdef extern from "watchword.h" nogil:
         uint8_t event, platform, realm, gateway, place_in
         uint8_t has_address, has_serial, shed, bad_name
         uint8_t address[16]
-        uint8_t challenge_len, label, rank, card_only
+        uint8_t label, rank, card_only
+        uint16_t challenge_len
         uint64_t origin
         uint8_t verdict, reason, kind, units
         uint32_t device, device_cold
@@ -233,6 +237,10 @@ cdef extern from "watchword.h" nogil:
     int ww_suite_find(const ww_tables *t, const uint8_t *text, size_t len)
     void ww_question(const uint64_t key[2], const ww_suite *s, uint64_t who, uint32_t n,
                      uint8_t *text)
+    int ww_posed_legal(const uint8_t *text, size_t len)
+    uint64_t ww_posed(const ww_tables *t, const uint8_t *purpose, size_t purpose_len,
+                      const uint8_t *question, size_t question_len, const uint8_t *client,
+                      size_t client_len)
     uint64_t ww_purpose(const ww_tables *t, const uint8_t *text, size_t len)
 
     ctypedef struct ww_ask:
@@ -240,10 +248,15 @@ cdef extern from "watchword.h" nogil:
         const uint8_t *serial
         size_t name_len, serial_len
         uint64_t purpose
-        uint8_t platform, has_serial, sends, sms, kind, label, prompt_len
+        const uint8_t *question
+        const uint8_t *client
+        uint8_t question_len, client_len
+        uint8_t platform, has_serial, sends, sms, kind, label, prompt_len, answer_len
+        uint16_t id_len
         uint32_t cold, code
         uint8_t prompt[64]
-        uint8_t id[96]
+        uint8_t id[352]
+        uint8_t answer[128]
         int64_t expires_ms
         ww_record records[2]
     uint64_t ww_card_who(const uint8_t *key, size_t len)

@@ -38,6 +38,7 @@ typedef struct {
     uint32_t shared_count;
     /* OCRA: what its tries have besides, and messages for lanes of one hash and length */
     ww_answer answers[TRIES_MAX];
+    uint8_t posed[WW_GROUP_ATTEMPTS_MAX][WW_POSED_CHARS_MAX]; /* questions that ids carry */
     uint32_t asked;                             /* tries of the group that are such              */
     uint64_t texts[WW_TEXTS_CHUNK * (WW_TEXT_BYTES_MAX / 8)];
     uint16_t text_try[WW_TEXTS_CHUNK];
@@ -89,6 +90,24 @@ int ww_lay_given(const ww_tables *t, ww_scratch *s, uint32_t i, uint32_t *n, ww_
 /* Holds responses against passcodes; codes that were sent are counters like others. */
 void ww_match_passcodes(const ww_tables *t, const ww_batch *b, uint32_t group, ww_scratch *s,
                         uint32_t tries);
+
+/* ---- answers.c ---- */
+
+/* The message of position j, in words. */
+void ww_lay_message(const ww_tables *t, const ww_batch *b, uint32_t group, const ww_scratch *s,
+                    uint32_t n, uint32_t j, uint64_t *words);
+/* 1 when the attempt's session fits the suite: one too long is never right. */
+static inline uint32_t ww_session_fits(const ww_attempt *a, const ww_suite *suite)
+{
+    return !suite->session_bytes ||
+           (uint32_t)a->second_len - a->challenge_len <= suite->session_bytes;
+}
+
+/* ---- whole.c ---- */
+
+/* Holds responses against whole HMACs, of the suites without digits. */
+void ww_match_whole(const ww_tables *t, const ww_batch *b, uint32_t group, ww_scratch *s,
+                    uint32_t tries);
 
 /* ---- answers.c ---- */
 

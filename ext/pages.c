@@ -279,7 +279,8 @@ int ww_page_identity_decode(ww_tables *t, uint32_t page, const uint8_t *in, size
 /* ---- state ---- */
 
 enum { USER_STATE_BYTES = 4 + 20 + 4 * (WW_RING_INLINE + WW_RING_DEEP), DEVICE_STATE_BYTES = 15,
-       ISSUE_BYTES = 36 + 4 * WW_SENT_MAX }; /* more for one that is asked, or sent to */
+       ISSUE_BYTES = 37 + 4 * WW_SENT_MAX, /* more for one that is asked, or sent to */
+       ANSWERED = 16 }; /* beside the state: a byte follows, of answers to client's questions */
 
 size_t ww_page_state_max(const ww_tables *t, uint32_t page)
 {
@@ -326,7 +327,10 @@ size_t ww_page_state_encode(const ww_tables *t, uint32_t page, uint8_t *out)
             to = put(to, d->moving, 8);
             to = put(to, (uint8_t)d->drift, 1);
             to = put(to, d->failures, 1);
-            to = put(to, (uint64_t)d->state | (uint64_t)d->capped << 3, 1);
+            uint32_t answers = issue_of(d) ? ww_device_issue(d)->answers : 0;
+            to = put(to, (uint64_t)d->state | (uint64_t)d->capped << 3 | (answers ? ANSWERED : 0), 1);
+            if (answers)
+                to = put(to, answers, 1);
             if (issue_of(d) || ww_is_sms(d)) {
                 to = put(to, ww_device_issue(d)->issued, 4);
                 to = put_bytes(to, ww_device_issue(d)->open, sizeof issue_of(d)->open);
@@ -392,8 +396,12 @@ int ww_page_state_decode(ww_tables *t, uint32_t page, const uint8_t *in, size_t 
             r.bad |= (state & 7) > WW_ENDED;
             d->state = state & 7u;
             d->capped = (state >> 3) & 1u;
+            uint32_t answers = state & ANSWERED ? (uint32_t)take(&r, 1) : 0;
+            r.bad |= answers && !issue_of(d);
             if (issue_of(d) || ww_is_sms(d))
                 take_issue(&r, t, d);
+            if (issue_of(d))
+                ww_device_issue(d)->answers = (uint8_t)answers;
         }
     }
     return r.bad ? -1 : 0;

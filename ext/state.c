@@ -48,8 +48,8 @@ static int begins_lock(const ww_policy *p, const ww_streak *s, const uint32_t *d
 /* What the window of one device says: the lowest unused position, if any. */
 typedef struct { uint8_t right, replayed; uint64_t moving; int8_t drift; int32_t offset; } finding;
 
-/* Of an OCRA device: a counter, a time step, both or neither. A step may come again, for the
- * question never does. */
+/* Of an OCRA device: a counter, a time step, both or neither. A step may come again, and the last
+ * counter of all, which nothing follows, for the challenge never does. */
 static finding find_answer(const ww_try *y, const ww_answer *w)
 {
     finding f = {0};
@@ -59,7 +59,8 @@ static finding find_answer(const ww_try *y, const ww_answer *w)
         return f;
     uint32_t bit = lowest_bit(y->mask), counter = bit / w->steps;
     int64_t ahead = (int64_t)(w->first + bit % w->steps) - w->step_now, most = d->drift_max;
-    f.moving = w->suite->counter_at ? y->base + counter + 1 : d->moving;
+    uint64_t used = y->base + counter;
+    f.moving = !w->suite->counter_at ? d->moving : used < UINT64_MAX ? used + 1 : used;
     f.offset = (int32_t)(w->suite->counter_at ? (int64_t)counter : w->suite->time_at ? ahead : 0);
     if (w->suite->time_at)
         f.drift = (int8_t)(ahead > most ? most : ahead < -most ? -most : ahead);

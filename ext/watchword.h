@@ -28,11 +28,13 @@ enum {
     WW_DIGITS_MIN = 6,
     WW_DIGITS_MAX = 8,
     WW_SUITE_BYTES_MAX = 64,            /* OCRA: the text of a suite                              */
-    WW_SUITE_DIGITS_MIN = 4,
+    WW_SUITE_DIGITS_MIN = 4,            /* or 0: the whole HMAC, in hex                           */
     WW_SUITE_DIGITS_MAX = 10,
     WW_SUITES_MAX = 256,                /* different ones in one store; beyond: not enrolled      */
     WW_TEXT_BYTES_MAX = 896,            /* the longest message of any suite, padded               */
     WW_QUESTION_CHARS_MAX = 64,
+    WW_QUESTION_CHARS_MIN = 4,          /* of one that is posed to us                             */
+    WW_POSED_CHARS_MAX = 128,           /* the caller's question and a client's, joined           */
     WW_QUESTION_INLINE_BYTES = 12,      /* longer ones are made anew for every attempt            */
     WW_SESSION_BYTES_MAX = 512,
     WW_PIN_DIGEST_BYTES_MAX = 64,
@@ -41,7 +43,10 @@ enum {
     WW_CARD_LETTERS = 32,               /* that a cell is made of                                */
     WW_CELL_CHARS = 3,
     WW_EPOCH_MS = 300000,               /* a challenge is good in that of its issue and the next  */
-    WW_TOKEN_CHARS = 96,                /* a challenge id                                         */
+    WW_TOKEN_CHARS = 96,                /* a challenge id ...                                     */
+    WW_TOKEN_CHARS_MAX = 352,           /* ... that carries the longest question                  */
+    WW_ANSWERS_MAX = 5,                 /* to a client's questions, in an epoch, without response */
+    WW_ANSWER_SPACE_MIN = 10000000,     /* questions there must be, where both sign alike         */
     WW_PURPOSE_BYTES_MAX = 256,
     WW_PASSCODE_CHARS = 10,             /* a temporary passcode, RULES 3                          */
     WW_SENT_MAX = 6,                    /* times of codes sent that are kept: the limit's limit   */
@@ -173,7 +178,8 @@ typedef struct {
     uint64_t purpose;            /* keyed digest of its text; 0: none                            */
     uint32_t epoch;              /* of the issue; of a code sent, the second it runs out         */
     uint32_t sent_s;             /* when a code was sent; else 0                                 */
-    uint8_t pad[16];
+    uint8_t answered;            /* 1: to a client's question, and the answer was given out      */
+    uint8_t pad[15];
 } ww_asked_for;
 
 /* A device as enrolled; of a code card look_ahead is 1 when no cell is shown twice. In a journal
@@ -241,7 +247,7 @@ typedef struct {
     uint32_t issued;             /* the count that the next challenge gets                       */
     uint16_t suite;              /* index into suites                                            */
     uint8_t steps;               /* T: back << 4 | forward                                       */
-    uint8_t pad;
+    uint8_t answers;             /* to client's questions, in the newest epoch asked in          */
     ww_open open[WW_PLATFORMS];
     union {
         uint8_t question[WW_PLATFORMS][WW_QUESTION_INLINE_BYTES]; /* as hashed, zeros cut off    */
@@ -287,7 +293,7 @@ typedef struct {
     ww_streak streak;
 } ww_user;
 
-typedef struct { uint32_t issued, sent_s[WW_SENT_MAX]; } ww_sent;
+typedef struct { uint32_t issued, sent_s[WW_SENT_MAX], answers; } ww_sent;
 
 /* Eight decoys that share a place: their hashes are one cache line, so that a name that does not
  * exist costs two cold lines, like a streak of one that does. */
@@ -312,7 +318,7 @@ typedef struct {
     uint32_t step_s;             /* T                                                            */
     uint16_t session_bytes;      /* S                                                            */
     uint16_t counter_at, question_at, pin_at, session_at, time_at;
-    uint8_t hash, digits;        /* digits 0: the whole HMAC, which no device here shows         */
+    uint8_t hash, digits;        /* digits 0: the whole HMAC                                     */
     uint8_t format, chars;       /* of the question: N, H or A, and how many                     */
     uint8_t pin_hash, pin_bytes; /* P                                                            */
     uint8_t blocks, text_len;
@@ -380,9 +386,9 @@ typedef struct {
     uint8_t shed;                /* answer BUSY, do nothing                                      */
     uint8_t bad_name;            /* too long to be copied; after the turn: no name at all        */
     uint8_t address[16];
-    uint8_t challenge_len;
     uint8_t label, rank;         /* out: of the device that matched                              */
     uint8_t card_only;           /* out: of an acceptance, the scope is `card`                   */
+    uint16_t challenge_len;
     uint64_t origin;             /* the door's own tag: who waits for the verdict                */
     /* out */
     uint8_t verdict, reason, kind;
@@ -495,8 +501,9 @@ void ww_turn(ww_tables *t, const ww_policy *p, ww_batch *b, int64_t now_ms);
 int ww_suite_read(const uint8_t *text, size_t len, ww_suite *s);   /* -1: no suite               */
 int ww_suite_find(const ww_tables *t, const uint8_t *text, size_t len);    /* index, or -1       */
 int ww_suite_add(ww_tables *t, const uint8_t *text, size_t len); /* -1: none, or no room for it  */
-/* A question's text as hashed (section 5.1), zeros on its right cut off: bytes written. */
-size_t ww_question_pack(const ww_suite *s, const uint8_t *text, uint8_t *packed);
+/* A question's text as hashed (section 5.1), zeros on its right cut off: bytes written, no more
+ * than there are characters. */
+size_t ww_question_pack(const ww_suite *s, const uint8_t *text, size_t len, uint8_t *packed);
 /* Bytes into a message's words, at a byte's offset. */
 void ww_text_put(const ww_suite *s, uint64_t *words, size_t at, const uint8_t *bytes, size_t n);
 
@@ -522,29 +529,45 @@ void ww_passcode_key(ww_tables *t, const uint8_t *key, size_t len);
 typedef struct {
     uint64_t name_hash, purpose;
     uint32_t device, count, epoch;
-    uint8_t platform, version, pad[2];
+    uint8_t platform, version;
+    uint16_t posed_len;          /* characters that follow: of a question that was posed to us   */
 } ww_token;
-void ww_token_seal(const ww_tables *t, const ww_token *token, uint8_t text[WW_TOKEN_CHARS]);
-int ww_token_open(const ww_tables *t, const uint8_t *text, size_t len, ww_token *token); /* -1 */
+/* Writes WW_TOKEN_CHARS, and two more for each character posed. */
+void ww_token_seal(const ww_tables *t, const ww_token *token, const uint8_t *posed, uint8_t *text);
+/* -1: it is none of ours. */
+int ww_token_open(const ww_tables *t, const uint8_t *text, size_t len, ww_token *token,
+                  uint8_t posed[WW_POSED_CHARS_MAX]);
 
 /* Somebody asks for a challenge; the name is legal. */
 typedef struct {
     const uint8_t *name, *serial;
     size_t name_len, serial_len;
-    uint64_t purpose;            /* ww_purpose, or 0                                             */
+    uint64_t purpose;            /* ww_purpose, or 0; of what is posed ww_posed                  */
+    const uint8_t *question, *client;   /* posed: by the caller, by the client; ww_posed_legal   */
+    uint8_t question_len, client_len;   /* 0: none                                               */
     uint8_t platform, has_serial;
     uint8_t sends;               /* codes can be delivered: devices that get them are asked too  */
     uint8_t sms;                 /* a code sent is wanted, nothing else                          */
     /* out */
     uint8_t kind, label, prompt_len;
-    uint8_t prompt[WW_QUESTION_CHARS_MAX], id[WW_TOKEN_CHARS];
+    uint8_t prompt[WW_QUESTION_CHARS_MAX], id[WW_TOKEN_CHARS_MAX];
+    uint8_t answer[WW_RESPONSE_BYTES_MAX], answer_len;  /* ours, to the client's question        */
+    uint16_t id_len;
     int64_t expires_ms;
     uint32_t cold, code;         /* of a code sent: to whose serial, or 0: to nobody; what       */
     ww_record records[2];        /* one, with its tail                                           */
 } ww_ask;
 /* Decides and applies: a whole turn. Whoever has no device for it gets a plausible one. -1: so many
- * codes were sent as may be within the hour, and nothing happened. */
+ * codes were sent as may be within the hour, or so many answers given, and nothing happened. */
 int ww_challenge(ww_tables *t, const ww_policy *p, ww_ask *a, int64_t now_ms);
+
+/* ---- posed.c: questions that are posed to us ---- */
+
+int ww_posed_legal(const uint8_t *text, size_t len);        /* of any suite at all */
+/* A challenge's purpose when questions are posed; never 0. */
+uint64_t ww_posed(const ww_tables *t, const uint8_t *purpose, size_t purpose_len,
+                  const uint8_t *question, size_t question_len, const uint8_t *client,
+                  size_t client_len);
 
 /* ---- card.c: code cards ---- */
 
@@ -583,6 +606,7 @@ typedef struct {
     uint32_t count;              /* of the question                                              */
     uint8_t platform;            /* whose open challenge it is                                   */
     uint8_t overdue;             /* which has run out                                            */
+    uint8_t posed;               /* bytes of its question, where that was posed; else 0          */
 } ww_answer;
 
 /* What decide is given: who, with which windows matched, and when. */

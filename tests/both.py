@@ -110,7 +110,9 @@ class Both:
         if index >= len(devices):
             return "314159"
         if devices[index].kind == "ocra":
-            return self.answered(devices[index], near, options)
+            asked = sealed and sealed.device == devices[index].number
+            posed = sealed.posed if sealed and asked else ""
+            return self.answered(devices[index], near, options, posed)
         if devices[index].label == "temporary-passcode":
             text = devices[index].key.decode()
             return text if near >= 0 else text.lower() if near == -1 else text[:near]
@@ -119,8 +121,11 @@ class Both:
         position = devices[index].expected(self.now_ms) + near + further
         return devices[index].code(position) if 0 <= position < 2**64 else "271828"
 
-    def answered(self, device: Device, near: int, options: dict[str, Any]) -> str:
-        """A response: near in counter or steps, or else to a question near the one that stands."""
+    def answered(
+        self, device: Device, near: int, options: dict[str, Any], posed: str = ""
+    ) -> str:
+        """A response: near in counter or steps, or else to a question near the one that stands; to
+        what was posed, if anything was."""
         suite = device.asked
         standing = device.standing.get(reference.PLATFORMS.index(options["platform"]))
         n = standing.n if standing else max(0, device.issued - 1)
@@ -129,6 +134,8 @@ class Both:
         counter = (device.moving + near if suite.counter else 0) % 2**64
         step = max(0, self.now_ms // 1000 // suite.period + near) if suite.period else 0
         question = reference_ocra.question(KEYS.question, suite, device.number, n)
+        if posed:
+            question = posed
         return device.response(question, counter, session_of(suite, options["session"]), step)
 
     def cells_of(self, device: Device, near: int) -> str:
@@ -173,15 +180,19 @@ class Both:
         named = {**options, "device": self.serial(who, options["device"])}
         verb = self.engine.send_code if named.pop("sms", False) else self.engine.challenge
         sms, name, found = verb == self.engine.send_code, self.name(who), None
+        if sms:
+            named.pop("question"), named.pop("client_question")
         try:
             found = verb(name, **named)
         except watchword.Busy:
-            self.seen.add("too many codes")
+            self.seen.add("too many codes" if sms else "too many answers")
         twins = self.twin.challenge(name, self.now_ms, **named, sends=True, sms=sms)
         if found is None or twins is None:
             return found, twins
         self.asked.setdefault(self.name(who), []).insert(0, twins.id)
-        return (found.id, found.kind, found.prompt, found.expires_ms), tuple(twins)
+        self.seen |= {"posed"} if len(found.id) > 96 else set()
+        self.seen |= {"answered"} if found.answer else set()
+        return (found.id, found.kind, found.prompt, found.expires_ms, found.answer), tuple(twins)
 
     def ask(self, attempt: Attempt) -> Answer:
         answer = self.twin.attempt(attempt, self.now_ms)
@@ -340,7 +351,8 @@ class Both:
             return False
         if own.event is Event.CHALLENGE:
             assert isinstance(own.tail, reference.Standing)
-            if tail != struct.pack("<QII16x", own.tail.purpose, own.tail.epoch, own.sent_s):
+            said = own.tail.purpose, own.tail.epoch, own.sent_s, own.answered
+            if tail != struct.pack("<QII?15x", *said):
                 return False
         if own.event in ATTEMPTS:
             if lock_ms != own.lock_ms or bool(tail) != (own.tail is not None):

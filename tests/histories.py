@@ -38,7 +38,15 @@ RESPONDERS = [
     ("ocra", "OCRA-1:HOTP-SHA512-10:C-QA10-PSHA512"),
     ("ocra", "OCRA-1:HOTP-SHA256-9:C-QA64-PSHA1-S064-T30S"),
     ("ocra", "OCRA-1:HOTP-SHA1-5:QN40-S512-T48H"),
+    *[("ocra", "OCRA-1:HOTP-SHA256-8:QA08")] * 2,
+    ("ocra", "OCRA-1:HOTP-SHA1-8:C-QN08-T1M"),
+    ("ocra", "OCRA-1:HOTP-SHA1-0:QH08"),
+    ("ocra", "OCRA-1:HOTP-SHA256-0:C-QN08-PSHA1"),
+    ("ocra", "OCRA-1:HOTP-SHA512-0:QA08-S064-T1M"),
 ]
+# What the caller and a client pose: lengths that suites have, and others.
+QUESTIONS = [None] * 20 + ["SIG1", "SIG11000", "12345678", "5343", "A1B2C3d4", "9" * 10, "z" * 64]
+CLIENTS = [None] * 20 + ["CLI22220", "12345678", "10000000", "A1B2C3D4", "123456", "c" * 10]
 
 NOTHING = {"device": None, "address": None, "challenge": None, "session": None}
 
@@ -95,8 +103,10 @@ def history(seed: int, figures: Figures) -> History:
             steps.append((wait, "resync", who, first, second, options))
         elif dice < 0.83:
             steps += hammering(rng, figures)
-        elif dice < 0.88:
+        elif dice < 0.87:
             steps += answering(rng, wait)
+        elif dice < 0.88:
+            steps += asking_on(rng)
         else:
             steps.append((wait, *act_words(rng)))
     return rng.choice([0, 59_000, 1_000_000, 1_700_000_000_000]), steps
@@ -119,9 +129,22 @@ def answering(rng: random.Random, wait: int) -> list[Step]:
     options = {**NOTHING, "platform": asked["platform"], "realm": "live", "session": b"session"}
     options["challenge"] = rng.choice([None, 0])
     later = rng.choice([0, 0, 1000, 299_999, 300_000, 600_000])
+    shut = rng.choice([[], [], [], [(0, "set_user", who, rng.choice(["closed", "pending"]), "live")]])
     return [
         (wait, "challenge", who, asked),
+        *shut,
         (later, "verify", who, (rng.randrange(3), rng.choice([0, 0, 0, 1, -1])), options),
+    ]
+
+
+def asking_on(rng: random.Random) -> list[Step]:
+    """A client that asks for more answers than it gets."""
+    who, asked = rng.choice(["alice", "nobody"]), ask_words(rng)[1]
+    wait = rng.choice([0, 0, 0, 60_000, 300_000])
+    return [
+        (wait, "challenge", who, {**asked, "sms": False, "question": None, "client_question": text})
+        for text in ("CLI0", "CLI1", "CLI2", "CLI2", "CLI3", "CLI4", "CLI5", "CLI6")
+        for text in [text.ljust(8, "x")]
     ]
 
 
@@ -149,6 +172,8 @@ def ask_words(rng: random.Random) -> tuple[str, dict[str, Any]]:
         "platform": rng.choice(["trading"] * 3 + ["portal"]),
         "purpose": rng.choice(PURPOSES),
         "device": rng.choice([None] * 4 + [0, 1, 2, "unheard-of"]),
+        "question": rng.choice(QUESTIONS),
+        "client_question": rng.choice(CLIENTS),
     }
     return who, options
 
@@ -220,7 +245,7 @@ def responder_words(rng: random.Random) -> dict[str, Any]:
     label, suite = rng.choice(RESPONDERS)
     words: dict[str, Any] = {"suite": suite, "label": "" if label == "ocra" else label}
     if ":C-" in suite:
-        words["moving"] = rng.choice([0, 0, 5, 2**32 - 2, 2**64 - 4, 2**64 - 2])
+        words["moving"] = rng.choice([0, 0, 5, 2**32 - 2, 2**64 - 4, 2**64 - 2, 2**64 - 1])
         words["look_ahead"] = rng.choice([0, 1, 10] if "-T" in suite else [0, 1, 10, 100])
     if "-T" in suite:
         words["back"], words["forward"] = rng.choice([(1, 1), (0, 0), (2, 0), (0, 3), (5, 5)])

@@ -80,6 +80,7 @@ MET = {
     "a client not read", "a client that does not read", "a client too many", "a half close",
     "a retry", "a turn amid a page", "a crash in recovery", "a fault in recovery", "exits",
     "a code sent", "too many codes",
+    "something posed", "an answer to a client", "too many answers",
     *(f"a crash: {policy}" for policy in (*POLICIES, "killed")),
 }  # fmt: skip
 

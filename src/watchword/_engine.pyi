@@ -55,6 +55,7 @@ NAME_BYTES_MAX: int
 SESSION_BYTES_MAX: int
 PURPOSE_BYTES_MAX: int
 SENT_MAX: int
+ANSWERS_MAX: int
 PAGE_USERS: int
 ROW_MAGIC: int
 
@@ -82,7 +83,9 @@ def ask(
     gateways: int,
     sends: bool = ...,
     sms: bool = ...,
-) -> tuple[bytes, str, str, str, int, str | None, str] | None: ...
+    question: bytes | None = ...,
+    client: bytes | None = ...,
+) -> tuple[bytes, str, str, str, int, str | None, str, str] | None: ...
 def expect_texts(texts: Any) -> None: ...
 def pack_address(address: object) -> bytes: ...
 

@@ -18,8 +18,11 @@ from typing import NamedTuple
 
 from watchword import reference_card as card
 from watchword import reference_ocra as ocra
+from watchword import reference_posed as mutual
+from watchword.reference_posed import Posed
 
 POSITION_LAST = 2**64 - 2           # one more must still fit as the next position expected
+COUNTER_LAST = 2**64 - 1            # of a suite with C: used for every challenge from then on
 U32_MAX = 2**32 - 1
 RESYNC_COUNTERS, RESYNC_STEPS = 100, 20
 STREAK_COUNT_MAX = 100
@@ -126,6 +129,7 @@ class Challenge(NamedTuple):
     kind: str
     prompt: str
     expires_ms: int
+    answer: str = ""
 
 
 @dataclass
@@ -169,6 +173,8 @@ class Device:
     sent_s: list[int] = field(default_factory=list)
     full_until_ms: int = 0
     until_ms: int = 0
+    answers: int = 0            # to client's questions, in the newest epoch that it was asked in
+    asked_epoch: int = 0
     once: bool = False                  # of a card: no cell is shown twice
 
     @property
@@ -190,7 +196,7 @@ class Device:
         """Those a response is compared with; one that means nothing when the suite has no C."""
         if not self.asked.counter:
             return range(self.moving, self.moving + 1)
-        return range(self.moving, min(self.moving + self.look_ahead, POSITION_LAST) + 1)
+        return range(self.moving, min(self.moving + self.look_ahead, COUNTER_LAST) + 1)
 
     def steps(self, now_ms: int) -> range:
         """T's steps likewise."""
@@ -304,6 +310,7 @@ class Record(NamedTuple):
     lock_ms: int = 0
     tail: object = None
     sent_s: int = 0
+    answered: bool = False
 
 
 class Match(NamedTuple):
@@ -353,7 +360,7 @@ def match_challenge(t: Tried, a: Attempt, now_ms: int) -> Match | None:
                 further, drift = counter - device.moving if suite.counter else 0, 0
                 if suite.period:
                     drift = max(-device.drift_max, min(device.drift_max, step - now_step))
-                moving = counter + 1 if suite.counter else device.moving
+                moving = min(counter + 1, COUNTER_LAST) if suite.counter else device.moving
                 offset = further if suite.counter else step - now_step
                 return Match(device, moving, drift, offset)
     return None
@@ -413,6 +420,7 @@ class Reference:
         self.sources: dict[str, list[int]] = {}     # the minutes of an address's failures
         self.tombstones: list[Device] = []
         self.plausible: dict[str, dict[int, Standing]] = {}
+        self.plausible_answers: dict[str, tuple[int, int]] = {}     # newest epoch, how many
         self.plausibly_sent: dict[str, list[int]] = {}
         self.plausibly_issued: dict[str, int] = {}
         self.sent_code: str | None = None           # on its way to a phone; None: to nobody
@@ -547,7 +555,7 @@ class Reference:
                 if d.label == "sms":
                     in_time = self._second(now_ms) < standing.epoch
                     return [Tried(d, "", in_time)], Reason.NONE, False
-                question = self._question(d, standing.n)
+                question = sealed.posed or self._question(d, standing.n)
                 in_time = standing.is_current(self._epoch(now_ms), d.kind)
                 return [Tried(d, question, in_time)], Reason.NONE, False
         return [], Reason.NO_CHALLENGE, False
@@ -691,20 +699,28 @@ class Reference:
 
     def challenge(
         self, name: str, now_ms: int, *, platform: str = "trading", purpose: str | None = None,
-        device: str | None = None, sends: bool = False, sms: bool = False,
+        device: str | None = None, question: str | None = None, client_question: str | None = None,
+        sends: bool = False, sms: bool = False,
     ) -> Challenge | None:  # fmt: skip
         """RULES 4: the challenge that stands, or a new one; of no device, a plausible one. sends:
-        codes can be; sms: nothing else is wanted. None: as many were sent as may be."""
+        codes can be; sms: nothing else is wanted. None: as many were sent, or answers given, as may
+        be."""
         user, place = self.users.get(name), PLATFORMS.index(platform)
         digest, epoch = ocra.purpose_digest(self.keys.token, purpose), self._epoch(now_ms)
+        posed = Posed(question or "", client_question or "")
+        if any(posed):
+            digest = mutual.purpose_digest(self.keys.token, purpose, posed)
         able = [
             d for d in (user.devices if user else [])
-            if (sends if d.label == "sms" else d.kind in ASKED and not sms)
+            if (sends and not any(posed) if d.label == "sms" else d.kind in ASKED and not sms)
             and d.state == "active" and device in (None, d.serial) and not d.is_spent
+            and (not any(posed) or d.kind == "ocra" and mutual.fits(d.asked, posed))
         ]  # fmt: skip
         asked = self._highest(able) if able else None
         hashed, kinds = ocra.name_hash(self.keys.name, name), self.figures.challenge_kinds
         plausible = "sms" if sms else kinds[(hashed >> 32) * len(kinds) >> 32]
+        if any(posed):
+            plausible = mutual.plausible_kind(plausible, posed)
         kind = (asked.label or asked.kind) if asked else plausible
         if kind == "sms":
             return self._send(name, user, asked, place, digest, now_ms)
@@ -715,26 +731,62 @@ class Reference:
             standing = Standing(digest, asked.moving if asked else 0, 0)
         elif standing is None or standing.purpose != digest or not standing.is_current(epoch):
             n = asked.issued if asked else max((s.n + 1 for s in standings.values()), default=0)
+            if posed.mutual:
+                newest, count = (
+                    (asked.asked_epoch, asked.answers) if asked
+                    else self.plausible_answers.get(name, (0, 0))
+                )
+                if epoch <= newest and count >= mutual.ANSWERS_MAX:
+                    return None
+                n = self._unreflected(asked, posed, n) if asked else n
             standing = Standing(digest, n, epoch)
         record = Record(
             Event.CHALLENGE, user.number if user else name, place=place,
             device=asked.number if asked else 0, moving=standing.n, tail=standing,
+            answered=posed.mutual,
         )  # fmt: skip
-        self._turn([record], now_ms)
-        sealed = ocra.Sealed(
-            hashed, digest, asked.number if asked else 0, standing.n, standing.epoch, place
-        )
+        answer = ""
         if asked:
-            prompt = self._question(asked, standing.n)
+            prompt = posed.question or self._question(asked, standing.n)
+            if posed.mutual:
+                answer = self._own_answer(asked, posed.client + prompt, now_ms)
         elif sort == "card":
             who = card.who_of(self.keys.token) ^ hashed
             prompt = "{} {}".format(*card.pair(self.keys.question, who, False, 0))
         else:
+            fresh = standings.get(place) is not standing
+            newest, count = self.plausible_answers.get(name, (0, 0))
+            count = (0 if standing.epoch > newest else count) + (posed.mutual and fresh)
+            self.plausible_answers[name] = max(newest, standing.epoch), count
             standings[place] = standing
             who = ocra.sip(self.keys.question, ocra.words(hashed, standing.epoch, 2**63))
-            prompt = ocra.question(self.keys.question, PLAUSIBLE_SUITE, who, standing.n)
+            suite = mutual.plausible_suite(posed.client) if posed.mutual else PLAUSIBLE_SUITE
+            prompt = posed.question or ocra.question(self.keys.question, suite, who, standing.n)
+            if posed.mutual:
+                answer = mutual.plausible_answer(
+                    self.keys.token, digest, standing.n, standing.epoch
+                )
+        self._turn([record], now_ms)
+        sealed = ocra.Sealed(
+            hashed, digest, asked.number if asked else 0, standing.n, standing.epoch, place,
+            posed.joined(prompt) if any(posed) else "",
+        )  # fmt: skip
         expires_ms = 0 if sort == "card" else (standing.epoch + 2) * EPOCH_MS
-        return Challenge(ocra.seal(self.keys.token, sealed), kind, prompt, expires_ms)
+        return Challenge(ocra.seal(self.keys.token, sealed), kind, prompt, expires_ms, answer)
+
+    def _unreflected(self, d: Device, posed: Posed, n: int) -> int:
+        """The first count from n on under which our answer is nobody's response."""
+        if posed.question or mutual.own_suite(d.asked) != d.asked:
+            return n
+        while mutual.reflects(d.asked, self._question(d, n), posed.client):
+            n += 1
+        return n
+
+    def _own_answer(self, d: Device, question: str, now_ms: int) -> str:
+        """RFC 6287 7.2: ours, under the counter expected and the step that now is."""
+        suite = mutual.own_suite(d.asked)
+        step = max(0, now_ms // 1000 // suite.period + d.drift) if suite.period else 0
+        return ocra.response(suite, d.key, question, d.moving, b"", b"", step)
 
     def _send(
         self, name: str, user: User | None, d: Device | None, place: int, digest: int, now_ms: int
@@ -807,6 +859,7 @@ class Reference:
             if r.effects & Effect.ADVANCE and named:
                 d.moving, d.drift = r.moving, r.drift
                 d.standing.pop(r.place & 3, None)
+                d.answers = 0
                 if d.kind == "card":    # the other platform asks for the same pair
                     d.standing.clear()
             if r.effects & Effect.FORGIVE and named:
@@ -821,6 +874,10 @@ class Reference:
             if d.number == r.device:
                 assert isinstance(r.tail, Standing)
                 d.issued = max(d.issued, r.tail.n + 1)
+                if r.tail.epoch > d.asked_epoch:
+                    d.answers = 0
+                d.asked_epoch = max(d.asked_epoch, r.tail.epoch)
+                d.answers += r.answered and d.standing.get(r.place) != r.tail
                 if d.label == "sms":
                     d.standing.clear()
                     d.moving = max(d.moving, r.tail.n)
@@ -849,7 +906,7 @@ class Reference:
             user.devices.append(
                 replace(
                     r.tail, number=r.device, moving=r.moving, standing={}, sent_s=[],
-                    issued=r.moving if r.tail.label == "sms" else 0,
+                    issued=r.moving if r.tail.label == "sms" else 0, answers=0, asked_epoch=0,
                 )
             )
             self.devices_used = max(self.devices_used, r.device)

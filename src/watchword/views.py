@@ -20,12 +20,14 @@ __all__ = ["Challenge", "DeviceView", "OpenChallenge", "Passcode", "User", "user
 class Challenge:
     """What a user is asked: `prompt` is shown, `id` comes back with the response. kind: of the
     device that answers. Good until expires_ms (RULES section 4). A code that was sent is not shown:
-    its prompt is empty."""
+    its prompt is empty. answer: ours to the client's question, which the client holds against its
+    own before it responds; empty where it asked none."""
 
     id: str
     kind: str
     prompt: str
     expires_ms: int
+    answer: str = ""
 
 
 @dataclass(frozen=True, slots=True)

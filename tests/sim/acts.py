@@ -116,11 +116,14 @@ class Acts:
         )
 
     def on_challenge(
-        self, who: str, platform: str, purpose: str | None, index: Any, sms: bool = False
-    ) -> None:
+        self, who: str, platform: str, purpose: str | None, index: Any, sms: bool = False,
+        question: str | None = None, client_question: str | None = None,
+    ) -> None:  # fmt: skip
         """Asking: the engine shows what its twin shows, and what is shown, or sent, is durable."""
         twin, twins, phone = self.checker.twin, [], self.engine.phone
         named = {"platform": platform, "purpose": purpose, "device": self.serial(who, index)}
+        if not sms:
+            named |= {"question": question, "client_question": client_question}
         phone.sent.clear()
 
         def act(now_ms: int) -> None:
@@ -137,10 +140,14 @@ class Acts:
         self.checker.acting = None
         if found == "" and not self.checker.guard.busy and twins != [None]:
             self.checker.fail("a challenge was refused, and the engine is not busy")
-        self.met["too many codes"] += found == "" and twins == [None]
+        too_many = "too many answers" if client_question and not sms else "too many codes"
+        self.met[too_many] += found == "" and twins == [None]
         if not found:
             return
-        if (found.id, found.kind, found.prompt, found.expires_ms) != twins[0]:
+        shown = found.id, found.kind, found.prompt, found.expires_ms, found.answer
+        self.met["something posed"] += len(found.id) > 96
+        self.met["an answer to a client"] += bool(found.answer)
+        if shown != twins[0]:
             self.checker.fail(f"{who} was shown {found}, its twin says {twins[0]}")
         codes = [twin.sent_code] if found.kind == "sms" and twin.sent_code else []
         if [delivery.code for delivery in phone.sent] != codes:

@@ -276,10 +276,11 @@ class Checker:
             del self.marks[head + 1 :], self.times_ms[head + 1 :]
             self._set_back(self.twin.journal[: self.marks[-1]])
         self.twin.keys = keys_of(engine)
-        self.twin.decoys.clear()  # these three live in memory only
+        self.twin.decoys.clear()  # these live in memory only
         self.twin.sources.clear()
         self.twin.plausible.clear()
         self.twin.plausibly_sent.clear()
+        self.twin.plausible_answers.clear()
         self.twin.plausibly_issued.clear()
         self.twin.latest_ms = max(self.times_ms)  # not the last row's: time may have gone back
         self.pending.clear()

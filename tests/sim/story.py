@@ -73,7 +73,7 @@ class Author:
             (0.02, lambda: ("room", False)), (0.4, lambda: ("room", True)),
         ]  # fmt: skip
 
-        self.bursts: list[Callable[[], list[Step]]] = [self.hammering, self.sending]
+        self.bursts: list[Callable[[], list[Step]]] = [self.hammering, self.sending, self.harvest]
         self.bursts += [self.late] * 4
         if rng.random() < 0.15:
             self.bursts += [self.killed] * 3
@@ -166,7 +166,9 @@ class Author:
 
     def responder(self) -> dict[str, Any]:
         """A device that is asked; half of them count."""
-        suite = self.rng.choice(["OCRA-1:HOTP-SHA1-6:QN06", "OCRA-1:HOTP-SHA512-8:C-QA10"])
+        suite = self.rng.choice([
+            "OCRA-1:HOTP-SHA1-6:QN06", "OCRA-1:HOTP-SHA512-8:C-QA10", "OCRA-1:HOTP-SHA256-0:QA10",
+        ])  # fmt: skip
         words = {"kind": "ocra", "key": self.rng.randrange(4), "suite": suite}
         if ":C-" in suite:
             words |= {"moving": self.rng.choice([0, 2**64 - 4]), "look_ahead": 2}
@@ -184,7 +186,14 @@ class Author:
         who = self.rng.choice([*self.users, *self.users, "nobody", "Upper"])
         platform = self.rng.choice(["trading", "trading", "trading", "portal"])
         purpose, index = self.rng.choice([None] * 3 + ["wire"]), self.rng.choice([None, None, 0, 1])
-        return "challenge", who, platform, purpose, index, self.rng.random() < 0.25
+        sms, posed = self.rng.random() < 0.25, (None, None)
+        if self.rng.random() < 0.3:  # something is posed, of a length that suites have
+            posed = self.rng.choice([("5343", None), ("Transfer50", None), (None, self.client())])
+        return "challenge", who, platform, purpose, index, sms, *posed
+
+    def client(self) -> str:
+        """What a client asks first: one of a few."""
+        return f"client000{self.rng.randrange(3)}"
 
     def verify_many(self) -> Step:
         pairs = [(self.who(), self.typed()) for _ in range(self.rng.choice([1, 2, 3, 5]))]
@@ -217,6 +226,16 @@ class Author:
         phone: Step = ("add_device", who := self.rng.choice(self.users), self.device("sms"))
         asked: Step = ("challenge", who, "trading", None, None, True)
         return [phone, asked, self.crash_in(), asked]
+
+    def harvest(self) -> list[Step]:
+        """Answers asked for, more than there are; the machine may end in between."""
+        who = self.rng.choice([*self.users, *self.users, "nobody"])
+        steps: list[Step] = [("add_device", who, self.responder())] if who != "nobody" else []
+        for number in range(7):
+            posed = None, f"harvest{number:03d}"
+            steps.append(("challenge", who, "trading", None, None, False, *posed))
+        then = self.rng.choice([self.crash, self.keep, lambda: ("close",)])()
+        return [*steps[:-3], then, *steps[-3:]]
 
     def reconnecting(self) -> list[Step]:
         """A gateway that is lost and comes again before the daemon has heard of it."""

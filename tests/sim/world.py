@@ -262,13 +262,13 @@ class World(Acts, Doors):
 
     def attempt(self, who: str, typed: Any, options: dict[str, Any], second: Any = None) -> Attempt:
         """What is really said: codes are spelled by the twin, for the time that it is."""
-        platform = options.get("platform", "trading")
+        platform, posed = options.get("platform", "trading"), ""
         if options.get("by_id") and isinstance(typed, tuple):
             sealed = reference_ocra.unseal(self.checker.twin.keys.token, self.shown.get(who, ""))
             numbers = [device.number for device in self.devices(who)]
             if sealed and sealed.device in numbers:
-                typed = numbers.index(sealed.device), typed[1]
-        response = self.spell(who, typed, platform)
+                typed, posed = (numbers.index(sealed.device), typed[1]), sealed.posed
+        response = self.spell(who, typed, platform, posed)
         if response:
             self.typed_last[who] = response
         return Attempt(
@@ -278,7 +278,7 @@ class World(Acts, Doors):
             challenge=self.shown.get(who) if options.get("by_id") else None,
         )  # fmt: skip
 
-    def spell(self, who: str, typed: Any, platform: str) -> str:
+    def spell(self, who: str, typed: Any, platform: str, posed: str = "") -> str:
         if typed == "again":
             return self.typed_last.get(who, "000000")
         if isinstance(typed, str):
@@ -292,7 +292,7 @@ class World(Acts, Doors):
         if device.kind == "ocra":
             standing = device.standing.get(PLATFORMS.index(platform))
             n = standing.n if standing else max(0, device.issued - 1)
-            question = self.checker.twin._question(device, n)
+            question = posed or self.checker.twin._question(device, n)
             further = 0 if near == "fresh" else near
             return device.response(question, (device.moving + further) % 2**64, b"", 0)
         if device.kind == "card":

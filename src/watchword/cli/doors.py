@@ -36,8 +36,9 @@ class Door(Protocol):
     def card(self, user: str, serial: str, by: str) -> Card: ...
     def resync(self, user: str, first: str, second: str, serial: str) -> Answer: ...
     def challenge(
-        self, user: str, platform: str, serial: str | None, purpose: str | None, sms: bool
-    ) -> Challenge: ...
+        self, user: str, platform: str, serial: str | None, purpose: str | None, sms: bool,
+        question: str | None, client_question: str | None,
+    ) -> Challenge: ...  # fmt: skip
     def verify(
         self, user: str, response: str, platform: str, serial: str | None, challenge: str | None,
         session: bytes | None,
@@ -72,10 +73,15 @@ class OwnDoor:
         return Answer(verdict.code, verdict.device, verdict.retry_after_ms)
 
     def challenge(
-        self, user: str, platform: str, serial: str | None, purpose: str | None, sms: bool
-    ) -> Challenge:
-        ask = self._engine.send_code if sms else self._engine.challenge
-        return ask(user, platform=platform, device=serial, purpose=purpose)
+        self, user: str, platform: str, serial: str | None, purpose: str | None, sms: bool,
+        question: str | None, client_question: str | None,
+    ) -> Challenge:  # fmt: skip
+        if sms:
+            return self._engine.send_code(user, platform=platform, device=serial, purpose=purpose)
+        return self._engine.challenge(
+            user, platform=platform, device=serial, purpose=purpose, question=question,
+            client_question=client_question,
+        )  # fmt: skip
 
     def verify(
         self, user: str, response: str, platform: str, serial: str | None, challenge: str | None,

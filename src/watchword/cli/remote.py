@@ -84,17 +84,21 @@ class RemoteDoor:
         return Answer(Code[str(verdict)], serial, 0)
 
     def challenge(
-        self, user: str, platform: str, serial: str | None, purpose: str | None, sms: bool
-    ) -> Challenge:
+        self, user: str, platform: str, serial: str | None, purpose: str | None, sms: bool,
+        question: str | None = None, client_question: str | None = None,
+    ) -> Challenge:  # fmt: skip
         words = ["DEVICE", serial] if serial is not None else []
         words += ["PURPOSE", purpose] if purpose is not None else []
         words += ["KIND", "sms"] if sms else []
+        words += ["QUESTION", question] if question is not None else []
+        words += ["CLIENT", client_question] if client_question is not None else []
         fields = mapping(self._ask("CHALLENGE", user, "PLATFORM", platform, *words))
         return Challenge(
             id=str(fields["id"]),
             kind=str(fields["kind"]),
             prompt=str(fields["prompt"]),
             expires_ms=number(fields["expires_ms"]),
+            answer=str(fields.get("answer", "")),
         )
 
     def verify(

@@ -25,14 +25,13 @@ MECHANISMS = ("totp", "hotp", "ocra")
 GIVEN = ("temporary-passcode", "sms")          # codes that we make: their mechanism is "passcode"
 ALGORITHMS = ("sha1", "sha256", "sha512")
 DIGITS_MIN, DIGITS_MAX = 6, 8
-OCRA_DIGITS_MIN, OCRA_DIGITS_MAX = 4, 10    # RFC 6287 5.2; 0, the whole HMAC, nobody types
 PERIOD_S_MAX = 3_600
 WINDOW_STEPS_MAX = 10
 DRIFT_STEPS_MAX = 10
 LOOK_AHEAD_MAX = 100
 POSITIONS_MAX = 128                         # of one window: counters times steps
 T0_S_MAX = 2**40
-COUNTER_MAX = 2**64 - 2
+COUNTER_MAX = 2**64 - 2                     # of hotp: what it uses up is one more
 
 # A preset: its mechanism and figures. The order is that of labels in a store: frozen.
 PRESETS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -105,14 +104,15 @@ class Device:
         whole("t0", self.t0, 0, T0_S_MAX)
         whole("drift_max", self.drift_max, 0, DRIFT_STEPS_MAX)
         is_card = self.mechanism == "card"
-        whole("counter", self.counter, 0, ANSWERS_MAX if is_card else COUNTER_MAX)
+        last = {"card": ANSWERS_MAX, "ocra": COUNTER_MAX + 1}.get(self.mechanism, COUNTER_MAX)
+        whole("counter", self.counter, 0, last)
         whole("look_ahead", self.look_ahead, 0, LOOK_AHEAD_MAX)
         if self.mechanism == "ocra":
             self._fits_suite(Suite.parse(self.suite))
             return
         if self.once and not is_card:
             raise InvalidArgument("once must be left out: the device is no card")
-        if is_card:
+        if self.mechanism == "card":
             self._is_plain_card()
             return
         if self.mechanism == "passcode":
@@ -169,7 +169,6 @@ class Device:
         """What an ocra device has must be what its suite asks for."""
         if (self.algorithm, self.digits) != (suite.algorithm, suite.digits):
             raise InvalidArgument("algorithm and digits must be the suite's: Device.ocra")
-        whole("suite: digits", suite.digits, OCRA_DIGITS_MIN, OCRA_DIGITS_MAX)
         wanted = DIGEST_BYTES[suite.pin_algorithm] if suite.pin_algorithm else 0
         if not isinstance(self.pin_hash, bytes) or len(self.pin_hash) != wanted:
             raise InvalidArgument(
@@ -248,7 +247,8 @@ class Device:
         pin: str | None = None,
         pin_hash: bytes | None = None,
     ) -> "Device":
-        """A challenge-response device, RFC 6287, of any suite whose response has 4 to 10 digits.
+        """A challenge-response device, RFC 6287, of any suite. Of digits 0 the response is the whole
+        HMAC in lower-case hex.
 
         counter and look_ahead (10) go with C, window (1) and drift_max with T, as for hotp and
         totp; pin, or pin_hash as its raw digest under P's hash, with P: the response is right

@@ -1,6 +1,7 @@
 """What client libraries send by themselves, answered as a Redis server answers it; and CHALLENGE.
 
-    CHALLENGE user [PLATFORM p] [DEVICE serial] [PURPOSE text] [KIND sms]
+    CHALLENGE user [PLATFORM p] [DEVICE serial] [PURPOSE text] [QUESTION text] [CLIENT text]
+    CHALLENGE user [PLATFORM p] [DEVICE serial] [PURPOSE text] KIND sms
 
 VERIFY, VERIFYMANY and a bare PING never come here: they are compiled. The rule: a reply is made
 from the command and the connection alone; nothing here decides or waits. A challenge is asked of
@@ -23,7 +24,10 @@ GATEWAYS = ("tcp", "admin")  # who asked, in the journal; a door's gateway is an
 SERVER_VERSION = "7.0.15"  # the Redis whose answers these are; client libraries look at it
 ECHOED_CHARS_MAX = 128
 NOT_HERE = ("USER", "DEVICE", "KEY", "CLOCK")
-ASKS = {"PLATFORM": "platform", "DEVICE": "device", "PURPOSE": "purpose", "KIND": "kind"}
+ASKS = {
+    "PLATFORM": "platform", "DEVICE": "device", "PURPOSE": "purpose", "KIND": "kind",
+    "QUESTION": "question", "CLIENT": "client_question",
+}  # fmt: skip
 SETTINGS = {"save": "", "appendonly": ""}  # all that redis-benchmark asks for
 
 WRONG_NAME = "WRONGPASS invalid username-password pair or user is disabled."
@@ -54,6 +58,8 @@ class Challenge(Protocol):
     def prompt(self) -> str: ...
     @property
     def expires_ms(self) -> int: ...
+    @property
+    def answer(self) -> str: ...
 
 
 Ask = Callable[..., Awaitable[Challenge]]
@@ -145,6 +151,7 @@ class Commands:
                 "kind": found.kind,
                 "prompt": found.prompt,
                 "expires_ms": found.expires_ms,
+                **({"answer": found.answer} if found.answer else {}),
             }
         return encode(reply, protocol)
 
@@ -302,6 +309,8 @@ def ask_of(args: Sequence[bytes]) -> dict[str, str] | Refusal:
             return Refusal("ERR PLATFORM is trading or portal")
     if asked.get("kind", "sms").lower() != "sms":
         return Refusal("ERR KIND is sms")
+    if "kind" in asked and ("question" in asked or "client_question" in asked):
+        return Refusal("ERR a code that is sent has no QUESTION and no CLIENT")
     return asked
 
 
