@@ -214,7 +214,8 @@ cdef class Connection:
         cdef uint32_t over = STALL_ANSWERS
         if self.state == CLOSED:
             return 0
-        replies_land(&self.replies, &self.clients.out, &self.clients.gather.core.t, &batch.b, turn,
+        cdef Core core = self.clients.gather.core
+        replies_land(&self.replies, &self.clients.out, &core.t, &core.p, &batch.b, turn,
                      self.reasons)
         if self.act is None and not replies_wait(&self.replies):
             over |= STALL_ACT
