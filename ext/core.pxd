@@ -135,6 +135,7 @@ cdef extern from "watchword.h" nogil:
         WW_PHONE_BYTES
         WW_PUSHES_MAX
         WW_PUSH_ID_BYTES
+        WW_PUSH_ID_CHARS
         WW_PUSH_NONE
         WW_PUSH_PENDING
         WW_PUSH_APPROVED

@@ -37,7 +37,7 @@ cdef class Core:
         self.t.index_mask = 4095
         self.t.decoys = <ww_decoys *>self.decoys_region.at
         self.t.sources = <ww_source *>self.sources_region.at
-        self.pushes_region = Region(sizeof(ww_pushes))  # as large as its room, resident as it is used
+        self.pushes_region = Region(sizeof(ww_pushes))  # resident as it is used
         self.t.pushes = <ww_pushes *>self.pushes_region.at
         self.t.pushes.cap = WW_PUSHES_MAX
         self.phones_region = Region(64 * sizeof(uint32_t), table=True)

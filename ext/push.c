@@ -1,8 +1,8 @@
 /* Pushes: logins that a phone is asked to approve, and what an attempt that names one meets.
  *
- * They live in memory alone. A crash forgets them, and whoever waits asks again: an id is random and
- * never comes back, so nothing that was used could. Rule: a name that does not exist, or has no
- * phone, gets one of the same life and the same limit, which stays pending.
+ * They live in memory alone. A crash forgets them, and whoever waits asks again: an id is random
+ * and never comes back, so nothing that was used could. Rule: a name that does not exist, or has
+ * no phone, gets one of the same life and the same limit, which stays pending.
  */
 #include "match.h"
 

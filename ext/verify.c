@@ -170,7 +170,8 @@ static void decide_and_apply(ww_tables *t, const ww_policy *p, ww_batch *b, uint
         .tries = s->tries + s->first[i], .answers = s->answers + s->first[i],
         .tries_count = s->first[i + 1u] - s->first[i],
         .legal = !a->bad_name, .inactive = s->inactive[i],
-        .passed_over = s->passed_over[i] & WW_NOT_TRIED, .limited = s->passed_over[i] & (WW_LIMITED | WW_PUSHED),
+        .passed_over = s->passed_over[i] & WW_NOT_TRIED,
+        .limited = s->passed_over[i] & (WW_LIMITED | WW_PUSHED),
         .source_busy = (uint8_t)(a->has_address && ww_source_busy(t, p, a->address, now_ms)),
     };
     ww_record *out = b->records + b->units;

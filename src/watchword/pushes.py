@@ -223,8 +223,8 @@ class Pushes(Parts):
         return stands
 
     def wait_push(self, id: str, timeout_s: float | None = None) -> bool:
-        """Waits until a push is no longer pending, at most timeout_s or as long as it lives; whether
-        it is so. It is not said how it was decided: verify says that. Errors: InvalidArgument."""
+        """Waits until a push is no longer pending, at most timeout_s or as long as it lives; says
+        whether it is so. How it was decided is what verify says. Errors: InvalidArgument."""
         limit_s = expect_timeout(timeout_s)
         woken: SimpleQueue[None] = SimpleQueue()
 

@@ -15,8 +15,8 @@ from watchword._engine import (
 )
 
 __all__ = [
-    "Challenge", "DeviceView", "Enrolment", "OpenChallenge", "Passcode", "Push", "PushShown", "User",
-    "user_of",
+    "Challenge", "DeviceView", "Enrolment", "OpenChallenge", "Passcode", "Push", "PushShown",
+    "User", "user_of",
 ]  # fmt: skip
 
 

@@ -37,7 +37,9 @@ KEY_SORTS = (
     "as bytes, hex or base64"
 )
 # A key that nobody has: whoever answers for no phone is held against it, at the same cost.
-NOBODY: Final = bytes.fromhex("ed" "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c")
+NOBODY: Final = bytes([ED25519]) + bytes.fromhex(
+    "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c"
+)
 
 
 def public_key(given: object) -> bytes:
