@@ -1,7 +1,7 @@
 """A reference phone: what an ib-key's app holds and computes, for tests and demos.
 
-Rule: it uses the library's public pieces alone and keeps its keys in one file of mode 0600. A PIN is
-typed each time and kept nowhere; the number of a push is typed by whoever reads it at the login.
+Rule: it uses the library's public pieces alone and keeps its keys in one file of mode 0600. A PIN
+is typed each time and kept nowhere; the number of a push is typed by whoever reads it at the login.
 """
 
 import json
@@ -135,6 +135,6 @@ class Phone:
         )  # fmt: skip
 
     def response(self, user: str, question: str, pin: str) -> str:
-        """The response to a manual challenge; of a wrong PIN a wrong one, which nobody here knows."""
+        """The response to a manual challenge; nobody here knows whether the PIN is right."""
         own = self._of(user)
         return ocra(own["suite"], bytes.fromhex(own["key"]), question, pin=pin)

@@ -34,7 +34,7 @@ __all__ = ["PushTexts", "Pushes"]
 ID_CHARS: Final = 32
 NUMBER_LOW, NUMBERS = 10, 90        # a number to match is 10 to 99
 TEXT_BYTES_MAX: Final = 256         # what the phone shows beside the purpose
-WAITERS_MAX: Final = 8              # of one push; beyond: not held, as if the time were up
+WAITERS_MAX: Final = 8              # of one push; beyond: the longest is answered as things stand
 POLL_SKEW_MS: Final = 300_000       # that a phone's clock may differ from ours
 LOWER_HEX = frozenset("0123456789abcdef")
 
@@ -69,12 +69,12 @@ class PushTexts:
     def get(self, id: str) -> Asked | None:
         return self._asked.get(id)
 
-    def wait(self, id: str, wake: Wake) -> bool:
+    def wait(self, id: str, wake: Wake) -> list[Wake]:
+        """One more waits. Whoever waited longest, if that is one too many, is to be called: it may
+        have left without a word."""
         waiting = self._waiting.setdefault(id, [])
-        if len(waiting) >= WAITERS_MAX:
-            return False
         waiting.append(wake)
-        return True
+        return [waiting.pop(0)] if len(waiting) > WAITERS_MAX else []
 
     def leave(self, id: str, wake: Wake) -> None:
         waiting = self._waiting.get(id, [])
@@ -352,9 +352,12 @@ class Pushes(Parts):
         with self._lock:
             self._alive()
             stands, left_s = self._stands(id)
-            if stands != "pending" or not self._push_texts.wait(id, wake):
+            if stands != "pending":
                 return None
-            return left_s
+            pushed_out = self._push_texts.wait(id, wake)
+        for longest in pushed_out:
+            longest()
+        return left_s
 
     def _unwatch(self, id: str, wake: Wake) -> None:
         with self._lock:

@@ -133,7 +133,8 @@ class OwnDoor:
 
 def needs_daemon() -> Error:
     return Error(
-        "a push lives in the daemon, and none owns this store", hint="watchword serve, and try again"
+        "a push lives in the daemon, and none owns this store",
+        hint="watchword serve, and try again",
     )
 
 

@@ -69,7 +69,8 @@ def root() -> None:
 
 for verb in (
     demo.demo, stores.init, stores.serve, stores.config, users.user, devices.device,
-    cards.card, logins.challenge, logins.verify, phones.push, phones.phone, stores.key, stores.clock,
+    cards.card, logins.challenge, logins.verify, phones.push, phones.phone, stores.key,
+    stores.clock,
 ):  # fmt: skip
     root.add_command(verb)
 for verb in (responders.ocra, responders.preset, given.passcode, given.sms):
