@@ -93,6 +93,9 @@ cdef class Connection:
     def eof_received(self):
         """The client will say no more, but still hears what it is owed."""
         self.eof = True
+        if self.held is not None:      # it has left: a login that nobody hears of is not claimed
+            self.abort()
+            return False
         if self.state == LINGERING or self.state == CLOSED:
             return False
         self.settle()
@@ -248,7 +251,13 @@ cdef class Connection:
         if self.act is None and not replies_wait(&self.replies):
             if self.state == DRAINING or (self.eof and not self.stalls):
                 return self.finish()
-        return self.read_on(self.state == OPENED and not self.stalls)
+        return self.read_on(self.state == OPENED and (not self.stalls or self.listens()))
+
+    cdef bint listens(self) noexcept:
+        """Whether it is read all the same, so that a client which leaves while it waits is heard
+        of; as long as it says little."""
+        return (self.stalls == STALL_PUSH
+                and self.inbox.tail - self.inbox.head < READ_BYTES_MIN // 2)
 
     cdef int read_on(self, bint on) except -1:
         if on != self.reading and not self.eof:

@@ -85,6 +85,8 @@ def history(seed: int, figures: Figures) -> History:
     devices = rng.choice([0, 1, 1, 2, 2, 3, 3, 16])
     steps += [(0, "add_device", "alice", device_words(rng)) for _ in range(devices)]
     steps += [(0, "add_user", "bob", "open", "live"), (0, "add_device", "bob", device_words(rng))]
+    if rng.random() < 0.4 and devices < 16:
+        steps += [(0, "add_device", who, phone_words(rng)) for who in ("alice", "bob")]
     for _ in range(rng.randint(5, STEPS_MAX)):
         wait, dice = rng.choice(waits), rng.random()
         if dice < 0.15:
@@ -101,7 +103,7 @@ def history(seed: int, figures: Figures) -> History:
             steps.append((wait, "resync", who, first, second, options))
         elif dice < 0.83:
             steps += hammering(rng, figures)
-        elif dice < 0.87:
+        elif dice < 0.86:
             steps += answering(rng, wait)
         elif dice < 0.89:
             steps += approving(rng, wait)
@@ -262,6 +264,12 @@ def device_words(rng: random.Random, kind: str = "") -> dict[str, Any]:
         words["back"], words["forward"] = rng.choice(windows)
         words["drift_max"] = rng.choice([0, 0, 1, 3, 10])
     return words
+
+
+def phone_words(rng: random.Random) -> dict[str, Any]:
+    """An ib-key that approves pushes."""
+    label, suite = "ib-key", "OCRA-1:HOTP-SHA256-8:QN06-PSHA256"
+    return {"kind": "ocra", "key": rng.randrange(4), "label": label, "suite": suite, "phone": 0}
 
 
 def responder_words(rng: random.Random) -> dict[str, Any]:

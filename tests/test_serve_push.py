@@ -108,7 +108,7 @@ def test_a_wait_ends_when_another_takes_its_place(served: Served, user: str) -> 
         assert gateway.read() == "REJECTED", "EXPIRED, which this gateway may not see"
 
 
-def test_a_client_that_leaves_waits_for_nothing(served: Served, user: str) -> None:
+def test_a_client_that_leaves_claims_nothing(served: Served, user: str) -> None:
     with served.client() as other:
         asked = asked_of(other, user)
         line = b"VERIFY %b '' CHALLENGE %b WAIT 60000\r\n" % (user.encode(), asked.id.encode())
