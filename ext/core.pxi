@@ -398,9 +398,9 @@ cdef class Core:
         """(id, name, account, realm, failures, lock_until_ms, last_failure_ms, devices) or None;
         a device is (number, serial, kind, state, capped, hash, digits, period_s, back, forward,
         look_ahead, drift_max, t0_s, moving, drift, failures, label, suite, issued, opens, left,
-        full_until_ms, until_ms, phone); opens are (count, epoch, whether it has a purpose) or None, by
-        platform; left: of a card, answers before it shows too many cells, else None. Codes are
-        numbers; the two times are a passcode's, else 0; phone: a public key, or nothing."""
+        full_until_ms, until_ms, phone); opens are (count, epoch, whether it has a purpose) or
+        None, by platform; left: of a card, answers before it shows too many cells, else None; the
+        two times are a passcode's, else 0; phone: a public key, or nothing. Codes are numbers."""
         cdef ww_user *u
         cdef ww_device *d
         cdef ww_issue *issue

@@ -1,7 +1,7 @@
 # Pushes and phones at the door: one is opened, looked at, decided. Texts that people read are
 # Python's and go by a push's place, which it has as long as it can be claimed or counts.
 
-PUSH_STATES = ("", "pending", "approved", "denied", "mismatched", "cancelled", "expired")
+PUSH_STATES = ("claimed", "pending", "approved", "denied", "mismatched", "cancelled", "expired")
 PUSHES_PER_LIST_MAX = 32
 
 
@@ -53,12 +53,12 @@ def push_found(Core core, bytes id, int64_t now_ms):
 
 def push_decide(Core core, bytes id, bytes phone, str state, bint biometric, int64_t now_ms):
     """A pending push of this phone is approved, denied or mismatched from now on; what has become
-    of it."""
+    of it; None: it is not, or no longer, this phone's."""
     cdef ww_push *push = ww_push_find(&core.t, push_id(id))
     cdef int to = PUSH_STATES.index(state)
     found = push_found(core, id, now_ms)
     if found is None or found[4] != phone:
-        return ""
+        return None
     if to in (WW_PUSH_APPROVED, WW_PUSH_DENIED, WW_PUSH_MISMATCHED) \
             and ww_push_stands(&core.t, push, now_ms) == WW_PUSH_PENDING:
         push.state, push.biometric = <uint8_t>to, biometric

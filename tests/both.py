@@ -4,21 +4,18 @@ through both, and where they part.
 Verdicts, the whole state of the users and the journal's records are compared after every step.
 """
 
-import contextlib
-import hashlib
 import random
 import struct
 from itertools import zip_longest
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric import ed25519
-from histories import COINCIDENT_KEYS, PIN, History, Step
+from both_phones import PHONES, SECRET, Phones
+from histories import COINCIDENT_KEYS, History, Step
 from said import address_bytes, answer_of, encoded, made_of, open_of, session_of
 
 import watchword
 from watchword import _engine, reference, reference_card, reference_ocra
 from watchword.devices import passcode
-from watchword.devices.phone import answer_message, public_key
 from watchword.keys import derive
 from watchword.reference import (
     ACCOUNTS,
@@ -38,14 +35,9 @@ HEADER = struct.Struct("<IHHIIqq")      # ww_row
 RECORD = struct.Struct("<7BbQQII")      # ww_record
 UNKNOWN = 0x80                          # in place: user is the keyed hash of a name nobody has
 ATTEMPTS = (Event.ATTEMPT, Event.ALSO, Event.RESYNC)
-SECRET = bytes(32)                      # of every engine here
 KEYS = Keys(derive(SECRET, "watchword names", 16), derive(SECRET, "watchword challenges", 48))
 PASSCODES = passcode.ALPHABET
 SAID = ("verify", "verify_many", "resync", "challenge", "push", "decide_push", "enrol_phone")
-PUSH_BYTES = 24                         # of entropy: an id and a number
-PHONE_SUITE = "OCRA-1:HOTP-SHA256-8:QN06-PSHA256"
-KEYS_OF_PHONES = [ed25519.Ed25519PrivateKey.from_private_bytes(bytes([n]) * 32) for n in (1, 2)]
-PHONES = [public_key(key.public_key().public_bytes_raw()) for key in KEYS_OF_PHONES]
 
 
 def records_of(row: bytes) -> list[tuple[Any, ...]]:
@@ -62,7 +54,7 @@ def records_of(row: bytes) -> list[tuple[Any, ...]]:
     return records
 
 
-class Both:
+class Both(Phones):
     """An engine and its twin. Names and addresses carry the number of the history under way."""
 
     def __init__(self, figures: Figures) -> None:
@@ -80,11 +72,6 @@ class Both:
         self.pushed: dict[str, list[tuple[str, int]]] = {}     # its pushes likewise: id and number
         self.ids: dict[Any, Any] = {}   # the twin's user and device numbers -> the engine's
         self.seen: set[str] = set()     # verdicts and reasons
-
-    def random(self, n: int) -> bytes:
-        """Entropy: of a push's id and number no two are the same, all else is known."""
-        self.randoms += n == PUSH_BYTES
-        return hashlib.sha256(b"%d" % self.randoms).digest()[:n] if n == PUSH_BYTES else SECRET[:n]
 
     def disagreement(self, number: int, told: History) -> str:
         """Runs one history through both; says where they part, or nothing."""
@@ -199,90 +186,6 @@ class Both:
         self.asked.setdefault(self.name(who), []).insert(0, twins.id)
         return (found.id, found.kind, found.prompt, found.expires_ms), tuple(twins)
 
-    def push_id(self, who: str, word: Any) -> str | None:
-        """A push's id: so many pushes back, of somebody else, or a text that is none."""
-        if word == "another's":
-            others = [ids for name, ids in self.pushed.items() if ids and name != self.name(who)]
-            return others[0][0][0] if others else "0" * 32
-        pushed = self.pushed.get(self.name(who), [])
-        return (pushed[word][0] if word < len(pushed) else "1" * 32) if word in (0, 1) else word
-
-    def push(self, who: str, options: dict[str, Any]) -> tuple[Any, Any]:
-        named = {**options, "device": self.serial(who, options["device"])}
-        name, found = self.name(who), None
-        found = self.engine.push(name, **named)
-        random = self.last_random()
-        id, number = random[:16].hex(), 10 + int.from_bytes(random[16:], "little") % 90
-        twins = self.twin.push(name, self.now_ms, id=id, number=number, **named)
-        assert twins is not None
-        if isinstance(twins, reference.Challenge):
-            self.seen.add("too many pushes")
-            self.asked.setdefault(name, []).insert(0, twins.id)
-            said = twins.id, 0, twins.prompt, twins.expires_ms
-        else:
-            self.pushed.setdefault(name, []).insert(0, (id, number))
-            said = id, number, "", twins.until_ms
-        return (found.id, found.number, found.prompt, found.expires_ms), said
-
-    def last_random(self) -> bytes:
-        return hashlib.sha256(b"%d" % self.randoms).digest()[:PUSH_BYTES]
-
-    def decide_push(
-        self, who: str, back: int, decision: str, wrong_by: int, unlocked: str, phone: str
-    ) -> tuple[Any, Any]:
-        """The phone that was asked answers, or another does."""
-        pushed = self.pushed.get(self.name(who), [])
-        if back >= len(pushed):
-            return None, None
-        (id, right), asked = pushed[back], self.twin.pushes.of(pushed[back][0])
-        number = None if decision == "deny" else 10 + (right - 10 + wrong_by) % 90
-        devices = [d for u in self.twin.users.values() for d in u.devices]
-        asks = [d.phone for d in devices if asked and d.number == asked.device and d.phone]
-        which = PHONES.index(asks[0]) if asks else 0
-        which = 1 - which if phone == "another's" else which
-        a = self.engine._push_texts.get(id)
-        message = answer_message(
-            id, number, a.user, a.platform, a.purpose, a.text, decision, unlocked
-        ) if a else b""  # fmt: skip
-        signature, said = KEYS_OF_PHONES[which].sign(message), None
-        with contextlib.suppress(watchword.NotFound):
-            said = self.engine.decide_push(
-                id, decision=decision, number=number, unlocked=unlocked, signature=signature
-            )
-        twins = self.twin.decide_push(
-            id, PHONES[which], decision, number, unlocked, self.now_ms
-        )
-        self.seen.add(f"push {twins}")
-        return said, twins if a else None
-
-    def enrol_phone(self, who: str, which: int, pin: str, is_right: bool) -> tuple[Any, Any]:
-        """A token is sent, and shown by a phone."""
-        name, now_ms = self.name(who), self.now_ms
-        if sum(d.label != "ib-key" for d in self.devices(who)) >= DEVICES_MAX:
-            return None, None
-        try:
-            sent = self.engine.send_code(name, purpose="activate ib-key")
-        except watchword.Busy:
-            sent = None
-        twins = self.twin.challenge(name, now_ms, purpose="activate ib-key", sends=True, sms=True)
-        if sent is None or twins is None:
-            return sent, twins
-        token = (self.twin.sent_code if is_right else None) or "wrong"
-        self.serials += 1
-        serial = f"p{self.serials}"
-        said: Any = None
-        with contextlib.suppress(watchword.Exists):
-            made = self.engine.enrol_phone(name, sent.id, token, PHONES[which], pin, serial=serial)
-            said = answer_of(made.verdict)
-        device = made_of("ocra", SECRET, {"label": "ib-key", "pin": pin, "suite": PHONE_SUITE})
-        own = Device(
-            "ocra", SECRET, serial, algorithm="sha256", digits=8, label="ib-key", look_ahead=0,
-            suite=PHONE_SUITE, pin_hash=device.pin_hash, phone=PHONES[which], back=0, forward=0,
-        )  # fmt: skip
-        answer = self.twin.enrol_phone(name, twins.id, token, own, now_ms)
-        self.seen.add("another PIN" if answer is None else f"enrolled {answer.verdict.name}")
-        return said, answer and tuple(answer)
-
     def ask(self, attempt: Attempt) -> Answer:
         answer = self.twin.attempt(attempt, self.now_ms)
         self.seen |= {repr(answer.verdict), repr(answer.reason)}
@@ -364,14 +267,6 @@ class Both:
             own = {**plain, **own, "pin_hash": device.pin_hash}
         self.twin.add_device(name, Device(mechanism, key, serial, **own), now_ms)
         assert self.engine.add_device(name, device, serial=serial) == serial
-
-    def may_have(self, name: str, which: int) -> bool:
-        """Whether a phone with the usual PIN may be this user's: one a user, one PIN a phone."""
-        pin_hash = hashlib.sha256(PIN.encode()).digest()
-        users = self.twin.users.values()
-        others = [d.pin_hash for u in users for d in u.devices if d.phone == PHONES[which]]
-        taken = any(d.phone for d in self.twin.users[name].devices)
-        return not taken and all(other == pin_hash for other in others)
 
     def enrol_again(self, who: str, index: int, whole_user: bool, words: dict[str, Any]) -> None:
         """The same key in another device, after the old one or the whole user has gone."""

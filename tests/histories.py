@@ -85,7 +85,7 @@ def history(seed: int, figures: Figures) -> History:
     devices = rng.choice([0, 1, 1, 2, 2, 3, 3, 16])
     steps += [(0, "add_device", "alice", device_words(rng)) for _ in range(devices)]
     steps += [(0, "add_user", "bob", "open", "live"), (0, "add_device", "bob", device_words(rng))]
-    if rng.random() < 0.4 and devices < 16:
+    if rng.random() < 0.6 and devices < 16:
         steps += [(0, "add_device", who, phone_words(rng)) for who in ("alice", "bob")]
     for _ in range(rng.randint(5, STEPS_MAX)):
         wait, dice = rng.choice(waits), rng.random()
@@ -105,9 +105,9 @@ def history(seed: int, figures: Figures) -> History:
             steps += hammering(rng, figures)
         elif dice < 0.86:
             steps += answering(rng, wait)
-        elif dice < 0.89:
-            steps += approving(rng, wait)
         elif dice < 0.90:
+            steps += approving(rng, wait)
+        elif dice < 0.91:
             steps.append((wait, "enrol_phone", *enrol_words(rng)))
         else:
             steps.append((wait, *act_words(rng)))
@@ -139,7 +139,7 @@ def answering(rng: random.Random, wait: int) -> list[Step]:
 
 def approving(rng: random.Random, wait: int) -> list[Step]:
     """A push, what its phone says, and who claims it, soon or late, once or more often."""
-    who = rng.choice(["alice"] * 5 + ["bob"] * 2 + ["nobody"])
+    who = rng.choice(["alice"] * 6 + ["bob"] * 6 + ["nobody"])
     platform = rng.choice(["trading"] * 3 + ["portal"])
     asked = {
         "platform": platform, "purpose": rng.choice(PURPOSES),
@@ -149,7 +149,7 @@ def approving(rng: random.Random, wait: int) -> list[Step]:
     options["push"] = rng.choice([0] * 8 + [1, "another's", "0" * 32])
     claim = ("verify", who, rng.choice([""] * 9 + ["000000"]), options)
     steps: list[Step] = [(wait, "push", who, asked)] * rng.choice([1, 1, 1, 2, 7])
-    later = [0, 0, 0, 0, 500, 29_999, 59_999, 60_000, 600_000]
+    later = [0] * 8 + [500, 29_999, 59_999, 60_000, 600_000]
     if rng.random() < 0.3:
         steps.append((rng.choice(later), *claim))
     for _ in range(rng.choice([0, 1, 1, 1, 1, 2])):
@@ -163,10 +163,10 @@ def approving(rng: random.Random, wait: int) -> list[Step]:
 
 def decision_words(rng: random.Random, who: str) -> tuple[Any, ...]:
     """Whose push, which, whether it is approved, under how wrong a number, and by which phone."""
-    decision = rng.choice(["approve"] * 4 + ["deny"])
+    decision = rng.choice(["approve"] * 3 + ["deny"])
     unlocked = rng.choice(["pin", "biometric"])
     phone = rng.choice(["own"] * 6 + ["another's"])
-    return who, rng.choice([0] * 6 + [1]), decision, rng.choice([0] * 5 + [1]), unlocked, phone
+    return who, rng.choice([0] * 6 + [1]), decision, rng.choice([0, 0, 0, 1]), unlocked, phone
 
 
 def enrol_words(rng: random.Random) -> tuple[Any, ...]:
@@ -237,7 +237,7 @@ def act_words(rng: random.Random) -> Step:
 def device_words(rng: random.Random, kind: str = "") -> dict[str, Any]:
     """A device; the keys are four, so that several devices share one and match together."""
     kind = kind or rng.choice(
-        ["totp"] * 3 + ["hotp"] * 3 + ["ocra"] * 2 + ["card"] * 2 + ["passcode"]
+        ["totp"] * 3 + ["hotp"] * 3 + ["ocra"] * 2 + ["card"] * 2 + ["passcode"] * 2
     )
     words: dict[str, Any] = {"kind": kind, "key": rng.choice([0, 0, 0, 1, 1, 2, 3])}
     if kind == "ocra":

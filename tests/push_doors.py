@@ -1,5 +1,6 @@
-"""Three ways into the same rules for the tables of tests/test_push.py: the slow twin, the engine and
-the daemon. A door pushes, answers as a phone, lists, claims and says what the state is after it.
+"""Three ways into the same rules for the tables of tests/test_push.py: the slow twin, the engine
+and the daemon. A door pushes, answers as a phone, lists and claims, and says what the state is
+after it.
 
 The phones here are keys alone, so that what they sign is spelt out by the tests and not by the
 reference phone: tests/test_phone.py has that one's.

@@ -27,7 +27,7 @@ LAYERS = [
     ["_engine"],
     ["store", "keys", "policy"],
     ["lifecycle", "devices", "formats"],
-    ["tombs", "clock", "views", "delivery"],
+    ["tombs", "clock", "views", "delivery", "push_texts"],
     ["parts"],
     ["keeper", "logins", "acts", "challenges"],
     ["bulk", "cards", "challenges", "pushes", "enrolment"],

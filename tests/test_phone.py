@@ -1,4 +1,4 @@
-"""Phones' keys and signatures: what a public key may be, what is signed, and the reference phone."""
+"""Phones' keys and signatures: what a key may be, what is signed, and the reference phone."""
 
 import base64
 import os
@@ -59,7 +59,7 @@ RSA = rsa.generate_private_key(65537, 2048).public_key()
     ids=repr,
 )  # fmt: skip
 def test_what_is_no_key_is_told(given: object) -> None:
-    with pytest.raises(watchword.InvalidArgument, match="^public_key is an Ed25519 key of 32"):
+    with pytest.raises(watchword.InvalidArgument, match=r"^public_key is an Ed25519 key of 32"):
         phone.public_key(given)
 
 
@@ -113,7 +113,7 @@ def test_one_bit_of_anything_is_another_signature(
 
 @pytest.mark.parametrize("given", [None, 7, b"", "", b"x" * 81, "0" * 164, "zz!"], ids=repr)
 def test_what_is_no_signature_is_told(given: object) -> None:
-    with pytest.raises(watchword.InvalidArgument, match="^signature is bytes, hex or base64"):
+    with pytest.raises(watchword.InvalidArgument, match=r"^signature is bytes, hex or base64"):
         phone.signature_bytes(given)
 
 

@@ -1,14 +1,16 @@
-"""Pushes, RULES sections 4, 6 and 7, as tables: a row is an act at a time, then what is said and the
-state after it. Every table goes through the slow twin, the engine and a daemon.
+"""Pushes, RULES sections 4, 6 and 7, as tables: a row is an act at a time, then what is said and
+the state after it. Every table goes through the slow twin, the engine and a daemon.
 
 A row: a second; then one of
   push USER PLATFORM OPTIONS -> NAME; MANUAL NAME: the phone's challenge stands instead
   tell NAME PHONE HOW UNLOCKED -> what became of it, or NOBODY: it is not this phone's
   list USER PHONE -> the names that its phone is shown, the newest first, ! cancelled; NOBODY
-  say  USER PLATFORM OPTIONS -> verdict, reason, serial, session in hours; failures of alice, devices'
+  say  USER PLATFORM OPTIONS -> verdict, reason, serial, hours of session; alice's failures, and
+       those of her devices
   CAPITALS ...                  an act of administration
-HOW: right or wrong, an approval under that number; deny. OPTIONS: - or several of purpose=, device=,
-id=, realm=, typed=, joined by commas. typed: manual is the right response to a manual challenge.
+HOW: right or wrong, an approval under that number; deny. OPTIONS: - or several of purpose=,
+device=, id=, realm=, typed=, joined by commas. typed: manual is the right response to a manual
+challenge.
 """
 
 import signal
@@ -35,7 +37,7 @@ TABLES: dict[str, tuple[list[str], dict[str, Any], str]] = {
         4    list alice phone                    -
         5    say  alice trading id=a             ACCEPTED NONE phone 12 0 0
         6    say  alice trading id=a             REJECTED NO_CHALLENGE - 0 1 0
-        7    tell a phone right pin              -
+        7    tell a phone right pin              claimed
         """),
     "a fingerprint lasts longer": (["phone"], {}, """
         0    push alice trading purpose=wire     a
@@ -234,7 +236,7 @@ class Told:
         number = None if how == "deny" else 10 + (asked.number - 10 + wrong) % 90
         decision = "deny" if how == "deny" else "approve"
         became = self.door.tell(asked, serial, decision, number, unlocked)
-        assert ("NOBODY" if became is None else became or "-") == expected
+        assert (became or "NOBODY") == expected
 
     def list(self, user: str, serial: str, expected: str) -> None:
         found = self.door.listed(user, serial)

@@ -15,8 +15,9 @@ from push_doors import PIN, Asked, EngineDoor, device_of, public, signed
 from served import SECONDS_MAX, Client, ReplyError, Served
 
 import watchword
-from watchword import _engine, pushes
+from watchword import _engine
 from watchword.enrolment import ACTIVATION
+from watchword.push_texts import WAITERS_MAX
 
 LONG_S = 20.0       # a wait that ends by itself would be seen
 SOON_S = 5.0
@@ -112,7 +113,7 @@ def test_a_client_that_leaves_claims_nothing(served: Served, user: str) -> None:
     with served.client() as other:
         asked = asked_of(other, user)
         line = b"VERIFY %b '' CHALLENGE %b WAIT 60000\r\n" % (user.encode(), asked.id.encode())
-        for _ in range(3 * pushes.WAITERS_MAX):
+        for _ in range(3 * WAITERS_MAX):
             with served.client() as gateway:
                 gateway.send(line)
                 gateway.send(b"PING\r\n")
@@ -125,7 +126,7 @@ def test_a_client_that_leaves_claims_nothing(served: Served, user: str) -> None:
 
 
 def test_no_more_wait_for_one_push_than_may(served: Served, user: str) -> None:
-    gateways = [served.client() for _ in range(pushes.WAITERS_MAX + 1)]
+    gateways = [served.client() for _ in range(WAITERS_MAX + 1)]
     with served.client() as other:
         asked = asked_of(other, user)
         line = b"VERIFY %b '' CHALLENGE %b WAIT 60000\r\n" % (user.encode(), asked.id.encode())
@@ -136,7 +137,7 @@ def test_no_more_wait_for_one_push_than_may(served: Served, user: str) -> None:
         assert gateways[0].read() == "CHALLENGE", "the longest is answered as things stand"
         assert answer(other, asked, "approve") == "APPROVED"
         said = sorted(gateway.read() for gateway in gateways[1:])
-        assert said == ["ACCEPTED"] + ["REJECTED"] * (pushes.WAITERS_MAX - 1), "claimed once"
+        assert said == ["ACCEPTED"] + ["REJECTED"] * (WAITERS_MAX - 1), "claimed once"
     for gateway in gateways:
         gateway.close()
 
@@ -179,7 +180,8 @@ def test_a_phone_is_told_to_look_and_enrols(served: Served, hook: Hook, user: st
         assert (made["verdict"], made["serial"], made["replaced"]) == ("ACCEPTED", "new", ["phone"])
         assert len(bytes.fromhex(made["key"])) == 32
         detail = acts.ask("DEVICE", "GET", user, "new")
-        assert bytes.fromhex(dict(zip(detail[::2], detail[1::2], strict=True))["phone"])[0] in (2, 3)
+        shown = dict(zip(detail[::2], detail[1::2], strict=True))
+        assert bytes.fromhex(shown["phone"])[0] in (2, 3)
 
 
 @pytest.mark.parametrize(
@@ -306,7 +308,9 @@ def test_claimed_once_by_however_many(door: EngineDoor) -> None:
         door.tell(asked, "phone", "approve", asked.number, "pin")
         count = 2_000
         users = ["alice" if at % 400 == 7 else f"x{at}" for at in range(count)]
-        many = door.engine.verify_many(users, [""] * count, challenges=[asked.id] * count, threads=4)
+        many = door.engine.verify_many(
+            users, [""] * count, challenges=[asked.id] * count, threads=4
+        )
         assert sorted(many)[:2] == [1, 2] and list(many).index(1) == 7
 
 

@@ -28,7 +28,8 @@ from watchword.keeper import COVERED, UNCOVERED_BYTES_MAX, Keeper
 from watchword.keys import KeyProvider, derive
 from watchword.logins import Logins
 from watchword.policy import Policy
-from watchword.pushes import Pushes, PushTexts
+from watchword.push_texts import PushTexts
+from watchword.pushes import Pushes
 from watchword.store import Store, open_store
 from watchword.store.commits import Commits, said
 from watchword.store.memory import MemoryStore

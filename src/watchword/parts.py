@@ -13,6 +13,7 @@ from watchword._engine import Batch, Core, Gate, Split
 from watchword.delivery import Courier, Delivery
 from watchword.devices.device import Device
 from watchword.policy import Policy
+from watchword.push_texts import PushTexts
 from watchword.store import Store
 from watchword.store.commits import Commits
 from watchword.tombs import Tombs
@@ -34,7 +35,7 @@ class _Parts(Protocol):
     _passcode_key: bytes
     _entropy: Callable[[int], bytes]
     _courier: Courier | None
-    _push_texts: Any
+    _push_texts: PushTexts
     _path: str
     _turn: int
     _covered: int

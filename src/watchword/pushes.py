@@ -7,10 +7,8 @@ there is no thread and no polling for each. A name without a phone gets a push t
 """
 
 import asyncio
-from collections import deque
-from collections.abc import Callable
 from queue import Empty, SimpleQueue
-from typing import Final, NamedTuple
+from typing import Final
 
 from watchword import _engine
 from watchword._engine import DEVICE_STATES, PLATFORMS, PURPOSE_BYTES_MAX
@@ -27,70 +25,18 @@ from watchword.devices.phone import (
 )
 from watchword.errors import Busy, InvalidArgument, NotFound
 from watchword.parts import Parts
+from watchword.push_texts import Asked, Wake
 from watchword.views import Challenge, Push, PushShown
 
-__all__ = ["PushTexts", "Pushes"]
+__all__ = ["Pushes"]
 
 ID_CHARS: Final = 32
 NUMBER_LOW, NUMBERS = 10, 90        # a number to match is 10 to 99
 TEXT_BYTES_MAX: Final = 256         # what the phone shows beside the purpose
-WAITERS_MAX: Final = 8              # of one push; beyond: the longest is answered as things stand
 POLL_SKEW_MS: Final = 300_000       # that a phone's clock may differ from ours
 LOWER_HEX = frozenset("0123456789abcdef")
 
-Wake = Callable[[], object]
-
-
-class Asked(NamedTuple):
-    """What a phone shows of a push, and signs."""
-
-    user: str
-    serial: str
-    platform: str
-    purpose: str | None
-    text: str
-    expires_ms: int
-
-
-class PushTexts:
-    """The texts of pushes that phones may see, as long as they live; and who waits for which."""
-
-    def __init__(self) -> None:
-        self._asked: dict[str, Asked] = {}
-        self._order: deque[tuple[int, str]] = deque()
-        self._waiting: dict[str, list[Wake]] = {}
-
-    def add(self, id: str, asked: Asked, now_ms: int) -> None:
-        while self._order and self._order[0][0] <= now_ms:
-            self._asked.pop(self._order.popleft()[1], None)
-        self._asked[id] = asked
-        self._order.append((asked.expires_ms, id))
-
-    def get(self, id: str) -> Asked | None:
-        return self._asked.get(id)
-
-    def wait(self, id: str, wake: Wake) -> list[Wake]:
-        """One more waits. Whoever waited longest, if that is one too many, is to be called: it may
-        have left without a word."""
-        waiting = self._waiting.setdefault(id, [])
-        waiting.append(wake)
-        return [waiting.pop(0)] if len(waiting) > WAITERS_MAX else []
-
-    def leave(self, id: str, wake: Wake) -> None:
-        waiting = self._waiting.get(id, [])
-        if wake in waiting:
-            waiting.remove(wake)
-        if not waiting:
-            self._waiting.pop(id, None)
-
-    def woken(self, id: str) -> list[Wake]:
-        """Whoever waits for this push, to be called once the lock is let go; nobody waits now."""
-        return self._waiting.pop(id, [])
-
-    def all_woken(self) -> list[Wake]:
-        everyone = [wake for waiting in self._waiting.values() for wake in waiting]
-        self._waiting.clear()
-        return everyone
+NOT_ITS_OWN: Final = "there is no such push, or it is not this phone's"
 
 
 class Pushes(Parts):
@@ -187,7 +133,7 @@ class Pushes(Parts):
         number: int | None = None,
     ) -> str:
         """A phone's answer to a push; what became of it: approved, denied, mismatched, and what it
-        was before if it was not pending any more, cancelled or expired.
+        was before if it was not pending any more, cancelled, expired or claimed.
 
         decision: approve or deny. number: as the person read it where the login is; only with
         approve. unlocked: pin or biometric; with deny, none as well. signature: over
@@ -209,7 +155,7 @@ class Pushes(Parts):
             id, number, a.user, a.platform, a.purpose, a.text, decision, unlocked
         )
         if not is_signed(phone or NOBODY, message, signed) or phone is None or found is None:
-            raise NotFound("there is no such push, or it is not this phone's")
+            raise NotFound(NOT_ITS_OWN)
         to = "denied" if decision == "deny" else "approved" if number == found[1] else "mismatched"
         with self._lock:
             self._alive()
@@ -220,6 +166,8 @@ class Pushes(Parts):
         for wake in woken:
             wake()
         self._wait(turn)
+        if stands is None:
+            raise NotFound(NOT_ITS_OWN)
         return stands
 
     def wait_push(self, id: str, timeout_s: float | None = None) -> bool:

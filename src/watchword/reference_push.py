@@ -77,4 +77,4 @@ class Pushes:
             right = number == push.number
             push.state = "denied" if decision == "deny" else "approved" if right else "mismatched"
             push.is_biometric = unlocked == "biometric"
-        return push.stands(at_ms)
+        return push.stands(at_ms) or "claimed"

@@ -22,6 +22,7 @@ from rich.text import Text
 from watchword import Code, Device, ocra
 from watchword.cli.authenticator import Authenticator
 from watchword.cli.connection import Connection
+from watchword.cli.demo_phone import play_phone
 from watchword.cli.devices import new_key
 from watchword.cli.doors import ADMIN_SOCKET
 from watchword.cli.remote import RemoteDoor
@@ -37,7 +38,10 @@ OTHER = "bob"
 PURPOSE = "withdraw 500"
 CARD_SUITE = "OCRA-1:HOTP-SHA1-8:QN06"
 FAILURES_MAX = 30  # wrong codes until we stop believing in the lock
-COLOURS = {Code.ACCEPTED: "bold green", Code.REJECTED: "yellow", Code.LOCKED: "bold red"}
+COLOURS = {
+    Code.ACCEPTED: "bold green", Code.REJECTED: "yellow", Code.LOCKED: "bold red",
+    Code.CHALLENGE: "cyan",
+}  # fmt: skip
 CONFIG = """\
 store = "{store}"
 listen = "127.0.0.1:{port}"
@@ -55,6 +59,7 @@ class Daemon:
     """`watchword serve` in a process of its own, to be killed without a word and started again."""
 
     def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self.store = folder / "store"
         self._config = folder / "watchword.toml"
         self._log = folder / "daemon.log"
@@ -183,7 +188,8 @@ def demo() -> None:
 
     Shows the whole road of a login, on a temporary store: a daemon starts, a user is enrolled, a
     code is accepted once, refused the second time and after kill -9; a card answers what it is
-    asked; wrong codes lock the user. Takes a few seconds, and leaves nothing behind.
+    asked; a phone approves a login and denies one; wrong codes lock the user. Takes a few seconds,
+    and leaves nothing behind.
 
     try:
         watchword demo
@@ -229,6 +235,8 @@ def play(story: Story, daemon: Daemon) -> None:
     answer = ocra(CARD_SUITE, key, prompt)
     gateway.verify(answer, Code.REJECTED, "a login is not what it was asked for", OTHER)
     gateway.verify(answer, Code.ACCEPTED, "with its id: for this purpose alone", OTHER, asked)
+
+    play_phone(story, daemon.port, daemon.store / ADMIN_SOCKET, daemon.folder)
 
     story.scene("somebody guesses")
     wrong = phone.wrong_code(now_s())

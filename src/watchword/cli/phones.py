@@ -118,7 +118,7 @@ def enrol(file: Path, user: str, challenge: str, platform: str, serial: str | No
     and specials, are read from two prompts or two lines of standard input. A wrong token is a
     failed attempt, and exits 1.
 
-    --challenge ID   the id that `watchword challenge USER --sms` printed
+    --challenge ID   the id that was printed when the token was sent
     --platform       where it was asked for                       trading
     --serial TEXT    the phone's serial; else one is made
     --store PATH     the store's directory
@@ -249,6 +249,7 @@ def respond(file: Path, user: str) -> None:
         watchword phone respond alice.phone alice
     """
     held = Phone.load(file)
+    held.serial(user)  # known before anything is typed
     question, pin = secret_line("challenge"), secret_line("PIN")
     tell(held.response(user, question, pin))
 

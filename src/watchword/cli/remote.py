@@ -14,8 +14,8 @@ __all__ = ["RemoteDoor"]
 class RemoteDoor:
     """Engine's verbs, asked of the daemon that owns the store."""
 
-    def __init__(self, path: Path) -> None:
-        self._connection = Connection(path)
+    def __init__(self, to: Path | int) -> None:
+        self._connection = Connection(to)
         self._ask = self._connection.ask
         self.close = self._connection.close
 
