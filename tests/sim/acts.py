@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import watchword
 from tests.sim.phones import PHONES, PIN
+from watchword.devices import passcode
 from watchword.errors import Busy
 from watchword.reference import Device
 
@@ -27,6 +28,7 @@ class Acts:
         devices: Callable[[str], list[Any]]
         serial: Callable[[str, Any], str | None]
         shown: dict[str, str]
+        met: Any
 
     def expect_act(self, verb: str, who: str, *words: Any) -> str:
         """Prepares the twin's act; how the refusal begins that it must meet instead, or nothing."""
@@ -97,6 +99,8 @@ class Acts:
         self.serials += 1
         serial = f"{'qzajm'[self.serials % 5]}{self.serials}"
         figures = {name: word for name, word in words.items() if name not in ("kind", "key")}
+        if figures.get("label") == "temporary-passcode":
+            key = "".join(passcode.ALPHABET[byte % 32] for byte in key[:10]).encode()
         own = Device(words["kind"], key, serial, **figures)
         if "back" in figures:
             figures["window"] = (figures.pop("back"), figures.pop("forward"))
@@ -114,36 +118,44 @@ class Acts:
     def _made(self, who: str, own: Device, figures: dict[str, Any]) -> watchword.Device:
         """The library's device, and what of it the twin's lacks. One phone a user."""
         if own.label != "ib-key":
-            return watchword.Device.of(own.kind, own.key, **figures)
+            return watchword.Device.of(figures.pop("label", "") or own.kind, own.key, **figures)
         own.phone = b"" if any(d.phone for d in self.devices(who)) else PHONES[int(own.phone)]
         device = watchword.Device.ib_key(own.key, PIN, own.phone or None)
         own.pin_hash, own.suite = device.pin_hash, device.suite
         own.look_ahead = own.back = own.forward = 0
         return device
 
-    def on_challenge(self, who: str, platform: str, purpose: str | None, index: Any) -> None:
-        """Asking: the engine shows what its twin shows, and what is shown is durable."""
-        twin, twins = self.checker.twin, []
+    def on_challenge(
+        self, who: str, platform: str, purpose: str | None, index: Any, sms: bool = False
+    ) -> None:
+        """Asking: the engine shows what its twin shows, and what is shown, or sent, is durable."""
+        twin, twins, phone = self.checker.twin, [], self.engine.phone
         named = {"platform": platform, "purpose": purpose, "device": self.serial(who, index)}
+        phone.sent.clear()
 
         def act(now_ms: int) -> None:
-            twins.append(tuple(twin.challenge(who, now_ms, **named)))
+            twins.append(twin.challenge(who, now_ms, **named, sends=True, sms=sms))
 
         def told() -> Any:
             try:
-                return self.engine.challenge(who, **named)
+                return (self.engine.send_code if sms else self.engine.challenge)(who, **named)
             except Busy:
                 return ""
 
         self.checker.acting = act
         found = self.asked(told)
         self.checker.acting = None
-        if found == "" and not self.checker.guard.busy:
+        if found == "" and not self.checker.guard.busy and twins != [None]:
             self.checker.fail("a challenge was refused, and the engine is not busy")
+        self.met["too many codes"] += found == "" and twins == [None]
         if not found:
             return
         if (found.id, found.kind, found.prompt, found.expires_ms) != twins[0]:
             self.checker.fail(f"{who} was shown {found}, its twin says {twins[0]}")
+        codes = [twin.sent_code] if found.kind == "sms" and twin.sent_code else []
+        if [delivery.code for delivery in phone.sent] != codes:
+            self.checker.fail(f"{who} was sent {phone.sent}, its twin sends {codes}")
+        self.met["a code sent"] += len(codes)
         self.shown[who] = found.id
         self.checker.acknowledge(self.engine._turn)
 

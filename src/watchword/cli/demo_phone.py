@@ -6,43 +6,37 @@ Like the rest of the demo it asks a real daemon over TCP; the phone is the refer
 import contextlib
 import time
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from watchword import Code, Device, Push
 from watchword.cli.connection import Connection
-from watchword.cli.devices import new_key
+from watchword.cli.phones import Phones
 from watchword.cli.remote import RemoteDoor
+from watchword.enrolment import ACTIVATION
 from watchword.errors import Error
 from watchword.phone import Phone
 
+if TYPE_CHECKING:
+    from watchword.cli.demo import Daemon, Story
+
 __all__ = ["play_phone"]
 
-USER, PIN = "carol", "4711"
+USER, PIN = "fay", "4711"
 PUSHES_MAX = 20  # until we stop believing in the limit
 
 
-class Story(Protocol):
-    """What is drawn."""
-
-    def scene(self, text: str) -> None: ...
-    def line(self, text: str) -> None: ...
-    def verdict(self, command: str, code: Code, took_ms: float, why: str) -> None: ...
-
-
-class Given:
-    """What an enrolment by hand tells the phone."""
-
-    def __init__(self, serial: str, device: Device) -> None:
-        self.serial, self.key, self.suite = serial, device.key, device.suite
-
-
-def play_phone(story: Story, port: int, admin: Path, folder: Path) -> None:
-    """Three scenes, each with a login that ends as told, or an Error."""
-    held = Phone.new(folder / "carol.phone")
-    with contextlib.closing(RemoteDoor(admin)) as door:
+def play_phone(story: "Story", daemon: "Daemon", phones: Phones) -> None:
+    """Four scenes, each with an end as told, or an Error."""
+    port, held = daemon.port, Phone.new(Path(daemon.store).parent / "fay.phone")
+    story.scene(f"{USER}'s phone makes a key of its own, and shows the token it was sent")
+    with daemon.administration() as door:
         door.add_user(USER, "open", "live")
-        device = Device.ib_key(new_key("sha256", False), PIN, held.public)
-        held.enrolled(USER, Given(door.add_device(USER, device, None), device))
+        door.add_device(USER, Device.sms(), None)
+    with talking(port) as door:
+        sent = door.challenge(USER, "trading", None, ACTIVATION, True)
+        made = door.enrol_phone(USER, sent.id, phones.code(), held.public, PIN, "trading", None)
+    held.enrolled(USER, made)
+    story.line(f"enrolled as {made.serial}; its public key is {held.public[:18]}...")
 
     story.scene(f"{USER}'s phone is asked to approve a login, and shows what for")
     asked = push(story, port)
@@ -65,7 +59,7 @@ def play_phone(story: Story, port: int, admin: Path, folder: Path) -> None:
     claim(story, port, asked.id, Code.ACCEPTED, "what the phone makes of it, and the PIN", response)
 
 
-def push(story: Story, port: int) -> Push:
+def push(story: "Story", port: int) -> Push:
     with talking(port) as door:
         asked = door.push(USER, "trading", None, "a login from the demo")
     said = f"the number is {asked.number}" if asked.number else f"by hand: {asked.prompt}"
@@ -73,7 +67,7 @@ def push(story: Story, port: int) -> Push:
     return asked
 
 
-def answer(story: Story, port: int, held: Phone, decision: str, number: int | None) -> None:
+def answer(story: "Story", port: int, held: Phone, decision: str, number: int | None) -> None:
     now_ms, serial = time.time_ns() // 1_000_000, held.serial(USER)
     with talking(port) as door:
         shown = door.pushes(USER, serial, now_ms, held.list_signature(USER, now_ms))[0]
@@ -83,7 +77,7 @@ def answer(story: Story, port: int, held: Phone, decision: str, number: int | No
 
 
 def claim(
-    story: Story, port: int, id: str, expected: Code, why: str, response: str = ""
+    story: "Story", port: int, id: str, expected: Code, why: str, response: str = ""
 ) -> None:
     with contextlib.closing(Connection(port)) as connection:
         began = time.perf_counter()

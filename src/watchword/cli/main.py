@@ -11,7 +11,7 @@ from typing import NoReturn
 
 import click
 
-from watchword.cli import cards, demo, devices, given, logins, phones, responders, stores, users
+from watchword.cli import cards, demo, devices, given, logins, pushes, responders, stores, users
 from watchword.cli.options import shared_options
 from watchword.cli.words import Verbs, complain, hint, spoken, tell
 from watchword.errors import Error, InvalidArgument
@@ -69,7 +69,7 @@ def root() -> None:
 
 for verb in (
     demo.demo, stores.init, stores.serve, stores.config, users.user, devices.device,
-    cards.card, logins.challenge, logins.verify, phones.push, phones.phone, stores.key,
+    cards.card, logins.challenge, logins.verify, pushes.push, pushes.phone, stores.key,
     stores.clock,
 ):  # fmt: skip
     root.add_command(verb)
