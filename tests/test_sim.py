@@ -49,6 +49,9 @@ FOUND_BY = {
     "busy_is_charged": 0,
     "clock_back_accepted": 4,
     "answer_after_the_end": 0,
+    "any_signature_approves": 1,
+    "push_outlives_its_time": 0,
+    "any_number_approves": 16,
 }
 
 # What once broke a promise, shortened, and what it was.

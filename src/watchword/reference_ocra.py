@@ -223,4 +223,6 @@ def unseal(token_key: bytes, text: str) -> Sealed | None:
         return None
     *fields, version, size = PAYLOAD.unpack(payload[: PAYLOAD.size])
     posed = payload[PAYLOAD.size :].decode("ascii")
-    return Sealed(*fields, posed) if (version, size) == (VERSION, len(posed)) else None
+    if (version, size) != (VERSION, len(posed)):
+        return None
+    return Sealed(*fields)._replace(posed=posed)
