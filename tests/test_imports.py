@@ -38,10 +38,11 @@ LAYERS = [
     ["__main__"],
 ]
 # The slow twin: no layer, and nothing leans on it.
-ORACLE = {"reference", "reference_card", "reference_ocra"}
+ORACLE = {"reference", "reference_card", "reference_ocra", "reference_posed"}
 ORACLES_OWN = {
     ("reference", "reference_ocra"), ("reference", "reference_card"),
     ("reference_card", "reference_ocra"),
+    ("reference", "reference_posed"), ("reference_posed", "reference_ocra"),
 }  # fmt: skip
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 

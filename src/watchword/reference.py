@@ -714,7 +714,7 @@ class Reference:
             d for d in (user.devices if user else [])
             if (sends and not any(posed) if d.label == "sms" else d.kind in ASKED and not sms)
             and d.state == "active" and device in (None, d.serial) and not d.is_spent
-            and (not any(posed) or d.kind == "ocra" and mutual.fits(d.asked, posed))
+            and (not any(posed) or (d.kind == "ocra" and mutual.fits(d.asked, posed)))
         ]  # fmt: skip
         asked = self._highest(able) if able else None
         hashed, kinds = ocra.name_hash(self.keys.name, name), self.figures.challenge_kinds

@@ -223,4 +223,4 @@ def unseal(token_key: bytes, text: str) -> Sealed | None:
         return None
     *fields, version, size = PAYLOAD.unpack(payload[: PAYLOAD.size])
     posed = payload[PAYLOAD.size :].decode("ascii")
-    return Sealed(*fields, posed) if (version, size) == (VERSION, len(posed)) else None
+    return Sealed._make([*fields, posed]) if (version, size) == (VERSION, len(posed)) else None

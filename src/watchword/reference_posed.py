@@ -6,7 +6,6 @@ to be fast. reference.py has the state; nothing here remembers anything.
 """
 
 import hmac
-import re
 import string
 from typing import NamedTuple
 

@@ -33,7 +33,7 @@ def test_the_story(tmp_path: Path) -> None:
     assert asked[0] == (asked[1][0], "ACCEPTED") and asked[2][0] == asked[3][0]
     let_in = set(re.findall(r"VERIFY (\w+) \w+ +ACCEPTED", done.stdout))
     assert let_in == {
-        "alice", "bob", "carol", "dave", "erin",
+        "alice", "bob", "carol", "dave", "erin", "frank", "grace",
         "alpine", "dsc", "hotp", "gold", "platinum", "ibkey", "online",
     }  # fmt: skip
     assert "kill -9" in done.stdout
