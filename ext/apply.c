@@ -107,7 +107,8 @@ int ww_apply_challenge(ww_tables *t, const ww_record *r)
     ww_issue *issue = ww_device_issue(d);
     if (issue->issued <= r->moving)
         issue->issued = (uint32_t)r->moving + 1;
-    uint32_t answers = ww_is_sms(d) ? 0 : ww_answers_lately(issue->open, issue->answers, tail.epoch);
+    uint32_t answers = issue->answers;
+    answers = ww_is_sms(d) ? 0 : ww_answers_lately(issue->open, answers, tail.epoch);
     answers += tail.answered && issue->open[platform].stands != (uint32_t)r->moving + 1;
     issue->answers = (uint8_t)(answers < UINT8_MAX ? answers : UINT8_MAX);
     issue->open[platform] = (ww_open){tail.purpose, (uint32_t)r->moving + 1, tail.epoch};

@@ -328,7 +328,8 @@ size_t ww_page_state_encode(const ww_tables *t, uint32_t page, uint8_t *out)
             to = put(to, (uint8_t)d->drift, 1);
             to = put(to, d->failures, 1);
             uint32_t answers = issue_of(d) ? ww_device_issue(d)->answers : 0;
-            to = put(to, (uint64_t)d->state | (uint64_t)d->capped << 3 | (answers ? ANSWERED : 0), 1);
+            uint64_t more = answers ? ANSWERED : 0;
+            to = put(to, (uint64_t)d->state | (uint64_t)d->capped << 3 | more, 1);
             if (answers)
                 to = put(to, answers, 1);
             if (issue_of(d) || ww_is_sms(d)) {

@@ -28,7 +28,8 @@ static int in_format(uint8_t format, const uint8_t *text, size_t len)
 
 int ww_posed_legal(const uint8_t *text, size_t len)
 {
-    return len >= WW_QUESTION_CHARS_MIN && len <= WW_QUESTION_CHARS_MAX && in_format('A', text, len);
+    return len >= WW_QUESTION_CHARS_MIN && len <= WW_QUESTION_CHARS_MAX &&
+           in_format('A', text, len);
 }
 
 /* Our answer leaves out the PIN and the session (7.2); without them both sides sign alike. */
@@ -138,6 +139,13 @@ static size_t own_suite(const ww_suite *s, uint8_t *text)
     return at;
 }
 
+/* The step that now is for a device; there is none before 1970. */
+static uint64_t step_of(const ww_suite *s, int64_t drift, int64_t now_ms)
+{
+    int64_t step = (now_ms >= 0 ? now_ms / (s->step_s * INT64_C(1000)) : 0) + drift;
+    return step > 0 ? (uint64_t)step : 0;
+}
+
 /* RFC 6287 7.2: over the client's question and ours, under the counter expected and the step that
  * now is. */
 static void answer(const ww_tables *t, ww_ask *a, const ww_device *d, const ww_suite *s,
@@ -155,9 +163,7 @@ static void answer(const ww_tables *t, ww_ask *a, const ww_device *d, const ww_s
     packed_whole(s, both, a->client_len + (size_t)s->chars, text + at);
     at += QUESTION_BYTES;
     if (s->step_s) {
-        int64_t step_ms = s->step_s * INT64_C(1000), step = now_ms >= 0 ? now_ms / step_ms : 0;
-        step += d->drift;
-        ww_store_be64(text + at, step > 0 ? (uint64_t)step : 0);
+        ww_store_be64(text + at, step_of(s, d->drift, now_ms));
         at += 8;
     }
     ww_hmac((ww_hash)s->hash, key, key_len, text, at, mac);

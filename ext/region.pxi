@@ -41,7 +41,7 @@ cdef class Region:
 
     cdef void *grow(self, size_t size) except NULL:
         cdef size_t unit = HUGE_PAGE if self.table and size >= HUGE_PAGE else PAGE
-        size = (size + unit - 1) & ~(unit - 1)  # a huge page is given where all of it may be touched
+        size = (size + unit - 1) & ~(unit - 1)  # huge pages are given where all of one is ours
         if size > self.size:
             if self.at + size > <char *>self.mapped + self.mapped_size:
                 raise MemoryError(f"a table takes at most {TABLE_BYTES_MAX} bytes")

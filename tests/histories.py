@@ -141,8 +141,8 @@ def answering(rng: random.Random, wait: int) -> list[Step]:
     options = {**NOTHING, "platform": asked["platform"], "realm": "live", "session": b"session"}
     options["challenge"] = rng.choice([None, 0])
     later = rng.choice([0, 0, 1000, 299_999, 300_000, 600_000])
-    state = rng.choice(["closed", "pending"])
-    shut = rng.choice([[], [], [], [(0, "set_user", who, state, "live")]])
+    shuts: Step = (0, "set_user", who, rng.choice(["closed", "pending"]), "live")
+    shut = [shuts] if rng.random() < 0.25 else []
     return [
         (wait, "challenge", who, asked),
         *shut,

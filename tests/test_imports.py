@@ -38,10 +38,13 @@ LAYERS = [
     ["__main__"],
 ]
 # The slow twin: no layer, and nothing leans on it.
-ORACLE = {"reference", "reference_card", "reference_ocra", "reference_push"}
+ORACLE = {
+    "reference", "reference_card", "reference_ocra", "reference_posed", "reference_push",
+}  # fmt: skip
 ORACLES_OWN = {
     ("reference", "reference_ocra"), ("reference", "reference_card"),
     ("reference_card", "reference_ocra"), ("reference", "reference_push"),
+    ("reference", "reference_posed"), ("reference_posed", "reference_ocra"),
 }  # fmt: skip
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 

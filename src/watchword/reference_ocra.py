@@ -223,6 +223,4 @@ def unseal(token_key: bytes, text: str) -> Sealed | None:
         return None
     *fields, version, size = PAYLOAD.unpack(payload[: PAYLOAD.size])
     posed = payload[PAYLOAD.size :].decode("ascii")
-    if (version, size) != (VERSION, len(posed)):
-        return None
-    return Sealed(*fields)._replace(posed=posed)
+    return Sealed._make([*fields, posed]) if (version, size) == (VERSION, len(posed)) else None

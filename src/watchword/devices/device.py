@@ -257,8 +257,8 @@ class Device:
         pin: str | None = None,
         pin_hash: bytes | None = None,
     ) -> "Device":
-        """A challenge-response device, RFC 6287, of any suite. Digits 0: the response is the whole
-        HMAC in lower-case hex.
+        """A challenge-response device, RFC 6287, of any suite. With digits 0 it answers with the
+        whole HMAC in lower-case hex.
 
         counter and look_ahead (10) go with C, window (1) and drift_max with T, as for hotp and
         totp; pin, or pin_hash as its raw digest under P's hash, with P: the response is right
