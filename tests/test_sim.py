@@ -30,6 +30,8 @@ FOUND_BY = {
     "refusal_before_its_turn": 2,
     "challenge_before_its_turn": 4,
     "code_sent_before_its_turn": 37,
+    "question_of_another_case": 0,
+    "answer_left_out": 0,
     "sync_skipped": 0,
     "segment_name_not_synced": 1,
     "tail_not_settled": 37,
