@@ -70,6 +70,10 @@ int ww_lay_open(const ww_tables *t, ww_scratch *s, uint32_t i, uint32_t *n, ww_d
 void ww_lay_named(const ww_tables *t, const ww_batch *b, const ww_attempt *a, ww_scratch *s,
                   uint32_t i, uint32_t *n, int64_t now_ms)
 {
+    if (a->challenge_len == WW_PUSH_ID_CHARS) {
+        ww_lay_push(t, b, a, s, i, n, now_ms);
+        return;
+    }
     ww_token token;
     uint8_t posed[WW_POSED_CHARS_MAX];
     int sealed = !ww_token_open(t, b->bytes + a->second_at, a->challenge_len, &token, posed);

@@ -217,7 +217,7 @@ static ww_device *device_asked(const ww_tables *t, const ww_policy *p, ww_user *
         if ((sms ? !a->sends : !ww_is_asked(d->kind) || a->sms) || d->state != WW_ACTIVE ||
             ww_device_issue(d)->issued >= UINT32_MAX - 1)
             continue;
-        if (d->kind == WW_KIND_CARD && ww_card_spent(d))
+        if ((d->kind == WW_KIND_CARD && ww_card_spent(d)) || (a->phone && !ww_has_phone(d)))
             continue;
         if (a->has_serial && (len != a->serial_len || memcmp(serial, a->serial, len)))
             continue;
@@ -245,6 +245,8 @@ static uint8_t label_of_nobody(const ww_policy *p, const ww_ask *a, uint64_t has
 {
     if (a->sms)
         return WW_SMS;
+    if (a->phone)
+        return WW_IB_KEY;
     return p->mix_count ? p->mix[(hash >> 32) * p->mix_count >> 32] : WW_DSC_PLUS;
 }
 

@@ -88,7 +88,7 @@ size_t ww_page_identity_max(const ww_tables *t, uint32_t page)
         if (u->name_len)
             for (ww_device *d = ww_device_first(t, u); d; d = ww_device_next(t, u, d))
                 bytes += DEVICE_BYTES + WW_KEY_BYTES_MAX + WW_SERIAL_BYTES_MAX + 2 +
-                         WW_SUITE_BYTES_MAX + WW_PIN_DIGEST_BYTES_MAX +
+                         WW_SUITE_BYTES_MAX + sizeof(((ww_spec *)0)->pin) +
                          ww_mid_bytes((ww_hash)d->hash);
     }
     return bytes;
@@ -123,13 +123,13 @@ static uint8_t *put_device(const ww_tables *t, const ww_device *d, uint8_t *to)
     to = put(to, serial_len, 2);
     if (suite) {
         to = put(to, suite->text_len, 1);
-        to = put(to, suite->pin_bytes, 1);
+        to = put(to, suite->pin_bytes + (uint64_t)issue->phone, 1);
     }
     to = put_bytes(to, key, key_len);
     to = put_bytes(to, serial, serial_len);
     if (suite) {
         to = put_bytes(to, suite->text, suite->text_len);
-        to = put_bytes(to, key + key_len, suite->pin_bytes); /* they stand together */
+        to = put_bytes(to, key + key_len, (size_t)suite->pin_bytes + issue->phone); /* beside it */
     }
     /* Midstates too: making ten million of them again would take longer than reading them. */
     return put_bytes(to, ww_device_mid(d), ww_mid_bytes((ww_hash)d->hash));
@@ -184,7 +184,7 @@ static const uint8_t *take_device(reader *r, ww_spec *s, uint32_t *number)
     take_text(r, s->key, key_len, WW_KEY_BYTES_MAX);
     take_text(r, s->serial, serial_len, WW_SERIAL_BYTES_MAX);
     take_text(r, s->suite, suite_len, WW_SUITE_BYTES_MAX);
-    take_text(r, s->pin, pin_len, WW_PIN_DIGEST_BYTES_MAX);
+    take_text(r, s->pin, pin_len, sizeof s->pin);
     if (r->bad)
         return NULL;
     s->key_len = (uint8_t)key_len;

@@ -9,6 +9,7 @@ import struct
 from itertools import zip_longest
 from typing import Any
 
+from both_phones import PHONES, SECRET, Phones
 from histories import COINCIDENT_KEYS, History, Step
 from said import address_bytes, answer_of, encoded, made_of, open_of, session_of
 
@@ -34,9 +35,9 @@ HEADER = struct.Struct("<IHHIIqq")      # ww_row
 RECORD = struct.Struct("<7BbQQII")      # ww_record
 UNKNOWN = 0x80                          # in place: user is the keyed hash of a name nobody has
 ATTEMPTS = (Event.ATTEMPT, Event.ALSO, Event.RESYNC)
-SECRET = bytes(32)                      # of every engine here
 KEYS = Keys(derive(SECRET, "watchword names", 16), derive(SECRET, "watchword challenges", 48))
 PASSCODES = passcode.ALPHABET
+SAID = ("verify", "verify_many", "resync", "challenge", "push", "decide_push", "enrol_phone")
 
 
 def records_of(row: bytes) -> list[tuple[Any, ...]]:
@@ -53,20 +54,22 @@ def records_of(row: bytes) -> list[tuple[Any, ...]]:
     return records
 
 
-class Both:
+class Both(Phones):
     """An engine and its twin. Names and addresses carry the number of the history under way."""
 
     def __init__(self, figures: Figures) -> None:
         policy = dict(vars(figures))
         policy["names"] = "any" if policy.pop("names_any") else "sls"
         self.now_ms = self.number = self.serials = self.rows_seen = self.turns_seen = 0
+        self.randoms = 0
         self.engine = watchword.Engine.open(
             ":memory:", policy=watchword.Policy(**policy), clock=lambda: self.now_ms,
-            entropy=lambda n: SECRET[:n], deliver=lambda delivery: None,
+            entropy=self.random, deliver=lambda delivery: None,
         )  # fmt: skip
         self.engine.tap = []
         self.twin = Reference(figures, KEYS)
         self.asked: dict[str, list[str]] = {}   # the challenges of a user, the newest first
+        self.pushed: dict[str, list[tuple[str, int]]] = {}     # its pushes likewise: id and number
         self.ids: dict[Any, Any] = {}   # the twin's user and device numbers -> the engine's
         self.seen: set[str] = set()     # verdicts and reasons
 
@@ -153,7 +156,7 @@ class Both:
         return Attempt(
             self.name(who), self.typed(who, word, options), options["platform"], options["realm"],
             self.serial(who, options["device"]), address, session=options["session"] or b"",
-            challenge=self.id_of(who, options["challenge"]),
+            challenge=self.push_id(who, options["push"]) or self.id_of(who, options["challenge"]),
         )  # fmt: skip
 
     def id_of(self, who: str, word: Any) -> str | None:
@@ -264,6 +267,10 @@ class Both:
         mechanism, key = words.pop("kind"), self.keys[words.pop("key")]
         if words["label"] == "temporary-passcode":
             key = "".join(PASSCODES[byte % 32] for byte in key[:10]).encode()
+        if words.get("phone") is not None and self.may_have(name, words["phone"]):
+            words["phone"] = PHONES[words["phone"]]
+        else:
+            words.pop("phone", None)
         device = made_of(mechanism, key, dict(words))
         own = {"algorithm": device.algorithm, "digits": device.digits, **words}
         if mechanism in reference.ASKED:
@@ -291,7 +298,7 @@ class Both:
         wait_ms, verb, *words = step
         self.now_ms = max(0, self.now_ms + wait_ms)
         self.rows_seen, self.turns_seen = len(self.engine.tap), len(self.twin.journal)
-        if verb in ("verify", "verify_many", "resync", "challenge"):
+        if verb in SAID:
             mine, twins = getattr(self, verb)(*words)
             if mine != twins:
                 return f"said {mine}, twin {twins}"
@@ -327,7 +334,7 @@ class Both:
         devices = [
             (d.serial, d.state, d.moving, d.drift, d.failures, _engine.LABELS.index(d.label),
              d.suite, d.issued, tuple(open_of(d.standing.get(place)) for place in (0, 1)),
-             self.twin.answers_left(d), d.full_until_ms, d.until_ms)
+             self.twin.answers_left(d), d.full_until_ms, d.until_ms, d.phone)
             for d in user.devices
         ]  # fmt: skip
         return user.account, user.realm, streak.count, streak.lock_until_ms, devices

@@ -19,7 +19,16 @@ from watchword.errors import (
     WrongKey,
 )
 from watchword.policy import Policy
-from watchword.views import Challenge, DeviceView, OpenChallenge, Passcode, User
+from watchword.views import (
+    Challenge,
+    DeviceView,
+    Enrolment,
+    OpenChallenge,
+    Passcode,
+    Push,
+    PushShown,
+    User,
+)
 
 __all__ = [
     "Busy",
@@ -30,6 +39,7 @@ __all__ = [
     "Device",
     "DeviceView",
     "Engine",
+    "Enrolment",
     "Error",
     "Exists",
     "InvalidArgument",
@@ -37,6 +47,8 @@ __all__ = [
     "OpenChallenge",
     "Passcode",
     "Policy",
+    "Push",
+    "PushShown",
     "Reason",
     "StoreDamaged",
     "StoreFailed",

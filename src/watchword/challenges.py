@@ -127,6 +127,12 @@ class Challenges(Parts):
         self, user: str, platform: str, purpose: str | None, device: str | None,
         gateway: str | None, sms: bool, posed: Posed = (None, None),
     ) -> Challenge:  # fmt: skip
+        challenge, turn, delivery = self._ask(user, platform, purpose, device, gateway, sms, posed)
+        await self._durable_soon(turn)
+        return self._sent(challenge, delivery, posed)
+
+    async def _durable_soon(self, turn: int) -> None:
+        """_wait for asyncio."""
         loop = asyncio.get_running_loop()
         durable: asyncio.Future[None] = loop.create_future()
 
@@ -140,19 +146,18 @@ class Challenges(Parts):
             if not loop.is_closed():
                 loop.call_soon_threadsafe(landed, error)
 
-        challenge, turn, delivery = self._ask(user, platform, purpose, device, gateway, sms, posed)
         self._when_durable(turn, tell)
         await durable
         if self._commits.failed is not None:
             self._alive()
-        return self._sent(challenge, delivery, posed)
 
     def _ask(
         self, user: str, platform: str, purpose: str | None, device: str | None,
-        gateway: str | None, sms: bool, posed: Posed,
+        gateway: str | None, sms: bool, posed: Posed = (None, None), *, phone: bool = False,
     ) -> tuple[Challenge | None, int, Delivery | None]:  # fmt: skip
         """The challenge, the turn to wait for before it is shown, and the code that goes out then.
-        No challenge: as many codes were sent, or answers given, as may be."""
+        No challenge: as many codes were sent, or answers given, as may be. phone: of one that takes
+        pushes, alone."""
         if platform not in PLATFORMS:
             raise InvalidArgument(f"platform is one of {', '.join(PLATFORMS)}")
         aim = None if purpose is None else utf8("purpose", purpose)
@@ -177,18 +182,18 @@ class Challenges(Parts):
             self._lock.open_turn = True
             asked = _engine.ask(
                 self._core, name, PLATFORMS.index(platform), aim, serial, self._turn + 1, now,
-                names, 1, courier is not None, sms, *posed
+                names, 1, courier is not None and not phone, sms, phone, *posed
             )  # fmt: skip
             if asked is None:
                 self._lock.open_turn = False
                 return None, self._turn, None
-            row, token, kind, prompt, expires_ms, phone, code, answer = asked
+            row, token, kind, prompt, expires_ms, to, code, answer = asked
             self._turn += 1
             turn = self._submit(row)
             self._lock.open_turn = False
         challenge, delivery = Challenge(token, kind, prompt, expires_ms, answer), None
-        if phone is not None:
-            delivery = Delivery(token, user, phone, platform, purpose, expires_ms, code)
+        if to is not None:
+            delivery = Delivery(token, user, to, platform, purpose, expires_ms, code)
         return challenge, turn, delivery
 
 

@@ -7,6 +7,7 @@
  * no challenge, moving factors never fall, and what a turn writes stays in the room it was given.
  */
 #include "asked.h"
+#include "pushed.h"
 
 enum { USERS = 6, ATTEMPTS = 80, TURNS = 4, ARENA = 1 << 14, UNITS = ATTEMPTS * 34, DEVICES = 13 };
 
@@ -52,6 +53,8 @@ static void stand(world *w, int deep)
         ww_spec spec = world_spec((ww_kind)given[i].kind, (ww_hash)given[i].hash, 0, 10 + i);
         world_add_device(w, given[i].user, &spec, given[i].moving);
     }
+    ww_spec phone = phone_spec(12);
+    world_add_device(w, 0, &phone, 0); /* ann's third approves */
     ww_passcode_key(&w->t, (const uint8_t *)"passcodes", 9);
     w->t.decoys = decoys;
     w->t.sources = sources;
@@ -119,6 +122,10 @@ static void name_challenge(source *s, ww_attempt *a, uint32_t slot, uint32_t *us
         memcpy(arena + *used, it->id, it->len);
         *used += a->challenge_len = it->len;
         arena[*used - 1] ^= how >= 190;
+    } else if (how < 220) { /* a push, claimed */
+        pushed_text(how % 8, arena + *used);
+        *used += a->challenge_len = WW_PUSH_ID_CHARS;
+        a->response_len = how % 16 ? 0 : a->response_len;
     } else if (how < 240) {
         a->challenge_len = own_text(s, WW_TOKEN_CHARS + 1, used);
     }
@@ -193,6 +200,7 @@ static void begin(int deep)
     }
     stand(&lived, deep);
     stand(&replayed, deep);
+    pushed_begin(&lived.t);
     memset(shown, '0', sizeof shown);
     for (uint32_t i = 0; i < SHOWN; i++)
         for (uint32_t at = 0; at < WW_PLATFORMS; at++)
@@ -264,6 +272,19 @@ static void ask(source *s, const ww_policy *p, int64_t now_ms)
     }
 }
 
+/* A login is put before a phone, or one speaks; mostly ann's. */
+static void push(source *s, const ww_policy *p, int64_t now_ms)
+{
+    static uint8_t name[8];
+    uint8_t who = (uint8_t)take(s, 1), how = (uint8_t)take(s, 1);
+    uint32_t slot = who < 128 ? 0 : who % SHOWN;
+    memcpy(name, slot < USERS ? lived.t.users[slot].name.text : (const uint8_t *)"zoe", 3);
+    if (how & 1)
+        pushed_ask(&lived.t, p, name, how >> 1, now_ms);
+    else
+        pushed_decide(&lived.t, how / 2 % 8, how >> 4, now_ms);
+}
+
 static void expect(const ww_batch *b, const ww_device *before, const asked_before *stood,
                    int64_t now_ms)
 {
@@ -271,12 +292,16 @@ static void expect(const ww_batch *b, const ww_device *before, const asked_befor
     HOLDS(b->units <= b->count * WW_RECORD_UNITS_PER_ATTEMPT_MAX);
     for (uint32_t i = 0; i < b->count; i++) {
         const ww_attempt *a = &b->attempts[i];
-        HOLDS(a->verdict >= WW_ACCEPTED && a->verdict <= WW_BUSY && a->reason <= WW_REASON_SCOPE);
-        HOLDS((a->verdict == WW_EXPIRED) == (a->reason == WW_REASON_OVERDUE));
+        HOLDS(a->verdict >= WW_ACCEPTED && a->verdict <= WW_BUSY && a->reason <= WW_REASON_CANCELLED);
+        HOLDS((a->verdict == WW_EXPIRED) ==
+              (a->reason == WW_REASON_OVERDUE || a->reason == WW_REASON_CANCELLED));
+        HOLDS(a->reason != WW_REASON_PENDING || (a->verdict == WW_CHALLENGE && !a->units));
         HOLDS(a->verdict != WW_EXPIRED || a->challenge_len || a->label == WW_TEMPORARY_PASSCODE);
         HOLDS((a->reason == WW_REASON_SCOPE) <= (a->label == WW_TEMPORARY_PASSCODE));
-        if (a->verdict == WW_ACCEPTED && a->kind >= WW_KIND_OCRA &&
-            a->label != WW_TEMPORARY_PASSCODE)
+        if (a->verdict == WW_ACCEPTED && a->challenge_len == WW_PUSH_ID_CHARS)
+            pushed_spend(b, a, now_ms);
+        else if (a->verdict == WW_ACCEPTED && a->kind >= WW_KIND_OCRA &&
+                 a->label != WW_TEMPORARY_PASSCODE)
             asked_spend(stood, a, now_ms);
         HOLDS((a->verdict == WW_ACCEPTED) == (a->reason == WW_REASON_NONE));
         HOLDS(a->verdict != WW_ACCEPTED || (a->slot < USERS && a->device > 0));
@@ -307,6 +332,9 @@ static void turn(source *s, const ww_policy *p, int64_t now_ms)
     if (asking)
         for (uint32_t n = (uint32_t)take(s, 1) % 4; n-- > 0;)
             ask(s, p, now_ms);
+    if (asking)
+        for (uint32_t n = (uint32_t)take(s, 1) % 4; n-- > 0;)
+            push(s, p, now_ms);
     asked_look(&stood, &lived.t, USERS);
     uint32_t used = 0, count = 1 + (uint32_t)take(s, 1) % ATTEMPTS, i = 0;
     for (uint32_t slot = 0; slot < USERS; slot++) {
@@ -339,6 +367,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     ww_policy p = {.lockout_window_ms = 86400000,
                    .lockout_failures = how & 1 ? 3 : how & 2 ? 20 : 10,
                    .failures_cap = how & 4 ? 5 : 0, .source_failures = how & 8 ? 4 : 0,
+                   .push_ms = 60000, .push_window_ms = 90000, .push_per_window = 3,
                    .lockout_extend = how >> 4 & 1, .names_any = how >> 5 & 1,
                    .sms_per_hour = 1 + (how & 3), .sms_seconds = how & 1 ? 600 : 60};
     asking = how >> 7;

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import watchword
+from tests.sim.phones import PHONES, PIN
 from watchword.devices import passcode
 from watchword.errors import Busy
 from watchword.reference import Device
@@ -105,8 +106,7 @@ class Acts:
             figures["window"] = (figures.pop("back"), figures.pop("forward"))
         if "moving" in figures:
             figures["counter"] = figures.pop("moving")
-        label = figures.pop("label", "")
-        device = watchword.Device.of(label or words["kind"], key, **figures)
+        device = self._made(who, own, figures)
         own.algorithm, own.digits = device.algorithm, device.digits
         twin, there = self.checker.twin, who in self.checker.twin.users
         if there:
@@ -114,6 +114,16 @@ class Acts:
         self._done(
             "" if there else "-NOTFOUND", lambda: self.engine.add_device(who, device, serial)
         )
+
+    def _made(self, who: str, own: Device, figures: dict[str, Any]) -> watchword.Device:
+        """The library's device, and what of it the twin's lacks. One phone a user."""
+        if own.label != "ib-key":
+            return watchword.Device.of(figures.pop("label", "") or own.kind, own.key, **figures)
+        own.phone = b"" if any(d.phone for d in self.devices(who)) else PHONES[int(own.phone)]
+        device = watchword.Device.ib_key(own.key, PIN, own.phone or None)
+        own.pin_hash, own.suite = device.pin_hash, device.suite
+        own.look_ahead = own.back = own.forward = 0
+        return device
 
     def on_challenge(
         self, who: str, platform: str, purpose: str | None, index: Any, sms: bool = False,

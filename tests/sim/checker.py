@@ -165,6 +165,9 @@ class Checker:
         if answer.verdict is Verdict.ACCEPTED and answer.device is not None:
             device, at = expected[answer.device]
             what = (a.name, device.key, device.algorithm, device.kind, device.period, device.t0)
+            if a.challenge is not None and len(a.challenge) == 32:
+                asked.used = [("push", a.challenge)]
+                return answer
             if device.kind == "ocra":  # a challenge, whatever its counter or step
                 asked.used = [(a.name, device.number, a.platform, at)]
                 return answer
@@ -279,6 +282,7 @@ class Checker:
         self.twin.decoys.clear()  # these live in memory only
         self.twin.sources.clear()
         self.twin.plausible.clear()
+        self.twin.pushes.all.clear()
         self.twin.plausibly_sent.clear()
         self.twin.plausible_answers.clear()
         self.twin.plausibly_issued.clear()

@@ -55,7 +55,8 @@ class Author:
         often = rng.choice([0, 0.3, 1, 3])
         self.asking: list[tuple[float, Callable[[], Step]]] = [
             (8, self.verify), (2, self.verify_many), (1, self.resync), (2, self.user_act),
-            (2, self.unlock), (2, self.device_act), (3, self.challenge),
+            (2, self.unlock), (2, self.device_act), (3, self.challenge), (1.5, self.push),
+            (1.5, self.decide), (1, self.claim),
             (6 * often, self.say), (3 * often, self.awaited),
             (1 * often, self.tell), (0.7, self.look), (rng.choice([0] * 5 + [2]), self.crowd),
         ]  # fmt: skip
@@ -75,6 +76,7 @@ class Author:
 
         self.bursts: list[Callable[[], list[Step]]] = [self.hammering, self.sending, self.harvest]
         self.bursts += [self.late] * 4
+        self.bursts += [self.approving] * 8
         if rng.random() < 0.15:
             self.bursts += [self.killed] * 3
         if often:
@@ -85,6 +87,8 @@ class Author:
         steps: list[Step] = []
         for who in self.users:
             steps.append(("user", "add_user", who, "open", "live"))
+            if rng.random() < 0.5:
+                steps.append(("add_device", who, self.phone()))
             for _ in range(rng.choice([1, 1, 2, 3])):
                 steps.append(("add_device", who, self.device()))
         asking, between = zip(*self.asking, strict=True), zip(*self.between, strict=True)
@@ -165,7 +169,9 @@ class Author:
         return words
 
     def responder(self) -> dict[str, Any]:
-        """A device that is asked; half of them count."""
+        """A device that is asked; of those with a suite of their own some count."""
+        if self.rng.random() < 0.4:
+            return self.phone()
         suite = self.rng.choice([
             "OCRA-1:HOTP-SHA1-6:QN06", "OCRA-1:HOTP-SHA512-8:C-QA10", "OCRA-1:HOTP-SHA256-0:QA10",
         ])  # fmt: skip
@@ -173,6 +179,10 @@ class Author:
         if ":C-" in suite:
             words |= {"moving": self.rng.choice([0, 2**64 - 4]), "look_ahead": 2}
         return words
+
+    def phone(self) -> dict[str, Any]:
+        which, key = self.rng.choice([0, 0, 1]), self.rng.randrange(4)
+        return {"kind": "ocra", "key": key, "label": "ib-key", "phone": which}
 
     # ---- asking
 
@@ -194,6 +204,31 @@ class Author:
     def client(self) -> str:
         """What a client asks first: one of a few."""
         return f"client000{self.rng.randrange(3)}"
+
+    def push(self) -> Step:
+        return "push", *self.challenge()[1:3]
+
+    def decide(self) -> Step:
+        rng = self.rng
+        decision = rng.choice(["approve"] * 4 + ["deny"])
+        wrong, forged = rng.random() < 0.3, rng.random() < 0.15
+        back = rng.choice([0, 0, 0, 0, 1])
+        return "decide", self.who(), back, decision, wrong, rng.choice(["pin", "biometric"]), forged
+
+    def claim(self) -> Step:
+        back, count = self.rng.choice([0, 0, 0, 1]), self.rng.choice([1, 1, 1, 2, 4])
+        return "claim", self.who(), back, self.challenge()[2], count, self.threads()
+
+    def approving(self) -> list[Step]:
+        """A push, its phone's answer and its claim, perhaps late, twice, or after a crash."""
+        rng = self.rng
+        asked = "push", rng.choice(self.users), rng.choice(["trading", "portal"])
+        decided, claim = self.decide(), self.claim()
+        steps: list[Step] = [asked, ("decide", asked[1], *decided[2:])]
+        if rng.random() < 0.3:
+            steps.append(rng.choice([self.crash, self.keep, self.push, self.device_act])())
+        steps.append(("wait", rng.choice([0, 0, 0, 59_999, 60_000, 600_000])))
+        return steps + [("claim", asked[1], 0, asked[2], *claim[4:])] * rng.choice([1, 2])
 
     def verify_many(self) -> Step:
         pairs = [(self.who(), self.typed()) for _ in range(self.rng.choice([1, 2, 3, 5]))]

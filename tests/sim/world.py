@@ -18,6 +18,7 @@ from tests.sim.disk import Fault
 from tests.sim.doors import Doors
 from tests.sim.engine import SimEngine
 from tests.sim.guard import Guard
+from tests.sim.phones import Phones
 from watchword import Policy, StoreFailed, reference_card, reference_ocra
 from watchword.errors import Error
 from watchword.reference import PLATFORMS, Attempt, Figures
@@ -32,7 +33,7 @@ LIVES_MAX = 12  # openings that one crash may take: a fault, a crash, another, a
 Step = tuple[Any, ...]
 
 
-class World(Acts, Doors):
+class World(Acts, Phones, Doors):
     """`play` runs steps; BrokenError says what was broken."""
 
     def __init__(self, seed: int, figures: Figures) -> None:
@@ -41,6 +42,7 @@ class World(Acts, Doors):
         self.checker = Checker(figures, self.machine.clock.wall_ms)
         self.typed_last: dict[str, str] = {}
         self.shown: dict[str, str] = {}  # the id of the challenge a user was shown last
+        self.pushed: dict[str, list[tuple[str, int]]] = {}
         self.serials = self.addresses = self.ended_for = 0
         self.tear, self.again = ("kept", 0), deque[tuple[int, bool, str, int]]()
         self.meanwhile: list[Step] = []

@@ -10,6 +10,7 @@
  */
 #include "answers.h"
 #include "cards.h"
+#include "pushes.h"
 #include "given.h"
 #include "posed.h"
 
@@ -261,6 +262,7 @@ int main(int argc, char **argv)
         wrong |= given_are_right((int64_t)NOW_S * 1000);
         wrong |= cards_are_right((int64_t)NOW_S * 1000);
         wrong |= posed_are_right((int64_t)NOW_S * 1000);
+        wrong |= pushes_are_right((int64_t)NOW_S * 1000);
     }
     return wrong;
 }

@@ -85,6 +85,10 @@ PLANTS = (
         "(uint8_t)\"0123456789abcdef\"[nibble];",
     ),
     Plant(
+        "phones_pin_is_compared_by_bytes", "phones.c",
+        "1u ^ ww_equal(own, pin, pin_len)", "memcmp(own, pin, pin_len) != 0",
+    ),
+    Plant(
         "id_is_compared_by_bytes", "challenge.c",
         "uint32_t ours = ww_equal(mac, bytes, 16);",
         "uint32_t ours = 1;\n"

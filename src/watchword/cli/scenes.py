@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from watchword import Code, Device, hotp, ocra, totp
 from watchword.cli.authenticator import Authenticator
 from watchword.cli.connection import Connection
+from watchword.cli.demo_phone import play_phone
 from watchword.cli.devices import new_key
 from watchword.cli.phones import Phones
 from watchword.cli.words import duration
@@ -85,6 +86,7 @@ def play(story: "Story", daemon: "Daemon", phones: Phones) -> None:
     is_sent_a_code(story, daemon, gateway, phones)
     signs_a_transfer(story, daemon, gateway)
     asks_us_first(story, daemon, gateway)
+    play_phone(story, daemon, phones)
     has_any_other(story, daemon, gateway)
     is_guessed(story, daemon, gateway, phone)
 

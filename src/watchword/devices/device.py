@@ -12,6 +12,7 @@ from watchword.devices import passcode as passcodes
 from watchword.devices.arguments import one_of, whole
 from watchword.devices.card import ANSWERS_MAX
 from watchword.devices.ocra import Suite
+from watchword.devices.phone import public_key
 from watchword.devices.pins import DIGEST_BYTES, phone_pin, pin_digest
 from watchword.errors import InvalidArgument
 
@@ -95,6 +96,7 @@ class Device:
     suite: str = ""                             # of ocra: exactly as it is signed
     pin_hash: bytes = field(default=b"", repr=False)
     once: bool = False                          # of a card: no cell is shown twice
+    phone: bytes = b""                          # of an ib-key that approves pushes: its public key
 
     def __post_init__(self) -> None:
         one_of("kind", self.kind, (*MECHANISMS, *PRESETS, *GIVEN))
@@ -103,6 +105,8 @@ class Device:
         _window(self.window)
         whole("t0", self.t0, 0, T0_S_MAX)
         whole("drift_max", self.drift_max, 0, DRIFT_STEPS_MAX)
+        if self.phone:
+            self._has_phone()
         is_card = self.mechanism == "card"
         last = {"card": ANSWERS_MAX, "ocra": COUNTER_MAX + 1}.get(self.mechanism, COUNTER_MAX)
         whole("counter", self.counter, 0, last)
@@ -144,6 +148,12 @@ class Device:
         if self.kind != "temporary-passcode":
             raise InvalidArgument("device is no temporary-passcode: it has no passcode")
         return self.key.decode("ascii")
+
+    def _has_phone(self) -> None:
+        if self.kind != "ib-key" or not self.pin_hash:
+            raise InvalidArgument("phone must be left out: the device is no ib-key with a PIN")
+        if self.phone != public_key(self.phone):
+            raise InvalidArgument("phone is what watchword.devices.phone.public_key makes of a key")
 
     def _fits_given(self) -> None:
         """A passcode has its text and nothing else; what is sent has a key, and six digits."""
@@ -292,7 +302,9 @@ class Device:
         mechanism, own = PRESETS[name]
         if mechanism == "card":
             return cls(name, _key(key), **figures)
-        return replace(cls.of(mechanism, key, **{**own, **figures}), kind=name)
+        phone = figures.pop("phone", None) if name == "ib-key" else None
+        made = replace(cls.of(mechanism, key, **{**own, **figures}), kind=name)
+        return made if phone is None else replace(made, phone=public_key(phone))
 
     @classmethod
     def temporary_passcode(cls, passcode: str | None = None) -> "Device":
@@ -323,9 +335,12 @@ class Device:
         return cls.of("platinum", key)
 
     @classmethod
-    def ib_key(cls, key: bytes, pin: str) -> "Device":
-        """The phone's app in manual mode. pin: 4 to 6 ASCII letters, digits and specials."""
-        return cls.of("ib-key", key, pin=phone_pin(pin))
+    def ib_key(
+        cls, key: bytes, pin: str, phone: bytes | str | None = None
+    ) -> "Device":
+        """The phone's app. pin: 4 to 6 ASCII letters, digits and specials. phone: its public key,
+        Ed25519 or P-256, so that it can approve pushes; None: manual mode alone."""
+        return cls.of("ib-key", key, pin=phone_pin(pin), phone=phone)
 
     @classmethod
     def alpine(cls, key: bytes) -> "Device":

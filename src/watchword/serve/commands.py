@@ -1,4 +1,5 @@
 """What client libraries send by themselves, answered as a Redis server answers it; and CHALLENGE.
+PUSH and PHONE are phones.py's.
 
     CHALLENGE user [PLATFORM p] [DEVICE serial] [PURPOSE text] [QUESTION text] [CLIENT text]
     CHALLENGE user [PLATFORM p] [DEVICE serial] [PURPOSE text] KIND sms
@@ -15,6 +16,7 @@ from typing import Protocol
 
 from watchword._engine import PLATFORMS
 from watchword.errors import Busy, Error, InvalidArgument
+from watchword.serve.phones import Phones
 from watchword.serve.resp import Refusal, Reply, Simple, encode
 
 __all__ = ["GATEWAYS", "Client", "Commands", "arity", "unknown"]
@@ -89,20 +91,22 @@ class Commands:
 
     gateway: index into the gather's gateways. reasons: whether LOCKED, EXPIRED and NOT_PERMITTED
     may be seen, or read REJECTED. facts: the lines of INFO that are ours. ask, send: the engine's
-    achallenge and asend_code; without the second, no kind is told from another.
+    achallenge and asend_code; without the second, no kind is told from another. phones: who serves
+    PUSH and PHONE; without it nobody does.
     """
 
     acts = False
 
     def __init__(
         self, gateway: int, reasons: bool, facts: Callable[[], dict[str, object]], ask: Ask,
-        send: Ask | None = None,
+        send: Ask | None = None, phones: Phones | None = None,
     ) -> None:  # fmt: skip
         self.gateway = gateway
         self.reasons = reasons
         self._facts = facts
         self._ask = ask
         self._send = send or ask
+        self._phones = phones
 
     def admits(self, transport: Transport) -> bool:
         """Whether a client that has just connected may speak at all."""
@@ -113,6 +117,11 @@ class Commands:
         name = text(args[0]).upper()
         if name == "CHALLENGE":
             return self.challenge(client, args)
+        if self._phones is not None and name in ("PUSH", "PHONE"):
+            gateway = GATEWAYS[self.gateway]
+            if name == "PUSH":
+                return self._phones.push(args, client.protocol, gateway)
+            return self._phones.phone(args, client.protocol, gateway, self.reasons)
         verb = getattr(self, f"_{name.lower()}", None) if name in VERBS_HERE else None
         if verb is None:
             reply: Reply = self.foreign(name, args)
@@ -247,7 +256,7 @@ class Commands:
     def _command(self, client: Client, args: list[bytes]) -> Reply:
         verb = text(args[1]).upper() if len(args) > 1 else ""
         if verb == "COUNT":
-            return len(VERBS_HERE) + 3  # VERIFY and VERIFYMANY are compiled; and CHALLENGE
+            return len(VERBS_HERE) + 5  # VERIFY, VERIFYMANY; CHALLENGE, PUSH and PHONE
         if verb == "DOCS":
             return {}
         if verb in ("", "LIST", "INFO"):
