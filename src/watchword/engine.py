@@ -16,13 +16,14 @@ from typing import Self
 
 from watchword import lifecycle
 from watchword._engine import LABELS, PAGE_USERS, Batch, Core, Gate, Gather, Split
-from watchword.acts import Acts
+from watchword.acts import Acts, said_by
 from watchword.bulk import Bulk
 from watchword.cards import Cards
 from watchword.challenges import Challenges
 from watchword.clock import SystemClock
 from watchword.delivery import Courier, Delivery
 from watchword.errors import Error, InvalidArgument, StoreDamaged, StoreFailed
+from watchword.history import History, Names
 from watchword.keeper import COVERED, UNCOVERED_BYTES_MAX, Keeper
 from watchword.keys import KeyProvider, derive
 from watchword.logins import Logins
@@ -53,7 +54,7 @@ def _after_fork() -> None:
 os.register_at_fork(after_in_child=_after_fork)
 
 
-class Engine(Logins, Challenges, Cards, Acts, Bulk):
+class Engine(Logins, Challenges, Cards, Acts, Bulk, History):
     """A verification engine over one store. Thread-safe; after a fork its use raises Error.
 
     Open it with Engine.open, as a context manager or with close().
@@ -83,6 +84,7 @@ class Engine(Logins, Challenges, Cards, Acts, Bulk):
         self._passcode_key = derive(secret, "watchword passcodes", 32)
         self._mark_key = derive(secret, "watchword fingerprints", 32)
         self._tombs = Tombs()
+        self._gone = Names()
         self._set_core_policy()
         self._row_bytes = self._covered_bytes = 0  # of rows beyond the pages; what pages hold since
         self._covered = self._load()
@@ -361,7 +363,7 @@ class Engine(Logins, Challenges, Cards, Acts, Bulk):
                 **({} if self._courier is None else self._courier.counters()),
             }
 
-    def rotate_key(self) -> list[int]:
+    def rotate_key(self, *, by: str | None = None) -> list[int]:
         """Re-encrypts the store under a new data key while logins go on; the keys that went.
 
         Every page is sealed anew; rows written from now on are under the new key. Old journal
@@ -369,9 +371,10 @@ class Engine(Logins, Challenges, Cards, Acts, Bulk):
         """
         if self._keeper is None:
             raise InvalidArgument("a store in memory has no key to rotate")
+        who = f" by {said_by(by)}" if by is not None else ""
         with self._keeper.resting(), self._lock:
             self._alive()
-            turn = self._act(lifecycle.note("data key rotated"))
+            turn = self._act(lifecycle.note(f"data key rotated{who}"))
             self._wait(turn)
             number = self._store.rotate()
             self._act(lifecycle.note(f"data key {number} in use"))
