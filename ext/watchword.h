@@ -140,7 +140,11 @@ typedef enum {
     WW_EVENT_CHALLENGE = 13      /* one was asked for; moving: its count; tail: ww_asked_for     */
 } ww_event;
 
-enum { WW_PLACE_UNKNOWN = 0x80 }; /* in place: the user field is a name's keyed hash, not an id */
+enum { /* in place, of an attempt; those before the third format lack the first two */
+    WW_PLACE_NAMED = 0x20,       /* it named a device or a challenge                             */
+    WW_PLACE_EMPTY = 0x40,       /* nothing was typed                                            */
+    WW_PLACE_UNKNOWN = 0x80      /* the user field is a name's keyed hash, not an id             */
+};
 
 enum { /* effects of an attempt: what apply does, in this order */
     WW_EFFECT_CLEAR = 1,         /* the streak is emptied                                        */
@@ -633,7 +637,7 @@ int ww_row_replay(ww_tables *t, const uint8_t *row, size_t len, const int64_t *i
 enum { /* flags of an outcome */
     WW_OUTCOME_LOCKED = 1,       /* with it a lock began                                         */
     WW_OUTCOME_LOCKS = 2,        /* with it a lock begins under this policy                      */
-    WW_OUTCOME_UNSURE = 4,       /* a device would have been tried that was not: counts as wrong */
+    WW_OUTCOME_UNSURE = 4,       /* it may have been right, which was not looked at: it is wrong */
     WW_OUTCOME_AS_RECORDED = 8,  /* not decided again                                            */
     WW_OUTCOME_LEFT_OUT = 16,    /* a user from before the first row                             */
     WW_OUTCOME_UNKNOWN = 32      /* a name that nobody has                                       */

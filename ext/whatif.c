@@ -110,7 +110,10 @@ static uint32_t lay_told(const ww_tables *t, const told *f, ww_attempt *a, ww_sc
     if (n && !s->tries[0].device)
         n = 0;
     if (failed && !any_with(f, WW_EFFECT_CHARGE)) { /* nothing was tried */
-        *unsure = r->verdict == WW_REJECTED && r->reason == WW_REASON_NO_DEVICE && n;
+        for (uint32_t i = 0; i < n; i++)
+            *unsure |= s->tries[i].device->spare;
+        for (ww_device *d = ww_device_first(t, u); d; d = ww_device_next(t, u, d))
+            *unsure |= r->place & WW_PLACE_NAMED && d->spare && d->state == WW_ACTIVE;
         int named = r->reason == WW_REASON_DEVICE_UNKNOWN || r->reason > WW_REASON_SCOPE ||
                     r->reason == WW_REASON_DEVICE_INACTIVE || r->reason == WW_REASON_NO_CHALLENGE;
         s->inactive[0] = named ? r->reason : 0;
@@ -118,7 +121,7 @@ static uint32_t lay_told(const ww_tables *t, const told *f, ww_attempt *a, ww_sc
         return 0;
     }
     ww_device *d = r->device ? ww_device_find(t, u, r->device) : NULL;
-    if (d && failed)
+    if (d && (failed || r->place & WW_PLACE_NAMED))
         return lay_one(t, f, a, s, d, now_ms);
     int laid = !d || d->state != WW_ACTIVE || r->event == WW_EVENT_RESYNC;
     for (uint32_t i = 0; i < n; i++)
@@ -127,6 +130,39 @@ static uint32_t lay_told(const ww_tables *t, const told *f, ww_attempt *a, ww_sc
     if (d && (!laid || expired || r->event == WW_EVENT_RESYNC))
         return lay_one(t, f, a, s, d, now_ms);
     return n;
+}
+
+/* A device that was suspended by the cap was not tried from then on, whatever it is here: in these
+ * tables its spare bit says so. */
+static void note_suspended(const ww_tables *t, const told *f, ww_user *u)
+{
+    for (const ww_record *r = f->main; r < f->end; r = next_of(r)) {
+        ww_device *d = r->effects & WW_EFFECT_SUSPEND ? ww_device_find(t, u, r->device) : NULL;
+        if (d)
+            d->spare = 1;
+    }
+}
+
+/* A code that was used up then and is not here may be typed again, and the record will say no more
+ * than that it was no good: in these tables the user's spare bit says so. */
+static void note_behind(const ww_tables *t, const told *f, ww_user *u)
+{
+    for (const ww_record *r = f->main; r < f->end; r = next_of(r)) {
+        ww_device *d = r->effects & WW_EFFECT_ADVANCE ? ww_device_find(t, u, r->device) : NULL;
+        if (d && d->moving < r->moving)
+            u->spare = 1;
+    }
+}
+
+static void note_active(const ww_tables *t, const ww_record *r)
+{
+    uint32_t slot = (uint32_t)r->user;
+    if ((r->event != WW_EVENT_UNLOCK && r->event != WW_EVENT_DEVICE_SET) || slot >= t->users_used)
+        return;
+    ww_user *u = &t->users[slot];
+    for (ww_device *d = ww_device_first(t, u); d; d = ww_device_next(t, u, d))
+        if (r->event == WW_EVENT_UNLOCK || d->number == r->device)
+            d->spare = 0;
 }
 
 /* Decides what a record tells of, on these tables; applies it. */
@@ -142,17 +178,18 @@ static void decide_told(ww_tables *t, const ww_policy *p, const told *f, ww_user
     a.gateway = r->gateway;
     a.slot = slot;
     a.name_hash = r->user;
-    a.response_len = r->verdict != WW_CHALLENGE;
+    a.response_len = !(r->place & WW_PLACE_EMPTY) && r->verdict != WW_CHALLENGE;
     if (r->tail) {
         a.has_address = 1;
         memcpy(a.address, r + 1, sizeof a.address);
     }
-    uint8_t unsure = 0;
+    uint8_t unsure = u->spare && r->verdict == WW_REJECTED;
     uint32_t *deep = t->deep ? t->deep[slot] : NULL;
     uint32_t n = lay_told(t, f, &a, s, u, now_ms, &unsure);
     int resync = r->event == WW_EVENT_RESYNC;
     for (uint32_t i = 0; i < n; i++) {
         const ww_record *was = right_of(f, s->tries[i].device->number);
+        unsure |= s->tries[i].device->spare;
         if (was)
             set_right(&s->tries[i], &s->answers[i], was, resync);
     }
@@ -164,12 +201,14 @@ static void decide_told(ww_tables *t, const ww_policy *p, const told *f, ww_user
         .passed_over = s->passed_over[0] & WW_NOT_TRIED, .limited = 1,
         .source_busy = (uint8_t)(a.has_address && ww_source_busy(t, p, a.address, now_ms)),
     };
+    note_suspended(t, f, u);
     ww_record out[WW_RECORD_UNITS_PER_ATTEMPT_MAX];
     uint32_t units = ww_decide(t, p, &a, &in, now_ms, out);
     for (uint32_t at = 0; at < units; at += 1u + out[at].tail)
         (void)ww_apply(t, &out[at], now_ms, &u->streak, deep);
     if (a.has_address && units && (a.verdict == WW_REJECTED || a.verdict == WW_LOCKED))
         ww_source_charge(t, a.address, now_ms);
+    note_behind(t, f, u);
     o->is = a.verdict;
     o->is_reason = a.reason;
     o->until_ms = units && (out->effects & WW_EFFECT_LOCK) ? now_ms + out->lock_ms : 0;
@@ -191,7 +230,8 @@ static void take_told(ww_tables *t, const ww_policy *p, const told *f, ww_scratc
         o->flags |= WW_OUTCOME_LOCKED;
     if (unknown) {
         o->flags |= WW_OUTCOME_UNKNOWN;
-        if (r->tail && (r->verdict == WW_REJECTED || r->verdict == WW_LOCKED))
+        if (r->tail && (r->verdict == WW_REJECTED || r->verdict == WW_LOCKED) &&
+            !ww_source_busy(t, p, (const uint8_t *)(r + 1), now_ms))
             ww_source_charge(t, (const uint8_t *)(r + 1), now_ms);
         return;
     }
@@ -230,6 +270,7 @@ int ww_whatif_row(ww_tables *t, const ww_policy *p, const uint8_t *row, size_t l
             if (!(r->place & WW_PLACE_UNKNOWN && r->event == WW_EVENT_CHALLENGE) &&
                 ww_apply(t, r, h.time_ms, NULL, NULL))
                 ++*lost;
+            note_active(t, r);
         } else {
             while (f.end < end && f.end->event == WW_EVENT_ALSO)
                 f.end = next_of(f.end);

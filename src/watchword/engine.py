@@ -15,12 +15,13 @@ from collections.abc import Callable
 from typing import Self
 
 from watchword import lifecycle
-from watchword._engine import LABELS, PAGE_USERS, Batch, Core, Gate, Gather, Split
+from watchword._engine import PAGE_USERS, Batch, Core, Gate, Gather, Split
 from watchword.acts import Acts, said_by
 from watchword.bulk import Bulk
 from watchword.cards import Cards
 from watchword.challenges import Challenges
 from watchword.clock import SystemClock
+from watchword.core_policy import told_to
 from watchword.delivery import Courier, Delivery
 from watchword.errors import Error, InvalidArgument, StoreDamaged, StoreFailed
 from watchword.history import History, Names
@@ -85,7 +86,7 @@ class Engine(Logins, Challenges, Cards, Acts, Bulk, History):
         self._mark_key = derive(secret, "watchword fingerprints", 32)
         self._tombs = Tombs()
         self._gone = Names()
-        self._set_core_policy()
+        told_to(self._core, policy)
         self._row_bytes = self._covered_bytes = 0  # of rows beyond the pages; what pages hold since
         self._covered = self._load()
         self._turn = store.head
@@ -180,22 +181,6 @@ class Engine(Logins, Challenges, Cards, Acts, Bulk, History):
         core.loaded()
         core.passed(self._store.last_time_ms)
         return covered
-
-    def _set_core_policy(self) -> None:
-        figures = self._policy
-        self._core.set_policy(
-            lockout_failures=figures.lockout_failures,
-            lockout_window_ms=figures.lockout_window_ms,
-            lockout_extend=figures.lockout_extend,
-            failures_cap=figures.failures_cap or 0,
-            source_failures=figures.source_failures or 0,
-            names_any=figures.names == "any",
-            ranks=bytes((0, figures.rank_totp, figures.rank_hotp, figures.rank_ocra, 0, 0)),
-            card_shown_percent=figures.card_shown_percent,
-            challenge_labels=bytes(LABELS.index(kind) for kind in figures.challenge_kinds),
-            sms_per_hour=figures.sms_per_hour,
-            sms_seconds=figures.sms_ms // 1000,
-        )
 
     def __enter__(self) -> Self:
         return self
