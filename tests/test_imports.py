@@ -27,7 +27,8 @@ LAYERS = [
     ["_engine"],
     ["store", "keys", "policy"],
     ["lifecycle", "devices", "formats"],
-    ["tombs", "clock", "views", "delivery", "audit"],
+    ["tombs", "clock", "views", "delivery", "audit", "core_policy"],
+    ["explain", "whatif"],
     ["parts"],
     ["keeper", "logins", "acts", "challenges"],
     ["bulk", "cards", "challenges", "history"],
@@ -48,7 +49,7 @@ RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 LIBRARIES = {
     "apsw": {"store"},
     "cryptography": {"store", "keys"},
-    "numpy": {"logins", "bulk"},
+    "numpy": {"logins", "bulk", "whatif"},
     "uvloop": {"serve"},
     "click": {"cli"},
     "rich": {"cli"},

@@ -1,6 +1,7 @@
 """Watchword verifies one-time codes, challenge-responses and lockouts: in bulk, exactly once."""
 
 from watchword._engine import Code, Reason, Verdict
+from watchword.audit import Entry, Wanted
 from watchword.delivery import Delivery, Webhook
 from watchword.devices.card import Card
 from watchword.devices.device import Device
@@ -18,8 +19,10 @@ from watchword.errors import (
     StoreOwned,
     WrongKey,
 )
+from watchword.explain import Explanation
 from watchword.policy import Policy
 from watchword.views import Challenge, DeviceView, OpenChallenge, Passcode, User
+from watchword.whatif import Report, WhatIf
 
 __all__ = [
     "Busy",
@@ -30,20 +33,25 @@ __all__ = [
     "Device",
     "DeviceView",
     "Engine",
+    "Entry",
     "Error",
     "Exists",
+    "Explanation",
     "InvalidArgument",
     "NotFound",
     "OpenChallenge",
     "Passcode",
     "Policy",
     "Reason",
+    "Report",
     "StoreDamaged",
     "StoreFailed",
     "StoreOwned",
     "User",
     "Verdict",
+    "Wanted",
     "Webhook",
+    "WhatIf",
     "WrongKey",
     "hotp",
     "ocra",

@@ -26,7 +26,7 @@ from watchword._engine import (
 from watchword.errors import InvalidArgument
 from watchword.lifecycle import Record
 
-__all__ = ["EVENTS", "Entry", "Page", "Wanted", "entry_of", "enrolled", "iso"]
+__all__ = ["EVENTS", "Entry", "Page", "Wanted", "duration", "enrolled", "entry_of", "iso"]
 
 # By event number (ww_event). ALSO belongs to the attempt before it, TOMBSTONE to a removal.
 EVENTS: Final = {
@@ -255,6 +255,17 @@ def _account(place: int) -> str:
 
 def _one(words: tuple[str, ...], number: int) -> str:
     return words[number] if number < len(words) else str(number)
+
+
+def duration(ms: int) -> str:
+    """Milliseconds as a person says them: its two largest units, rounded up to seconds."""
+    seconds = -(-ms // 1000)
+    parts: list[str] = []
+    for unit, size in (("h", 3600), ("min", 60), ("s", 1)):
+        count, seconds = divmod(seconds, size)
+        if count or (unit == "s" and not parts):
+            parts.append(f"{count} {unit}")
+    return " ".join(parts[:2])
 
 
 def iso(time_ms: int) -> str:

@@ -7,6 +7,7 @@ gone are looked up in the enrolments that the journal holds.
 
 import hashlib
 import hmac
+from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,6 +15,7 @@ from watchword import _engine, lifecycle
 from watchword.acts import utf8
 from watchword.audit import Entry, Page, Wanted, enrolled, entry_of
 from watchword.errors import InvalidArgument
+from watchword.explain import Explanation, explained
 from watchword.parts import Parts
 from watchword.store.row import row_time_ms
 from watchword.views import user_of
@@ -22,6 +24,8 @@ __all__ = ["History", "Names"]
 
 ENTRIES_PER_PAGE_MAX = 1_000
 BYTES_PER_PAGE = 16 << 20           # of rows gone through
+ATTEMPTS_TOLD, ATTEMPTS_MAX = 5, 100
+TURNS_BACK = 4_096                  # where explain begins to look for a user's last attempts
 NAMES_MAX = 65_536                  # of users and devices that are gone, remembered
 ADDS = 1 << lifecycle.USER_ADD | 1 << lifecycle.DEVICE_ADD
 
@@ -41,7 +45,7 @@ class Names:
 
 
 class History(Parts):
-    """audit, audit_page, bare_rows."""
+    """audit, audit_page, explain, bare_rows."""
 
     def audit(
         self,
@@ -127,6 +131,41 @@ class History(Parts):
         if cut is not None:  # the next page begins within or after the row of the last entry
             turn, place = cut[0] - 1, cut[3][0]
         return Page(tuple(entries), turn, place, head)
+
+    def explain(self, user: str, *, last: int = ATTEMPTS_TOLD) -> Explanation:
+        """Why a user's last attempts went as they did, and what would let the user in; of a name
+        that nobody has, that too. For operators: it tells what gateways are not told.
+
+        Errors: InvalidArgument, StoreDamaged, NotFound when the store keeps nothing.
+        """
+        if isinstance(last, bool) or not isinstance(last, int) or not 0 <= last <= ATTEMPTS_MAX:
+            raise InvalidArgument(f"last is 0 to {ATTEMPTS_MAX}")
+        wanted = Wanted(user=user, only="logins")
+        self._alive()
+        with self._lock:
+            turn, slot = self._turn, self._core.find(utf8("user", user))
+            known = None if slot is None else self._core.user(slot)
+            now_ms = self._now()
+        self._wait(turn)  # what is shown is durable too
+        entries = self._last(wanted, last) if last else []
+        standing = None if known is None else user_of(known)
+        return explained(user, standing, entries, self._policy, now_ms)
+
+    def _last(self, wanted: Wanted, count: int) -> list[Entry]:
+        """The newest `count` attempts: from the journal's end, going further back as need be."""
+        head, back = self._store.head, TURNS_BACK
+        while True:
+            start = max(0, head - back)
+            newest: deque[Entry] = deque(maxlen=count)
+            page = self.audit_page(wanted, start)
+            while True:
+                newest.extend(entry for entry in page.entries if entry.verdict)
+                if page.turn >= head:
+                    break
+                page = self.audit_page(wanted, page.turn, page.place)
+            if len(newest) == count or not start:
+                return list(newest)
+            back *= 8
 
     def bare_rows(
         self, after: int = 0, progress: Callable[[int, int], None] | None = None

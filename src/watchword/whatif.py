@@ -36,6 +36,7 @@ NOT_ASKED: Final = (
     "matched, not what was typed",
     "attempts that were BUSY then: they left no record",
     "names that nobody has: their failures are kept by no store",
+    "challenges: they were asked of the device that they were asked of then",
     "figures of what is enrolled or issued (keys, passcodes, cards, codes sent): they were used "
     "when that was done",
 )

@@ -26,6 +26,7 @@ from watchword.errors import Error, StoreFailed
 from watchword.lifecycle import names_packed
 from watchword.serve import limits
 from watchword.serve.admin import Admin
+from watchword.serve.audit import AUDIT
 from watchword.serve.commands import GATEWAYS, Commands
 from watchword.serve.config import Config
 
@@ -178,7 +179,8 @@ class Daemon:
 
     async def _listen_unix(self) -> asyncio.Server:
         """The administration socket: born with its mode, over what a killed daemon left behind."""
-        door = Admin(self._engine, self._worker, GATEWAYS.index("admin"), self._facts)
+        gateway = GATEWAYS.index("admin")
+        door = Admin(self._engine, self._worker, gateway, self._facts, {b"AUDIT": AUDIT})
         path = os.path.join(self._config.store, ADMIN_SOCKET)
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         before = os.umask(0o177)
