@@ -60,6 +60,23 @@ static void set_replayed(ww_try *tries, uint32_t count)
     }
 }
 
+/* Whether it claimed a push: nothing else that is empty gets an answer but CHALLENGE. A lock does
+ * not tell. */
+static int claims(const ww_record *r)
+{
+    return r->place & WW_PLACE_EMPTY && r->verdict != WW_CHALLENGE && r->verdict != WW_LOCKED;
+}
+
+/* What had become of the push. */
+static uint8_t push_of(const ww_record *r)
+{
+    if (r->verdict == WW_EXPIRED)
+        return r->reason == WW_REASON_CANCELLED ? WW_PUSH_CANCELLED : WW_PUSH_OVERDUE;
+    return r->verdict != WW_REJECTED           ? WW_PUSH_APPROVED
+           : r->reason == WW_REASON_DENIED     ? WW_PUSH_DENIED
+           : r->reason == WW_REASON_MISMATCHED ? WW_PUSH_MISMATCHED : WW_PUSH_NONE;
+}
+
 /* Whether the challenge that was named had run out: a verdict says so, a lock does not. */
 static int overdue_of(const ww_tables *t, const told *f, ww_device *d, const ww_attempt *a,
                       int64_t now_ms)
@@ -97,6 +114,21 @@ static uint32_t lay_one(const ww_tables *t, const told *f, ww_attempt *a, ww_scr
     return n;
 }
 
+/* The phone that a push asked, if it asked one; what is right is its approval. */
+static uint32_t lay_claim(const told *f, ww_attempt *a, ww_scratch *s, ww_device *d)
+{
+    const ww_record *r = f->main;
+    uint8_t push = push_of(r);
+    int active = d && d->state == WW_ACTIVE;
+    s->tries[0] = (ww_try){.device = d, .mask = {.lo = push == WW_PUSH_APPROVED}, .count = 1};
+    s->answers[0] = (ww_answer){.steps = 1, .platform = a->platform, .push = push};
+    s->passed_over[0] = WW_PUSHED;
+    s->inactive[0] = r->verdict == WW_REJECTED ? r->reason
+                     : d && !active            ? WW_REASON_DEVICE_INACTIVE : 0;
+    a->has_serial = 1;
+    return active;
+}
+
 /* The windows an attempt was held against. */
 static uint32_t lay_told(const ww_tables *t, const told *f, ww_attempt *a, ww_scratch *s,
                          ww_user *u, int64_t now_ms, uint8_t *unsure)
@@ -105,22 +137,24 @@ static uint32_t lay_told(const ww_tables *t, const told *f, ww_attempt *a, ww_sc
     const ww_record *r = f->main;
     uint32_t n = 0;
     int failed = r->verdict == WW_REJECTED || r->verdict == WW_LOCKED;
-    s->asked = s->period_s = 0;
+    s->asked = s->period_s = s->pushes = 0;
     ww_lay_attempt(t, &nothing, a, s, 0, &n, now_ms);
     if (n && !s->tries[0].device)
         n = 0;
+    ww_device *d = r->device ? ww_device_find(t, u, r->device) : NULL;
+    if (claims(r))
+        return lay_claim(f, a, s, d);
     if (failed && !any_with(f, WW_EFFECT_CHARGE)) { /* nothing was tried */
         for (uint32_t i = 0; i < n; i++)
             *unsure |= s->tries[i].device->spare;
-        for (ww_device *d = ww_device_first(t, u); d; d = ww_device_next(t, u, d))
-            *unsure |= r->place & WW_PLACE_NAMED && d->spare && d->state == WW_ACTIVE;
+        for (ww_device *o = ww_device_first(t, u); o; o = ww_device_next(t, u, o))
+            *unsure |= r->place & WW_PLACE_NAMED && o->spare && o->state == WW_ACTIVE;
         int named = r->reason == WW_REASON_DEVICE_UNKNOWN || r->reason > WW_REASON_SCOPE ||
                     r->reason == WW_REASON_DEVICE_INACTIVE || r->reason == WW_REASON_NO_CHALLENGE;
         s->inactive[0] = named ? r->reason : 0;
         s->passed_over[0] = 0;
         return 0;
     }
-    ww_device *d = r->device ? ww_device_find(t, u, r->device) : NULL;
     if (d && (failed || r->place & WW_PLACE_NAMED))
         return lay_one(t, f, a, s, d, now_ms);
     int laid = !d || d->state != WW_ACTIVE || r->event == WW_EVENT_RESYNC;
@@ -183,14 +217,17 @@ static void decide_told(ww_tables *t, const ww_policy *p, const told *f, ww_user
         a.has_address = 1;
         memcpy(a.address, r + 1, sizeof a.address);
     }
-    uint8_t unsure = u->spare && r->verdict == WW_REJECTED;
+    /* A claim under a lock may have been of a push that was approved. */
+    uint8_t claim = WW_PLACE_EMPTY | WW_PLACE_NAMED;
+    uint8_t unsure = (u->spare && r->verdict == WW_REJECTED) ||
+                     (r->verdict == WW_LOCKED && (r->place & claim) == claim);
     uint32_t *deep = t->deep ? t->deep[slot] : NULL;
     uint32_t n = lay_told(t, f, &a, s, u, now_ms, &unsure);
     int resync = r->event == WW_EVENT_RESYNC;
     for (uint32_t i = 0; i < n; i++) {
         const ww_record *was = right_of(f, s->tries[i].device->number);
         unsure |= s->tries[i].device->spare;
-        if (was)
+        if (was && !claims(r))
             set_right(&s->tries[i], &s->answers[i], was, resync);
     }
     if (r->reason == WW_REASON_REPLAYED)
@@ -198,7 +235,8 @@ static void decide_told(ww_tables *t, const ww_policy *p, const told *f, ww_user
     ww_event_in in = {
         .user = u, .streak = &u->streak, .deep = deep, .tries = s->tries, .answers = s->answers,
         .tries_count = n, .legal = 1, .inactive = s->inactive[0],
-        .passed_over = s->passed_over[0] & WW_NOT_TRIED, .limited = 1,
+        .passed_over = s->passed_over[0] & WW_NOT_TRIED,
+        .limited = WW_LIMITED | (s->passed_over[0] & WW_PUSHED),
         .source_busy = (uint8_t)(a.has_address && ww_source_busy(t, p, a.address, now_ms)),
     };
     note_suspended(t, f, u);
@@ -242,7 +280,8 @@ static void take_told(ww_tables *t, const ww_policy *p, const told *f, ww_scratc
     /* Refused although something was right, or by a rule this file does not know: as it was. */
     int told_all = r->verdict <= WW_NOT_PERMITTED &&
                    !(r->verdict == WW_REJECTED && any_with(f, WW_EFFECT_ADVANCE)) &&
-                   (r->verdict == WW_REJECTED || r->reason <= WW_REASON_SCOPE);
+                   (r->verdict == WW_REJECTED || r->reason <= WW_REASON_SCOPE ||
+                    r->reason == WW_REASON_CANCELLED);
     if (told_all) {
         decide_told(t, p, f, u, slot, s, now_ms, o);
         return;

@@ -21,7 +21,16 @@ from watchword.errors import (
 )
 from watchword.explain import Explanation
 from watchword.policy import Policy
-from watchword.views import Challenge, DeviceView, OpenChallenge, Passcode, User
+from watchword.views import (
+    Challenge,
+    DeviceView,
+    Enrolment,
+    OpenChallenge,
+    Passcode,
+    Push,
+    PushShown,
+    User,
+)
 from watchword.whatif import Report, WhatIf
 
 __all__ = [
@@ -33,6 +42,7 @@ __all__ = [
     "Device",
     "DeviceView",
     "Engine",
+    "Enrolment",
     "Entry",
     "Error",
     "Exists",
@@ -42,6 +52,8 @@ __all__ = [
     "OpenChallenge",
     "Passcode",
     "Policy",
+    "Push",
+    "PushShown",
     "Reason",
     "Report",
     "StoreDamaged",

@@ -23,12 +23,15 @@ from watchword.challenges import Challenges
 from watchword.clock import SystemClock
 from watchword.core_policy import told_to
 from watchword.delivery import Courier, Delivery
+from watchword.enrolment import Enrolments
 from watchword.errors import Error, InvalidArgument, StoreDamaged, StoreFailed
 from watchword.history import History, Names
 from watchword.keeper import COVERED, UNCOVERED_BYTES_MAX, Keeper
 from watchword.keys import KeyProvider, derive
 from watchword.logins import Logins
 from watchword.policy import Policy
+from watchword.push_texts import PushTexts
+from watchword.pushes import Pushes
 from watchword.store import Store, open_store
 from watchword.store.commits import Commits, said
 from watchword.store.memory import MemoryStore
@@ -55,7 +58,7 @@ def _after_fork() -> None:
 os.register_at_fork(after_in_child=_after_fork)
 
 
-class Engine(Logins, Challenges, Cards, Acts, Bulk, History):
+class Engine(Logins, Pushes, Enrolments, Challenges, Cards, Acts, Bulk, History):
     """A verification engine over one store. Thread-safe; after a fork its use raises Error.
 
     Open it with Engine.open, as a context manager or with close().
@@ -92,6 +95,7 @@ class Engine(Logins, Challenges, Cards, Acts, Bulk, History):
         self._turn = store.head
         self._commits = Commits(store, store.head)
         self._courier = None if deliver is None else Courier(deliver)
+        self._push_texts = PushTexts()
         self._guard: SystemClock | None = None
         if clock is None:
             clock = self._guard = SystemClock(store.last_time_ms)
@@ -203,7 +207,9 @@ class Engine(Logins, Challenges, Cards, Acts, Bulk, History):
         with self._lock:
             failed = self._ended
             self._ended = failed or Error("the engine is closed")
-            turn = self._turn
+            turn, woken = self._turn, self._push_texts.all_woken()
+        for wake in woken:
+            wake()
         try:
             if self._keeper is not None:
                 self._keeper.close()
@@ -240,6 +246,8 @@ class Engine(Logins, Challenges, Cards, Acts, Bulk, History):
         self._commits.fail(error)
         for tell in self._at_end:
             tell(error)
+        for wake in self._push_texts.all_woken():
+            wake()
 
     @property
     def memory_locked(self) -> bool:

@@ -23,6 +23,7 @@ __all__ = [
     "device_set",
     "fingerprint",
     "gateway_packed",
+    "joined",
     "names_packed",
     "note",
     "place",
@@ -158,7 +159,7 @@ def spec_head(device: Device, serial_len: int, key_len: int | None = None) -> by
         len(device.key) if key_len is None else key_len,
         serial_len,
         len(device.suite),
-        len(device.pin_hash),
+        len(device.pin_hash) + len(device.phone),
         device.label,
         0,
         device.t0,
@@ -170,7 +171,7 @@ def device_add(
 ) -> bytes:
     """key: the device's, or what is kept in its place."""
     tail = spec_head(device, len(serial), len(key)) + key + serial
-    tail += device.suite.encode("ascii") + device.pin_hash + by.encode()
+    tail += device.suite.encode("ascii") + device.pin_hash + device.phone + by.encode()
     return _record(DEVICE_ADD, user, device=number, moving=moving, tail=tail)
 
 
@@ -218,6 +219,13 @@ def row(acts: bytes, turn: int, time_ms: int) -> bytes:
     """A journal row of acts."""
     units = len(acts) // UNIT
     return HEADER.pack(ROW_MAGIC, ROW_VERSION, 0, 0, units, turn, time_ms) + acts
+
+
+def joined(image: bytes, acts: bytes) -> bytes:
+    """A row with acts behind its own records."""
+    magic, version, gateways, names, units, turn, time_ms = HEADER.unpack_from(image)
+    head = HEADER.pack(magic, version, gateways, names, units + len(acts) // UNIT, turn, time_ms)
+    return head + image[HEADER.size :] + acts
 
 
 def records(image: bytes) -> Iterator[Record]:

@@ -11,7 +11,19 @@ from typing import NoReturn
 
 import click
 
-from watchword.cli import audit, cards, demo, devices, given, logins, replay, responders, stores, users
+from watchword.cli import (
+    audit,
+    cards,
+    demo,
+    devices,
+    given,
+    logins,
+    pushes,
+    replay,
+    responders,
+    stores,
+    users,
+)
 from watchword.cli.options import shared_options
 from watchword.cli.words import Verbs, complain, hint, spoken, tell
 from watchword.errors import Error, InvalidArgument
@@ -47,6 +59,7 @@ def root() -> None:
         card print USER SERIAL  draw a code card to print; also show
         challenge USER          ask a device that answers challenges
         verify USER             decide one login
+        push USER               ask a phone to approve one; and phone, one to try it with
         key rotate              encrypt the store under a new key
         clock accept            believe the clock again after it has jumped
         audit                   who did what, when, to whom
@@ -71,8 +84,8 @@ def root() -> None:
 
 for verb in (
     demo.demo, stores.init, stores.serve, stores.config, users.user, devices.device,
-    cards.card, logins.challenge, logins.verify, stores.key, stores.clock,
-    audit.audit, audit.explain, replay.replay,
+    cards.card, logins.challenge, logins.verify, pushes.push, pushes.phone, stores.key,
+    stores.clock, audit.audit, audit.explain, replay.replay,
 ):  # fmt: skip
     root.add_command(verb)
 for verb in (responders.ocra, responders.preset, given.passcode, given.sms):

@@ -3,7 +3,7 @@
 Rules: whatever is read is verified as recovery verifies it, and a row that cannot be believed is
 named. Of a segment that is being written no row is read but through its own connection, a slice at
 a time under the segment's lock, so that a commit waits for a slice and no longer. Ended segments
-are opened anew. What is in memory is one slice of sealed rows and one row.
+are opened anew, one at a time. What is in memory is one slice of sealed rows and one row.
 """
 
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from watchword.errors import StoreDamaged
+from watchword.errors import StoreDamaged, StoreFailed
 from watchword.store.catalog import PACKED
 from watchword.store.sealing import NONCE_BYTES, TAG_BYTES, Keyring
 from watchword.store.segment import Header, Reader, Segment, Tip, slice_of
@@ -20,10 +20,9 @@ from watchword.store.segment import Header, Reader, Segment, Tip, slice_of
 if TYPE_CHECKING:
     from watchword.store.journal import Journal
 
-__all__ = ["rows_between"]
+__all__ = ["close_reader", "rows_between"]
 
-SLICE_BYTES: Final = 16 << 20       # of sealed rows from an ended segment
-LIVE_SLICE_BYTES: Final = 1 << 20   # from one that is written: so long a commit may have to wait
+SLICE_BYTES: Final = 1 << 20  # of sealed rows: so long a commit may have to wait
 
 
 class Slice(NamedTuple):
@@ -106,7 +105,7 @@ def _from_live(segment: Segment, start: int) -> Slice | None:
         header = segment.header
         if segment.closed or header is None:
             return None
-        before, rows = slice_of(segment.connection, segment.name, header, start, LIVE_SLICE_BYTES)
+        before, rows = slice_of(segment.connection, segment.name, header, start, SLICE_BYTES)
     return Slice(header, segment.name, before, rows)
 
 
@@ -118,12 +117,23 @@ def _from_ended(journal: "Journal", keys: Keyring, start: int) -> Slice | None:
         previous = Tip(link.last, link.tag, link.time_ms)
     else:
         return None
-    with (
-        journal.reading,
-        Reader(journal.path, link.number, packed=link.state == PACKED) as reader,
-    ):
+    with journal.reading:
+        if journal.closed:
+            raise StoreFailed("the store was closed while its journal was read")
+        reader = journal.reader
+        if reader is None or reader.number != link.number:
+            close_reader(journal)
+            reader = Reader(journal.path, link.number, packed=link.state == PACKED)
+            journal.reader = reader  # whoever reads goes on where it was, as a rule
         header = reader.expect(keys, previous)
         before, rows = slice_of(reader.connection, reader.name, header, start, SLICE_BYTES)
     if rows[-1][0] > link.last or (rows[-1][0] == link.last and rows[-1][1][-16:] != link.tag):
         raise StoreDamaged(f"{reader.name}: row {link.last} should be its last row")
     return Slice(header, reader.name, before, rows)
+
+
+def close_reader(journal: "Journal") -> None:
+    """Lets go of the ended segment that was read last."""
+    reader, journal.reader = journal.reader, None
+    if reader is not None:
+        reader.connection.close()

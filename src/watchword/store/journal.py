@@ -16,9 +16,9 @@ from typing import Final
 from watchword.errors import InvalidArgument
 from watchword.store.catalog import ENDED, MADE, Anchor, Catalog, Link
 from watchword.store.disk import unlink
-from watchword.store.history import rows_between
+from watchword.store.history import close_reader, rows_between
 from watchword.store.recovery import note_ended, recover, replay
-from watchword.store.segment import Row, Segment, segment_name
+from watchword.store.segment import Reader, Row, Segment, segment_name
 
 __all__ = ["Journal"]
 
@@ -34,7 +34,9 @@ class Journal:
         self._keys = catalog.keys
         self._segment_bytes = segment_bytes
         self._making = threading.Lock()  # of files and their numbers
-        self.reading = threading.Lock()  # of ended files, each by one at a time (history.py)
+        self.reading = threading.Lock()  # of ended files, one at a time (history.py)
+        self.reader: Reader | None = None
+        self.closed = False
         self._spares: deque[Segment] = deque()
         self.ended: deque[Segment] = deque()  # to be closed and noted
         self._dropped: deque[int] = deque()  # to be unlinked
@@ -138,6 +140,9 @@ class Journal:
 
     def abandon(self) -> None:
         """Closes the files and writes nothing."""
+        with self.reading:
+            self.closed = True
+            close_reader(self)
         for segment in (self.current, *self._spares, *self.ended):
             segment.close()
 
