@@ -292,6 +292,12 @@ class Attempt:
     challenge: str | None = None
     session: bytes = b""
 
+    @property
+    def facts(self) -> int:
+        """What else its record tells, among place: 32 it named something, 64 nothing was typed."""
+        empty = not self.response and self.second is None
+        return 32 * (self.device is not None or self.challenge is not None) + 64 * empty
+
 
 class Answer(NamedTuple):
     """What the client is told; device and offset only of a code that was right."""
@@ -474,7 +480,7 @@ class Reference:
         main = Record(
             Event.ATTEMPT if a.second is None else Event.RESYNC,
             user.number if user else a.name,
-            place=PLATFORMS.index(a.platform) | REALMS.index(a.realm) << 2,
+            place=PLATFORMS.index(a.platform) | REALMS.index(a.realm) << 2 | a.facts,
             tail=a.address,
         )
         if not name_is_legal(a.name, self.figures.names_any):

@@ -138,7 +138,7 @@ def commit_tried_again(put: Put) -> None:
             real(self, rows)
         except errors.StoreFailed:
             self._dead = ""
-            tip = self._journal._current
+            tip = self._journal.current
             if tip.connection.in_transaction:
                 tip.connection.execute("ROLLBACK")
             real(self, rows)

@@ -6,12 +6,25 @@ does, and ask through the store's administration socket when a daemon does.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from watchword import Card, Challenge, Device, Engine, Passcode, Push, PushShown, User
+from watchword import (
+    Card,
+    Challenge,
+    Device,
+    Engine,
+    Explanation,
+    Passcode,
+    Push,
+    PushShown,
+    User,
+    Wanted,
+)
+from watchword.audit import Page
 from watchword.cli.answers import Answer, Enrolled
-from watchword.cli.options import settings
+from watchword.cli.options import settings, who
 from watchword.cli.remote import RemoteDoor
 from watchword.cli.words import note
 from watchword.errors import Error, NotFound, StoreOwned
@@ -57,6 +70,10 @@ class Door(Protocol):
     ) -> Enrolled: ...  # fmt: skip
     def rotate_key(self) -> None: ...
     def accept_clock(self, by: str) -> None: ...
+    def head(self) -> int: ...
+    def audit_page(self, wanted: Wanted, turn: int, place: int) -> Page: ...
+    def explain(self, user: str, last: int) -> Explanation: ...
+    def bare_rows(self) -> Iterator[tuple[int, bytes, int]]: ...
     def close(self) -> None: ...
 
 
@@ -65,14 +82,23 @@ class OwnDoor:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self.add_user = engine.add_user
+        by = who()  # whose act it is, where the verb takes no --by
+        self.add_user = partial(engine.add_user, by=by)
         self.user = engine.user
         self.users = engine.users
-        self.remove_user = engine.remove_user
-        self.add_device = engine.add_device
-        self.issue_passcode = engine.issue_passcode
-        self.remove_device = engine.remove_device
+        self.remove_user = partial(engine.remove_user, by=by)
+        self.add_device = partial(engine.add_device, by=by)
+        self.issue_passcode = partial(engine.issue_passcode, by=by)
+        self.remove_device = partial(engine.remove_device, by=by)
+        self.audit_page = engine.audit_page
+        self.bare_rows = engine.bare_rows
         self.close = engine.close
+
+    def head(self) -> int:
+        return self._engine.counters()["head"]
+
+    def explain(self, user: str, last: int) -> Explanation:
+        return self._engine.explain(user, last=last)
 
     def unlock(self, name: str, by: str) -> None:
         self._engine.unlock(name, by=by)
@@ -131,7 +157,7 @@ class OwnDoor:
         return Enrolled(verdict, made.serial, made.key, made.suite, made.replaced)
 
     def rotate_key(self) -> None:
-        self._engine.rotate_key()
+        self._engine.rotate_key(by=who())
 
     def accept_clock(self, by: str) -> None:
         self._engine.accept_clock(by=by)

@@ -26,6 +26,7 @@ from watchword.errors import Error, StoreFailed
 from watchword.lifecycle import names_packed
 from watchword.serve import limits
 from watchword.serve.admin import Admin
+from watchword.serve.audit import AUDIT
 from watchword.serve.commands import GATEWAYS, Commands
 from watchword.serve.config import Config
 from watchword.serve.phones import Phones
@@ -182,7 +183,8 @@ class Daemon:
     async def _listen_unix(self) -> asyncio.Server:
         """The administration socket: born with its mode, over what a killed daemon left behind."""
         gateway = GATEWAYS.index("admin")
-        door = Admin(self._engine, self._worker, gateway, self._facts, self._phones)
+        more = {b"AUDIT": AUDIT}
+        door = Admin(self._engine, self._worker, gateway, self._facts, self._phones, more)
         path = os.path.join(self._config.store, ADMIN_SOCKET)
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         before = os.umask(0o177)

@@ -70,6 +70,11 @@ class SqliteStore:
     def replay(self, after: int) -> Iterator[tuple[int, memoryview]]:
         return self._journal.replay(after)
 
+    def history(self, after: int, through: int) -> Iterator[tuple[int, memoryview, int]]:
+        with self._or_fail("be read"):
+            rows = self._journal.history(after, through)
+        return rows
+
     def append(self, rows: Sequence[Row]) -> None:
         rows = list(rows)
         if not rows:
