@@ -30,6 +30,8 @@ FOUND_BY = {
     "refusal_before_its_turn": 4,
     "challenge_before_its_turn": 4,
     "code_sent_before_its_turn": 7,
+    "question_of_another_case": 0,
+    "answer_left_out": 5,
     "sync_skipped": 3,
     "segment_name_not_synced": 3,
     "tail_not_settled": 13,
