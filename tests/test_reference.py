@@ -193,8 +193,11 @@ TABLES: dict[str, tuple[dict[str, Any], list[Device], str]] = {
         """),
 }  # fmt: skip
 
-# What only challenges bring about has its tables in test_challenges.py.
-NOT_HERE = {Verdict.EXPIRED, Reason.NO_CHALLENGE, Reason.OVERDUE, Reason.SCOPE}
+# What only challenges or pushes bring about has its tables in test_challenges.py and test_push.py.
+NOT_HERE = {
+    Verdict.EXPIRED, Reason.NO_CHALLENGE, Reason.OVERDUE, Reason.SCOPE, Reason.PENDING,
+    Reason.DENIED, Reason.MISMATCHED, Reason.CANCELLED,
+}  # fmt: skip
 
 
 def options_of(text: str) -> dict[str, str]:
