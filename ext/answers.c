@@ -45,6 +45,7 @@ void ww_lay_answer(const ww_tables *t, ww_scratch *s, uint32_t i, uint32_t *n, w
         w->steps = (uint32_t)count;
     }
     y->count = (uint32_t)counters * w->steps;
+    s->passed_over[i] |= ww_pin_typed(t, a, source) ? WW_PINNED : 0;
     s->source[*n] = source;
     s->owner[*n] = (uint8_t)i;
     s->asked++;
@@ -66,9 +67,14 @@ void ww_lay_named(const ww_tables *t, const ww_batch *b, const ww_attempt *a, ww
                   uint32_t i, uint32_t *n, int64_t now_ms)
 {
     ww_token token;
+    if (a->event == WW_EVENT_ANSWER) {
+        ww_lay_question(t, b, a, s, i, n);
+        return;
+    }
     int sealed = !ww_token_open(t, b->bytes + a->second_at, a->challenge_len, &token);
     if (a->slot == WW_SLOT_NONE)
         return;
+    s->passed_over[i] |= ww_password_of(t, &t->users[a->slot]) ? WW_GUARDED : 0;
     s->inactive[i] = WW_REASON_NO_CHALLENGE;
     if (!sealed || token.name_hash != a->name_hash || token.platform != a->platform)
         return;
@@ -148,8 +154,8 @@ static void put_position(const ww_suite *s, const ww_try *y, const ww_answer *w,
 
 /* ---- lanes ---- */
 
-static void run_texts(const ww_kernel *k, const ww_batch *b, uint32_t group, ww_scratch *s,
-                      const ww_suite *like, uint32_t lanes)
+static void run_texts(const ww_tables *t, const ww_kernel *k, const ww_batch *b, uint32_t group,
+                      ww_scratch *s, const ww_suite *like, uint32_t lanes)
 {
     const void *texts[WW_TEXTS_CHUNK] = {NULL};
     size_t bytes = (size_t)like->blocks * (like->hash == WW_SHA512 ? 128 : 64);
@@ -166,10 +172,14 @@ static void run_texts(const ww_kernel *k, const ww_batch *b, uint32_t group, ww_
         uint32_t who = s->owner[s->text_try[lane]];
         const ww_attempt *a = &b->attempts[group + who];
         uint32_t code = ww_reduce(s->out[lane], suite->digits);
-        uint32_t fits = ww_eq_u32(s->digits[0][who], suite->digits);
+        uint32_t value = s->value[0][who], digits = s->digits[0][who];
+        const ww_device *source = s->source[s->text_try[lane]];
+        if (ww_pin_typed(t, a, source))
+            ww_pin_code(b, a, source, &value, &digits);
+        uint32_t fits = ww_eq_u32(digits, suite->digits);
         fits &= (uint32_t)a->second_len - a->challenge_len <= suite->session_bytes ||
                 !suite->session_bytes; /* a session too long for its suite: never right */
-        ww_mask_set(&y->mask, s->text_bit[lane], ww_eq_u32(code, s->value[0][who]) & fits);
+        ww_mask_set(&y->mask, s->text_bit[lane], ww_eq_u32(code, value) & fits);
     }
 }
 
@@ -193,7 +203,7 @@ void ww_match_answers(const ww_tables *t, const ww_kernel *k, const ww_batch *b,
             const ww_attempt *a = &b->attempts[group + s->owner[n]];
             for (uint32_t j = 0; j < s->tries[n].count; j++) {
                 if (lanes == WW_TEXTS_CHUNK) {
-                    run_texts(k, b, group, s, like, lanes);
+                    run_texts(t, k, b, group, s, like, lanes);
                     lanes = 0;
                 }
                 uint64_t *to = s->texts + lanes * words;
@@ -208,6 +218,6 @@ void ww_match_answers(const ww_tables *t, const ww_kernel *k, const ww_batch *b,
             }
         }
         if (lanes)
-            run_texts(k, b, group, s, like, lanes);
+            run_texts(t, k, b, group, s, like, lanes);
     }
 }

@@ -85,6 +85,8 @@ class Reason(enum.IntEnum):
     NO_CHALLENGE = 14
     OVERDUE = 15
     SCOPE = 16
+    PIN = 17
+    PASSWORD = 18
 
 
 KINDS = tuple([ww_kind_name(kind, 0).decode() for kind in range(WW_KINDS)])
@@ -207,5 +209,6 @@ include "region.pxi"
 include "batch.pxi"
 include "core.pxi"
 include "ask.pxi"
+include "secrets.pxi"
 include "split.pxi"
 include "connection.pxi"

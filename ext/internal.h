@@ -132,6 +132,19 @@ int ww_code_current(const ww_device *d, const ww_open *o, uint32_t now_s);
 void ww_code_sent(ww_device *d, uint32_t platform, const ww_asked_for *tail);
 int ww_ask_code(ww_tables *t, const ww_policy *p, ww_ask *a, ww_user *u, ww_device *d,
                 uint64_t hash, int64_t now_ms, ww_open *open);
+/* ---- pins.c and secrets.c ---- */
+
+/* What is amiss beside a response, the reason or 0; whether a PIN spoils a code that is right. */
+uint32_t ww_password_amiss(const ww_tables *t, const ww_attempt *a, const ww_event_in *in);
+int ww_spoiled(const ww_tables *t, const ww_attempt *a, const ww_try *y);
+int ww_answers_lock(const ww_tables *t, const ww_attempt *a, const ww_user *u);
+void ww_put_answer(const ww_event_in *in, int accepted, int failed, ww_record *out);
+int ww_apply_pin(ww_tables *t, ww_user *u, const ww_record *r);
+int ww_apply_question(ww_tables *t, const ww_record *r);
+void ww_apply_answer(ww_tables *t, ww_user *u, const ww_record *r, int living);
+
+/* ---- acts.c ---- */
+
 /* u is NULL for the act that adds the user of this slot. */
 int ww_apply_act(ww_tables *t, ww_user *u, uint32_t slot, const ww_record *r);
 

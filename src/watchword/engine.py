@@ -187,7 +187,7 @@ class Engine(Logins, Challenges, Acts, Bulk):
             failures_cap=figures.failures_cap or 0,
             source_failures=figures.source_failures or 0,
             names_any=figures.names == "any",
-            ranks=bytes((0, figures.rank_totp, figures.rank_hotp, figures.rank_ocra, 0, 0)),
+            ranks=bytes((0, figures.rank_totp, figures.rank_hotp, figures.rank_ocra, 0, 0, 0, 0)),
             challenge_labels=bytes(LABELS.index(kind) for kind in figures.challenge_kinds),
             sms_per_hour=figures.sms_per_hour,
             sms_seconds=figures.sms_ms // 1000,
