@@ -234,7 +234,7 @@ cdef extern from "watchword.h" nogil:
         const uint8_t *name
         size_t name_len
         uint64_t dice
-        uint32_t cold, plausible
+        uint32_t cold, plausible, whose
         uint8_t id[96]
         ww_record record
     void ww_question_ask(ww_tables *t, ww_quiz *q)

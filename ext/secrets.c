@@ -76,7 +76,9 @@ void ww_question_ask(ww_tables *t, ww_quiz *q)
         count = ww_decoy_answered(t, hash, 1)->count;
         uint64_t words[3] = {hash, count, (uint64_t)1 << 62};
         q->plausible = (uint32_t)(ww_sip24(t->ask_key, words, 3) >> 32);
-        WW_PUBLIC(&q->plausible, sizeof q->plausible); /* it is shown */
+        q->whose = (uint32_t)ww_sip24(t->ask_key, words, 1);
+        WW_PUBLIC(&q->plausible, sizeof q->plausible); /* they are shown */
+        WW_PUBLIC(&q->whose, sizeof q->whose);
     }
     q->cold = d ? d->cold : 0;
     ww_token token = {.name_hash = hash, .device = d ? d->number : 0, .count = count,

@@ -69,9 +69,10 @@ def pin_kept(Core core, uint32_t slot, uint32_t number):
 
 def ask_question(Core core, bytes user, uint64_t dice, int64_t turn, int64_t now_ms, bytes names,
                  int gateways):
-    """A security question for a legal name, and it stands: (row, id, text, plausible).
+    """A security question for a legal name, and it stands: (row, id, text, plausible, whose).
 
-    text: None for a name that has none, and `plausible` is then a number to make one of.
+    text: None for a name that has none; of the two numbers one is then made, the second is always
+    this name's.
     """
     cdef ww_quiz q
     cdef ww_row h
@@ -98,7 +99,7 @@ def ask_question(Core core, bytes user, uint64_t dice, int64_t turn, int64_t now
         at = ww_cold_first(&core.t, q.cold, &n)
         text = PyBytes_FromStringAndSize(<const char *>at + QUESTION_AT,
                                          <Py_ssize_t>n - QUESTION_AT).decode()
-    return row, (<char *>q.id)[:WW_TOKEN_CHARS].decode("ascii"), text, q.plausible
+    return row, (<char *>q.id)[:WW_TOKEN_CHARS].decode("ascii"), text, q.plausible, q.whose
 
 
 cdef enum:

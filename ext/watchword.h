@@ -555,7 +555,7 @@ typedef struct {
     uint64_t dice;               /* random: which one, when none stands                          */
     /* out */
     uint32_t cold;               /* of the question: pool and text; 0: a plausible one           */
-    uint32_t plausible;          /* a number for it                                              */
+    uint32_t plausible, whose;   /* a number for it, and one that is always this name's          */
     uint8_t id[WW_TOKEN_CHARS];
     ww_record record;
 } ww_quiz;

@@ -18,7 +18,7 @@ from watchword.errors import (
     WrongKey,
 )
 from watchword.policy import Policy
-from watchword.views import Challenge, DeviceView, OpenChallenge, Passcode, User
+from watchword.views import Challenge, DeviceView, OpenChallenge, Passcode, Question, User
 
 __all__ = [
     "Busy",
@@ -35,6 +35,7 @@ __all__ = [
     "OpenChallenge",
     "Passcode",
     "Policy",
+    "Question",
     "Reason",
     "StoreDamaged",
     "StoreFailed",

@@ -6,7 +6,7 @@ none, and returns only when that row is on the disk.
 
 import contextlib
 import hmac
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from watchword import lifecycle
 from watchword._engine import (
@@ -15,7 +15,7 @@ from watchword._engine import (
     DEVICES_PER_USER_MAX,
     REALMS,
 )
-from watchword.devices import passcode
+from watchword.devices import passcode, pins
 from watchword.devices.device import Device
 from watchword.errors import Exists, InvalidArgument, NotFound
 from watchword.parts import Parts
@@ -129,10 +129,13 @@ class Acts(Parts):
 
     # -- devices
 
-    def add_device(self, name: str, device: Device, serial: str | None = None) -> str:
+    def add_device(
+        self, name: str, device: Device, serial: str | None = None, *, personal: Sequence[str] = ()
+    ) -> str:
         """Enrols an active device for a user and returns its serial, made here unless given.
 
-        A key that was enrolled before keeps what it had used. Errors: InvalidArgument, NotFound,
+        A key that was enrolled before keeps what it had used. personal: what is known of the user,
+        of which a PIN before the code may be no part (as change_pin takes it). Errors: InvalidArgument, NotFound,
         Exists, StoreFailed.
         """
         if not isinstance(device, Device):
@@ -146,6 +149,7 @@ class Acts(Parts):
             raise InvalidArgument(
                 f"window is at most {self._policy.window_max} steps under this policy"
             )
+        pin = self._kept_pin(device, personal)
         with self._deciding():
             self._expect_suite(device)
             number, user = self._user(name)
@@ -161,8 +165,9 @@ class Acts(Parts):
             )
             now_ms = self._now()
             record = lifecycle.device_add(
-                number, device_number, device, self._kept_key(device, now_ms), text.encode(), moving
-            )
+                number, device_number, device, self._kept_key(device, now_ms), text.encode(),
+                moving, pin,
+            )  # fmt: skip
             turn = self._act(record, now_ms)
         self._wait(turn)
         return text
@@ -217,6 +222,13 @@ class Acts(Parts):
             self._passcode_key, self._entropy(passcode.SALT_BYTES), device.key, full_until,
             full_until + self._policy.passcode_card_ms,
         )  # fmt: skip
+
+    def _kept_pin(self, device: Device, personal: Sequence[str] = ()) -> bytes:
+        """What a store keeps of a PIN: what P signs, or the hash of one before the code."""
+        if not device.pin:
+            return device.pin_hash
+        text = pins.new_pin("pin", device.pin, personal, self._policy.pin_chars_min)
+        return pins.kept(self._kept_key_of_pins, self._entropy(pins.SALT_BYTES), text)
 
     def _expect_suite(self, device: Device) -> None:
         if device.suite and not self._core.suite_fits(device.suite.encode("ascii")):

@@ -103,6 +103,12 @@ class Challenges(Parts):
         self, user: str, platform: str, purpose: str | None, device: str | None,
         gateway: str | None, sms: bool,
     ) -> Challenge:  # fmt: skip
+        challenge, turn, delivery = self._ask(user, platform, purpose, device, gateway, sms)
+        await self._wait_soon(turn)
+        return self._sent(challenge, delivery)
+
+    async def _wait_soon(self, turn: int) -> None:
+        """_wait for asyncio."""
         loop = asyncio.get_running_loop()
         durable: asyncio.Future[None] = loop.create_future()
 
@@ -116,12 +122,10 @@ class Challenges(Parts):
             if not loop.is_closed():
                 loop.call_soon_threadsafe(landed, error)
 
-        challenge, turn, delivery = self._ask(user, platform, purpose, device, gateway, sms)
         self._when_durable(turn, tell)
         await durable
         if self._commits.failed is not None:
             self._alive()
-        return self._sent(challenge, delivery)
 
     def _ask(
         self, user: str, platform: str, purpose: str | None, device: str | None,

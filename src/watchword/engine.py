@@ -19,13 +19,16 @@ from watchword._engine import LABELS, PAGE_USERS, Batch, Core, Gate, Gather, Spl
 from watchword.acts import Acts
 from watchword.bulk import Bulk
 from watchword.challenges import Challenges
+from watchword.changes import Changes
 from watchword.clock import SystemClock
 from watchword.delivery import Courier, Delivery
 from watchword.errors import Error, InvalidArgument, StoreDamaged, StoreFailed
 from watchword.keeper import COVERED, UNCOVERED_BYTES_MAX, Keeper
 from watchword.keys import KeyProvider, derive
 from watchword.logins import Logins
+from watchword.passwords import Hasher, Passwords
 from watchword.policy import Policy
+from watchword.questions import Questions
 from watchword.store import Store, open_store
 from watchword.store.commits import Commits, said
 from watchword.store.memory import MemoryStore
@@ -52,7 +55,7 @@ def _after_fork() -> None:
 os.register_at_fork(after_in_child=_after_fork)
 
 
-class Engine(Logins, Challenges, Acts, Bulk):
+class Engine(Logins, Challenges, Passwords, Questions, Changes, Acts, Bulk):
     """A verification engine over one store. Thread-safe; after a fork its use raises Error.
 
     Open it with Engine.open, as a context manager or with close().
@@ -77,8 +80,10 @@ class Engine(Logins, Challenges, Acts, Bulk):
         secret = store.secret if self._durable else entropy(32)
         self._core = Core(
             derive(secret, "watchword names", 16), derive(secret, "watchword challenges", 48),
-            derive(secret, "watchword passcodes", 32),
+            derive(secret, "watchword passcodes", 32), derive(secret, "watchword pins", 32),
         )
+        self._kept_key_of_pins = derive(secret, "watchword pins", 32)
+        self._hasher = Hasher(derive(secret, "watchword passwords", 32))
         self._passcode_key = derive(secret, "watchword passcodes", 32)
         self._mark_key = derive(secret, "watchword fingerprints", 32)
         self._tombs = Tombs()
@@ -226,6 +231,7 @@ class Engine(Logins, Challenges, Acts, Bulk):
         finally:  # an interrupt of a long pass, too, lets go of the store
             for split in self._splits.values():
                 split.close()
+            self._hasher.close()
             if self._courier is not None:
                 self._courier.close()
             try:

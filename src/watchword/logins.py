@@ -24,11 +24,12 @@ from watchword._engine import (
 )
 from watchword.errors import InvalidArgument
 from watchword.parts import Parts
+from watchword.passwords import VOUCHED, Fact
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Logins"]
+__all__ = ["Logins", "place_of"]
 
 SPLIT_ATTEMPTS_MIN = 1024  # below, a second thread takes longer to start than to help
 SPLIT_PARTS_MAX = 8
@@ -48,25 +49,36 @@ class Logins(Parts):
         challenge: str | None = None,
         address: str | None = None,
         session: bytes | None = None,
+        password: str | None = None,
+        pin: str | None = None,
+        first_factor: bool = False,
         gateway: str | None = None,
     ) -> Verdict:
         """May this user in, with this response? The verdict is durable when it is returned.
 
         platform: "trading" or "portal". realm: "live" or "paper". device: serial of the only device
         to try. challenge: id of the only challenge to try. address: the client's IP. session: what
-        a suite with S signs. gateway: who asks, for the record. A refused login never raises.
-        Errors: InvalidArgument, StoreFailed.
+        a suite with S signs. password: the first factor, hashed off the engine's lock; first_factor:
+        the caller vouches that it held. pin: as if typed before the code; of a device that signs
+        its PIN, the one it must be. gateway: who asks, for the record. A refused login never
+        raises. Errors: InvalidArgument, StoreFailed.
         """
-        places = _place(platform, realm)
+        places = place_of(platform, realm)
         _session(session)
         names = self._names if gateway is None else lifecycle.gateway_packed(gateway)
+        fact = Fact(VOUCHED if first_factor else 0)
+        if password is not None:
+            fact = self._fact(user, password, first_factor)
         with self._lock:
             self._alive()
             batch = self._one
             batch.reset()
             now = self._now()
-            shed = self._shed()
-            batch.put(user, response, *places, device, address, None, shed, challenge, session)
+            shed = self._shed() or fact is None
+            batch.put(
+                user, response, *places, device, address, None, shed, challenge, session, pin,
+                *(fact or ())
+            )  # fmt: skip
             turn = self._take(batch, now, names, 1)
             verdict = self._core.verdict(batch, 0)
         self._wait(turn)
@@ -93,7 +105,7 @@ class Logins(Parts):
         use, and only where a batch is large and says no addresses. Errors: InvalidArgument,
         StoreFailed.
         """
-        places = _place(platform, realm)
+        places = place_of(platform, realm)
         count = _entries("users", users)
         for name, column in (
             ("responses", responses), ("devices", devices), ("challenges", challenges),
@@ -157,19 +169,30 @@ class Logins(Parts):
         challenge: str | None = None,
         address: str | None = None,
         session: bytes | None = None,
+        password: str | None = None,
+        pin: str | None = None,
+        first_factor: bool = False,
     ) -> Verdict:
         """verify for asyncio: the calls of one loop pass share a turn and a sync."""
         self._alive()
         _session(session)
+        gather, places = self._gather(), place_of(platform, realm)
+        fact = Fact(VOUCHED if first_factor else 0)
+        if password is not None:
+            fact = await self._fact_soon(user, password, first_factor)
+        verdict: Verdict = await gather.ask(
+            user, response, *places, device, address, challenge, session, pin, *(fact or Fact(0)),
+            shed=fact is None,
+        )  # fmt: skip
+        return verdict
+
+    def _gather(self) -> Gather:
+        """Of the loop that runs."""
         loop = asyncio.get_running_loop()
         gather = self._gathers.get(loop)
         if gather is None:
             gather = self._gathers[loop] = Gather(self)
-        places = _place(platform, realm)
-        verdict: Verdict = await gather.ask(
-            user, response, *places, device, address, challenge, session
-        )
-        return verdict
+        return gather
 
     def resync(
         self,
@@ -208,7 +231,7 @@ PLACES = {
 }
 
 
-def _place(platform: str, realm: str) -> tuple[int, int]:
+def place_of(platform: str, realm: str) -> tuple[int, int]:
     try:
         return PLACES[platform, realm]
     except (KeyError, TypeError):

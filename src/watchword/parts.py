@@ -5,17 +5,21 @@ works beside them. This is the one list of what they share, so that a type check
 to it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol
 
-from watchword._engine import Batch, Core, Gate, Split
+from watchword._engine import Batch, Core, Gate, Gather, Split, Verdict
 from watchword.delivery import Courier
 from watchword.devices.device import Device
 from watchword.policy import Policy
 from watchword.store import Store
 from watchword.store.commits import Commits
 from watchword.tombs import Tombs
+
+if TYPE_CHECKING:
+    from watchword.passwords import Fact, Figures, Hasher
+    from watchword.views import User
 
 __all__ = ["Parts"]
 
@@ -31,6 +35,8 @@ class _Parts(Protocol):
     _policy: Policy
     _mark_key: bytes
     _passcode_key: bytes
+    _kept_key_of_pins: bytes
+    _hasher: "Hasher"
     _entropy: Callable[[int], bytes]
     _courier: Courier | None
     _path: str
@@ -53,7 +59,19 @@ class _Parts(Protocol):
     def _when_durable(
         self, turn: int, tell: Callable[[BaseException | None], None]
     ) -> None: ...
+    async def _wait_soon(self, turn: int) -> None: ...
     def _kept_key(self, device: Device, now_ms: int) -> bytes: ...
+    def _user(self, name: str) -> "tuple[int, User]": ...
+    def _device(self, name: str, serial: str) -> int: ...
+    def _act(self, acts: bytes, now_ms: int | None = None) -> int: ...
+    def _gather(self) -> Gather: ...
+    def _figures(self, salt: bytes) -> "Figures": ...
+    def _fact(self, user: str, password: str | None, vouched: bool) -> "Fact | None": ...
+    async def _fact_soon(
+        self, user: str, password: str | None, vouched: bool
+    ) -> "Fact | None": ...
+    def _password_acts(self, number: int, kept: bytes) -> bytes: ...
+    def _kept_pin(self, device: Device, personal: Sequence[str] = ()) -> bytes: ...
     def _expect_suite(self, device: Device) -> None: ...
     def _deciding(self) -> AbstractContextManager[None]: ...
     def _end(self, error: BaseException) -> None: ...

@@ -13,7 +13,9 @@ from watchword._engine import (
     REALMS,
 )
 
-__all__ = ["Challenge", "DeviceView", "OpenChallenge", "Passcode", "User", "user_of"]
+__all__ = [
+    "Challenge", "DeviceView", "OpenChallenge", "Passcode", "Question", "User", "user_of",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,14 @@ class Challenge:
     kind: str
     prompt: str
     expires_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A security question: `question` is asked, `id` comes back with the answer."""
+
+    id: str
+    question: str
 
 
 @dataclass(frozen=True, slots=True)
