@@ -122,7 +122,7 @@ cdef extern from "watchword.h" nogil:
     ctypedef struct ww_user:
         uint64_t id
         uint32_t more
-        uint8_t name_len, account, realm, devices
+        uint8_t name_len, account, realm, devices, wrong_answers
         ww_device device
         ww_streak streak
 
@@ -229,7 +229,6 @@ cdef extern from "watchword.h" nogil:
     void ww_kept_key(ww_tables *t, const uint8_t *key, size_t size)
     int ww_has_issue(const ww_device *d)
     const uint8_t *ww_device_pin(const ww_tables *t, const ww_device *d, size_t *size)
-    ww_device *ww_password_of(const ww_tables *t, ww_user *u)
     ctypedef struct ww_quiz:
         const uint8_t *name
         size_t name_len

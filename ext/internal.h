@@ -138,7 +138,7 @@ int ww_ask_code(ww_tables *t, const ww_policy *p, ww_ask *a, ww_user *u, ww_devi
 uint32_t ww_password_amiss(const ww_tables *t, const ww_attempt *a, const ww_event_in *in);
 int ww_spoiled(const ww_tables *t, const ww_attempt *a, const ww_try *y);
 int ww_answers_lock(const ww_tables *t, const ww_attempt *a, const ww_user *u);
-void ww_put_answer(const ww_event_in *in, int accepted, int failed, ww_record *out);
+void ww_put_answer(const ww_event_in *in, ww_record *out);
 int ww_apply_pin(ww_tables *t, ww_user *u, const ww_record *r);
 int ww_apply_question(ww_tables *t, const ww_record *r);
 void ww_apply_answer(ww_tables *t, ww_user *u, const ww_record *r, int living);

@@ -175,10 +175,12 @@ int ww_answers_lock(const ww_tables *t, const ww_attempt *a, const ww_user *u)
     return a->event == WW_EVENT_ANSWER && wrong + 1 >= WW_WRONG_ANSWERS_MAX;
 }
 
-/* Of the main record of an answer: how it counts, and which question nothing answers it was. */
-void ww_put_answer(const ww_event_in *in, int accepted, int failed, ww_record *out)
+/* Of the main record of an answer: how it counts (refused by a lock, it was not looked at), and
+ * which question that nothing answers it was. */
+void ww_put_answer(const ww_event_in *in, ww_record *out)
 {
-    out->effects |= accepted ? WW_EFFECT_FORGIVE : failed ? WW_EFFECT_CHARGE : 0;
+    out->effects |= out->verdict == WW_ACCEPTED   ? WW_EFFECT_FORGIVE
+                    : out->verdict == WW_REJECTED ? WW_EFFECT_CHARGE : 0;
     if (!out->device)
         out->moving = in->answers->count;
 }

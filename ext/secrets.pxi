@@ -27,32 +27,27 @@ cdef object with_pin(pin, response):
     return PyBytes_FromStringAndSize(text, n) + typed
 
 
-def password_kept(Core core, uint32_t slot):
-    """A user's password: (number, what is kept of it), or None."""
-    cdef ww_device *d
-    cdef size_t n = 0
-    cdef const uint8_t *at
-    d = ww_password_of(&core.t, &core.t.users[slot])
-    if d == NULL:
-        return None
-    at = ww_device_key(&core.t, d, &n)
-    return d.number, PyBytes_FromStringAndSize(<const char *>at, <Py_ssize_t>n)
-
-
-def questions_kept(Core core, uint32_t slot):
-    """A user's security questions: (number, pool, text) of each."""
+def secrets_kept(Core core, uint32_t slot):
+    """What a user knows: (password, questions, wrong answers in a row). A password is its number
+    and what is kept of it, or None; a question is (number, pool, text, how often it was asked, and
+    whether it stands)."""
     cdef ww_device *d = ww_device_first(&core.t, &core.t.users[slot])
     cdef size_t n = 0
     cdef const uint8_t *at
-    found = []
+    cdef ww_issue *issue
+    password, questions = None, []
     while d != NULL:
-        if d.kind == WW_KIND_QUESTION:
+        if d.kind >= WW_KIND_PASSWORD:
             at = ww_device_key(&core.t, d, &n)
-            found.append((d.number, core.serial_of(d.cold),
-                          PyBytes_FromStringAndSize(<const char *>at + QUESTION_AT,
-                                                    <Py_ssize_t>n - QUESTION_AT).decode()))
+            kept = PyBytes_FromStringAndSize(<const char *>at, <Py_ssize_t>n)
+            if d.kind == WW_KIND_PASSWORD:
+                password = d.number, kept
+            else:
+                issue = ww_device_issue(d)
+                questions.append((d.number, core.serial_of(d.cold), kept[QUESTION_AT:].decode(),
+                                  issue.issued, issue.open[0].stands != 0))
         d = ww_device_next(&core.t, &core.t.users[slot], d)
-    return found
+    return password, questions, core.t.users[slot].wrong_answers
 
 
 def pin_kept(Core core, uint32_t slot, uint32_t number):

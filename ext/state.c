@@ -348,7 +348,7 @@ uint32_t ww_decide(const ww_tables *t, const ww_policy *p, ww_attempt *a, const 
     if (lead != UINT32_MAX)
         put_device(p, &in->tries[lead], &found[lead], accepted, spends, charge, out);
     if (a->event == WW_EVENT_ANSWER)
-        ww_put_answer(in, accepted, failed, out);
+        ww_put_answer(in, out);
     uint32_t units = put_address(a, out);
     for (uint32_t i = 0; i < tries; i++) {
         if (i == lead)

@@ -7,11 +7,12 @@ Verdicts, the whole state of the users and the journal's records are compared af
 import ipaddress
 import random
 import struct
+from dataclasses import replace
 from itertools import zip_longest
 from typing import Any
 
 import numpy as np
-from histories import COINCIDENT_KEYS, PIN, History, Step
+from histories import COINCIDENT_KEYS, NOTHING, PASSWORDS, PIN, QUESTIONS, History, Step
 
 import watchword
 from watchword import _engine, reference, reference_ocra
@@ -35,6 +36,7 @@ HEADER = struct.Struct("<IHHIIqq")      # ww_row
 RECORD = struct.Struct("<7BbQQII")      # ww_record
 UNKNOWN = 0x80                          # in place: user is the keyed hash of a name nobody has
 ATTEMPTS = (Event.ATTEMPT, Event.ALSO, Event.RESYNC)
+SAYING = ("verify", "verify_many", "resync", "challenge", "change_pin", "question", "answer")
 SECRET = bytes(32)                      # of every engine here
 KEYS = Keys(derive(SECRET, "watchword names", 16), derive(SECRET, "watchword challenges", 48))
 PASSCODES = passcode.ALPHABET
@@ -60,13 +62,16 @@ class Both:
     def __init__(self, figures: Figures) -> None:
         policy = dict(vars(figures))
         policy["names"] = "any" if policy.pop("names_any") else "sls"
+        policy |= {"password_memory_kib": 32, "password_passes": 1, "security_questions": True}
+        self.dice = 0
         self.now_ms = self.number = self.serials = self.rows_seen = self.turns_seen = 0
         self.engine = watchword.Engine.open(
             ":memory:", policy=watchword.Policy(**policy), clock=lambda: self.now_ms,
-            entropy=lambda n: SECRET[:n], deliver=lambda delivery: None,
+            entropy=self.entropy, deliver=lambda delivery: None,
         )  # fmt: skip
         self.engine.tap = []
         self.twin = Reference(figures, KEYS)
+        self.questions: dict[str, list[tuple[str, str]]] = {}   # likewise
         self.asked: dict[str, list[str]] = {}   # the challenges of a user, the newest first
         self.ids: dict[Any, Any] = {}   # the twin's user and device numbers -> the engine's
         self.seen: set[str] = set()     # verdicts and reasons
@@ -82,6 +87,9 @@ class Both:
             if difference:
                 return f"step {at} {step}: {difference}"
         return ""
+
+    def entropy(self, count: int) -> bytes:
+        return self.dice.to_bytes(8, "little") if count == 8 else SECRET[:count]
 
     # -- words of a history -> what is really said
 
@@ -110,13 +118,15 @@ class Both:
             index = next((i for i, d in enumerate(devices) if d.number == sealed.device), index)
         if index >= len(devices):
             return "314159"
+        before = devices[index].pin if options["pin"] is None else ""
+        before = [before, "", "0815"][options["before"]] if before else ""
         if devices[index].kind == "ocra":
-            return self.answered(devices[index], near, options)
+            return before + self.answered(devices[index], near, options)
         if devices[index].label == "temporary-passcode":
             text = devices[index].key.decode()
             return text if near >= 0 else text.lower() if near == -1 else text[:near]
         position = devices[index].expected(self.now_ms) + near + further
-        return devices[index].code(position) if 0 <= position < 2**64 else "271828"
+        return before + devices[index].code(position) if 0 <= position < 2**64 else "271828"
 
     def answered(self, device: Device, near: int, options: dict[str, Any]) -> str:
         """A response: near in counter or steps, or else to a question near the one that stands."""
@@ -138,7 +148,9 @@ class Both:
         return Attempt(
             self.name(who), self.typed(who, word, options), options["platform"], options["realm"],
             self.serial(who, options["device"]), address, session=options["session"] or b"",
-            challenge=self.id_of(who, options["challenge"]),
+            challenge=self.id_of(who, options["challenge"]), pin=options["pin"],
+            password=PASSWORDS[first] if isinstance(first := options["first"], int) else None,
+            vouched=options["first"] == "vouched",
         )  # fmt: skip
 
     def id_of(self, who: str, word: Any) -> str | None:
@@ -157,7 +169,8 @@ class Both:
         a = self.attempt(who, word, options)
         verdict = self.engine.verify(
             a.name, a.response, platform=a.platform, realm=a.realm, device=a.device,
-            address=a.address, challenge=a.challenge, session=a.session or None,
+            address=a.address, challenge=a.challenge, session=a.session or None, pin=a.pin,
+            password=a.password, first_factor=a.vouched,
         )  # fmt: skip
         return answer_of(verdict), tuple(self.ask(a))
 
@@ -182,7 +195,8 @@ class Both:
 
     def verify_many(self, words: list[Any]) -> tuple[Any, Any]:
         platform = words[0][2]["platform"]
-        shared = {"platform": platform, "realm": "live", "session": None}
+        shared = {"platform": platform, "realm": "live", "session": None, "pin": None}
+        shared |= {"first": None}
         attempts = [self.attempt(who, word, {**own, **shared}) for who, word, own in words]
         users: Any = [a.name for a in attempts]
         responses: Any = [a.response for a in attempts]
@@ -200,6 +214,7 @@ class Both:
         self, who: str, word: Any, second: Any, options: dict[str, Any]
     ) -> tuple[Any, Any]:
         serial = self.serial(who, options["device"] or 0)
+        options = {**options, "pin": None}
         first = self.typed(who, word, options)
         second = second if isinstance(second, str) else self.typed(who, word, options, second)
         address = self.attempt(who, word, options).address
@@ -210,6 +225,46 @@ class Both:
             self.name(who), first, device=serial, address=address, second=second
         )
         return answer_of(verdict), tuple(self.ask(attempt))
+
+    def change_pin(
+        self, who: str, word: Any, old: str, new: str, options: dict[str, Any]
+    ) -> tuple[Any, Any]:
+        a = self.attempt(who, word, {**options, "pin": old, "realm": "live", "session": None})
+        verdict = self.engine.change_pin(
+            a.name, old, a.response, new, platform=a.platform, device=a.device,
+            challenge=a.challenge, address=a.address,
+        )  # fmt: skip
+        answer = self.twin.change_pin(replace(a, password=None, vouched=False), new, self.now_ms)
+        self.seen |= {repr(answer.verdict), repr(answer.reason)}
+        return answer_of(verdict), tuple(answer)
+
+    def question(self, who: str, dice: int) -> tuple[Any, Any]:
+        self.dice, name = dice, self.name(who)
+        if not reference.name_is_legal(name, self.twin.figures.names_any):
+            return None, None
+        found = self.engine.question(name)
+        twins = self.twin.question(name, dice, self.now_ms)
+        self.questions.setdefault(name, []).insert(0, twins)
+        return (found.id, found.question), twins
+
+    def answer(self, who: str, which: Any, said: str, address: str | None) -> tuple[Any, Any]:
+        name = self.name(who)
+        mine = self.questions.get(name, [])
+        others = [asked for other, asked in self.questions.items() if other != name]
+        if which == "another's":
+            id, text = others[0][0] if others else ("f00", "")
+        elif isinstance(which, int):
+            id, text = mine[which] if which < len(mine) else ("0" * 96, "")
+        else:
+            id, text = which, ""
+        right = next((answer for _, question, answer in QUESTIONS if question == text), "?")
+        answer = {"right": right, "wrong": right.lower()}.get(said, said)
+        options = {**NOTHING, "address": address, "platform": "trading", "realm": "live"}
+        address = self.attempt(who, "", options).address
+        verdict = self.engine.answer(name, id, answer, address=address)
+        twins = self.twin.answer(name, id, answer, self.now_ms, address=address)
+        self.seen |= {repr(twins.verdict), repr(twins.reason)}
+        return answer_of(verdict), tuple(twins)
 
     def act(self, verb: str, who: str, *words: Any) -> None:
         """An administrative act, where it is legal."""
@@ -225,6 +280,16 @@ class Both:
             named = {"by": "client services"} if verb == "unlock" else {}
             getattr(self.engine, verb)(name, **named)
             getattr(self.twin, verb)(name, now_ms, **named)
+        elif verb == "set_password":
+            password = None if words[0] is None else PASSWORDS[words[0]]
+            if password is None:
+                self.engine.clear_password(name)
+            else:
+                self.engine.set_password(name, password)
+            self.twin.set_password(name, password, now_ms)
+        elif verb == "set_questions":
+            self.engine.set_questions(name, QUESTIONS)
+            self.twin.set_questions(name, QUESTIONS, now_ms)
         elif verb == "add_device":
             if len(self.devices(who)) < DEVICES_MAX:
                 self.add_device(name, now_ms, dict(words[0]))
@@ -272,7 +337,7 @@ class Both:
         wait_ms, verb, *words = step
         self.now_ms = max(0, self.now_ms + wait_ms)
         self.rows_seen, self.turns_seen = len(self.engine.tap), len(self.twin.journal)
-        if verb in ("verify", "verify_many", "resync", "challenge"):
+        if verb in SAYING:
             mine, twins = getattr(self, verb)(*words)
             if mine != twins:
                 return f"said {mine}, twin {twins}"
@@ -296,9 +361,11 @@ class Both:
         if found is None:
             return None
         _, _, account, realm, failures, lock_until, _, devices = found
+        password, questions, wrong = _engine.secrets_kept(self.engine._core, slot)
+        known = password is not None, [question[1:] for question in questions], wrong
         return ACCOUNTS[account], REALMS[realm], failures, lock_until, [
             (d[1], DEVICE_STATES[d[3]], *d[13:16], *d[16:]) for d in devices
-        ]
+        ], known
 
     def twins_view(self, name: str) -> Any:
         user = self.twin.users.get(name)
@@ -311,7 +378,13 @@ class Both:
              d.full_until_ms, d.until_ms)
             for d in user.devices
         ]  # fmt: skip
-        return user.account, user.realm, streak.count, streak.lock_until_ms, devices
+        known = (
+            any(d.kind == "password" for d in user.known),
+            [(d.serial, d.suite, d.issued, 0 in d.standing)
+             for d in user.known if d.kind == "question"],
+            user.wrong_answers,
+        )  # fmt: skip
+        return user.account, user.realm, streak.count, streak.lock_until_ms, devices, known
 
     def records_differ(self) -> str:
         mine = [r for row in self.engine.tap[self.rows_seen :] for r in records_of(row)]
@@ -334,7 +407,7 @@ class Both:
             assert isinstance(own.tail, reference.Standing)
             if tail != struct.pack("<QII16x", own.tail.purpose, own.tail.epoch, own.sent_s):
                 return False
-        if own.event in ATTEMPTS:
+        if own.event in (*ATTEMPTS, Event.ANSWER):
             if lock_ms != own.lock_ms or bool(tail) != (own.tail is not None):
                 return False
             if own.tail and address_bytes(str(own.tail)) != tail[:16]:

@@ -24,6 +24,10 @@ COINCIDENT_KEYS = [
 
 COINCIDENT = 3                  # the number of such a key in a history
 PIN = "4711"                    # of every device whose suite has P
+PINS = [PIN, "8255", "0815"]
+PASSWORDS = ["correct horse", "battery staple"]
+QUESTIONS = [("pets", "Which pet?", "Rex"), ("cities", "Which city?", "San Diego"),
+             ("schools", "Which school?", "St. Mary's")]  # fmt: skip
 PURPOSES = [None, None, None, "wire 100", "wire 200"]
 
 # What answers a challenge: the kind, its suite. Every element of a suite, and every hash.
@@ -40,7 +44,10 @@ RESPONDERS = [
     ("ocra", "OCRA-1:HOTP-SHA1-5:QN40-S512-T48H"),
 ]
 
-NOTHING = {"device": None, "address": None, "challenge": None, "session": None}
+NOTHING = {
+    "device": None, "address": None, "challenge": None, "session": None,
+    "pin": None, "before": 0, "first": None,
+}  # fmt: skip
 
 Step = tuple[Any, ...]
 History = tuple[int, list[Step]]
@@ -74,8 +81,12 @@ def history(seed: int, figures: Figures) -> History:
     devices = rng.choice([0, 1, 1, 2, 2, 3, 3, 16])
     steps += [(0, "add_device", "alice", device_words(rng)) for _ in range(devices)]
     steps += [(0, "add_user", "bob", "open", "live"), (0, "add_device", "bob", device_words(rng))]
+    if rng.random() < 0.3:
+        steps += [(0, "set_questions", "alice"), (0, "set_password", "bob", 0)]
     for _ in range(rng.randint(5, STEPS_MAX)):
         wait, dice = rng.choice(waits), rng.random()
+        if rng.random() < 0.12:
+            steps += knowing(rng, wait)
         if dice < 0.15:
             steps.append((wait, "challenge", *ask_words(rng)))
         elif dice < 0.50:
@@ -120,6 +131,29 @@ def answering(rng: random.Random, wait: int) -> list[Step]:
     ]
 
 
+def knowing(rng: random.Random, wait: int) -> list[Step]:
+    """What users know is set, changed, asked and answered."""
+    who, dice = rng.choice(["alice"] * 6 + ["bob"] * 3), rng.random()
+    if dice < 0.2:
+        return [(wait, "set_password", who, rng.choice([0, 0, 1, None]))]
+    if dice < 0.3:
+        return [(wait, "set_questions", who)]
+    if dice < 0.6:
+        _, typed, options = attempt_words(rng)
+        old, new = (rng.choice([PIN, PIN, *PINS]) for _ in range(2))
+        return [(wait, "change_pin", who, typed, old, new, options)]
+    who = rng.choice([who, who, who, "nobody", "Alice", "al_ice"])
+    steps: list[Step] = []
+    for _ in range(rng.choice([1, 1, 2, 4])):
+        if rng.random() < 0.9:
+            steps.append((wait, "question", who, rng.randrange(1000)))
+        which = rng.choice([0] * 8 + [1, "another's", "f00", ""])
+        said = rng.choice(["right", "right", "wrong", "wrong", ""])
+        address = rng.choice([None, None, "1", "::1"])
+        steps.append((rng.choice([0, 0, 1000]), "answer", who, which, said, address))
+    return steps
+
+
 def attempt_words(rng: random.Random) -> tuple[str, Any, dict[str, Any]]:
     """Who, what is typed, and the options."""
     others = ["nobody", "Alice", "al_ice", "\u00e4\u20ac", "a\tb", "", "a" * 65, "a" * 129]
@@ -132,6 +166,9 @@ def attempt_words(rng: random.Random) -> tuple[str, Any, dict[str, Any]]:
         # which of the user's ids so far, the newest 0; another's; forged
         "challenge": rng.choice([None] * 24 + [0] * 10 + [1, 2, "another's", "0" * 96, "f00", ""]),
         "session": rng.choice([None, b"session", b"session", b"s" * 65]),
+        "pin": rng.choice([None] * 12 + [PIN, PIN, *PINS]),
+        "before": rng.choice([0] * 8 + [1, 2]),     # what is typed as PIN: right, nothing, wrong
+        "first": rng.choice([None] * 6 + [0, 0, 1, "vouched", "vouched"]),
     }
     return who, typed_words(rng), options
 
@@ -191,6 +228,7 @@ def device_words(rng: random.Random, kind: str = "") -> dict[str, Any]:
     if words["key"] == COINCIDENT:
         words["algorithm"], words["digits"] = "sha1", 6
     words["label"] = rng.choice(["", "", {"totp": "alpine", "hotp": "dsc"}[kind]])
+    words["pin"] = rng.choice(["", "", "", PIN])
     if words["kind"] == "hotp":
         words["moving"] = rng.choice([0, 0, 1, 5, 2**32 - 2, 2**64 - 4, 2**64 - 2])
         words["look_ahead"] = rng.choice([0, 1, 3, 10, 100])
@@ -207,6 +245,8 @@ def responder_words(rng: random.Random) -> dict[str, Any]:
     """What a device that answers challenges has beside its key."""
     label, suite = rng.choice(RESPONDERS)
     words: dict[str, Any] = {"suite": suite, "label": "" if label == "ocra" else label}
+    if "-PSHA" not in suite:
+        words["pin"] = rng.choice(["", "", "", PIN])
     if ":C-" in suite:
         words["moving"] = rng.choice([0, 0, 5, 2**32 - 2, 2**64 - 4, 2**64 - 2])
         words["look_ahead"] = rng.choice([0, 1, 10] if "-T" in suite else [0, 1, 10, 100])

@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
 from watchword import lifecycle
-from watchword._engine import password_kept
+from watchword._engine import secrets_kept
 from watchword.acts import utf8
 from watchword.errors import Busy, InvalidArgument
 from watchword.parts import Parts
@@ -181,7 +181,7 @@ class Passwords(Parts):
         """Takes a user's password away; without one no error. Errors: NotFound, StoreFailed."""
         with self._deciding():
             number, _ = self._user(name)
-            found = password_kept(self._core, number & 0xFFFFFFFF)
+            found = secrets_kept(self._core, number & 0xFFFFFFFF)[0]
             turn = self._turn
             if found is not None:
                 turn = self._act(lifecycle.device_remove(number, found[0]))
@@ -191,7 +191,7 @@ class Passwords(Parts):
 
     def _password_acts(self, number: int, kept: bytes) -> bytes:
         """The old password goes, the new one comes."""
-        found = password_kept(self._core, number & 0xFFFFFFFF)
+        found = secrets_kept(self._core, number & 0xFFFFFFFF)[0]
         gone = b"" if found is None else lifecycle.device_remove(number, found[0])
         return gone + lifecycle.secret_add(
             number, self._core.next_device(), "password", kept, SERIAL
@@ -211,7 +211,7 @@ class Passwords(Parts):
             if not self._core.name_legal(name):
                 return None
             slot = self._core.find(name)
-            found = None if slot is None else password_kept(self._core, slot)
+            found = None if slot is None else secrets_kept(self._core, slot)[0]
         if found is None:
             return Asked(text, self._figures(bytes(SALT_BYTES)))
         salt, digest, memory_kib, passes, lanes, _ = KEPT.unpack(found[1])

@@ -8,7 +8,7 @@ and cost the same. An answer is kept as a salted keyed hash and compared exactly
 from collections.abc import Sequence
 
 from watchword import lifecycle
-from watchword._engine import Verdict, ask_question, questions_kept
+from watchword._engine import Verdict, ask_question, secrets_kept
 from watchword.acts import utf8
 from watchword.devices import pins
 from watchword.errors import Busy, InvalidArgument
@@ -60,8 +60,8 @@ class Questions(Parts):
         self._wait(turn)
 
     def _questions_gone(self, number: int) -> bytes:
-        found = questions_kept(self._core, number & 0xFFFFFFFF)
-        return b"".join(lifecycle.device_remove(number, device) for device, _, _ in found)
+        _, found, _ = secrets_kept(self._core, number & 0xFFFFFFFF)
+        return b"".join(lifecycle.device_remove(number, device) for device, *_ in found)
 
     def question(self, user: str, *, gateway: str | None = None) -> Question:
         """One of this user's security questions, at random; durable when it is returned.
