@@ -210,5 +210,6 @@ void ww_apply_answer(ww_tables *t, ww_user *u, const ww_record *r, int living)
         return; /* what was asked plausibly is not durable */
     ww_answered *known = ww_decoy_answered(t, hash, 1);
     known->count += r->moving == (uint64_t)known->count + 1;
-    known->wrong = one_more(known->wrong, r);
+    if (!u)
+        known->wrong = one_more(known->wrong, r);
 }

@@ -227,7 +227,9 @@ class Passwords(Parts):
         made = self._hasher.hash(asked.text, asked.figures)
         return None if made is None else asked.fact(made)
 
-    async def _fact_soon(self, user: str, password: str | None, vouched: bool) -> Fact | None:
+    async def _fact_soon(
+        self, user: str | bytes, password: str | bytes | None, vouched: bool
+    ) -> Fact | None:
         """_fact for asyncio."""
         asked = self._password_asked(user, password)
         if asked is None:
@@ -235,10 +237,12 @@ class Passwords(Parts):
         made = await self._hasher.hash_soon(asked.text, asked.figures)
         return None if made is None else asked.fact(made)
 
-    def _password_asked(self, user: str, password: str | None) -> Asked | None:
+    def _password_asked(
+        self, user: str | bytes, password: str | bytes | None
+    ) -> Asked | None:
         if password is None:
             return None
-        text = utf8("password", password)
+        text = password if isinstance(password, bytes) else utf8("password", password)
         if not isinstance(user, (str, bytes)):
             raise InvalidArgument(f"user is str, not {type(user).__name__}")
         return self._asked_of(user, text)

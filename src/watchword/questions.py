@@ -134,13 +134,13 @@ class Questions(Parts):
         return verdict
 
     async def aanswer(
-        self, user: str, id: str, answer: str, *, address: str | None = None, gateway: int = 0
+        self, user: str, id: str, answer: str, *, address: str | None = None
     ) -> Verdict:
         """answer for asyncio: the attempts of one loop pass share a turn and a sync."""
         self._expect_questions()
         self._alive()
         verdict: Verdict = await self._gather().ask(
-            user, answer, 0, 0, None, address, id, answer=True, gateway=gateway
+            user, answer, 0, 0, None, address, id, answer=True
         )
         return verdict
 

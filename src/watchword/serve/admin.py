@@ -5,14 +5,15 @@
     USER REMOVE name                       USER UNLOCK name [BY who]
     DEVICE ADD user kind KEY hex | BASE32 text [SERIAL s] and, by kind,
                TOTP, ALPINE: [DIGITS n] [ALGORITHM a] [PERIOD s] [WINDOW back forward] [DRIFT n]
-                   [T0 s]
-               HOTP, DSC: [DIGITS n] [ALGORITHM a] [COUNTER n] [LOOKAHEAD n]
+                   [T0 s] [PIN p]
+               HOTP, DSC: [DIGITS n] [ALGORITHM a] [COUNTER n] [LOOKAHEAD n] [PIN p]
                SMS: nothing more, and the key is made here where none is given
                OCRA, DSC-PLUS, GOLD, PLATINUM, IB-KEY: [SUITE s] [COUNTER n] [LOOKAHEAD n]
                    [WINDOW back forward] [DRIFT n] [PIN p | PINHASH hex]
     DEVICE GET user serial                 DEVICE LIST user
     DEVICE SET user serial STATE s         DEVICE RESYNC user serial code code
     DEVICE PASSCODE user [SERIAL s]        DEVICE REMOVE user serial
+    USER PASSWORD, USER QUESTIONS: see secrets.py
     KEY ROTATE               CLOCK ACCEPT [BY who]
 
 The rules: the kernel says who is at the other end, and only root and the daemon's own user may
@@ -39,7 +40,9 @@ from watchword.engine import Engine
 from watchword.errors import Error, Exists, InvalidArgument, NotFound
 from watchword.serve import limits
 from watchword.serve.commands import Client, Commands, arity
+from watchword.serve.knowing import Knowing
 from watchword.serve.resp import Refusal, Reply, Simple, encode
+from watchword.serve.secrets import user_password, user_questions
 
 __all__ = ["Admin"]
 
@@ -60,8 +63,8 @@ FIGURES = {
     "PINHASH": "pin_hash",
 }
 OF_KIND: dict[str, tuple[str, ...]] = {
-    "TOTP": ("DIGITS", "ALGORITHM", "PERIOD", "WINDOW", "DRIFT", "T0"),
-    "HOTP": ("DIGITS", "ALGORITHM", "COUNTER", "LOOKAHEAD"),
+    "TOTP": ("DIGITS", "ALGORITHM", "PERIOD", "WINDOW", "DRIFT", "T0", "PIN"),
+    "HOTP": ("DIGITS", "ALGORITHM", "COUNTER", "LOOKAHEAD", "PIN"),
     "OCRA": ("SUITE", "COUNTER", "LOOKAHEAD", "WINDOW", "DRIFT", "PIN", "PINHASH"),
 }
 OF_KIND |= {name.upper(): OF_KIND[kind.upper()] for name, (kind, _) in PRESETS.items()}
@@ -84,8 +87,9 @@ class Admin(Commands):
         worker: ThreadPoolExecutor,
         gateway: int,
         facts: Callable[[], dict[str, object]],
+        knowing: Knowing | None = None,
     ) -> None:
-        super().__init__(gateway, True, facts, engine.achallenge, engine.asend_code)
+        super().__init__(gateway, True, facts, engine.achallenge, engine.asend_code, knowing)
         self._engine = engine
         self._worker = worker
 
@@ -325,6 +329,8 @@ USER: dict[str, Verb] = {
     "REMOVE": (1, user_remove),
     "UNLOCK": (1, user_unlock),
     "LIST": (0, user_list),
+    "PASSWORD": (2, user_password),
+    "QUESTIONS": (2, user_questions),
 }
 DEVICE: dict[str, Verb] = {
     "ADD": (2, device_add),

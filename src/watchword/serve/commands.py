@@ -2,6 +2,8 @@
 
     CHALLENGE user [PLATFORM p] [DEVICE serial] [PURPOSE text] [KIND sms]
 
+and what serve/knowing.py has of passwords, questions and PINs.
+
 VERIFY, VERIFYMANY and a bare PING never come here: they are compiled. The rule: a reply is made
 from the command and the connection alone; nothing here decides or waits. A challenge is asked of
 the engine, and its reply is a promise that is kept when the ask is durable.
@@ -14,6 +16,8 @@ from typing import Protocol
 
 from watchword._engine import PLATFORMS
 from watchword.errors import Busy, Error, InvalidArgument
+from watchword.serve.knowing import VERBS as KNOWN
+from watchword.serve.knowing import Knowing
 from watchword.serve.resp import Refusal, Reply, Simple, encode
 
 __all__ = ["GATEWAYS", "Client", "Commands", "arity", "unknown"]
@@ -83,20 +87,22 @@ class Commands:
 
     gateway: index into the gather's gateways. reasons: whether LOCKED, EXPIRED and NOT_PERMITTED
     may be seen, or read REJECTED. facts: the lines of INFO that are ours. ask, send: the engine's
-    achallenge and asend_code; without the second, no kind is told from another.
+    achallenge and asend_code; without the second, no kind is told from another. knowing: the
+    verbs of passwords, questions and PINs.
     """
 
     acts = False
 
     def __init__(
         self, gateway: int, reasons: bool, facts: Callable[[], dict[str, object]], ask: Ask,
-        send: Ask | None = None,
+        send: Ask | None = None, knowing: Knowing | None = None,
     ) -> None:  # fmt: skip
         self.gateway = gateway
         self.reasons = reasons
         self._facts = facts
         self._ask = ask
         self._send = send or ask
+        self._knowing = knowing
 
     def admits(self, transport: Transport) -> bool:
         """Whether a client that has just connected may speak at all."""
@@ -107,6 +113,10 @@ class Commands:
         name = text(args[0]).upper()
         if name == "CHALLENGE":
             return self.challenge(client, args)
+        if name in KNOWN and self._knowing is not None:
+            return self._knowing.answer(
+                args, client.protocol, self.gateway, GATEWAYS[self.gateway], self.reasons
+            )
         verb = getattr(self, f"_{name.lower()}", None) if name in VERBS_HERE else None
         if verb is None:
             reply: Reply = self.foreign(name, args)
@@ -240,7 +250,7 @@ class Commands:
     def _command(self, client: Client, args: list[bytes]) -> Reply:
         verb = text(args[1]).upper() if len(args) > 1 else ""
         if verb == "COUNT":
-            return len(VERBS_HERE) + 3  # VERIFY and VERIFYMANY are compiled; and CHALLENGE
+            return len(VERBS_HERE) + len(KNOWN) + 2     # and VERIFYMANY, CHALLENGE
         if verb == "DOCS":
             return {}
         if verb in ("", "LIST", "INFO"):

@@ -28,6 +28,7 @@ from watchword.serve import limits
 from watchword.serve.admin import Admin
 from watchword.serve.commands import GATEWAYS, Commands
 from watchword.serve.config import Config
+from watchword.serve.knowing import Knowing
 
 __all__ = ["ADMIN_SOCKET", "run"]
 
@@ -128,6 +129,7 @@ class Daemon:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(self._serve(ready))
         self._worker.shutdown()
+        self._knowing.close()
         return self._failed
 
     async def _serve(self, ready: Callable[[str, int], None] | None) -> None:
@@ -137,6 +139,7 @@ class Daemon:
         gather.names, gather.gateways = names_packed(GATEWAYS), len(GATEWAYS)
         self._clients = Clients(gather, self._loop, limits, self._connections_max)
         self._gather = gather
+        self._knowing = Knowing(self._engine, gather)
         self._engine._at_end.append(self._end)
         for number in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(number, self._signalled)
@@ -161,8 +164,8 @@ class Daemon:
     async def _listen_tcp(self) -> asyncio.Server:
         door = Commands(
             GATEWAYS.index("tcp"), self._config.reasons, self._facts, self._engine.achallenge,
-            self._engine.asend_code,
-        )
+            self._engine.asend_code, self._knowing,
+        )  # fmt: skip
         host, port = self._config.address()
         try:
             server = await self._loop.create_server(
@@ -178,7 +181,9 @@ class Daemon:
 
     async def _listen_unix(self) -> asyncio.Server:
         """The administration socket: born with its mode, over what a killed daemon left behind."""
-        door = Admin(self._engine, self._worker, GATEWAYS.index("admin"), self._facts)
+        door = Admin(
+            self._engine, self._worker, GATEWAYS.index("admin"), self._facts, self._knowing
+        )
         path = os.path.join(self._config.store, ADMIN_SOCKET)
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         before = os.umask(0o177)
