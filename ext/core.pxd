@@ -52,6 +52,7 @@ cdef extern from "watchword.h" nogil:
         WW_EVENT_TOMBSTONE
         WW_EVENT_NOTE
         WW_EVENT_ANSWER
+        WW_FIRST_VOUCHED
     enum:
         WW_TRADING
         WW_PORTAL

@@ -94,6 +94,7 @@ class Logins(Parts):
         devices: Sequence[str | None] | None = None,
         challenges: Sequence[str | None] | None = None,
         addresses: Sequence[str | None] | None = None,
+        first_factor: bool = False,
         gateway: str | None = None,
         threads: int = 1,
     ) -> "NDArray[np.uint8]":
@@ -101,7 +102,8 @@ class Logins(Parts):
 
         users and responses: sequences of str, or numpy 'S' arrays; devices, challenges and
         addresses: one for each attempt or None. Attempts on one user keep their order and see each
-        other's effects. threads: how many may share the work at most, this one included; 8 are of
+        other's effects. first_factor: the caller vouches for it; a user with a password is REJECTED
+        without. threads: how many may share the work at most, this one included; 8 are of
         use, and only where a batch is large and says no addresses. Errors: InvalidArgument,
         StoreFailed.
         """
@@ -147,6 +149,8 @@ class Logins(Parts):
                         users, responses, devices, addresses if parts == 1 else None, challenges,
                         start, stop, *places, shed
                     )
+                if first_factor:
+                    batch.vouch()
                 turn = self._take(batch, now, names, 1)
                 batch.codes_into(codes, start)
         self._wait(turn)

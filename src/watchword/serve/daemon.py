@@ -121,6 +121,7 @@ class Daemon:
         self._began_s = time.monotonic()
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="watchword-acts")
         self._version = version()
+        self._knowing: Knowing | None = None
         self._signals = 0
         self._failed: BaseException | None = None
 
@@ -129,7 +130,8 @@ class Daemon:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(self._serve(ready))
         self._worker.shutdown()
-        self._knowing.close()
+        if self._knowing is not None:
+            self._knowing.close()
         return self._failed
 
     async def _serve(self, ready: Callable[[str, int], None] | None) -> None:
