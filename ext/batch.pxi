@@ -119,7 +119,7 @@ cdef class Batch:
     def put(self, user, response, int platform=WW_TRADING, int realm=WW_LIVE, device=None,
             address=None, second=None, bint shed=False, challenge=None, session=None, pin=None,
             int first=0, uint32_t password=0, bint answer=False):
-        """Adds one attempt from Python. first, password: what is said of a password (ww_attempt)."""
+        """Adds one attempt from Python. first, password: what is said of one (ww_attempt)."""
         cdef const char *name = NULL
         cdef const char *text = NULL
         cdef Py_ssize_t name_len = 0, text_len = 0

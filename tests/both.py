@@ -7,12 +7,12 @@ Verdicts, the whole state of the users and the journal's records are compared af
 import ipaddress
 import random
 import struct
-from dataclasses import replace
 from itertools import zip_longest
 from typing import Any
 
 import numpy as np
-from histories import COINCIDENT_KEYS, NOTHING, PASSWORDS, PIN, QUESTIONS, History, Step
+from histories import COINCIDENT_KEYS, PASSWORDS, PIN, History, Step
+from knowing import Knowing, answer_of
 
 import watchword
 from watchword import _engine, reference, reference_ocra
@@ -56,14 +56,14 @@ def records_of(row: bytes) -> list[tuple[Any, ...]]:
     return records
 
 
-class Both:
+class Both(Knowing):
     """An engine and its twin. Names and addresses carry the number of the history under way."""
 
     def __init__(self, figures: Figures) -> None:
+        super().__init__()
         policy = dict(vars(figures))
         policy["names"] = "any" if policy.pop("names_any") else "sls"
         policy |= {"password_memory_kib": 32, "password_passes": 1, "security_questions": True}
-        self.dice = 0
         self.now_ms = self.number = self.serials = self.rows_seen = self.turns_seen = 0
         self.engine = watchword.Engine.open(
             ":memory:", policy=watchword.Policy(**policy), clock=lambda: self.now_ms,
@@ -71,7 +71,6 @@ class Both:
         )  # fmt: skip
         self.engine.tap = []
         self.twin = Reference(figures, KEYS)
-        self.questions: dict[str, list[tuple[str, str]]] = {}   # likewise
         self.asked: dict[str, list[str]] = {}   # the challenges of a user, the newest first
         self.ids: dict[Any, Any] = {}   # the twin's user and device numbers -> the engine's
         self.seen: set[str] = set()     # verdicts and reasons
@@ -87,9 +86,6 @@ class Both:
             if difference:
                 return f"step {at} {step}: {difference}"
         return ""
-
-    def entropy(self, count: int) -> bytes:
-        return self.dice.to_bytes(8, "little") if count == 8 else SECRET[:count]
 
     # -- words of a history -> what is really said
 
@@ -226,46 +222,6 @@ class Both:
         )
         return answer_of(verdict), tuple(self.ask(attempt))
 
-    def change_pin(
-        self, who: str, word: Any, old: str, new: str, options: dict[str, Any]
-    ) -> tuple[Any, Any]:
-        a = self.attempt(who, word, {**options, "pin": old, "realm": "live", "session": None})
-        verdict = self.engine.change_pin(
-            a.name, old, a.response, new, platform=a.platform, device=a.device,
-            challenge=a.challenge, address=a.address,
-        )  # fmt: skip
-        answer = self.twin.change_pin(replace(a, password=None, vouched=False), new, self.now_ms)
-        self.seen |= {repr(answer.verdict), repr(answer.reason)}
-        return answer_of(verdict), tuple(answer)
-
-    def question(self, who: str, dice: int) -> tuple[Any, Any]:
-        self.dice, name = dice, self.name(who)
-        if not reference.name_is_legal(name, self.twin.figures.names_any):
-            return None, None
-        found = self.engine.question(name)
-        twins = self.twin.question(name, dice, self.now_ms)
-        self.questions.setdefault(name, []).insert(0, twins)
-        return (found.id, found.question), twins
-
-    def answer(self, who: str, which: Any, said: str, address: str | None) -> tuple[Any, Any]:
-        name = self.name(who)
-        mine = self.questions.get(name, [])
-        others = [asked for other, asked in self.questions.items() if other != name]
-        if which == "another's":
-            id, text = others[0][0] if others else ("f00", "")
-        elif isinstance(which, int):
-            id, text = mine[which] if which < len(mine) else ("0" * 96, "")
-        else:
-            id, text = which, ""
-        right = next((answer for _, question, answer in QUESTIONS if question == text), "?")
-        answer = {"right": right, "wrong": right.lower()}.get(said, said)
-        options = {**NOTHING, "address": address, "platform": "trading", "realm": "live"}
-        address = self.attempt(who, "", options).address
-        verdict = self.engine.answer(name, id, answer, address=address)
-        twins = self.twin.answer(name, id, answer, self.now_ms, address=address)
-        self.seen |= {repr(twins.verdict), repr(twins.reason)}
-        return answer_of(verdict), tuple(twins)
-
     def act(self, verb: str, who: str, *words: Any) -> None:
         """An administrative act, where it is legal."""
         name, now_ms = self.name(who), self.now_ms
@@ -280,16 +236,8 @@ class Both:
             named = {"by": "client services"} if verb == "unlock" else {}
             getattr(self.engine, verb)(name, **named)
             getattr(self.twin, verb)(name, now_ms, **named)
-        elif verb == "set_password":
-            password = None if words[0] is None else PASSWORDS[words[0]]
-            if password is None:
-                self.engine.clear_password(name)
-            else:
-                self.engine.set_password(name, password)
-            self.twin.set_password(name, password, now_ms)
-        elif verb == "set_questions":
-            self.engine.set_questions(name, QUESTIONS)
-            self.twin.set_questions(name, QUESTIONS, now_ms)
+        elif verb in ("set_password", "set_questions"):
+            getattr(self, verb)(name, *words)
         elif verb == "add_device":
             if len(self.devices(who)) < DEVICES_MAX:
                 self.add_device(name, now_ms, dict(words[0]))
@@ -361,8 +309,7 @@ class Both:
         if found is None:
             return None
         _, _, account, realm, failures, lock_until, _, devices = found
-        password, questions, wrong = _engine.secrets_kept(self.engine._core, slot)
-        known = password is not None, [question[1:] for question in questions], wrong
+        known = self.known(slot)
         return ACCOUNTS[account], REALMS[realm], failures, lock_until, [
             (d[1], DEVICE_STATES[d[3]], *d[13:16], *d[16:]) for d in devices
         ], known
@@ -378,12 +325,7 @@ class Both:
              d.full_until_ms, d.until_ms)
             for d in user.devices
         ]  # fmt: skip
-        known = (
-            any(d.kind == "password" for d in user.known),
-            [(d.serial, d.suite, d.issued, 0 in d.standing)
-             for d in user.known if d.kind == "question"],
-            user.wrong_answers,
-        )  # fmt: skip
+        known = self.twins_known(user)
         return user.account, user.realm, streak.count, streak.lock_until_ms, devices, known
 
     def records_differ(self) -> str:
@@ -455,12 +397,3 @@ def address_bytes(address: str) -> bytes:
     """An address as a record holds it: 16 bytes, IPv4 mapped into IPv6."""
     ip = ipaddress.ip_address(address)
     return bytes(10) + b"\xff\xff" + ip.packed if ip.version == 4 else ip.packed
-
-
-def answer_of(verdict: Any) -> tuple[Any, ...]:
-    """What was said. RULES 7 gives LOCKED the time left and no word on what was typed."""
-    device, offset = verdict.device, verdict.offset
-    if verdict.code == watchword.Code.LOCKED:
-        device, offset = None, 0
-    said = int(verdict.code), int(verdict.reason), device, offset, verdict.retry_after_ms
-    return (*said, verdict.scope)

@@ -1,4 +1,4 @@
-"""Three ways into the same rules for the tables of tests/test_secrets.py: the slow twin, the engine,
+"""Three ways into the same rules for the tables of tests/test_secrets.py: the slow twin, the engine
 and the daemon over its two sockets. A door does as those of challenge_doors.py do, and also sets,
 asks and changes what users know.
 """

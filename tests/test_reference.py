@@ -195,6 +195,7 @@ TABLES: dict[str, tuple[dict[str, Any], list[Device], str]] = {
 
 # What only challenges bring about has its tables in test_challenges.py.
 NOT_HERE = {Verdict.EXPIRED, Reason.NO_CHALLENGE, Reason.OVERDUE, Reason.SCOPE}
+NOT_HERE |= {Reason.PIN, Reason.PASSWORD}    # test_secrets.py
 
 
 def options_of(text: str) -> dict[str, str]:

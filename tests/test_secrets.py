@@ -16,7 +16,6 @@ NAME) behind a PIN. OPTIONS: - or several of pin=, password=, vouched=, device=,
 """
 
 import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -228,7 +227,7 @@ VOUCHED = (["plain"], {}, """
         1   say alice /plain:0     trading vouched=yes                      ACCEPTED NONE plain 0 0
         2   say alice /plain:1     trading vouched=yes,password=wrong       REJECTED PASSWORD - 1 1
         3   say alice -            trading vouched=yes                      CHALLENGE EMPTY - 1 1
-        4   say alice /plain:2     trading vouched=yes,password=horse-battery  ACCEPTED NONE plain 0 0
+        4   say alice /plain:2     trading vouched=1,password=horse-battery ACCEPTED NONE plain 0 0
         """)  # fmt: skip
 
 

@@ -135,8 +135,8 @@ class Acts(Parts):
         """Enrols an active device for a user and returns its serial, made here unless given.
 
         A key that was enrolled before keeps what it had used. personal: what is known of the user,
-        of which a PIN before the code may be no part (as change_pin takes it). Errors: InvalidArgument, NotFound,
-        Exists, StoreFailed.
+        of which a PIN before the code may be no part (as change_pin takes it).
+        Errors: InvalidArgument, NotFound, Exists, StoreFailed.
         """
         if not isinstance(device, Device):
             raise InvalidArgument("device is a watchword.Device")

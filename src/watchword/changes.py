@@ -13,9 +13,10 @@ from watchword.devices import pins
 from watchword.devices.arguments import utf8_text
 from watchword.devices.ocra import Suite
 from watchword.errors import InvalidArgument
+from watchword.hashing import KEPT, NEEDS_PIN, SALT_BYTES
 from watchword.logins import place_of
 from watchword.parts import Parts
-from watchword.passwords import KEPT, NEEDS_PIN, SALT_BYTES, busy, new_password
+from watchword.passwords import busy, new_password
 
 __all__ = ["Changes"]
 

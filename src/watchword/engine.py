@@ -23,10 +23,11 @@ from watchword.changes import Changes
 from watchword.clock import SystemClock
 from watchword.delivery import Courier, Delivery
 from watchword.errors import Error, InvalidArgument, StoreDamaged, StoreFailed
+from watchword.hashing import Hasher
 from watchword.keeper import COVERED, UNCOVERED_BYTES_MAX, Keeper
 from watchword.keys import KeyProvider, derive
 from watchword.logins import Logins
-from watchword.passwords import Hasher, Passwords
+from watchword.passwords import Passwords
 from watchword.policy import Policy
 from watchword.questions import Questions
 from watchword.store import Store, open_store

@@ -23,8 +23,8 @@ from watchword._engine import (
     pack_address,
 )
 from watchword.errors import InvalidArgument
+from watchword.hashing import VOUCHED, Fact
 from watchword.parts import Parts
-from watchword.passwords import VOUCHED, Fact
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -58,15 +58,15 @@ class Logins(Parts):
 
         platform: "trading" or "portal". realm: "live" or "paper". device: serial of the only device
         to try. challenge: id of the only challenge to try. address: the client's IP. session: what
-        a suite with S signs. password: the first factor, hashed off the engine's lock; first_factor:
-        the caller vouches that it held. pin: as if typed before the code; of a device that signs
-        its PIN, the one it must be. gateway: who asks, for the record. A refused login never
-        raises. Errors: InvalidArgument, StoreFailed.
+        a suite with S signs. password: the first factor, hashed off the engine's lock;
+        first_factor: the caller vouches that it held. pin: as if typed before the code; of a device
+        that signs its PIN, the one it must be. gateway: who asks, for the record. A refused login
+        never raises. Errors: InvalidArgument, StoreFailed.
         """
         places = place_of(platform, realm)
         _session(session)
         names = self._names if gateway is None else lifecycle.gateway_packed(gateway)
-        fact = Fact(VOUCHED if first_factor else 0)
+        fact: Fact | None = Fact(VOUCHED if first_factor else 0)
         if password is not None:
             fact = self._fact(user, password, first_factor)
         with self._lock:
@@ -181,7 +181,7 @@ class Logins(Parts):
         self._alive()
         _session(session)
         gather, places = self._gather(), place_of(platform, realm)
-        fact = Fact(VOUCHED if first_factor else 0)
+        fact: Fact | None = Fact(VOUCHED if first_factor else 0)
         if password is not None:
             fact = await self._fact_soon(user, password, first_factor)
         verdict: Verdict = await gather.ask(
@@ -193,7 +193,7 @@ class Logins(Parts):
     def _gather(self) -> Gather:
         """Of the loop that runs."""
         loop = asyncio.get_running_loop()
-        gather = self._gathers.get(loop)
+        gather: Gather | None = self._gathers.get(loop)
         if gather is None:
             gather = self._gathers[loop] = Gather(self)
         return gather

@@ -1,152 +1,33 @@
-"""Passwords: Argon2id, off every lock and every loop, and what an attempt is told of one.
+"""The verbs of passwords: set and taken away; and what an attempt is told of one.
 
-Rule: a password is hashed on a thread of its own before its attempt takes a turn, in a queue with
-an end, so that no other login waits for it. A user without a password and a name that does not
-exist cost what a new password costs. No text goes further than this file, and none is in a message.
+Rule: a password is hashed (hashing.py) before its attempt takes a turn, and never under the lock. A
+user without a password and a name that does not exist cost what a new password costs. No message
+repeats any of it.
 """
 
-import asyncio
-import hmac
-import struct
-from _thread import start_new_thread
-from collections.abc import Callable
-from queue import SimpleQueue
-from typing import Any, Final, NamedTuple
-
-from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
+from typing import Final
 
 from watchword import lifecycle
 from watchword._engine import secrets_kept
 from watchword.acts import utf8
 from watchword.errors import Busy, InvalidArgument
+from watchword.hashing import (
+    GIVEN,
+    KEPT,
+    PASSWORD_BYTES_MAX,
+    PASSWORDS_WAITING_MAX,
+    SALT_BYTES,
+    VOUCHED,
+    Asked,
+    Fact,
+    Figures,
+)
 from watchword.parts import Parts
 from watchword.policy import Policy
 
-__all__ = [
-    "BUSY", "GIVEN", "NEEDS_PIN", "PASSWORDS_WAITING_MAX", "VOUCHED", "Fact", "Hasher", "Passwords",
-]  # fmt: skip
+__all__ = ["SERIAL", "Passwords", "busy", "new_password"]
 
-PASSWORDS_WAITING_MAX: Final = 256      # beyond it attempts with a password are BUSY
-HASHING_THREADS: Final = 2
-PASSWORD_BYTES_MAX: Final = 128
-SALT_BYTES: Final = 16
-DIGEST_BYTES: Final = 32
-KEPT: Final = struct.Struct("<16s32sIIII")     # salt, digest, memory in KiB, passes, lanes, 0
-GIVEN, RIGHT, VOUCHED, NEEDS_PIN = 1, 2, 4, 8   # WW_FIRST of ext/watchword.h
-SERIAL: Final = b"*"                            # no device has it
-
-
-class Fact(NamedTuple):
-    """What an attempt is told: WW_FIRST's bits, and the number of the password that was tried."""
-
-    first: int
-    number: int = 0
-
-
-BUSY: Final = None                      # in a Fact's place: so many wait already
-
-
-class Figures(NamedTuple):
-    """Argon2id's salt and costs."""
-
-    salt: bytes
-    memory_kib: int
-    passes: int
-    lanes: int
-
-
-class Asked(NamedTuple):
-    """A password that was given, and what it is held against: number 0 and nothing where there is
-    none."""
-
-    text: bytes
-    figures: Figures
-    number: int = 0
-    digest: bytes = bytes(DIGEST_BYTES)
-
-    def fact(self, made: bytes) -> Fact:
-        """Whether it is right, once it is hashed."""
-        same = hmac.compare_digest(made, self.digest)
-        fits = len(self.text) <= PASSWORD_BYTES_MAX
-        return Fact(GIVEN | (RIGHT if same and fits and self.number else 0), self.number)
-
-
-Tell = Callable[[bytes | BaseException], Any]
-
-
-class Hasher:
-    """The threads that hash, begun when the first password comes."""
-
-    def __init__(self, pepper: bytes) -> None:
-        self._pepper = pepper
-        self._jobs: SimpleQueue[tuple[bytes, Figures, bytes, Tell] | None] = SimpleQueue()
-        self._threads = 0
-
-    def take(self, text: bytes, figures: Figures, tell: Tell) -> bool:
-        """Hashes soon, and calls `tell` with the digest on a thread of its own. False: too many
-        wait, and nothing will happen."""
-        if self._jobs.qsize() >= PASSWORDS_WAITING_MAX:
-            return False
-        self._jobs.put((text, figures, self._pepper, tell))
-        while self._threads < HASHING_THREADS:
-            self._threads += 1
-            start_new_thread(hash_passwords, (self._jobs,))
-        return True
-
-    def hash(self, text: bytes, figures: Figures) -> bytes | None:
-        """The digest, waited for; None: too many wait."""
-        done: SimpleQueue[bytes | BaseException] = SimpleQueue()
-        if not self.take(text, figures, done.put):
-            return None
-        made = done.get()
-        if isinstance(made, BaseException):
-            raise made
-        return made
-
-    async def hash_soon(self, text: bytes, figures: Figures) -> bytes | None:
-        """hash for asyncio."""
-        loop = asyncio.get_running_loop()
-        done: asyncio.Future[bytes | BaseException] = loop.create_future()
-
-        def landed(made: bytes | BaseException) -> None:
-            if not done.done():
-                done.set_result(made)
-
-        def tell(made: bytes | BaseException) -> None:
-            if not loop.is_closed():
-                loop.call_soon_threadsafe(landed, made)
-
-        if not self.take(text, figures, tell):
-            return None
-        made = await done
-        if isinstance(made, BaseException):
-            raise made
-        return made
-
-    def close(self) -> None:
-        while self._threads:
-            self._threads -= 1
-            self._jobs.put(None)
-
-
-def hash_passwords(jobs: "SimpleQueue[tuple[bytes, Figures, bytes, Tell] | None]") -> None:
-    """What a hashing thread does until it is given None; at rest it holds the queue alone."""
-    while (job := jobs.get()) is not None:
-        text, figures, pepper, tell = job
-        made: bytes | BaseException
-        try:
-            made = Argon2id(
-                salt=figures.salt, length=DIGEST_BYTES, iterations=figures.passes,
-                lanes=figures.lanes, memory_cost=figures.memory_kib, secret=pepper,
-            ).derive(text[:PASSWORD_BYTES_MAX])  # fmt: skip
-        except BaseException as error:
-            made = error
-        try:
-            tell(made)
-        except RuntimeError:
-            pass  # the loop that asked was closed meanwhile
-        del job, text, figures, tell, made
-
+SERIAL: Final = b"*"             # no device has it
 
 def busy() -> Busy:
     return Busy(

@@ -161,7 +161,8 @@ def read(questions: Sequence[tuple[str, str, str]]) -> list[tuple[bytes, bytes, 
         if isinstance(given, str) or len(given) != 3:
             raise InvalidArgument(f"questions are {QUESTIONS} of (pool, question, answer)")
         pool, text, answer = (
-            utf8(name, word) for name, word in zip(("pool", "question", "answer"), given, strict=True)
+            utf8(name, word)
+            for name, word in zip(("pool", "question", "answer"), given, strict=True)
         )
         for name, word, most in (
             ("pool", pool, POOL_BYTES_MAX), ("question", text, TEXT_BYTES_MAX),

@@ -148,7 +148,7 @@ class Device:
         if (self.algorithm, self.digits) != figures_of_given(self.kind) or any(rest):
             raise InvalidArgument(f"kind {self.kind} has no figures of its own")
         if self.suite or self.pin_hash or self.pin:
-            raise InvalidArgument("suite, pin and pin_hash must be left out: codes are sent or told")
+            raise InvalidArgument("suite, pin and pin_hash must be left out: the code is ours")
 
     def _fits_suite(self, suite: Suite) -> None:
         """What an ocra device has must be what its suite asks for."""

@@ -6,6 +6,7 @@ Rule: a PIN is turned into its digest here and goes no further; no message repea
 
 import hashlib
 import hmac
+import itertools
 import re
 import string
 from collections.abc import Sequence
@@ -95,7 +96,7 @@ def new_pin(name: str, pin: object, personal: Sequence[str], chars_min: int = 1)
     typed = utf8_text(name, pin)
     if len(typed) < max(1, chars_min):
         raise InvalidArgument(f"{name} must be at least {chars_min} characters long")
-    steps = {ord(b) - ord(a) for a, b in zip(typed, typed[1:], strict=False)}
+    steps = {ord(b) - ord(a) for a, b in itertools.pairwise(typed)}
     if len(typed) > 1 and len(steps) == 1 and steps <= {-1, 0, 1}:
         raise InvalidArgument(f"{name} must not be one character repeated, or a run up or down")
     if isinstance(personal, str) or not all(isinstance(fact, str) for fact in personal):

@@ -20,7 +20,7 @@ from typing import Any
 from watchword._engine import PLATFORMS, REALMS, Code, Gather, Verdict, pack_address
 from watchword.engine import Engine
 from watchword.errors import Busy, Error, InvalidArgument
-from watchword.passwords import Fact
+from watchword.hashing import Fact
 from watchword.serve.resp import Refusal, Reply, Simple, encode
 
 __all__ = ["VERBS", "Knowing"]
