@@ -188,7 +188,12 @@ int ww_spec_legal(const ww_spec *s)
         return 0;
     if (sms && s->digits != WW_DIGITS_MIN)
         return 0;
-    return (totp || hotp || ocra || passcode || sms) && s->hash < WW_HASHES &&
+    int card = s->kind == WW_KIND_CARD;
+    if (card && (s->hash != WW_SHA1 || s->back || s->forward || s->look_ahead > 1 ||
+                 s->period_s || s->drift_max ||
+                 (s->label != WW_CODE_CARD && s->label != WW_ONLINE_CODE_CARD)))
+        return 0;
+    return (totp || hotp || ocra || card || passcode || sms) && s->hash < WW_HASHES &&
            s->state <= WW_ENDED && s->digits >= (ocra ? WW_SUITE_DIGITS_MIN : WW_DIGITS_MIN) &&
            s->digits <= (ocra || passcode ? WW_SUITE_DIGITS_MAX : WW_DIGITS_MAX) &&
            s->label < WW_LABELS && (totp || hotp || ocra || !s->t0_s) &&

@@ -56,9 +56,14 @@ int ww_lay_open(const ww_tables *t, ww_scratch *s, uint32_t i, uint32_t *n, ww_d
                 const ww_attempt *a, int64_t now_ms)
 {
     const ww_open *open = &issue_of(d)->open[a->platform & 1u];
-    if (a->event != WW_EVENT_ATTEMPT || open->purpose ||
-        !ww_open_current(open, ww_epoch(t, now_ms)))
+    int card = d->kind == WW_KIND_CARD; /* a pair of cells has no time to run out in */
+    if (a->event != WW_EVENT_ATTEMPT || open->purpose || !open->stands ||
+        !(card || ww_open_current(open, ww_epoch(t, now_ms))))
         return 0;
+    if (card) {
+        ww_lay_card(s, i, n, d, d, a);
+        return 1;
+    }
     ww_lay_answer(t, s, i, n, d, d, a, 0, now_ms);
     return 1;
 }
@@ -79,7 +84,7 @@ void ww_lay_named(const ww_tables *t, const ww_batch *b, const ww_attempt *a, ww
     if (!sealed || token.name_hash != a->name_hash || token.platform != a->platform)
         return;
     ww_device *d = token.device ? ww_device_find(t, &t->users[a->slot], token.device) : NULL;
-    if (!d || (d->kind != WW_KIND_OCRA && !ww_is_sms(d)) || d->state != WW_ACTIVE)
+    if (!d || !ww_has_issue(d) || d->state != WW_ACTIVE)
         return;
     size_t len;
     const uint8_t *serial = ww_cold_second(t, d->cold, &len);
@@ -98,6 +103,10 @@ void ww_lay_named(const ww_tables *t, const ww_batch *b, const ww_attempt *a, ww
         return;
     }
     s->inactive[i] = 0;
+    if (d->kind == WW_KIND_CARD) {
+        ww_lay_card(s, i, n, d, d, a);
+        return;
+    }
     ww_lay_answer(t, s, i, n, d, d, a, !ww_open_current(open, ww_epoch(t, now_ms)), now_ms);
 }
 

@@ -75,6 +75,9 @@ static int apply_attempt(ww_tables *t, ww_user *u, const ww_record *r, int64_t n
         ww_put(&d->drift, r->drift);
         if (d->kind == WW_KIND_OCRA || d->kind == WW_KIND_PASSCODE)
             ww_device_issue(d)->open[r->place & 1u].stands = 0;
+        if (d->kind == WW_KIND_CARD) /* on both platforms it was asked for the same pair */
+            for (uint32_t place = 0; place < WW_PLATFORMS; place++)
+                ww_device_issue(d)->open[place].stands = 0;
     }
     if (r->effects & WW_EFFECT_FORGIVE)
         d->failures = 0;
@@ -97,8 +100,10 @@ int ww_apply_challenge(ww_tables *t, const ww_record *r)
     if (slot >= t->users_used || t->users[slot].id != r->user || !t->users[slot].name_len)
         return -1;
     ww_device *d = ww_device_find(t, &t->users[slot], r->device);
-    if (!d || (d->kind != WW_KIND_OCRA && !ww_is_sms(d)) || !r->tail || platform >= WW_PLATFORMS ||
+    if (!d || !ww_has_issue(d) || !r->tail || platform >= WW_PLATFORMS ||
         r->moving >= UINT32_MAX - 1)
+        return -1;
+    if (d->kind == WW_KIND_CARD && (r->moving != d->moving || ww_card_spent(d)))
         return -1;
     ww_mark_dirty(t, slot, WW_DIRTY_STATE);
     memcpy(&tail, r + 1, sizeof tail);
@@ -108,9 +113,7 @@ int ww_apply_challenge(ww_tables *t, const ww_record *r)
     issue->open[platform] = (ww_open){tail.purpose, (uint32_t)r->moving + 1, tail.epoch};
     if (ww_is_sms(d))
         ww_code_sent(d, platform, &tail);
-    else
-        ww_question_keep(t, d, platform);
-    return 0;
+    return ww_question_keep(t, d, platform);
 }
 
 /* A security question's answer: an attempt that spends nothing of any device. */

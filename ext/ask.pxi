@@ -69,6 +69,29 @@ def question(bytes ask_key, bytes suite, uint64_t who, uint32_t n):
     return (<char *>text)[:s.chars].decode("ascii")
 
 
+def card_cells(bytes key):
+    """The cells of the card with this key: text of three characters each, the first numbered 1."""
+    cdef uint8_t[224][3] text
+    try:
+        ww_card_cells(<const uint8_t *>PyBytes_AS_STRING(key), len(key), text)
+        return tuple([(<char *>text[i])[:WW_CELL_CHARS].decode("ascii")
+                      for i in range(WW_CARD_CELLS)])
+    finally:
+        ww_wipe(text, sizeof(text))
+
+
+def card_pair(bytes ask_key, bytes key, bint once, uint32_t n):
+    """The indices asked for after n answered pairs; ask_key as Core takes it."""
+    cdef uint64_t[2] words
+    cdef uint32_t[2] pair
+    if len(ask_key) != 48 or n >= ww_card_answers(once):
+        raise InvalidArgument("ask_key is 48 bytes, n is a count the card can reach")
+    memcpy(words, PyBytes_AS_STRING(ask_key), 16)
+    ww_card_pair(words, ww_card_who(<const uint8_t *>PyBytes_AS_STRING(key), len(key)), once, n,
+                 pair)
+    return pair[0], pair[1]
+
+
 def text_many(str algorithm, list keys, list texts):
     """31-bit truncations of the HMACs of texts of one length, through the kernel row in use."""
     cdef ww_hash hash = <ww_hash><int>HASH_CODES[algorithm]

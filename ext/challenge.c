@@ -42,9 +42,7 @@ static alphabet alphabet_of(uint8_t format)
          : format == 'H' ? (alphabet){all, 16, 15} : (alphabet){all, 62, 10};
 }
 
-/* x to another number below size, one to one; which, says the key, who, and the pass. */
-static uint64_t permute(const uint64_t key[2], uint64_t who, uint64_t pass, uint64_t size,
-                        uint64_t x)
+uint64_t ww_permute(const uint64_t key[2], uint64_t who, uint64_t pass, uint64_t size, uint64_t x)
 {
     uint32_t bits = 64u - (uint32_t)__builtin_clzll(size - 1), half = (bits + 1) / 2;
     uint64_t mask = ((uint64_t)1 << half) - 1;
@@ -68,7 +66,7 @@ void ww_question(const uint64_t key[2], const ww_suite *s, uint64_t who, uint32_
     uint64_t size = 1;
     for (uint32_t i = 0; i < permuted; i++)
         size *= a.base;
-    uint64_t x = permute(key, who, n / size, size, n % size);
+    uint64_t x = ww_permute(key, who, n / size, size, n % size);
     for (uint32_t i = permuted; i-- > 0; x /= a.base)
         text[i] = (uint8_t)a.characters[x % a.base];
     for (uint32_t at = permuted, block = 0; at < s->chars; at += FILL_CHARS, block++) {
@@ -80,20 +78,25 @@ void ww_question(const uint64_t key[2], const ww_suite *s, uint64_t who, uint32_
     }
 }
 
-void ww_question_keep(ww_tables *t, ww_device *d, uint32_t platform)
+int ww_question_keep(ww_tables *t, ww_device *d, uint32_t platform)
 {
     ww_issue *issue = ww_device_issue(d);
+    if (issue->open[platform].stands > issue->issued)
+        return -1;
+    if (d->kind == WW_KIND_CARD)
+        return ww_card_keep(t, d, platform);
+    if (d->kind != WW_KIND_OCRA)
+        return 0;
     const ww_suite *s = &t->suites[issue->suite];
     uint8_t text[WW_QUESTION_CHARS_MAX], packed[WW_QUESTION_CHARS_MAX];
-    if (d->kind != WW_KIND_OCRA)
-        return;
     memset(issue->question[platform], 0, WW_QUESTION_INLINE_BYTES);
     if (!issue->open[platform].stands)
-        return;
+        return 0;
     ww_question(t->ask_key, s, d->number, issue->open[platform].stands - 1, text);
     size_t len = ww_question_pack(s, text, packed);
     if (len <= WW_QUESTION_INLINE_BYTES)
         memcpy(issue->question[platform], packed, len);
+    return 0;
 }
 
 /* ---- time ---- */
@@ -185,8 +188,10 @@ static ww_device *device_asked(const ww_tables *t, const ww_policy *p, ww_user *
         size_t len;
         const uint8_t *serial = ww_cold_second(t, d->cold, &len);
         int sms = ww_is_sms(d);
-        if ((sms ? !a->sends : d->kind != WW_KIND_OCRA || a->sms) || d->state != WW_ACTIVE ||
+        if ((sms ? !a->sends : !ww_is_asked(d->kind) || a->sms) || d->state != WW_ACTIVE ||
             ww_device_issue(d)->issued >= UINT32_MAX - 1)
+            continue;
+        if (d->kind == WW_KIND_CARD && ww_card_spent(d))
             continue;
         if (a->has_serial && (len != a->serial_len || memcmp(serial, a->serial, len)))
             continue;
@@ -208,6 +213,14 @@ static const ww_suite *suite_of_all_presets(void)
 {
     static const ww_suite six = {.format = 'N', .chars = 6};
     return &six;
+}
+
+/* What a name without a device for it seems to have, by its hash. */
+static uint8_t label_of_nobody(const ww_policy *p, const ww_ask *a, uint64_t hash)
+{
+    if (a->sms)
+        return WW_SMS;
+    return p->mix_count ? p->mix[(hash >> 32) * p->mix_count >> 32] : WW_DSC_PLUS;
 }
 
 /* Nobody's: what is asked is a keyed function of the name, the epoch and how often. */
@@ -233,12 +246,12 @@ int ww_challenge(ww_tables *t, const ww_policy *p, ww_ask *a, int64_t now_ms)
     ww_user *u = slot == WW_SLOT_NONE ? NULL : &t->users[slot];
     ww_device *d = device_asked(t, p, u, a);
     ww_open open;
-    if (!d)
-        a->label = a->sms ? WW_SMS
-                   : p->mix_count ? p->mix[(hash >> 32) * p->mix_count >> 32] : WW_DSC_PLUS;
-    if (d ? ww_is_sms(d) : a->label == WW_SMS) {
+    a->label = d ? d->label : label_of_nobody(p, a, hash);
+    if (a->label == WW_SMS) {
         if (ww_ask_code(t, p, a, u, d, hash, now_ms, &open))
             return -1;
+    } else if (a->label == WW_CODE_CARD || a->label == WW_ONLINE_CODE_CARD) {
+        open = ww_card_ask(t, d, a, hash);
     } else if (d) {
         const ww_issue *issue = ww_device_issue(d);
         const ww_suite *s = &t->suites[issue->suite];
@@ -246,7 +259,6 @@ int ww_challenge(ww_tables *t, const ww_policy *p, ww_ask *a, int64_t now_ms)
         ww_question(t->ask_key, s, d->number, open.stands - 1, a->prompt);
         a->prompt_len = s->chars;
         a->kind = d->kind;
-        a->label = d->label;
     } else {
         open = ask_plausibly(t, a, hash, epoch);
     }
@@ -254,8 +266,10 @@ int ww_challenge(ww_tables *t, const ww_policy *p, ww_ask *a, int64_t now_ms)
                       .count = open.stands - 1, .epoch = open.epoch, .platform = a->platform,
                       .version = 1};
     ww_token_seal(t, &token, a->id);
-    a->expires_ms = a->label == WW_SMS ? (int64_t)open.epoch * 1000
-                                       : ((int64_t)open.epoch + 2) * WW_EPOCH_MS;
+    /* A pair of cells stands until it is answered. */
+    a->expires_ms = a->kind == WW_KIND_CARD ? 0
+                    : a->label == WW_SMS    ? (int64_t)open.epoch * 1000
+                                            : ((int64_t)open.epoch + 2) * WW_EPOCH_MS;
     memset(a->records, 0, sizeof a->records);
     a->records[0].event = WW_EVENT_CHALLENGE;
     a->records[0].tail = 1;

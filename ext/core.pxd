@@ -62,11 +62,14 @@ cdef extern from "watchword.h" nogil:
         WW_KIND_TOTP
         WW_KIND_HOTP
         WW_KIND_OCRA
+        WW_KIND_CARD
         WW_KIND_PASSCODE
         WW_KIND_PASSWORD
         WW_KIND_QUESTION
         WW_TEMPORARY_PASSCODE
         WW_SENT_MAX
+        WW_CARD_CELLS
+        WW_CELL_CHARS
         WW_KINDS
         WW_LABELS
         WW_PLATFORMS
@@ -158,6 +161,7 @@ cdef extern from "watchword.h" nogil:
         uint32_t lockout_failures, failures_cap, source_failures
         uint8_t lockout_extend, names_any
         uint8_t ranks[8]
+        uint8_t card_shown_percent
         uint8_t mix[16]
         uint8_t mix_count, sms_per_hour
         uint32_t sms_seconds
@@ -228,7 +232,6 @@ cdef extern from "watchword.h" nogil:
     int ww_is_sms(const ww_device *d)
     void ww_passcode_key(ww_tables *t, const uint8_t *key, size_t size)
     void ww_kept_key(ww_tables *t, const uint8_t *key, size_t size)
-    int ww_has_issue(const ww_device *d)
     const uint8_t *ww_device_pin(const ww_tables *t, const ww_device *d, size_t *size)
     ctypedef struct ww_quiz:
         const uint8_t *name
@@ -258,6 +261,11 @@ cdef extern from "watchword.h" nogil:
         uint8_t id[96]
         int64_t expires_ms
         ww_record records[2]
+    uint64_t ww_card_who(const uint8_t *key, size_t len)
+    void ww_card_pair(const uint64_t key[2], uint64_t who, int once, uint32_t n, uint32_t pair[2])
+    uint32_t ww_card_answers(int once)
+    uint32_t ww_card_left(const ww_tables *t, const ww_policy *p, const ww_device *d)
+    void ww_card_cells(const uint8_t *key, size_t len, uint8_t text[224][3])
     int ww_challenge(ww_tables *t, const ww_policy *p, ww_ask *a, int64_t now_ms)
 
     void ww_turn(ww_tables *t, const ww_policy *p, ww_batch *b, int64_t now_ms)

@@ -67,7 +67,8 @@ cdef class Core:
     def set_policy(self, *, uint32_t lockout_failures, int64_t lockout_window_ms,
                    bint lockout_extend, uint32_t failures_cap, uint32_t source_failures,
                    bint names_any, bytes ranks=bytes(WW_KINDS), bytes challenge_labels=b"\1",
-                   uint8_t sms_per_hour=3, uint32_t sms_seconds=600):
+                   uint8_t sms_per_hour=3, uint32_t sms_seconds=600,
+                   uint8_t card_shown_percent=50):
         """ranks: of devices without a label, by kind; challenge_labels: of plausible challenges,
         the more often the likelier."""
         if len(ranks) != WW_KINDS or not 1 <= len(challenge_labels) <= WW_CHALLENGE_KINDS_MAX:
@@ -76,6 +77,7 @@ cdef class Core:
         memcpy(self.p.mix, PyBytes_AS_STRING(challenge_labels), len(challenge_labels))
         self.p.mix_count = <uint8_t>len(challenge_labels)
         self.p.sms_per_hour, self.p.sms_seconds = sms_per_hour, sms_seconds
+        self.p.card_shown_percent = card_shown_percent
         self.p.lockout_failures = lockout_failures
         self.p.lockout_window_ms = lockout_window_ms
         self.p.lockout_extend = lockout_extend
@@ -379,9 +381,10 @@ cdef class Core:
     def user(self, uint32_t slot):
         """(id, name, account, realm, failures, lock_until_ms, last_failure_ms, devices) or None;
         a device is (number, serial, kind, state, capped, hash, digits, period_s, back, forward,
-        look_ahead, drift_max, t0_s, moving, drift, failures, label, suite, issued, opens,
+        look_ahead, drift_max, t0_s, moving, drift, failures, label, suite, issued, opens, left,
         full_until_ms, until_ms); opens are (count, epoch, whether it has a purpose) or None, by
-        platform. Codes are numbers; the last two are a passcode's, else 0."""
+        platform; left: of a card, answers before it shows too many cells, else None. Codes are
+        numbers; the last two are a passcode's, else 0."""
         cdef ww_user *u
         cdef ww_device *d
         cdef ww_issue *issue
@@ -401,7 +404,7 @@ cdef class Core:
             totp = d.kind == WW_KIND_TOTP
             steps, issue = d.window if totp else 0, NULL
             full_until = until = 0
-            if d.kind == WW_KIND_OCRA or ww_is_sms(d):
+            if d.kind == WW_KIND_OCRA or d.kind == WW_KIND_CARD or ww_is_sms(d):
                 issue = ww_device_issue(d)
                 steps = issue.steps
             elif d.kind == WW_KIND_PASSCODE:
@@ -412,7 +415,9 @@ cdef class Core:
                 d.period_s, steps >> 4, steps & 15, 0 if totp else d.window, d.drift_max,
                 ww_device_t0(d), d.moving, d.drift, d.failures, d.label,
                 self.suite_of(issue) if d.kind == WW_KIND_OCRA else "",
-                0 if issue == NULL else issue.issued, opens_of(issue), full_until, until))
+                0 if issue == NULL else issue.issued, opens_of(issue),
+                ww_card_left(&self.t, &self.p, d) if d.kind == WW_KIND_CARD else None,
+                full_until, until))
             d = ww_device_next(&self.t, u, d)
         return (u.id, PyUnicode_DecodeUTF8(<const char *>name, <Py_ssize_t>n, NULL), u.account,
                 u.realm, u.streak.count, u.streak.lock_until_ms, u.streak.last_ms, devices)

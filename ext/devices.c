@@ -33,11 +33,6 @@ const void *ww_device_mid(const ww_device *d)
     return d->wide ? (const void *)&((const ww_wide *)(const void *)d)->mid : d->u.sha1;
 }
 
-int ww_has_issue(const ww_device *d)
-{
-    return d->kind == WW_KIND_OCRA || ww_is_sms(d) || d->kind == WW_KIND_QUESTION;
-}
-
 ww_issue *ww_device_issue(ww_device *d) { return &((ww_wide *)(void *)d)->issue; }
 
 /* A PIN's digest stands behind the key, as long as the suite says. */

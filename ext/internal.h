@@ -52,6 +52,7 @@ static_assert(WW_SUITE_BYTES_MAX + 1 + 8 + 128 + WW_PIN_DIGEST_BYTES_MAX + WW_SE
 static_assert(WW_KEY_BYTES_MAX + WW_PIN_DIGEST_BYTES_MAX <= UINT8_MAX,
               "a key and a PIN's digest are one text of the arena");
 static_assert(WW_LABELS <= 16 && WW_KINDS <= 16, "kind and label are four bits each");
+static_assert(WW_LANES_CHUNK % 2 == 0, "a card's answer is two lanes");
 static_assert(WW_LANES_CHUNK >= WW_POSITIONS_MAX, "one window fits one call of the kernel");
 static_assert(WW_RECORD_UNITS_PER_ATTEMPT_MAX >= 2 + WW_DEVICES_PER_USER_MAX,
               "a record, its tail and one more for every device fit");
@@ -112,6 +113,21 @@ static inline void ww_mark_dirty(ww_tables *t, uint32_t slot, uint32_t bits)
     if ((ww_get(page) & bits) != bits)
         __atomic_fetch_or(page, (uint8_t)bits, __ATOMIC_RELAXED);
 }
+
+/* Kinds that answer challenges: they stand in ww_wide and have a ww_issue. */
+static inline int ww_is_asked(uint32_t kind) { return kind - WW_KIND_OCRA <= 1u; }
+static inline int ww_has_issue(const ww_device *d) { return ww_is_asked(d->kind) || ww_is_sms(d); }
+/* And one that asks for an answer: its issue is kept as well. */
+static inline int ww_keeps_issue(const ww_device *d)
+{
+    return ww_has_issue(d) || d->kind == WW_KIND_QUESTION;
+}
+static_assert(WW_KIND_CARD == WW_KIND_OCRA + 1, "ww_is_asked is one comparison");
+
+/* ---- challenge.c ---- */
+
+/* x to another number below size, one to one; which, say the key, who, and the pass. */
+uint64_t ww_permute(const uint64_t key[2], uint64_t who, uint64_t pass, uint64_t size, uint64_t x);
 
 /* ---- state.c, apply.c and acts.c: the transition ---- */
 

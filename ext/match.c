@@ -99,7 +99,7 @@ static void lay_further(const ww_tables *t, ww_scratch *s, uint32_t i, uint32_t 
 {
     if (d->kind < WW_KIND_OCRA)
         add_pinned(s, n, i, d, d, a->event == WW_EVENT_RESYNC, now_ms);
-    else if (d->kind == WW_KIND_OCRA)
+    else if (ww_is_asked(d->kind))
         s->passed_over[i] |= !ww_lay_open(t, s, i, n, d, a, now_ms);
     else if (d->kind == WW_KIND_PASSCODE)
         s->passed_over[i] |= !ww_lay_given(t, s, i, n, d, a, now_ms);
@@ -143,6 +143,8 @@ void ww_lay_attempt(const ww_tables *t, const ww_batch *b, ww_attempt *a, ww_scr
         const ww_device *decoy = decoy_device(t, a->name_hash);
         if (decoy->kind == WW_KIND_OCRA)
             ww_lay_answer(t, s, i, n, NULL, decoy, a, 0, now_ms);
+        else if (decoy->kind == WW_KIND_CARD)
+            ww_lay_card(s, i, n, NULL, decoy, a);
         else if (decoy->kind == WW_KIND_PASSCODE)
             ww_lay_code(s, i, n, NULL, decoy, a, 0);
         else if (decoy->prefix)
@@ -252,6 +254,7 @@ void ww_match_group(const ww_tables *t, const ww_kernel *k, const ww_batch *b, u
         match_same(k, s, same);
     if (s->asked > 0) {
         ww_match_answers(t, k, b, group, s, tries);
+        ww_match_cards(k, b, group, s, tries);
         ww_match_passcodes(t, b, group, s, tries);
         ww_match_pins(t, k, b, group, s, tries);
         ww_match_answered(t, b, group, s, tries);

@@ -48,6 +48,7 @@ typedef struct {
     uint16_t text_try[WW_TEXTS_CHUNK];
     uint8_t text_bit[WW_TEXTS_CHUNK];
     size_t texts_used;                          /* the most bytes of any call                    */
+    uint16_t cards[WW_LANES_CHUNK / 2];         /* tries of code cards, two lanes each           */
 } ww_scratch;
 
 /* Whose record a name that does not exist reads; there is at least one slot. */
@@ -122,5 +123,13 @@ void ww_match_answered(const ww_tables *t, const ww_batch *b, uint32_t group, ww
 /* Runs their lanes. */
 void ww_match_answers(const ww_tables *t, const ww_kernel *k, const ww_batch *b, uint32_t group,
                       ww_scratch *s, uint32_t tries);
+
+/* ---- card.c ---- */
+
+/* Adds the pair that a code card is asked for, or with d NULL that of a decoy. */
+void ww_lay_card(ww_scratch *s, uint32_t i, uint32_t *n, ww_device *d, const ww_device *source,
+                 const ww_attempt *a);
+void ww_match_cards(const ww_kernel *k, const ww_batch *b, uint32_t group, ww_scratch *s,
+                    uint32_t tries);
 
 #endif

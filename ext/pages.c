@@ -97,7 +97,7 @@ size_t ww_page_identity_max(const ww_tables *t, uint32_t page)
 
 static const ww_issue *issue_of(const ww_device *d)
 {
-    return d->kind == WW_KIND_OCRA ? &((const ww_wide *)(const void *)d)->issue : NULL;
+    return ww_is_asked(d->kind) ? &((const ww_wide *)(const void *)d)->issue : NULL;
 }
 
 static uint8_t *put_device(const ww_tables *t, const ww_device *d, uint8_t *to)
@@ -106,7 +106,7 @@ static uint8_t *put_device(const ww_tables *t, const ww_device *d, uint8_t *to)
     const uint8_t *pin = ww_device_pin(t, d, &pin_len), *key = ww_device_key(t, d, &key_len);
     const uint8_t *serial = ww_cold_second(t, d->cold, &serial_len);
     const ww_issue *issue = issue_of(d);
-    const ww_suite *suite = issue ? &t->suites[issue->suite] : NULL;
+    const ww_suite *suite = d->kind == WW_KIND_OCRA ? &t->suites[issue->suite] : NULL;
     int totp = d->kind == WW_KIND_TOTP;
     uint32_t steps = totp ? d->window : issue ? issue->steps : 0;
     to = put(to, d->number, 4);
@@ -325,7 +325,7 @@ size_t ww_page_state_encode(const ww_tables *t, uint32_t page, uint8_t *out)
             to = put(to, (uint8_t)d->drift, 1);
             to = put(to, d->failures, 1);
             to = put(to, (uint64_t)d->state | (uint64_t)d->capped << 3, 1);
-            if (ww_has_issue(d)) {
+            if (ww_keeps_issue(d)) {
                 to = put(to, ww_device_issue(d)->issued, 4);
                 to = put_bytes(to, ww_device_issue(d)->open, sizeof issue_of(d)->open);
                 to = put_bytes(to, ww_device_issue(d)->sent_s, ww_is_sms(d) ? 4 * WW_SENT_MAX : 0);
@@ -358,8 +358,8 @@ static void take_issue(reader *r, ww_tables *t, ww_device *d)
     const uint8_t *open = take_bytes(r, sizeof issue->open);
     if (open)
         memcpy(issue->open, open, sizeof issue->open);
-    for (uint32_t at = 0; at < WW_PLATFORMS; ww_question_keep(t, d, at++))
-        r->bad |= issue->open[at].stands > issue->issued;
+    for (uint32_t at = 0; at < WW_PLATFORMS && !r->bad; at++)
+        r->bad |= ww_question_keep(t, d, at);
     for (uint32_t at = 0; ww_is_sms(d) && at < WW_SENT_MAX; at++)
         issue->sent_s[at] = (uint32_t)take(r, 4);
 }
@@ -392,7 +392,7 @@ int ww_page_state_decode(ww_tables *t, uint32_t page, const uint8_t *in, size_t 
             r.bad |= (state & 7) > WW_ENDED;
             d->state = state & 7u;
             d->capped = (state >> 3) & 1u;
-            if (ww_has_issue(d))
+            if (ww_keeps_issue(d))
                 take_issue(&r, t, d);
         }
     }

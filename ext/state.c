@@ -67,12 +67,13 @@ static finding find_answer(const ww_try *y, const ww_answer *w)
     return f;
 }
 
-/* Of a passcode, which is not used up; or of a code that was sent, which is. */
+/* Of a passcode, which is not used up; or of a card's pair, or a code that was sent, which is. */
 static finding find_given(const ww_try *y)
 {
     finding f = {0};
+    const ww_device *d = y->device;
     f.right = any_bit(y->mask) != 0;
-    f.moving = ww_is_sms(y->device) ? y->base + 1 : y->device->moving;
+    f.moving = d->kind == WW_KIND_CARD || ww_is_sms(d) ? d->moving + f.right : d->moving;
     return f;
 }
 
@@ -108,11 +109,13 @@ static finding find(const ww_attempt *a, const ww_try *y, const ww_answer *w, in
     return f;
 }
 
-/* Whether two devices show the same codes: one key enrolled twice. Questions are never the same. */
+/* Whether two devices show the same codes: one key enrolled twice. Questions are never the same;
+ * the pairs of one card are, in one order. */
 static int same_codes(const ww_device *a, const ww_device *b)
 {
     if (a->kind == WW_KIND_OCRA || a->kind != b->kind || a->hash != b->hash ||
-        a->period_s != b->period_s || ww_device_t0(a) != ww_device_t0(b))
+        a->period_s != b->period_s || ww_device_t0(a) != ww_device_t0(b) ||
+        (a->kind == WW_KIND_CARD && a->window != b->window))
         return 0;
     return (int)ww_equal(ww_device_mid(a), ww_device_mid(b), ww_mid_bytes((ww_hash)a->hash));
 }

@@ -36,6 +36,10 @@ enum {
     WW_QUESTION_INLINE_BYTES = 12,      /* longer ones are made anew for every attempt            */
     WW_SESSION_BYTES_MAX = 512,
     WW_PIN_DIGEST_BYTES_MAX = 64,
+    WW_CARD_CELLS = 224,                /* printed on a code card, numbered from 1               */
+    WW_CARD_PAIRS = WW_CARD_CELLS * (WW_CARD_CELLS - 1) / 2,
+    WW_CARD_LETTERS = 32,               /* that a cell is made of                                */
+    WW_CELL_CHARS = 3,
     WW_EPOCH_MS = 300000,               /* a challenge is good in that of its issue and the next  */
     WW_TOKEN_CHARS = 96,                /* a challenge id                                         */
     WW_PURPOSE_BYTES_MAX = 256,
@@ -185,9 +189,9 @@ typedef struct {
     uint8_t pad[16];
 } ww_asked_for;
 
-/* A device as enrolled. In a journal the tail of DEVICE_ADD: the first WW_SPEC_HEAD_BYTES as they
- * stand here, then key_len bytes of key, serial_len of serial, suite_len of suite, pin_len of the
- * PIN's digest. */
+/* A device as enrolled; of a code card look_ahead is 1 when no cell is shown twice. In a journal
+ * the tail of DEVICE_ADD: the first WW_SPEC_HEAD_BYTES as they stand here, then key_len bytes of
+ * key, serial_len of serial, suite_len of suite, pin_len of the PIN's digest. */
 typedef struct {
     uint8_t kind, hash, digits, state;
     uint8_t back, forward, look_ahead, drift_max;
@@ -228,7 +232,7 @@ typedef struct {
     uint8_t kind : 4, drift_max : 4;
     uint8_t digits : 4, hash : 2, wide : 1, prefix : 1; /* prefix: a PIN is typed before the code */
     uint8_t state : 3, capped : 1, label : 4;   /* apart: of these bits a turn may change some   */
-    uint8_t window;              /* TOTP: back << 4 | forward; HOTP, OCRA: look-ahead            */
+    uint8_t window;              /* TOTP: back << 4 | forward; others: look_ahead                */
     int8_t drift;
     uint8_t failures;            /* in a row, for the cap                                        */
     union {
@@ -244,8 +248,8 @@ typedef struct {
     uint32_t epoch;              /* of its issue; of a code sent, the second it runs out         */
 } ww_open;
 
-/* What an OCRA device has besides: its suite, and the challenges it was given; and a device that
- * codes are sent to: what was sent. */
+/* What an OCRA device has besides: its suite, and the challenges it was given; a code card has the
+ * two indices in place of a question; a device that codes are sent to: what was sent. */
 typedef struct {
     uint32_t issued;             /* the count that the next challenge gets                       */
     uint16_t suite;              /* index into suites                                            */
@@ -370,6 +374,7 @@ typedef struct {
     uint8_t lockout_extend;      /* refused attempts restart the wait                            */
     uint8_t names_any;
     uint8_t ranks[WW_KINDS];     /* of devices without a label                                   */
+    uint8_t card_shown_percent;  /* of a card's cells, at which its strength is said to be over  */
     uint8_t mix[WW_CHALLENGE_KINDS_MAX], mix_count; /* labels that plausible challenges bear     */
     uint8_t sms_per_hour;        /* of one user, at most WW_SENT_MAX                             */
     uint32_t sms_seconds;        /* that a code sent is good                                     */
@@ -497,7 +502,6 @@ ww_device *ww_device_first(const ww_tables *t, ww_user *u);
 ww_device *ww_device_next(const ww_tables *t, ww_user *u, ww_device *d);
 ww_device *ww_device_find(const ww_tables *t, ww_user *u, uint32_t number);
 const void *ww_device_mid(const ww_device *d);
-int ww_has_issue(const ww_device *d);                       /* it is asked, or sent to */
 ww_issue *ww_device_issue(ww_device *d);
 const uint8_t *ww_device_key(const ww_tables *t, const ww_device *d, size_t *len);
 const uint8_t *ww_device_pin(const ww_tables *t, const ww_device *d, size_t *len);
@@ -532,8 +536,8 @@ uint64_t ww_sip24(const uint64_t key[2], const uint64_t *words, size_t count);
 /* The question of count n: s->chars characters. No value comes back before all were had. */
 void ww_question(const uint64_t key[2], const ww_suite *s, uint64_t who, uint32_t n,
                  uint8_t *text);
-/* The open one, packed; of an OCRA device, nothing else is asked one. */
-void ww_question_keep(ww_tables *t, ww_device *d, uint32_t platform);
+/* The open one, packed; -1: none such can stand. */
+int ww_question_keep(ww_tables *t, ww_device *d, uint32_t platform);
 uint64_t ww_purpose(const ww_tables *t, const uint8_t *text, size_t len);  /* never 0            */
 uint32_t ww_epoch(const ww_tables *t, int64_t now_ms);
 int ww_open_current(const ww_open *o, uint32_t epoch);
@@ -590,6 +594,24 @@ typedef struct {
  * codes were sent as may be within the hour, and nothing happened. */
 int ww_challenge(ww_tables *t, const ww_policy *p, ww_ask *a, int64_t now_ms);
 
+/* ---- card.c: code cards ---- */
+
+/* Whose pairs: a keyed function of the card's key, so that a key has one order wherever it is. */
+uint64_t ww_card_who(const uint8_t *key, size_t len);
+/* How many a card can give: each pair in one order, then in the other; or each cell once. */
+uint32_t ww_card_answers(int once);
+int ww_card_spent(const ww_device *d);                      /* nothing is left to ask            */
+/* The pair after n answered ones: indices from 1. once: no cell comes twice, and n is less than
+ * ww_card_answers. */
+void ww_card_pair(const uint64_t key[2], uint64_t who, int once, uint32_t n, uint32_t pair[2]);
+/* Answers until card_shown_percent of the cells were shown. */
+uint32_t ww_card_left(const ww_tables *t, const ww_policy *p, const ww_device *d);
+void ww_card_cells(const uint8_t *key, size_t len, uint8_t text[WW_CARD_CELLS][WW_CELL_CHARS]);
+int ww_card_keep(ww_tables *t, ww_device *d, uint32_t platform);   /* ww_question_keep's part    */
+/* What stands when this card is asked, or with d NULL the one that a name seems to have. No time is
+ * in it, so that to ask again is to see the same, whenever that is and whoever asks. */
+ww_open ww_card_ask(const ww_tables *t, const ww_device *d, ww_ask *a, uint64_t hash);
+
 /* ---- state.c: the one transition ---- */
 
 /* One window of one device against one response (or two, for resynchronisation). */
@@ -601,7 +623,7 @@ typedef struct {
     ww_mask mask, second;
 } ww_try;
 
-/* What a try of an OCRA device has besides. */
+/* What a try of a device that is asked has besides; a card's, from platform on. */
 typedef struct {
     const ww_suite *suite;
     uint64_t first;              /* the time step of bit 0, and how many there are a counter     */
@@ -618,7 +640,7 @@ typedef struct {
     ww_streak *streak;           /* the user's or the decoy's                                     */
     const uint32_t *deep;        /* its further gaps, or NULL                                     */
     const ww_try *tries;
-    const ww_answer *answers;    /* one for each try, read for OCRA devices alone                */
+    const ww_answer *answers;    /* one for each try, read for those that are asked              */
     uint32_t tries_count;
     uint8_t legal;               /* the name is one that could exist                              */
     uint8_t source_busy;         /* too many failures from the address                            */

@@ -4,18 +4,17 @@ through both, and where they part.
 Verdicts, the whole state of the users and the journal's records are compared after every step.
 """
 
-import ipaddress
 import random
 import struct
 from itertools import zip_longest
 from typing import Any
 
-import numpy as np
-from histories import COINCIDENT_KEYS, PASSWORDS, PIN, History, Step
-from knowing import Knowing, answer_of
+from histories import COINCIDENT_KEYS, History, Step
+from knowing import Knowing
+from said import address_bytes, answer_of, encoded, made_of, open_of, session_of
 
 import watchword
-from watchword import _engine, reference, reference_ocra
+from watchword import _engine, reference, reference_card, reference_ocra
 from watchword.devices import passcode
 from watchword.keys import derive
 from watchword.reference import (
@@ -121,6 +120,8 @@ class Both(Knowing):
         if devices[index].label == "temporary-passcode":
             text = devices[index].key.decode()
             return text if near >= 0 else text.lower() if near == -1 else text[:near]
+        if devices[index].kind == "card":
+            return self.cells_of(devices[index], near)
         position = devices[index].expected(self.now_ms) + near + further
         return before + devices[index].code(position) if 0 <= position < 2**64 else "271828"
 
@@ -136,6 +137,13 @@ class Both(Knowing):
         question = reference_ocra.question(KEYS.question, suite, device.number, n)
         return device.response(question, counter, session_of(suite, options["session"]), step)
 
+    def cells_of(self, device: Device, near: int) -> str:
+        """The answer of a card to the pair that stands, or to one near it."""
+        n = min(max(0, device.moving + near), reference_card.answers_max(device.once) - 1)
+        who = reference_card.who_of(device.key)
+        asked = reference_card.pair(KEYS.question, who, device.once, n)
+        return reference_card.answer(device.key, asked)
+
     def attempt(self, who: str, word: Any, options: dict[str, Any]) -> Attempt:
         address = options["address"]
         if address is not None:
@@ -145,7 +153,7 @@ class Both(Knowing):
             self.name(who), self.typed(who, word, options), options["platform"], options["realm"],
             self.serial(who, options["device"]), address, session=options["session"] or b"",
             challenge=self.id_of(who, options["challenge"]), pin=options["pin"],
-            password=PASSWORDS[first] if isinstance(first := options["first"], int) else None,
+            password=self.password(self.name(who), options["first"]),
             vouched=options["first"] == "vouched",
         )  # fmt: skip
 
@@ -260,7 +268,7 @@ class Both(Knowing):
             key = "".join(PASSCODES[byte % 32] for byte in key[:10]).encode()
         device = made_of(mechanism, key, dict(words))
         own = {"algorithm": device.algorithm, "digits": device.digits, **words}
-        if mechanism == "ocra":
+        if mechanism in reference.ASKED:
             plain = {"moving": 0, "look_ahead": 0, "back": 0, "forward": 0}
             own = {**plain, **own, "pin_hash": device.pin_hash}
         self.twin.add_device(name, Device(mechanism, key, serial, **own), now_ms)
@@ -322,7 +330,7 @@ class Both(Knowing):
         devices = [
             (d.serial, d.state, d.moving, d.drift, d.failures, _engine.LABELS.index(d.label),
              d.suite, d.issued, tuple(open_of(d.standing.get(place)) for place in (0, 1)),
-             d.full_until_ms, d.until_ms)
+             self.twin.answers_left(d), d.full_until_ms, d.until_ms)
             for d in user.devices
         ]  # fmt: skip
         known = self.twins_known(user)
@@ -364,36 +372,3 @@ class Both(Knowing):
             return bool(own == engines)
         known = self.ids.setdefault((what, "twin", own), engines)
         return bool(known == engines and self.ids.setdefault((what, "engine", engines), own) == own)
-
-
-def made_of(mechanism: str, key: bytes, words: dict[str, Any]) -> watchword.Device:
-    """A device as the library enrols it, from the twin's words for it."""
-    kind = words.pop("label") or mechanism
-    if "back" in words:
-        words["window"] = (words.pop("back"), words.pop("forward"))
-    if "moving" in words:
-        words["counter"] = words.pop("moving")
-    if "-PSHA" in words.get("suite", ""):
-        words["pin"] = PIN
-    return watchword.Device.of(kind, key, **words)
-
-
-def session_of(suite: reference_ocra.Suite, session: bytes | None) -> bytes:
-    """What a device signs: it knows nothing of a session that is too long."""
-    return (session or b"")[: suite.session]
-
-
-def open_of(standing: reference.Standing | None) -> tuple[int, int, bool] | None:
-    """A challenge that stands, as the core says it."""
-    return (standing.n, standing.epoch, bool(standing.purpose)) if standing else None
-
-
-def encoded(texts: list[str]) -> Any:
-    """A column of bytes, as numpy has them."""
-    return np.array([text.encode() for text in texts], dtype="S")
-
-
-def address_bytes(address: str) -> bytes:
-    """An address as a record holds it: 16 bytes, IPv4 mapped into IPv6."""
-    ip = ipaddress.ip_address(address)
-    return bytes(10) + b"\xff\xff" + ip.packed if ip.version == 4 else ip.packed

@@ -11,6 +11,7 @@ from served import Served
 
 import watchword
 from watchword import reference
+from watchword.devices.card import cells
 from watchword.reference import Attempt, Figures, Reference
 from watchword.reference_ocra import suite_of
 
@@ -31,6 +32,10 @@ DEVICES: dict[str, tuple[str, dict[str, Any]]] = {
     "sign": ("ocra", {"suite": "OCRA-1:HOTP-SHA1-4:C-QA64-PSHA512-S064-T1H", "pin": PIN}),
     "totp": ("alpine", {}),
     "hotp": ("dsc", {}),
+    "card": ("code-card", {}),
+    "online": ("online-code-card", {}),
+    "last": ("code-card", {"counter": 49_951}),
+    "lastcell": ("code-card", {"counter": 111}),
 }
 
 
@@ -46,6 +51,8 @@ def response_to(serial: str, prompt: str, counter: int, session: bytes, now_s: i
         return watchword.totp(device.key, now_s)
     if device.mechanism == "hotp":
         return watchword.hotp(device.key, counter)
+    if device.mechanism == "card":
+        return watchword.Card("", "", cells(device.key)).answer(prompt)
     suite = suite_of(device.suite)
     return watchword.ocra(
         device.suite, device.key, prompt,

@@ -67,7 +67,12 @@ def figures_of(seed: int) -> Figures:
         passcode_card_ms=rng.choice([864_000_000, 600_000, 0]),
         sms_ms=rng.choice([600_000, 600_000, 1_000, 299_999]),
         sms_per_hour=rng.choice([3, 3, 1, 6]),
-        challenge_kinds=rng.choice([("dsc-plus",), ("dsc-plus", "sms", "gold")]),
+        challenge_kinds=rng.choice([
+            ("dsc-plus",), ("dsc-plus", "sms", "gold"), ("code-card",),
+            ("gold", "online-code-card"),
+        ]),
+        card_shown_percent=rng.choice([50, 50, 1, 10, 100]),
+        card_cells_once=rng.random() < 0.3,
     )
 
 
@@ -81,7 +86,9 @@ def history(seed: int, figures: Figures) -> History:
     devices = rng.choice([0, 1, 1, 2, 2, 3, 3, 16])
     steps += [(0, "add_device", "alice", device_words(rng)) for _ in range(devices)]
     steps += [(0, "add_user", "bob", "open", "live"), (0, "add_device", "bob", device_words(rng))]
-    if rng.random() < 0.3:
+    if rng.random() < 0.1:
+        steps += together(rng)
+    if rng.random() < 0.2:
         steps += [(0, "set_questions", "alice"), (0, "set_password", "bob", 0)]
     for _ in range(rng.randint(5, STEPS_MAX)):
         wait, dice = rng.choice(waits), rng.random()
@@ -117,6 +124,16 @@ def hammering(rng: random.Random, figures: Figures) -> list[Step]:
     apart = figures.lockout_window_ms // max(1, failures - 1)
     wait = rng.choice([0, apart - 1, apart, apart + 1])
     return [(wait, "verify", who, "wrong", options)] * (failures + 2)
+
+
+def together(rng: random.Random) -> list[Step]:
+    """Two devices that show the same: they fail together and are right together."""
+    words = {**device_words(rng, rng.choice(["totp", "hotp"])), "pin": ""}
+    options = {**NOTHING, "platform": "trading", "realm": "live"}
+    return [
+        *[(0, "add_device", "bob", words)] * 2, (0, "verify", "bob", "wrong", options),
+        (0, "verify", "bob", (1, rng.choice([0, 0, 1])), options),
+    ]  # fmt: skip
 
 
 def answering(rng: random.Random, wait: int) -> list[Step]:
@@ -168,7 +185,8 @@ def attempt_words(rng: random.Random) -> tuple[str, Any, dict[str, Any]]:
         "session": rng.choice([None, b"session", b"session", b"s" * 65]),
         "pin": rng.choice([None] * 12 + [PIN, PIN, *PINS]),
         "before": rng.choice([0] * 8 + [1, 2]),     # what is typed as PIN: right, nothing, wrong
-        "first": rng.choice([None] * 6 + [0, 0, 1, "vouched", "vouched"]),
+        # a password: the user's own where there is one, none, another; or somebody vouches
+        "first": rng.choice(["own"] * 9 + [None, 1, "vouched", "vouched"]),
     }
     return who, typed_words(rng), options
 
@@ -204,7 +222,7 @@ def act_words(rng: random.Random) -> Step:
         states = ["open", "open", "pending", "closed"]
         return (verb, who, rng.choice(states), rng.choice(["live", "live", "paper"]))
     if verb == "enrol_again":
-        kind = rng.choice(["totp", "totp", "hotp", "ocra", "passcode"])
+        kind = rng.choice(["totp", "totp", "hotp", "ocra", "card", "passcode"])
         return (verb, who, rng.randrange(3), rng.random() < 0.3, device_words(rng, kind))
     if verb == "set_device":
         return (verb, who, rng.randrange(3), rng.choice(["active", "active", "lost", "suspended"]))
@@ -217,18 +235,25 @@ def act_words(rng: random.Random) -> Step:
 
 def device_words(rng: random.Random, kind: str = "") -> dict[str, Any]:
     """A device; the keys are four, so that several devices share one and match together."""
-    kind = kind or rng.choice(["totp"] * 3 + ["hotp"] * 3 + ["ocra"] * 2 + ["passcode"])
+    kind = kind or rng.choice(
+        ["totp"] * 3 + ["hotp"] * 3 + ["ocra"] * 2 + ["card"] * 2 + ["passcode"]
+    )
     words: dict[str, Any] = {"kind": kind, "key": rng.choice([0, 0, 0, 1, 1, 2, 3])}
     if kind == "ocra":
         return {**words, **responder_words(rng)}
     if kind == "passcode":
         return {**words, "label": rng.choice(["temporary-passcode", "sms"])}
+    if kind == "card":
+        words["label"] = rng.choice(["code-card", "code-card", "online-code-card"])
+        # the last answers of either mode, and where the pairs begin to come the other way round
+        words["moving"] = rng.choice([0, 0, 0, 1, 110, 111, 112, 24_975, 24_976, 49_950, 49_952])
+        return words
     words["algorithm"] = rng.choice(["sha1", "sha1", "sha256", "sha512"])
     words["digits"] = rng.choice([6, 6, 6, 7, 8])
     if words["key"] == COINCIDENT:
         words["algorithm"], words["digits"] = "sha1", 6
     words["label"] = rng.choice(["", "", {"totp": "alpine", "hotp": "dsc"}[kind]])
-    words["pin"] = rng.choice(["", "", "", PIN])
+    words["pin"] = rng.choice([""] * 7 + [PIN])
     if words["kind"] == "hotp":
         words["moving"] = rng.choice([0, 0, 1, 5, 2**32 - 2, 2**64 - 4, 2**64 - 2])
         words["look_ahead"] = rng.choice([0, 1, 3, 10, 100])
@@ -246,7 +271,7 @@ def responder_words(rng: random.Random) -> dict[str, Any]:
     label, suite = rng.choice(RESPONDERS)
     words: dict[str, Any] = {"suite": suite, "label": "" if label == "ocra" else label}
     if "-PSHA" not in suite:
-        words["pin"] = rng.choice(["", "", "", PIN])
+        words["pin"] = rng.choice([""] * 7 + [PIN])
     if ":C-" in suite:
         words["moving"] = rng.choice([0, 0, 5, 2**32 - 2, 2**64 - 4, 2**64 - 2])
         words["look_ahead"] = rng.choice([0, 1, 10] if "-T" in suite else [0, 1, 10, 100])

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from histories import NOTHING, PASSWORDS, QUESTIONS
+from said import answer_of
 
 import watchword
 from watchword import _engine, reference
@@ -33,6 +34,13 @@ class Knowing:
 
     def entropy(self, count: int) -> bytes:
         return self.dice.to_bytes(8, "little") if count == 8 else bytes(count)
+
+    def password(self, name: str, word: Any) -> str | None:
+        """The user's own, another one, or none."""
+        if word == "own":
+            known = self.twin.users[name].known if name in self.twin.users else []
+            return next((d.key.decode() for d in known if d.kind == "password"), None)
+        return PASSWORDS[word] if isinstance(word, int) else None
 
     def set_password(self, name: str, word: int | None) -> None:
         password = None if word is None else PASSWORDS[word]
@@ -97,12 +105,3 @@ class Knowing:
              for d in user.known if d.kind == "question"],
             user.wrong_answers,
         )  # fmt: skip
-
-
-def answer_of(verdict: Any) -> tuple[Any, ...]:
-    """What was said. RULES 7 gives LOCKED the time left and no word on what was typed."""
-    device, offset = verdict.device, verdict.offset
-    if verdict.code == watchword.Code.LOCKED:
-        device, offset = None, 0
-    said = int(verdict.code), int(verdict.reason), device, offset, verdict.retry_after_ms
-    return (*said, verdict.scope)

@@ -14,6 +14,7 @@ import re
 from typing import Any
 
 import pytest
+from card_tables import CARD_TABLES
 from challenge_doors import DEVICES, EngineDoor, TwinDoor, device_of, response_to
 
 from watchword.reference_ocra import suite_of
@@ -249,6 +250,7 @@ TABLES: dict[str, tuple[list[str], dict[str, Any], str]] = {
         0    ask  alice portal  -                            a
         1    say  alice key:a   portal  -                    ACCEPTED NONE key 0 0
         """),
+    **CARD_TABLES,
 }
 
 SESSION = b"sess"

@@ -26,6 +26,8 @@ RULES_3 = [
      "sha256", 8, 0, 0, 0),
     (Device.alpine(KEY), "alpine", "totp", "", "sha1", 6, 1, 0, 10),
     (Device.dsc(KEY), "dsc", "hotp", "", "sha1", 6, 0, 10, 0),
+    (Device.code_card(KEY), "code-card", "card", "", "sha1", 6, 0, 0, 0),
+    (Device.online_code_card(KEY), "online-code-card", "card", "", "sha1", 6, 0, 0, 0),
 ]  # fmt: skip
 
 

@@ -30,7 +30,7 @@ LAYERS = [
     ["tombs", "clock", "views", "delivery", "hashing"],
     ["parts"],
     ["keeper", "acts", "logins"],
-    ["bulk", "challenges", "passwords", "questions"],
+    ["bulk", "cards", "challenges", "passwords", "questions"],
     ["changes"],
     ["engine"],
     ["__init__"],
@@ -38,8 +38,13 @@ LAYERS = [
     ["cli"],
     ["__main__"],
 ]
-# the slow twin: no layer, and nothing leans on it
-ORACLE = {"reference", "reference_ocra", "reference_secrets"}
+# The slow twin: no layer, and nothing leans on it.
+ORACLE = {"reference", "reference_card", "reference_ocra", "reference_secrets"}
+ORACLES_OWN = {
+    ("reference", "reference_ocra"), ("reference", "reference_card"),
+    ("reference_card", "reference_ocra"), ("reference", "reference_secrets"),
+    ("reference_secrets", "reference"), ("reference_secrets", "reference_ocra"),
+}  # fmt: skip
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 
 LIBRARIES = {
@@ -50,6 +55,7 @@ LIBRARIES = {
     "click": {"cli"},
     "rich": {"cli"},
     "segno": {"cli"},
+    "reportlab": {"formats"},
 }
 
 MODULES = sorted([*SOURCE.rglob("*.py"), *SOURCE.rglob("*.pyi")])
@@ -134,7 +140,7 @@ def test_imports_run_down(path: Path) -> None:
             else:
                 assert library in sys.stdlib_module_names, f"{dotted(path)} imports {library}"
         else:
-            if {me, target} <= ORACLE:
+            if (me, target) in ORACLES_OWN:
                 continue
             assert me not in ORACLE, f"{me} imports {target}: it is a witness of its own"
             assert part(target) not in ORACLE, f"{dotted(path)} leans on the oracle"

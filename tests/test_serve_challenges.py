@@ -2,6 +2,7 @@
 more, on a clock that a file tells, and what a gateway sees beside them.
 """
 
+import json
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,7 +26,7 @@ class Daemons:
         self.running: dict[str, Served] = {}
 
     def of(self, figures: dict[str, Any]) -> Served:
-        policy = "".join(f"{name} = {figure}\n" for name, figure in figures.items())
+        policy = "".join(f"{name} = {json.dumps(figure)}\n" for name, figure in figures.items())
         if policy not in self.running:
             folder = self._folder / f"d{len(self.running)}"
             folder.mkdir()
@@ -78,6 +79,7 @@ def test_a_challenge_asked_and_answered_in_one_breath(served: Served) -> None:
 
 def test_detail_names_the_kind_and_its_rank(served: Served) -> None:
     ranks = {"DSC-PLUS": 3, "GOLD": 3, "PLATINUM": 3, "IB-KEY": 1, "ALPINE": 1, "DSC": 2}
+    ranks |= {"CODE-CARD": 1, "ONLINE-CODE-CARD": 1}
     with served.acts() as acts, served.client() as client:
         client.ask("HELLO", 3)
         for kind, rank in ranks.items():
@@ -93,6 +95,10 @@ def test_detail_names_the_kind_and_its_rank(served: Served) -> None:
                 code = watchword.ocra(
                     view["suite"], key, asked["prompt"], pin="4711" if pin else None
                 )
+            elif view["mechanism"] == "card":
+                assert (asked["kind"], asked["expires_ms"]) == (kind.lower(), 0)
+                shown = acts.ask("DEVICE", "CELLS", user, view["serial"], "BY", "a test")
+                code = "".join(shown["cells"][int(at) - 1] for at in asked["prompt"].split())
             elif view["mechanism"] == "totp":
                 code = watchword.totp(key, now_s(served))
             else:

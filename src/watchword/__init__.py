@@ -2,6 +2,7 @@
 
 from watchword._engine import Code, Reason, Verdict
 from watchword.delivery import Delivery, Webhook
+from watchword.devices.card import Card
 from watchword.devices.device import Device
 from watchword.devices.oath import hotp, totp
 from watchword.devices.ocra import ocra
@@ -22,6 +23,7 @@ from watchword.views import Challenge, DeviceView, OpenChallenge, Passcode, Ques
 
 __all__ = [
     "Busy",
+    "Card",
     "Challenge",
     "Code",
     "Delivery",

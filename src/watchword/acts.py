@@ -7,12 +7,15 @@ none, and returns only when that row is on the disk.
 import contextlib
 import hmac
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
 
 from watchword import lifecycle
 from watchword._engine import (
     ACCOUNT_STATES,
     DEVICE_STATES,
     DEVICES_PER_USER_MAX,
+    KINDS,
     REALMS,
 )
 from watchword.devices import passcode, pins
@@ -149,6 +152,7 @@ class Acts(Parts):
             raise InvalidArgument(
                 f"window is at most {self._policy.window_max} steps under this policy"
             )
+        device = self._under_policy(device)
         pin = self._kept_pin(device, personal)
         with self._deciding():
             self._expect_suite(device)
@@ -230,6 +234,12 @@ class Acts(Parts):
         text = pins.new_pin("pin", device.pin, personal, self._policy.pin_chars_min)
         return pins.kept(self._kept_key_of_pins, self._entropy(pins.SALT_BYTES), text)
 
+    def _under_policy(self, device: Device) -> Device:
+        """A card under a policy that shows no cell twice is such a card for good."""
+        if device.mechanism == "card" and self._policy.card_cells_once:
+            return replace(device, once=True)
+        return device
+
     def _expect_suite(self, device: Device) -> None:
         if device.suite and not self._core.suite_fits(device.suite.encode("ascii")):
             raise InvalidArgument("suite is one too many: a store holds 256 different ones")
@@ -260,8 +270,7 @@ class Acts(Parts):
         for other in found[-1] if found else ():
             key = self._core.device_key(slot, other[0])
             if key is not None and hmac.compare_digest(key, device.key):
-                used = lifecycle.Floor(other[2], other[7], other[12], other[13])
-                floor = max(floor, used.lift(device))
+                floor = max(floor, _floor(other).lift(device))
         return floor
 
     def _bury(self, number: int, serial: str) -> bytes:
@@ -271,7 +280,7 @@ class Acts(Parts):
         for device in found[-1] if found else ():
             if device[1] != serial:
                 continue
-            floor = lifecycle.Floor(device[2], device[7], device[12], device[13])
+            floor = _floor(device)
             key = self._core.device_key(slot, device[0])
             if not floor.moving or key is None:
                 return b""
@@ -279,6 +288,12 @@ class Acts(Parts):
             self._tombs.add(mark, floor)
             return lifecycle.tombstone(number, device[0], mark, floor)
         return b""
+
+
+def _floor(device: tuple[Any, ...]) -> lifecycle.Floor:
+    """What a device, as the core tells it, has used up."""
+    period = device[10] if KINDS[device[2]] == "card" else device[7]
+    return lifecycle.Floor(device[2], period, device[12], device[13])
 
 
 def utf8(name: str, text: object) -> bytes:

@@ -55,7 +55,7 @@ class Bulk(Parts):
         spec = rest = b""
         figures = device
         if key_column is not None:
-            figures = device or Device.totp(bytes(20))
+            figures = self._under_policy(device or Device.totp(bytes(20)))
             key_len = key_column.shape[1]
             given = figures.kind == "temporary-passcode"  # whose keys are texts
             if given:

@@ -18,6 +18,7 @@ from watchword import lifecycle
 from watchword._engine import LABELS, PAGE_USERS, Batch, Core, Gate, Gather, Split
 from watchword.acts import Acts
 from watchword.bulk import Bulk
+from watchword.cards import Cards
 from watchword.challenges import Challenges
 from watchword.changes import Changes
 from watchword.clock import SystemClock
@@ -56,7 +57,7 @@ def _after_fork() -> None:
 os.register_at_fork(after_in_child=_after_fork)
 
 
-class Engine(Logins, Challenges, Passwords, Questions, Changes, Acts, Bulk):
+class Engine(Logins, Challenges, Cards, Passwords, Questions, Changes, Acts, Bulk):
     """A verification engine over one store. Thread-safe; after a fork its use raises Error.
 
     Open it with Engine.open, as a context manager or with close().
@@ -194,6 +195,7 @@ class Engine(Logins, Challenges, Passwords, Questions, Changes, Acts, Bulk):
             source_failures=figures.source_failures or 0,
             names_any=figures.names == "any",
             ranks=bytes((0, figures.rank_totp, figures.rank_hotp, figures.rank_ocra, 0, 0, 0, 0)),
+            card_shown_percent=figures.card_shown_percent,
             challenge_labels=bytes(LABELS.index(kind) for kind in figures.challenge_kinds),
             sms_per_hour=figures.sms_per_hour,
             sms_seconds=figures.sms_ms // 1000,

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from watchword._engine import ACCOUNT_STATES, DEVICE_STATES, HASH_NAMES, KINDS, REALMS, ROW_MAGIC
+from watchword.devices.card import ANSWERS_MAX
 from watchword.devices.device import Device
 from watchword.errors import InvalidArgument
 
@@ -72,7 +73,10 @@ class Record(NamedTuple):
 
 
 class Floor(NamedTuple):
-    """What a removed device leaves behind: no position below `moving` may ever be accepted."""
+    """What a removed device leaves behind: no position below `moving` may ever be accepted.
+
+    period, of a card: 1 when it shows no cell twice.
+    """
 
     kind: int
     period: int
@@ -85,6 +89,8 @@ class Floor(NamedTuple):
             return 0
         if device.mechanism == "ocra" and ":C-" not in device.suite:
             return 0
+        if device.mechanism == "card":  # in another order any of its pairs or cells may come again
+            return self.moving if self.period == device.once else ANSWERS_MAX
         if device.mechanism != "totp" or (self.period, self.t0) == (device.period, device.t0):
             return self.moving
         begins_s = self.t0 + self.period * self.moving
@@ -151,7 +157,7 @@ def spec_head(
         DEVICE_STATES.index("active"),
         back,
         forward,
-        device.look_ahead,
+        device.look_ahead or int(device.once),
         device.drift_max,
         device.period,
         len(device.key) if key_len is None else key_len,

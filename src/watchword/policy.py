@@ -34,9 +34,13 @@ RANGES: dict[str, tuple[int, int, bool]] = {
     "password_memory_kib": (32, 2**20, False),
     "password_passes": (1, 100, False),
     "password_lanes": (1, 4, False),
+    "card_shown_percent": (1, 100, False),
 }
 
-CHALLENGE_KINDS = ("dsc-plus", "gold", "platinum", "ib-key", "sms")  # with six digits to answer
+# Those with six digits to answer, and cards.
+CHALLENGE_KINDS = (
+    "dsc-plus", "gold", "platinum", "ib-key", "code-card", "online-code-card", "sms",
+)  # fmt: skip
 CHALLENGE_KINDS_MAX = 16
 QUESTIONS = 3                       # of one user, each from another pool
 QUESTION_TEXTS = (
@@ -78,6 +82,11 @@ class Policy:
     challenge_kinds: tuple[str, ...] = ("dsc-plus",)
     """Kinds that a challenge for a name without a challenge device seems to be of, the more often
     the likelier."""
+    card_shown_percent: int = 50
+    """The share of a card's cells that may have been shown before it is to be replaced: how many
+    answers remain until then is its strength (RULES section 4)."""
+    card_cells_once: bool = False
+    """Whether a card enrolled from now on never shows a cell twice: 112 answers a card."""
 
     passcode_ms: int = 172_800_000
     """How long a temporary passcode opens both platforms (RULES section 6)."""
@@ -110,7 +119,7 @@ class Policy:
             if isinstance(figure, bool) or not isinstance(figure, int) or not low <= figure <= high:
                 off = " or None" if optional else ""
                 raise InvalidArgument(f"policy {name} is a whole number from {low} to {high}{off}")
-        for name in ("lockout_extend", "security_questions"):
+        for name in ("lockout_extend", "security_questions", "card_cells_once"):
             if not isinstance(getattr(self, name), bool):
                 raise InvalidArgument(f"policy {name} is true or false")
         texts = self.question_texts
@@ -142,8 +151,9 @@ class Policy:
             return cls()
         if name == "strict":
             return cls(
-                window_max=0, key_bytes_min=14, pin_chars_min=8, password_bytes_min=15
-            )
+                window_max=0, key_bytes_min=14, card_cells_once=True, pin_chars_min=8,
+                password_bytes_min=15,
+            )  # fmt: skip
         raise InvalidArgument('a policy profile is "default" or "strict"')
 
     @classmethod

@@ -1,10 +1,10 @@
 """The slow, obvious twin of verification and of the transition: the oracle of the property tests.
 
 Written from RULES.md alone, with the standard library alone (reference_ocra.py has what OCRA
-computes), to be read and believed rather than to be fast: dictionaries, lists, Python integers.
-`decide` reads the state and returns an answer with its records, `apply` does what one record says,
-and living is decide, then apply. A journal applied alone gives the same state. Nothing here is
-constant-time or durable: never serve with it.
+computes, reference_card.py what a card holds), to be read and believed rather than to be fast:
+dictionaries, lists, Python integers. `decide` reads the state and returns an answer with its
+records, `apply` does what one record says, and living is decide, then apply. A journal applied
+alone gives the same state. Nothing here is constant-time or durable: never serve with it.
 """
 
 import hashlib
@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from enum import IntEnum, IntFlag
 from typing import NamedTuple
 
+from watchword import reference_card as card
 from watchword import reference_ocra as ocra
 from watchword import reference_secrets as secrets
 
@@ -30,8 +31,9 @@ HOUR_S, SENT_MAX = 3_600, 6         # codes sent within an hour count; so many t
 # RULES 3: the rank of a kind; that of a standard's own kind is the policy's.
 RANKS = {
     "dsc-plus": 3, "gold": 3, "platinum": 3, "ib-key": 1, "alpine": 1, "dsc": 2,
-    "temporary-passcode": 0, "sms": 1,
+    "code-card": 1, "online-code-card": 1, "temporary-passcode": 0, "sms": 1,
 }  # fmt: skip
+ASKED = ("ocra", "card")            # what answers challenges
 PLAUSIBLE_SUITE = ocra.suite_of("OCRA-1:HOTP-SHA1-6:QN06")
 QUESTION_TEXTS = (
     "What was the name of your first pet?", "In which city were you born?",
@@ -90,6 +92,8 @@ class Figures:
     passcode_card_ms: int = 864_000_000
     sms_ms: int = 600_000
     sms_per_hour: int = 3
+    card_shown_percent: int = 50
+    card_cells_once: bool = False
 
 
 class Keys(NamedTuple):
@@ -115,13 +119,13 @@ class Standing(NamedTuple):
     n: int
     epoch: int
 
-    def is_current(self, epoch: int) -> bool:
-        """Good in the epoch of its issue and in the next."""
-        return self.epoch <= epoch <= self.epoch + 1
+    def is_current(self, epoch: int, kind: str = "ocra") -> bool:
+        """Good in the epoch of its issue and in the next; a pair of a card until it is answered."""
+        return kind == "card" or self.epoch <= epoch <= self.epoch + 1
 
-    def answers_plain(self, epoch: int) -> bool:
+    def answers_plain(self, epoch: int, kind: str) -> bool:
         """Whether a response that names no challenge may be the answer to this one."""
-        return self.purpose == 0 and self.is_current(epoch)
+        return self.purpose == 0 and self.is_current(epoch, kind)
 
 
 class Challenge(NamedTuple):
@@ -175,6 +179,12 @@ class Device:
     sent_s: list[int] = field(default_factory=list)
     full_until_ms: int = 0
     until_ms: int = 0
+    once: bool = False                  # of a card: no cell is shown twice
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether nothing is left to ask: of a card alone."""
+        return self.kind == "card" and self.moving >= card.answers_max(self.once)
 
     @property
     def asked(self) -> ocra.Suite:
@@ -230,8 +240,9 @@ class Device:
         """Whether two devices show the same codes, but for their number of digits."""
         if self.kind == "ocra":
             return False    # no two devices are asked the same question
-        mine = (self.kind, self.algorithm, self.period, self.t0)
-        return mine == (other.kind, other.algorithm, other.period, other.t0) and hmac.digest(
+        mine = (self.kind, self.algorithm, self.period, self.t0, self.once)
+        theirs = (other.kind, other.algorithm, other.period, other.t0, other.once)
+        return mine == theirs and hmac.digest(
             self.key, b"", self.algorithm
         ) == hmac.digest(other.key, b"", other.algorithm)
 
@@ -239,6 +250,8 @@ class Device:
         """The first position that a predecessor with this key cannot have used up."""
         if self.kind == "ocra" and not self.asked.counter:
             return 0
+        if self.kind == "card" and self.once != floor.once:     # in another order: all may be
+            return card.answers_max(False) if floor.moving else 0
         if self.kind != "totp" or (self.period, self.t0) == (floor.period, floor.t0):
             return floor.moving
         end_s = floor.t0 + floor.moving * floor.period
@@ -371,6 +384,13 @@ def match_given(t: Tried, a: Attempt) -> Match | None:
         right, moving = t.device.key.decode(), t.device.moving
     return Match(t.device, moving, 0, 0) if a.response == right else None
 
+def match_card(t: Tried, a: Attempt) -> Match | None:
+    """The cells of the pair that was asked, and no others."""
+    first, second = map(int, t.question.split())
+    if card.answer(t.device.key, (first, second)) != a.response:
+        return None
+    return Match(t.device, t.device.moving + 1, 0, 0)
+
 
 def match(device: Device, attempt: Attempt, now_ms: int) -> tuple[Match | None, bool]:
     """The lowest unused position whose code this is; if none, whether a used one has it."""
@@ -485,6 +505,7 @@ class Reference:
         a = replace(a, response=code, second=second)
         m, used = (
             (match_challenge(t, a, now_ms), False) if t.device.kind == "ocra"
+            else (match_card(t, a), False) if t.device.kind == "card"
             else (match_given(t, a), False) if t.device.kind == "passcode"
             else match(t.device, a, now_ms)
         )
@@ -524,9 +545,9 @@ class Reference:
                 stands = d.label != "sms" or self._code_stands(d, platform, now_ms)
                 if a.second is None and stands:
                     tried.append(Tried(d))
-            elif d.kind != "ocra":
+            elif d.kind not in ASKED:
                 tried.append(Tried(d))
-            elif a.second is None and open_one is not None and open_one.answers_plain(epoch):
+            elif a.second is None and open_one and open_one.answers_plain(epoch, d.kind):
                 tried.append(Tried(d, self._question(d, open_one.n)))
         passed_over = len(tried) < len(active)
         reason = Reason.NO_CHALLENGE if passed_over else Reason.NO_DEVICE
@@ -556,15 +577,14 @@ class Reference:
                 (d.number, platform) == (sealed.device, sealed.platform)
                 and a.device in (None, d.serial)
                 and d.state == "active"
-                and standing is not None
-                and standing.n == sealed.n
-                and (d.label != "sms" or standing.n == d.moving)    # else a twin used it up
+                and standing == (sealed.purpose, sealed.n, sealed.epoch)
+                and (d.label != "sms" or sealed.n == d.moving)      # else a twin used it up
             ):
                 if d.label == "sms":
                     in_time = self._second(now_ms) < standing.epoch
                     return [Tried(d, "", in_time)], Reason.NONE, False
                 question = self._question(d, standing.n)
-                in_time = standing.is_current(self._epoch(now_ms))
+                in_time = standing.is_current(self._epoch(now_ms), d.kind)
                 return [Tried(d, question, in_time)], Reason.NONE, False
         return [], Reason.NO_CHALLENGE, False
 
@@ -827,6 +847,8 @@ class Reference:
         return max(now_ms, self.latest_ms) // EPOCH_MS
 
     def _question(self, d: Device, n: int) -> str:
+        if d.kind == "card":
+            return "{} {}".format(*card.pair(self.keys.question, card.who_of(d.key), d.once, n))
         return ocra.question(self.keys.question, d.asked, d.number, n)
 
     def challenge(
@@ -839,18 +861,21 @@ class Reference:
         digest, epoch = ocra.purpose_digest(self.keys.token, purpose), self._epoch(now_ms)
         able = [
             d for d in (user.devices if user else [])
-            if (sends if d.label == "sms" else d.kind == "ocra" and not sms)
-            and d.state == "active" and device in (None, d.serial)
+            if (sends if d.label == "sms" else d.kind in ASKED and not sms)
+            and d.state == "active" and device in (None, d.serial) and not d.is_spent
         ]  # fmt: skip
         asked = self._highest(able) if able else None
-        hashed = ocra.name_hash(self.keys.name, name)
-        kinds = self.figures.challenge_kinds
-        plausible_kind = "sms" if sms else kinds[(hashed >> 32) * len(kinds) >> 32]
-        if (asked.label if asked else plausible_kind) == "sms":
+        hashed, kinds = ocra.name_hash(self.keys.name, name), self.figures.challenge_kinds
+        plausible = "sms" if sms else kinds[(hashed >> 32) * len(kinds) >> 32]
+        kind = (asked.label or asked.kind) if asked else plausible
+        if kind == "sms":
             return self._send(name, user, asked, place, digest, now_ms)
+        sort = "card" if kind.endswith("code-card") else "ocra"
         standings = asked.standing if asked else self.plausible.setdefault(name, {})
         standing = standings.get(place)
-        if standing is None or standing.purpose != digest or not standing.is_current(epoch):
+        if sort == "card":      # the same pair, whenever and for whatever it is asked
+            standing = Standing(digest, asked.moving if asked else 0, 0)
+        elif standing is None or standing.purpose != digest or not standing.is_current(epoch):
             n = asked.issued if asked else max((s.n + 1 for s in standings.values()), default=0)
             standing = Standing(digest, n, epoch)
         record = Record(
@@ -862,13 +887,15 @@ class Reference:
             hashed, digest, asked.number if asked else 0, standing.n, standing.epoch, place
         )
         if asked:
-            kind, prompt = asked.label or asked.kind, self._question(asked, standing.n)
+            prompt = self._question(asked, standing.n)
+        elif sort == "card":
+            who = card.who_of(self.keys.token) ^ hashed
+            prompt = "{} {}".format(*card.pair(self.keys.question, who, False, 0))
         else:
             standings[place] = standing
-            kind = plausible_kind
             who = ocra.sip(self.keys.question, ocra.words(hashed, standing.epoch, 2**63))
             prompt = ocra.question(self.keys.question, PLAUSIBLE_SUITE, who, standing.n)
-        expires_ms = (standing.epoch + 2) * EPOCH_MS
+        expires_ms = 0 if sort == "card" else (standing.epoch + 2) * EPOCH_MS
         return Challenge(ocra.seal(self.keys.token, sealed), kind, prompt, expires_ms)
 
     def _send(
@@ -902,6 +929,13 @@ class Reference:
     def _push_sent(sent_s: list[int], now_s: int) -> None:
         sent_s.insert(0, max(1, now_s))
         del sent_s[SENT_MAX:]
+
+    def answers_left(self, d: Device) -> int | None:
+        """Of a card: until so many of its cells have been shown that it should be replaced."""
+        if d.kind != "card":
+            return None
+        percent, who = self.figures.card_shown_percent, card.who_of(d.key)
+        return max(0, card.lasts(self.keys.question, who, d.once, percent) - d.moving)
 
     # ---- the transition: apply -----------------------------------------------------------------
 
@@ -939,6 +973,8 @@ class Reference:
             if r.effects & Effect.ADVANCE and named:
                 d.moving, d.drift = r.moving, r.drift
                 d.standing.pop(r.place & 3, None)
+                if d.kind == "card":    # the other platform asks for the same pair
+                    d.standing.clear()
             if r.effects & Effect.FORGIVE and named:
                 d.failures = 0
             if r.effects & Effect.CHARGE and (named or r.device == 0) and d.state == "active":
@@ -1059,6 +1095,7 @@ class Reference:
 
     def add_device(self, name: str, device: Device, now_ms: int) -> None:
         """Enrols; a key seen before does not become fresh by being enrolled again (RULES 4)."""
+        device = replace(device, once=device.kind == "card" and self.figures.card_cells_once)
         known = [*self.tombstones, *self.users[name].devices]
         floors = [t for t in known if (t.kind, t.key) == (device.kind, device.key)]
         moving = max([device.moving, *(device.used_until(floor) for floor in floors)])

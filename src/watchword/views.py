@@ -49,7 +49,8 @@ class Passcode:
 @dataclass(frozen=True, slots=True)
 class OpenChallenge:
     """A challenge that stands: for which platform, its count, the epoch of its issue (of a code
-    that was sent, the second it runs out), and whether it is for one purpose alone."""
+    that was sent, the second it runs out; of a card 0: its pair stands until it is answered), and
+    whether it is for one purpose alone."""
 
     platform: str
     count: int
@@ -61,9 +62,10 @@ class OpenChallenge:
 class DeviceView:
     """A device as it stands; never its key. `moving`: the first position not used up.
 
-    kind: as RULES section 3 names it; mechanism: totp, hotp, ocra or passcode. issued: how many
-    challenges it was given. full_until_ms, until_ms: of a temporary passcode, when it begins to
-    open the portal alone, and when it ends; else 0.
+    kind: as RULES section 3 names it; mechanism: totp, hotp, ocra, card or passcode. issued: how
+    many challenges it was given. full_until_ms, until_ms: of a temporary passcode, when it begins
+    to open the portal alone, and when it ends; else 0. once: a card that shows no cell twice;
+    answers_left: of a card, how many remain before the policy's share of its cells has been shown.
     """
 
     serial: str
@@ -86,11 +88,13 @@ class DeviceView:
     challenges: tuple[OpenChallenge, ...]
     full_until_ms: int
     until_ms: int
+    once: bool = False
+    answers_left: int | None = None
 
     @property
     def counter(self) -> int | None:
         """The counter expected next; None for devices that count nothing."""
-        counts = self.mechanism == "hotp" or ":C-" in self.suite
+        counts = self.mechanism in ("hotp", "card") or ":C-" in self.suite
         return self.moving if counts else None
 
     @property
@@ -128,13 +132,15 @@ def user_of(found: tuple[Any, ...]) -> User:
 
 def _device_of(device: tuple[Any, ...]) -> DeviceView:
     (_, serial, kind, state, capped, hash_, digits, period, back, forward, look_ahead, drift_max,
-     t0, moving, drift, failures, label, suite, issued, opens, full_until, until) = device
+     t0, moving, drift, failures, label, suite, issued, opens, left, full_until, until) = device
+    is_card = KINDS[kind] == "card"
     challenges = tuple(
         OpenChallenge(platform, *stands)
         for platform, stands in zip(PLATFORMS, opens, strict=True) if stands is not None
     )
     return DeviceView(
         serial, LABELS[label] or KINDS[kind], DEVICE_STATES[state], HASH_NAMES[hash_], digits,
-        period, t0, (back, forward), look_ahead, drift_max, moving, drift, failures, bool(capped),
-        KINDS[kind], suite, issued, challenges, full_until, until,
-    )
+        period, t0, (back, forward), 0 if is_card else look_ahead, drift_max, moving, drift,
+        failures, bool(capped), KINDS[kind], suite, issued, challenges, full_until, until,
+        is_card and bool(look_ahead), left,
+    )  # fmt: skip

@@ -52,18 +52,20 @@ static const struct { const char *text; uint8_t digits, pin_len; } suites[3] = {
 
 static void put_device(source *s, writer *w, uint32_t number)
 {
-    uint8_t shape = (uint8_t)take(s, 1), hash = shape % 3, key_len = 10 + shape % 32;
-    uint8_t serial_len = 1 + shape % 16, ocra = shape % 8 == 4;
+    uint8_t shape = (uint8_t)take(s, 1), key_len = 10 + shape % 32;
+    uint8_t serial_len = 1 + shape % 16, ocra = shape % 8 == 4, card = shape % 8 == 5;
+    uint8_t hash = card ? WW_SHA1 : shape % 3;
     static const uint8_t mids[3] = {40, 64, 128};
     field(s, w, number, 4);
-    field(s, w, ocra ? 3u | (shape / 32u) << 4 : 1u + shape / 128u, 1);
+    field(s, w, ocra ? 3u | (shape / 32u) << 4 : card ? 4u | (7u + shape / 128u) << 4
+                                                      : 1u + shape / 128u, 1);
     field(s, w, hash, 1);
     field(s, w, ocra ? suites[hash].digits : 6, 1);
-    field(s, w, 1, 1);
-    field(s, w, 1, 1);
-    field(s, w, 10, 1);
+    field(s, w, !card, 1);
+    field(s, w, !card, 1);
+    field(s, w, card ? shape / 64u & 1 : 10, 1);
     field(s, w, 0, 1);
-    field(s, w, 30, 2);
+    field(s, w, card ? 0 : 30, 2);
     field(s, w, shape & 4 ? 0 : 7, 8);
     field(s, w, 1, 1);
     field(s, w, key_len, 2);
@@ -126,12 +128,13 @@ static size_t write_state(source *s)
             field(s, &w, 0, 1);
             field(s, &w, shape, 1);
             field(s, &w, shape % 6 | (shape & 8), 1);
-            if (d->kind != WW_KIND_OCRA)
+            if (!ww_is_asked(d->kind))
                 continue;
-            field(s, &w, 3, 4);
+            uint32_t card = d->kind == WW_KIND_CARD; /* its pair is that of its own count */
+            field(s, &w, card ? shape + 1u : 3, 4);
             for (uint32_t platform = 0; platform < 2; platform++) {
                 put(&w, shape, 8);
-                field(s, &w, shape % 4, 4);
+                field(s, &w, card ? (shape & 1) * (shape + 1u) : shape % 4, 4);
                 put(&w, 7, 4);
             }
         }

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import watchword
+from watchword.devices import passcode
 from watchword.errors import Busy
 from watchword.reference import Device
 
@@ -26,6 +27,7 @@ class Acts:
         devices: Callable[[str], list[Any]]
         serial: Callable[[str, Any], str | None]
         shown: dict[str, str]
+        met: Any
 
     def expect_act(self, verb: str, who: str, *words: Any) -> str:
         """Prepares the twin's act; how the refusal begins that it must meet instead, or nothing."""
@@ -96,12 +98,15 @@ class Acts:
         self.serials += 1
         serial = f"{'qzajm'[self.serials % 5]}{self.serials}"
         figures = {name: word for name, word in words.items() if name not in ("kind", "key")}
+        if figures.get("label") == "temporary-passcode":
+            key = "".join(passcode.ALPHABET[byte % 32] for byte in key[:10]).encode()
         own = Device(words["kind"], key, serial, **figures)
         if "back" in figures:
             figures["window"] = (figures.pop("back"), figures.pop("forward"))
         if "moving" in figures:
             figures["counter"] = figures.pop("moving")
-        device = watchword.Device.of(words["kind"], key, **figures)
+        label = figures.pop("label", "")
+        device = watchword.Device.of(label or words["kind"], key, **figures)
         own.algorithm, own.digits = device.algorithm, device.digits
         twin, there = self.checker.twin, who in self.checker.twin.users
         if there:
@@ -110,29 +115,37 @@ class Acts:
             "" if there else "-NOTFOUND", lambda: self.engine.add_device(who, device, serial)
         )
 
-    def on_challenge(self, who: str, platform: str, purpose: str | None, index: Any) -> None:
-        """Asking: the engine shows what its twin shows, and what is shown is durable."""
-        twin, twins = self.checker.twin, []
+    def on_challenge(
+        self, who: str, platform: str, purpose: str | None, index: Any, sms: bool = False
+    ) -> None:
+        """Asking: the engine shows what its twin shows, and what is shown, or sent, is durable."""
+        twin, twins, phone = self.checker.twin, [], self.engine.phone
         named = {"platform": platform, "purpose": purpose, "device": self.serial(who, index)}
+        phone.sent.clear()
 
         def act(now_ms: int) -> None:
-            twins.append(tuple(twin.challenge(who, now_ms, **named)))
+            twins.append(twin.challenge(who, now_ms, **named, sends=True, sms=sms))
 
         def told() -> Any:
             try:
-                return self.engine.challenge(who, **named)
+                return (self.engine.send_code if sms else self.engine.challenge)(who, **named)
             except Busy:
                 return ""
 
         self.checker.acting = act
         found = self.asked(told)
         self.checker.acting = None
-        if found == "" and not self.checker.guard.busy:
+        if found == "" and not self.checker.guard.busy and twins != [None]:
             self.checker.fail("a challenge was refused, and the engine is not busy")
+        self.met["too many codes"] += found == "" and twins == [None]
         if not found:
             return
         if (found.id, found.kind, found.prompt, found.expires_ms) != twins[0]:
             self.checker.fail(f"{who} was shown {found}, its twin says {twins[0]}")
+        codes = [twin.sent_code] if found.kind == "sms" and twin.sent_code else []
+        if [delivery.code for delivery in phone.sent] != codes:
+            self.checker.fail(f"{who} was sent {phone.sent}, its twin sends {codes}")
+        self.met["a code sent"] += len(codes)
         self.shown[who] = found.id
         self.checker.acknowledge(self.engine._turn)
 

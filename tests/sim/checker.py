@@ -56,7 +56,8 @@ def answer_of(verdict: Any) -> tuple[Any, ...]:
     device, offset = verdict.device, verdict.offset
     if int(verdict.code) == Verdict.LOCKED:
         device, offset = None, 0
-    return int(verdict.code), int(verdict.reason), device, offset, verdict.retry_after_ms
+    said = int(verdict.code), int(verdict.reason), device, offset, verdict.retry_after_ms
+    return (*said, verdict.scope)
 
 
 def mains_of(row: bytes) -> list[bytes]:
@@ -84,6 +85,8 @@ def keys_of(engine: Any) -> Keys:
 
 def first_of(device: Device, a: Attempt, now_ms: int) -> int:
     """The position expected of a device; of one that is asked, the challenge that stands."""
+    if device.kind == "card":
+        return device.moving
     if device.kind != "ocra":
         return device.expected(now_ms)
     standing = device.standing.get(PLATFORMS.index(a.platform))
@@ -164,6 +167,11 @@ class Checker:
             what = (a.name, device.key, device.algorithm, device.kind, device.period, device.t0)
             if device.kind == "ocra":  # a challenge, whatever its counter or step
                 asked.used = [(a.name, device.number, a.platform, at)]
+                return answer
+            if device.label == "temporary-passcode":  # static, and may be used again
+                return answer
+            if device.kind in ("card", "passcode"):  # one answer, or one code, whatever its id
+                asked.used = [(*what, device.label, device.once, at)]
                 return answer
             last = at + answer.offset + (a.second is not None)
             asked.used = [(*what, position) for position in range(at + answer.offset, last + 1)]
@@ -271,6 +279,8 @@ class Checker:
         self.twin.decoys.clear()  # these three live in memory only
         self.twin.sources.clear()
         self.twin.plausible.clear()
+        self.twin.plausibly_sent.clear()
+        self.twin.plausibly_issued.clear()
         self.twin.latest_ms = max(self.times_ms)  # not the last row's: time may have gone back
         self.pending.clear()
         self.asking = self.acting = None

@@ -9,15 +9,34 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.sim.checker import Checker
-from watchword import Engine
+from watchword import Delivery, Engine
 
 __all__ = ["SimEngine"]
+
+
+class Phone:
+    """Every phone there is, in the courier's place: what was sent has been seen, so that recovery
+    must know of it."""
+
+    is_full = False
+
+    def __init__(self, engine: "SimEngine", checker: Checker) -> None:
+        self.engine, self.checker = engine, checker
+        self.sent: list[Delivery] = []
+
+    def take(self, delivery: Delivery) -> None:
+        self.checker.acknowledge(self.engine._turn)
+        self.sent.append(delivery)
+
+    def close(self) -> None:
+        pass
 
 
 class SimEngine(Engine):
     """`checker` is set as soon as the engine is open."""
 
     checker: Checker | None = None
+    phone: Phone
 
     def _take(self, batch: Any, now_ms: int, names: bytes, gateways: int) -> int:
         before = self._turn
@@ -53,6 +72,7 @@ class SimEngine(Engine):
             waiting.append((turn, tell))
 
         self.checker, self.tap = checker, []
+        self._courier = self.phone = Phone(self, checker)  # type: ignore[assignment]
         self._commits.when_durable = when_durable  # type: ignore[method-assign]
         return waiting
 

@@ -14,6 +14,7 @@ from watchword import errors, lifecycle, logins
 from watchword.acts import Acts
 from watchword.challenges import Challenges
 from watchword.clock import SystemClock
+from watchword.devices import passcode
 from watchword.keeper import Keeper
 from watchword.reference import Effect, Event
 from watchword.store import disk, segment, sqlite, wal
@@ -78,9 +79,24 @@ def challenge_before_its_turn(put: Put) -> None:
     """A challenge is shown while the record of it is still on its way."""
 
     def challenge(self: Any, user: str, *, platform: str, purpose: str, device: str) -> Any:
-        return self._ask(user, platform, purpose, device, None)[0]
+        challenge, _turn, delivery = self._ask(user, platform, purpose, device, None, False)
+        return self._sent(challenge, delivery)
 
     put(Challenges, "challenge", challenge)
+
+
+@plant
+def code_sent_before_its_turn(put: Put) -> None:
+    """A code is handed over as soon as it is made; the answer waits."""
+    real = Challenges._ask
+
+    def ask(self: Any, *words: Any) -> Any:
+        challenge, turn, delivery = real(self, *words)
+        if delivery is not None:
+            self._courier.take(delivery)
+        return challenge, turn, None
+
+    put(SimEngine.__mro__[1], "_ask", ask)
 
 
 @plant
@@ -226,6 +242,17 @@ def tombstone_not_journaled(put: Put) -> None:
 
 
 # ---- the transition -----------------------------------------------------------------------------
+
+
+@plant
+def passcode_outlives_its_days(put: Put) -> None:
+    """A temporary passcode opens both platforms for as long as it opens one."""
+    real = passcode.kept
+
+    def kept(secret: bytes, salt: bytes, text: bytes, full_until_ms: int, until_ms: int) -> bytes:
+        return real(secret, salt, text, until_ms, until_ms)
+
+    put(passcode, "kept", kept)
 
 
 @plant

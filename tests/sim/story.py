@@ -29,6 +29,12 @@ def figures_of(rng: random.Random) -> Figures:
         lockout_extend=rng.random() < 0.7,
         failures_cap=rng.choice([None, 4, 9, 100]),
         source_failures=rng.choice([None, 3, 1000]),
+        passcode_ms=rng.choice([172_800_000, 90_000]),
+        passcode_card_ms=rng.choice([864_000_000, 90_000, 0]),
+        sms_ms=rng.choice([600_000, 90_000]),
+        sms_per_hour=rng.choice([1, 3, 6]),
+        card_cells_once=rng.random() < 0.3,
+        challenge_kinds=rng.choice([("dsc-plus",), ("dsc-plus", "code-card", "sms")]),
     )
 
 
@@ -67,7 +73,8 @@ class Author:
             (0.02, lambda: ("room", False)), (0.4, lambda: ("room", True)),
         ]  # fmt: skip
 
-        self.bursts: list[Callable[[], list[Step]]] = [self.hammering, *[self.late] * 4]
+        self.bursts: list[Callable[[], list[Step]]] = [self.hammering, self.sending]
+        self.bursts += [self.late] * 4
         if rng.random() < 0.15:
             self.bursts += [self.killed] * 3
         if often:
@@ -129,9 +136,18 @@ class Author:
 
     def device(self, kind: str = "") -> dict[str, Any]:
         rng = self.rng
-        kind = kind or rng.choice(["totp", "totp", "hotp", "hotp", "ocra", "ocra"])
+        kind = kind or rng.choice(
+            ["totp"] * 4 + ["hotp"] * 4 + ["ocra"] * 4 + ["card", "card", "passcode", "passcode"]
+        )
         if kind == "ocra":
             return self.responder()
+        if kind == "card":  # near the end of either mode, or at its beginning
+            label = rng.choice(["code-card", "online-code-card"])
+            moving = rng.choice([0, 0, 110, 24_975, 49_950])
+            return {"kind": kind, "key": rng.randrange(4), "label": label, "moving": moving}
+        if kind in ("passcode", "sms"):
+            label = kind if kind == "sms" else rng.choice(["temporary-passcode", "sms", "sms"])
+            return {"kind": "passcode", "key": rng.randrange(4), "label": label}
         words: dict[str, Any] = {
             "kind": kind,
             "key": rng.choice([0, 0, 1, 2, 3]),
@@ -167,9 +183,8 @@ class Author:
     def challenge(self) -> Step:
         who = self.rng.choice([*self.users, *self.users, "nobody", "Upper"])
         platform = self.rng.choice(["trading", "trading", "trading", "portal"])
-        return "challenge", who, platform, self.rng.choice([None] * 3 + ["wire"]), self.rng.choice(
-            [None, None, 0, 1]
-        )
+        purpose, index = self.rng.choice([None] * 3 + ["wire"]), self.rng.choice([None, None, 0, 1])
+        return "challenge", who, platform, purpose, index, self.rng.random() < 0.25
 
     def verify_many(self) -> Step:
         pairs = [(self.who(), self.typed()) for _ in range(self.rng.choice([1, 2, 3, 5]))]
@@ -196,6 +211,12 @@ class Author:
         if self.rng.random() < 0.5:
             steps.append(("verify", asked[1], "again", options))
         return steps
+
+    def sending(self) -> list[Step]:
+        """A code that is sent while the machine ends."""
+        phone: Step = ("add_device", who := self.rng.choice(self.users), self.device("sms"))
+        asked: Step = ("challenge", who, "trading", None, None, True)
+        return [phone, asked, self.crash_in(), asked]
 
     def reconnecting(self) -> list[Step]:
         """A gateway that is lost and comes again before the daemon has heard of it."""

@@ -18,7 +18,7 @@ from tests.sim.disk import Fault
 from tests.sim.doors import Doors
 from tests.sim.engine import SimEngine
 from tests.sim.guard import Guard
-from watchword import Policy, StoreFailed
+from watchword import Policy, StoreFailed, reference_card, reference_ocra
 from watchword.errors import Error
 from watchword.reference import PLATFORMS, Attempt, Figures
 from watchword.store.sqlite import SqliteStore
@@ -263,9 +263,11 @@ class World(Acts, Doors):
     def attempt(self, who: str, typed: Any, options: dict[str, Any], second: Any = None) -> Attempt:
         """What is really said: codes are spelled by the twin, for the time that it is."""
         platform = options.get("platform", "trading")
-        kinds = [device.kind for device in self.devices(who)]
-        if options.get("by_id") and "ocra" in kinds and isinstance(typed, tuple):
-            typed = kinds.index("ocra"), typed[1]
+        if options.get("by_id") and isinstance(typed, tuple):
+            sealed = reference_ocra.unseal(self.checker.twin.keys.token, self.shown.get(who, ""))
+            numbers = [device.number for device in self.devices(who)]
+            if sealed and sealed.device in numbers:
+                typed = numbers.index(sealed.device), typed[1]
         response = self.spell(who, typed, platform)
         if response:
             self.typed_last[who] = response
@@ -293,6 +295,15 @@ class World(Acts, Doors):
             question = self.checker.twin._question(device, n)
             further = 0 if near == "fresh" else near
             return device.response(question, (device.moving + further) % 2**64, b"", 0)
+        if device.kind == "card":
+            n = max(0, device.moving + (0 if near == "fresh" else near))
+            n = min(n, reference_card.answers_max(device.once) - 1)
+            keys, card = self.checker.twin.keys, reference_card.who_of(device.key)
+            pair = reference_card.pair(keys.question, card, device.once, n)
+            return reference_card.answer(device.key, pair)
+        if device.label == "temporary-passcode":
+            text: str = device.key.decode()
+            return text if near in ("fresh", 0, 1) else text[:-1]
         if near == "fresh":
             near = max(0, device.moving - device.expected(now_ms))
         position = device.expected(now_ms) + near

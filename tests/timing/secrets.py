@@ -71,6 +71,11 @@ PLANTS = (
         "(uint32_t)!memcmp(digest, kept->digest, sizeof digest) & fits",
     ),
     Plant(
+        "letters_are_looked_at", "card.c",
+        "    uint64_t bad = (~(known",
+        "    if (low >> 40 == 48) __asm__ volatile(\"\");\n    uint64_t bad = (~(known",
+    ),
+    Plant(
         "id_is_compared_by_bytes", "challenge.c",
         "uint32_t ours = ww_equal(mac, bytes, 16);",
         "uint32_t ours = 1;\n"

@@ -199,6 +199,10 @@ def list_devices(user: str) -> None:
         devices = door.user(user).devices
     columns = ["serial", "kind", "state", "algorithm", "digits", "moving", "drift", "failures"]
     table(columns, [[str(getattr(d, name)) for name in columns] for d in devices])
+    for d in devices:
+        if d.answers_left is not None:
+            shows = "shows no cell twice" if d.once else "may show a cell again"
+            note(f"card {d.serial} {shows}; {d.answers_left} answers until it is to be replaced")
 
 
 @device.command(cls=Verb)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from watchword import Challenge, Device, Engine, Passcode, User
+from watchword import Card, Challenge, Device, Engine, Passcode, User
 from watchword.cli.answers import Answer
 from watchword.cli.options import settings
 from watchword.cli.remote import RemoteDoor
@@ -33,6 +33,7 @@ class Door(Protocol):
     def add_device(self, user: str, device: Device, serial: str | None) -> str: ...
     def issue_passcode(self, user: str, serial: str | None) -> Passcode: ...
     def remove_device(self, user: str, serial: str) -> None: ...
+    def card(self, user: str, serial: str, by: str) -> Card: ...
     def resync(self, user: str, first: str, second: str, serial: str) -> Answer: ...
     def challenge(
         self, user: str, platform: str, serial: str | None, purpose: str | None, sms: bool
@@ -62,6 +63,9 @@ class OwnDoor:
 
     def unlock(self, name: str, by: str) -> None:
         self._engine.unlock(name, by=by)
+
+    def card(self, user: str, serial: str, by: str) -> Card:
+        return self._engine.card(user, serial, by=by)
 
     def resync(self, user: str, first: str, second: str, serial: str) -> Answer:
         verdict = self._engine.resync(user, first, second, device=serial)

@@ -31,8 +31,8 @@ def challenge(
     usage: watchword challenge USER [--platform trading|portal] [--device SERIAL] [--detail]
 
     Prints what the user's device is to be asked. The same until it is answered or runs out, in 5
-    to 10 minutes; `watchword verify` then decides the response. Every name gets one, also a name
-    that nobody has.
+    to 10 minutes; two numbers of a code card stand until they are answered. `watchword verify`
+    then decides the response. Every name gets one, also a name that nobody has.
 
     --platform      where the user logs in                       trading
     --device        the one device to ask; else the highest in rank
@@ -56,6 +56,9 @@ def challenge(
         tell(f"id {asked.id}")
     if detail:
         tell(f"kind {asked.kind}")
+        if not asked.expires_ms:
+            tell("good until it is answered")
+            return
         tell(f"good for {duration(max(0, asked.expires_ms - time.time_ns() // 1_000_000))}")
 
 

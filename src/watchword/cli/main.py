@@ -11,7 +11,7 @@ from typing import NoReturn
 
 import click
 
-from watchword.cli import demo, devices, given, logins, responders, stores, users
+from watchword.cli import cards, demo, devices, given, logins, responders, stores, users
 from watchword.cli.options import shared_options
 from watchword.cli.words import Verbs, complain, hint, spoken, tell
 from watchword.errors import Error, InvalidArgument
@@ -44,6 +44,7 @@ def root() -> None:
         config show             the daemon's settings, commented, to copy and change
         user add NAME           enrol a user; also list, show, unlock, remove
         device add totp USER    give a user a device; also hotp, ocra, preset, passcode, sms
+        card print USER SERIAL  draw a code card to print; also show
         challenge USER          ask a device that answers challenges
         verify USER             decide one login
         key rotate              encrypt the store under a new key
@@ -67,7 +68,7 @@ def root() -> None:
 
 for verb in (
     demo.demo, stores.init, stores.serve, stores.config, users.user, devices.device,
-    logins.challenge, logins.verify, stores.key, stores.clock,
+    cards.card, logins.challenge, logins.verify, stores.key, stores.clock,
 ):  # fmt: skip
     root.add_command(verb)
 for verb in (responders.ocra, responders.preset, given.passcode, given.sms):

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from watchword import Challenge, Code, Device, DeviceView, Passcode, User
+from watchword import Card, Challenge, Code, Device, DeviceView, Passcode, User
 from watchword.cli.answers import Answer
 from watchword.cli.connection import Connection, Reply
 from watchword.errors import Error
@@ -48,7 +48,9 @@ class RemoteDoor:
     def add_device(self, user: str, device: Device, serial: str | None) -> str:
         words: list[str | int] = ["DEVICE", "ADD", user, device.kind.upper()]
         words += ["KEY", device.key.hex()]
-        if device.mechanism == "ocra":
+        if device.mechanism == "card":
+            words += ["COUNTER", device.counter]
+        elif device.mechanism == "ocra":
             words += ["SUITE", device.suite, "COUNTER", device.counter]
             words += ["LOOKAHEAD", device.look_ahead, "WINDOW", *device.window]
             words += ["DRIFT", device.drift_max]
@@ -71,6 +73,11 @@ class RemoteDoor:
 
     def remove_device(self, user: str, serial: str) -> None:
         self._ask("DEVICE", "REMOVE", user, serial)
+
+    def card(self, user: str, serial: str, by: str) -> Card:
+        fields = mapping(self._ask("DEVICE", "CELLS", user, serial, "BY", by))
+        cells = tuple(str(cell) for cell in listed(fields["cells"]))
+        return Card(str(fields["serial"]), str(fields["kind"]), cells)
 
     def resync(self, user: str, first: str, second: str, serial: str) -> Answer:
         verdict = self._ask("DEVICE", "RESYNC", user, serial, first, second)
@@ -133,6 +140,8 @@ def device_view(fields: dict[str, Reply]) -> DeviceView:
         challenges=tuple(open_challenge(mapping(one)) for one in listed(fields["challenges"])),
         full_until_ms=number(fields["full_until_ms"]),
         until_ms=number(fields["until_ms"]),
+        once=bool(number(fields["once"])),
+        answers_left=None if fields["answers_left"] is None else number(fields["answers_left"]),
     )
 
 

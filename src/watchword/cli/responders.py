@@ -9,7 +9,7 @@ from watchword import Device
 from watchword.cli.devices import Window, enrol, new_key
 from watchword.cli.doors import enter
 from watchword.cli.options import secret_line, shared_options
-from watchword.cli.words import Verb, note, tell
+from watchword.cli.words import Verb, hint, note, tell
 from watchword.devices.device import PRESETS
 from watchword.devices.ocra import Suite
 from watchword.formats import otpauth
@@ -89,9 +89,12 @@ def preset(kind: str, user: str, serial: str | None, issuer: str, key_stdin: boo
         ib-key            phone app, by hand: challenge and PIN, 8 digits back
         alpine            token that shows a code: totp, 10 steps of drift remembered
         dsc               card that shows a code: hotp
+        code-card         printed card: two of its 224 cells answer; `watchword card print`
+        online-code-card  the same, shown on the screen to print or save
 
-    Prints the key as hex, or an otpauth:// address where an app reads one. An ib-key's PIN, 4
-    to 6 letters, digits and specials, is read from a prompt or standard input, after the key.
+    Prints the key as hex, or an otpauth:// address where an app reads one; of a code card nothing,
+    for `watchword card` draws it. An ib-key's PIN, 4 to 6 letters, digits and specials, is read
+    from a prompt or standard input, after the key.
 
     --serial TEXT      the device's serial; else one is made
     --issuer TEXT      who the app says the code is for              watchword
@@ -103,6 +106,12 @@ def preset(kind: str, user: str, serial: str | None, issuer: str, key_stdin: boo
         watchword device add preset dsc-plus carol
     """
     mechanism, figures = PRESETS[kind]
+    if mechanism == "card":
+        with enter() as door:
+            serial = door.add_device(user, Device.of(kind, new_key("sha1", key_stdin)), serial)
+        note(f"{user} has a new {kind}, serial {serial}")
+        hint(f"watchword card print {user} {serial} {user}.pdf")
+        return
     suite = figures.get("suite", "")
     key = new_key(Suite.parse(suite).algorithm if suite else "sha1", key_stdin)
     if mechanism == "ocra":

@@ -10,6 +10,7 @@ from typing import Any
 
 from watchword.devices import passcode as passcodes
 from watchword.devices.arguments import one_of, whole
+from watchword.devices.card import ANSWERS_MAX
 from watchword.devices.ocra import Suite
 from watchword.devices.pins import DIGEST_BYTES, phone_pin, pin_digest, prefix_pin
 from watchword.errors import InvalidArgument
@@ -41,8 +42,10 @@ PRESETS: dict[str, tuple[str, dict[str, Any]]] = {
     "ib-key": ("ocra", {"suite": "OCRA-1:HOTP-SHA256-8:QN06-PSHA256"}),
     "alpine": ("totp", {"drift_max": 10}),
     "dsc": ("hotp", {"look_ahead": 10}),
+    "code-card": ("card", {}),
+    "online-code-card": ("card", {}),
 }
-LABELS = ("", *PRESETS, "code-card", "online-code-card", *GIVEN)
+LABELS = ("", *PRESETS, *GIVEN)
 
 
 def _key(key: object) -> bytes:
@@ -79,7 +82,8 @@ def figures_of_given(kind: str) -> tuple[str, int]:
 @dataclass(frozen=True, slots=True)
 class Device:
     """A device to be enrolled (RULES section 3). Made by Device.totp, Device.hotp, Device.ocra, or
-    by a preset: Device.dsc_plus, gold, platinum, ib_key, alpine, dsc, temporary_passcode, sms.
+    by a preset: Device.dsc_plus, gold, platinum, ib_key, alpine, dsc, code_card, online_code_card,
+    temporary_passcode, sms.
 
     Errors: InvalidArgument names the argument and its legal range.
     """
@@ -97,6 +101,7 @@ class Device:
     suite: str = ""                             # of ocra: exactly as it is signed
     pin_hash: bytes = field(default=b"", repr=False)
     pin: str = field(default="", repr=False)    # typed before the code
+    once: bool = False                          # of a card: no cell is shown twice
 
     def __post_init__(self) -> None:
         one_of("kind", self.kind, (*MECHANISMS, *PRESETS, *GIVEN))
@@ -105,12 +110,18 @@ class Device:
         _window(self.window)
         whole("t0", self.t0, 0, T0_S_MAX)
         whole("drift_max", self.drift_max, 0, DRIFT_STEPS_MAX)
-        whole("counter", self.counter, 0, COUNTER_MAX)
+        is_card = self.mechanism == "card"
+        whole("counter", self.counter, 0, ANSWERS_MAX if is_card else COUNTER_MAX)
         whole("look_ahead", self.look_ahead, 0, LOOK_AHEAD_MAX)
         if self.pin:
             prefix_pin(self.kind, self.pin)
         if self.mechanism == "ocra":
             self._fits_suite(Suite.parse(self.suite))
+            return
+        if self.once and not is_card:
+            raise InvalidArgument("once must be left out: the device is no card")
+        if is_card:
+            self._is_plain_card()
             return
         if self.mechanism == "passcode":
             self._fits_given()
@@ -120,10 +131,12 @@ class Device:
         for name in ("suite", "pin_hash"):
             if getattr(self, name):
                 raise InvalidArgument(f"{name} must be left out: the device is no ocra")
+        if self.once:
+            raise InvalidArgument("once must be left out: the device is no card")
 
     @property
     def mechanism(self) -> str:
-        """What its codes are: totp, hotp, ocra, or passcode for those that we make and give out."""
+        """What its codes are: totp, hotp, ocra, card, or passcode for those that we make."""
         if self.kind in GIVEN:
             return "passcode"
         return PRESETS[self.kind][0] if self.kind in PRESETS else self.kind
@@ -149,6 +162,16 @@ class Device:
             raise InvalidArgument(f"kind {self.kind} has no figures of its own")
         if self.suite or self.pin_hash or self.pin:
             raise InvalidArgument("suite, pin and pin_hash must be left out: the code is ours")
+
+    def _is_plain_card(self) -> None:
+        """A card is its key, and how many answers it gave."""
+        figures = (self.algorithm, self.digits, self.period, self.t0, self.drift_max)
+        if figures != ("sha1", 6, 0, 0, 0) or self.window != (0, 0) or self.look_ahead:
+            raise InvalidArgument("figures must be left out: a card has its key alone")
+        if self.suite or self.pin_hash:
+            raise InvalidArgument("suite and pin_hash must be left out: a card has its key alone")
+        if not isinstance(self.once, bool):
+            raise InvalidArgument("once is true or false")
 
     def _fits_suite(self, suite: Suite) -> None:
         """What an ocra device has must be what its suite asks for."""
@@ -283,6 +306,8 @@ class Device:
         if name == "ib-key" and figures.get("pin") is not None:
             phone_pin(figures["pin"])
         mechanism, own = PRESETS[name]
+        if mechanism == "card":
+            return cls(name, _key(key), **figures)
         return replace(cls.of(mechanism, key, **{**own, **figures}), kind=name)
 
     @classmethod
@@ -327,3 +352,14 @@ class Device:
     def dsc(cls, key: bytes, *, counter: int = 0) -> "Device":
         """The card that shows a code after its own PIN: HOTP."""
         return cls.of("dsc", key, counter=counter)
+
+    @classmethod
+    def code_card(cls, key: bytes, *, counter: int = 0) -> "Device":
+        """The printed card: two indices, the six characters of their cells back. counter: how many
+        answers it has given. The policy says whether a cell may be shown twice."""
+        return cls.of("code-card", key, counter=counter)
+
+    @classmethod
+    def online_code_card(cls, key: bytes, *, counter: int = 0) -> "Device":
+        """The same card, shown on the screen to print or save."""
+        return cls.of("online-code-card", key, counter=counter)

@@ -10,15 +10,18 @@
                SMS: nothing more, and the key is made here where none is given
                OCRA, DSC-PLUS, GOLD, PLATINUM, IB-KEY: [SUITE s] [COUNTER n] [LOOKAHEAD n]
                    [WINDOW back forward] [DRIFT n] [PIN p | PINHASH hex]
+               CODE-CARD, ONLINE-CODE-CARD: [COUNTER n]
     DEVICE GET user serial                 DEVICE LIST user
     DEVICE SET user serial STATE s         DEVICE RESYNC user serial code code
     DEVICE PASSCODE user [SERIAL s]        DEVICE REMOVE user serial
     USER PASSWORD, USER QUESTIONS: see secrets.py
-    KEY ROTATE               CLOCK ACCEPT [BY who]
+    DEVICE CELLS user serial [BY who]
+    KEY ROTATE                             CLOCK ACCEPT [BY who]
 
 The rules: the kernel says who is at the other end, and only root and the daemon's own user may
 speak; an act runs on a thread of its own while the loop goes on, and is answered when it is
 durable; a key comes in and never goes out, into a reply or a message. A passcode goes out once.
+What a code card shows goes out by CELLS alone, and who asked for it stands in the journal.
 """
 
 import asyncio
@@ -66,9 +69,11 @@ OF_KIND: dict[str, tuple[str, ...]] = {
     "TOTP": ("DIGITS", "ALGORITHM", "PERIOD", "WINDOW", "DRIFT", "T0", "PIN"),
     "HOTP": ("DIGITS", "ALGORITHM", "COUNTER", "LOOKAHEAD", "PIN"),
     "OCRA": ("SUITE", "COUNTER", "LOOKAHEAD", "WINDOW", "DRIFT", "PIN", "PINHASH"),
+    "CARD": ("COUNTER",),
 }
 OF_KIND |= {name.upper(): OF_KIND[kind.upper()] for name, (kind, _) in PRESETS.items()}
 OF_KIND |= {name.upper(): () for name in GIVEN}
+del OF_KIND["CARD"]  # the two kinds of card have names of their own
 PEER = struct.Struct("3i")  # struct ucred: process, user, group
 
 
@@ -302,6 +307,12 @@ def device_resync(engine: Engine, words: list[str]) -> Reply:
     return Simple(verdict.code.name)
 
 
+def device_cells(engine: Engine, words: list[str]) -> Reply:
+    by = options(words[2:], ("BY",)).get("BY", BY)
+    card = engine.card(words[0], words[1], by=by)
+    return {"serial": card.serial, "kind": card.kind, "cells": list(card.cells)}
+
+
 def device_remove(engine: Engine, words: list[str]) -> Reply:
     no_more(words[2:])
     engine.remove_device(words[0], words[1])
@@ -339,6 +350,7 @@ DEVICE: dict[str, Verb] = {
     "SET": (2, device_set),
     "RESYNC": (4, device_resync),
     "PASSCODE": (1, device_passcode),
+    "CELLS": (2, device_cells),
     "REMOVE": (2, device_remove),
 }
 KEY: dict[str, Verb] = {"ROTATE": (0, key_rotate)}
