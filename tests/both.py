@@ -108,6 +108,8 @@ class Both(Knowing):
             return word
         index, near = word
         devices = self.devices(who)
+        if index == "pinned":
+            index = next((i for i, d in enumerate(devices) if d.pin or d.pin_hash), len(devices))
         sealed = reference_ocra.unseal(KEYS.token, self.id_of(who, options["challenge"]) or "")
         if sealed:  # more often than by chance the answer comes from the device that was asked
             index = next((i for i, d in enumerate(devices) if d.number == sealed.device), index)

@@ -89,6 +89,8 @@ def history(seed: int, figures: Figures) -> History:
     if rng.random() < 0.1:
         steps += together(rng)
     if rng.random() < 0.2:
+        steps.append((0, "add_device", "alice", {**device_words(rng, "hotp"), "pin": PIN}))
+    if rng.random() < 0.2:
         steps += [(0, "set_questions", "alice"), (0, "set_password", "bob", 0)]
     for _ in range(rng.randint(5, STEPS_MAX)):
         wait, dice = rng.choice(waits), rng.random()
@@ -158,6 +160,8 @@ def knowing(rng: random.Random, wait: int) -> list[Step]:
     if dice < 0.6:
         _, typed, options = attempt_words(rng)
         old, new = (rng.choice([PIN, PIN, *PINS]) for _ in range(2))
+        if rng.random() < 0.5:      # more often than by chance it is a device that has one
+            typed, options = ("pinned", 0), {**NOTHING, "platform": "portal", "realm": "live"}
         return [(wait, "change_pin", who, typed, old, new, options)]
     who = rng.choice([who, who, who, "nobody", "Alice", "al_ice"])
     steps: list[Step] = []

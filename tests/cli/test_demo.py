@@ -34,8 +34,13 @@ def test_the_story(tmp_path: Path) -> None:
     let_in = set(re.findall(r"VERIFY (\w+) \w+ +ACCEPTED", done.stdout))
     assert let_in == {
         "alice", "bob", "carol", "dave", "erin",
-        "alpine", "dsc", "hotp", "gold", "platinum", "ibkey", "online",
+        "alpine", "dsc", "hotp", "gold", "platinum", "ibkey", "online", "frank", "grace",
     }  # fmt: skip
+    said = re.findall(r"> (?:CHANGEPIN|ANSWER) .*: ([A-Z]+)", done.stdout)
+    assert said == ["ACCEPTED", "REJECTED", "ACCEPTED"]
+    assert re.findall(r"VERIFY grace \w* +([A-Z]+)", done.stdout) == [
+        "REJECTED", "CHALLENGE", "ACCEPTED",
+    ]  # fmt: skip
     assert "kill -9" in done.stdout
     assert "watchword init" in done.stdout
     assert not list(tmp_path.iterdir()), "the demo left something behind"

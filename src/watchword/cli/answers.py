@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from watchword import Code
 
-__all__ = ["Answer"]
+__all__ = ["Answer", "Change"]
 
 
 @dataclass(frozen=True)
@@ -17,3 +17,13 @@ class Answer:
 
     def __bool__(self) -> bool:
         return self.code is Code.ACCEPTED
+
+
+@dataclass(frozen=True)
+class Change:
+    """How a user proves who changes what the user knows: the device, the challenge, and where."""
+
+    device: str | None
+    challenge: str | None
+    platform: str
+    personal: tuple[str, ...] = ()

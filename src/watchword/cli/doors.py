@@ -4,13 +4,13 @@ A verb never knows which one it has. Whoever owns the store does the work: we op
 does, and ask through the store's administration socket when a daemon does.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from watchword import Card, Challenge, Device, Engine, Passcode, User
-from watchword.cli.answers import Answer
+from watchword import Card, Challenge, Device, Engine, Passcode, Question, User, Verdict
+from watchword.cli.answers import Answer, Change
 from watchword.cli.options import settings
 from watchword.cli.remote import RemoteDoor
 from watchword.cli.words import note
@@ -40,8 +40,16 @@ class Door(Protocol):
     ) -> Challenge: ...
     def verify(
         self, user: str, response: str, platform: str, serial: str | None, challenge: str | None,
-        session: bytes | None,
+        session: bytes | None, password: str | None, pin: str | None,
     ) -> Answer: ...  # fmt: skip
+    def set_password(self, name: str, password: str) -> None: ...
+    def clear_password(self, name: str) -> None: ...
+    def set_questions(self, name: str, questions: Sequence[tuple[str, str, str]]) -> None: ...
+    def clear_questions(self, name: str) -> None: ...
+    def question(self, user: str) -> Question: ...
+    def answer(self, user: str, id: str, answer: str) -> Answer: ...
+    def change_pin(self, user: str, old: str, code: str, new: str, by: Change) -> Answer: ...
+    def change_password(self, user: str, old: str, code: str, new: str, by: Change) -> Answer: ...
     def rotate_key(self) -> None: ...
     def accept_clock(self, by: str) -> None: ...
     def close(self) -> None: ...
@@ -59,6 +67,11 @@ class OwnDoor:
         self.add_device = engine.add_device
         self.issue_passcode = engine.issue_passcode
         self.remove_device = engine.remove_device
+        self.set_password = engine.set_password
+        self.clear_password = engine.clear_password
+        self.set_questions = engine.set_questions
+        self.clear_questions = engine.clear_questions
+        self.question = engine.question
         self.close = engine.close
 
     def unlock(self, name: str, by: str) -> None:
@@ -68,8 +81,7 @@ class OwnDoor:
         return self._engine.card(user, serial, by=by)
 
     def resync(self, user: str, first: str, second: str, serial: str) -> Answer:
-        verdict = self._engine.resync(user, first, second, device=serial)
-        return Answer(verdict.code, verdict.device, verdict.retry_after_ms)
+        return told(self._engine.resync(user, first, second, device=serial))
 
     def challenge(
         self, user: str, platform: str, serial: str | None, purpose: str | None, sms: bool
@@ -79,18 +91,36 @@ class OwnDoor:
 
     def verify(
         self, user: str, response: str, platform: str, serial: str | None, challenge: str | None,
-        session: bytes | None,
+        session: bytes | None, password: str | None, pin: str | None,
     ) -> Answer:  # fmt: skip
-        verdict = self._engine.verify(
-            user, response, platform=platform, device=serial, challenge=challenge, session=session
-        )
-        return Answer(verdict.code, verdict.device, verdict.retry_after_ms)
+        return told(self._engine.verify(
+            user, response, platform=platform, device=serial, challenge=challenge,
+            session=session, password=password, pin=pin,
+        ))  # fmt: skip
+
+    def answer(self, user: str, id: str, answer: str) -> Answer:
+        return told(self._engine.answer(user, id, answer))
+
+    def change_pin(self, user: str, old: str, code: str, new: str, by: Change) -> Answer:
+        return told(self._engine.change_pin(
+            user, old, code, new, device=by.device, challenge=by.challenge,
+            platform=by.platform, personal=by.personal,
+        ))  # fmt: skip
+
+    def change_password(self, user: str, old: str, code: str, new: str, by: Change) -> Answer:
+        return told(self._engine.change_password(
+            user, old, code, new, device=by.device, challenge=by.challenge, platform=by.platform
+        ))  # fmt: skip
 
     def rotate_key(self) -> None:
         self._engine.rotate_key()
 
     def accept_clock(self, by: str) -> None:
         self._engine.accept_clock(by=by)
+
+
+def told(verdict: Verdict) -> Answer:
+    return Answer(verdict.code, verdict.device, verdict.retry_after_ms)
 
 
 def is_store(config: Config) -> bool:

@@ -11,7 +11,7 @@ from typing import NoReturn
 
 import click
 
-from watchword.cli import cards, demo, devices, given, logins, responders, stores, users
+from watchword.cli import cards, demo, devices, given, logins, responders, secrets, stores, users
 from watchword.cli.options import shared_options
 from watchword.cli.words import Verbs, complain, hint, spoken, tell
 from watchword.errors import Error, InvalidArgument
@@ -42,7 +42,7 @@ def root() -> None:
         init                    make a new store
         serve                   answer gateways on TCP
         config show             the daemon's settings, commented, to copy and change
-        user add NAME           enrol a user; also list, show, unlock, remove
+        user add NAME           enrol a user; also list, show, unlock, remove, password, questions
         device add totp USER    give a user a device; also hotp, ocra, preset, passcode, sms
         card print USER SERIAL  draw a code card to print; also show
         challenge USER          ask a device that answers challenges
@@ -73,6 +73,9 @@ for verb in (
     root.add_command(verb)
 for verb in (responders.ocra, responders.preset, given.passcode, given.sms):
     devices.add.add_command(verb)
+for verb in (secrets.password, secrets.questions, secrets.question, secrets.answer):
+    users.user.add_command(verb)
+devices.device.add_command(secrets.pin)
 
 
 def run(arguments: Sequence[str]) -> int:

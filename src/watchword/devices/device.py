@@ -168,8 +168,8 @@ class Device:
         figures = (self.algorithm, self.digits, self.period, self.t0, self.drift_max)
         if figures != ("sha1", 6, 0, 0, 0) or self.window != (0, 0) or self.look_ahead:
             raise InvalidArgument("figures must be left out: a card has its key alone")
-        if self.suite or self.pin_hash:
-            raise InvalidArgument("suite and pin_hash must be left out: a card has its key alone")
+        if self.suite or self.pin_hash or self.pin:
+            raise InvalidArgument("suite, pin, pin_hash must be left out: a card has its key alone")
         if not isinstance(self.once, bool):
             raise InvalidArgument("once is true or false")
 

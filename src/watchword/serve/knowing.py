@@ -3,7 +3,7 @@
     VERIFY user response PASSWORD p [...]       the options of VERIFY, in any order
     QUESTION user                               ANSWER user id answer [ADDRESS ip]
     CHANGEPIN user old response new [PLATFORM p] [DEVICE serial] [CHALLENGE id] [ADDRESS ip]
-              [PERSONAL text]
+              [PERSONAL what is known of the user, a line each]
     CHANGEPASSWORD user old response new [PLATFORM p] [DEVICE serial] [CHALLENGE id] [ADDRESS ip]
               [PIN p]
 
@@ -122,7 +122,7 @@ class Knowing:
 
     def _pin(self, words: list[bytes], given: Options, name: str) -> Verdict:
         user, old, response, new = (word.decode() for word in words)
-        personal = [given["PERSONAL"].decode()] if "PERSONAL" in given else []
+        personal = given.get("PERSONAL", b"").decode().splitlines()
         return self._engine.change_pin(
             user, old, response, new, personal=personal, gateway=name, **of_change(given)
         )
