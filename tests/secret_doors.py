@@ -3,6 +3,10 @@ and the daemon over its two sockets. A door does as those of challenge_doors.py 
 asks and changes what users know.
 """
 
+import contextlib
+import signal
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import challenge_doors
@@ -34,6 +38,17 @@ def key_of(serial: str) -> bytes:
 def device_of(serial: str) -> watchword.Device:
     kind, figures = DEVICES[serial]
     return watchword.Device.of(kind, key_of(serial), **figures)
+
+
+@contextlib.contextmanager
+def serving(folder: Path, settings: str) -> Iterator[Served]:
+    served = Served(folder, settings).start()
+    try:
+        yield served
+        assert served.stop() == 0
+        assert served.healthy(), served.said()
+    finally:
+        served.stop(signal.SIGKILL)
 
 
 class TwinDoor(challenge_doors.TwinDoor):

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tests.sim.guard import Guard
+from watchword._engine import secrets_kept
 from watchword.keys import derive
 from watchword.reference import (
     ACCOUNTS,
@@ -48,6 +49,7 @@ class Asked:
     attempt: Attempt
     answer: Answer | None = None
     turn: int = 0
+    play: Callable[[int, bool], Answer] | None = None  # where it is more than an attempt
     used: list[tuple[Any, ...]] = field(default_factory=list)
 
 
@@ -81,6 +83,14 @@ def keys_of(engine: Any) -> Keys:
     """What the engine's questions and ids are keyed by."""
     secret = engine._store.secret
     return Keys(derive(secret, "watchword names", 16), derive(secret, "watchword challenges", 48))
+
+
+def known_of(core: Any, slot: int) -> tuple[Any, ...]:
+    """What a user knows, in the order in which it was set."""
+    password, questions, wrong = secrets_kept(core, slot)
+    known = [(n, ("question", text, issued, stands)) for n, _, text, issued, stands in questions]
+    known += [(password[0], ("password", "", 0, False))] if password else []
+    return [one for _, one in sorted(known)], wrong
 
 
 def first_of(device: Device, a: Attempt, now_ms: int) -> int:
@@ -161,8 +171,11 @@ class Checker:
         a = asked.attempt
         user = self.twin.users.get(a.name)
         expected = {d.serial: (d, first_of(d, a, now_ms)) for d in user.devices} if user else {}
-        asked.answer = answer = self.twin.attempt(replace(a, shed=busy), now_ms)
-        if answer.verdict is Verdict.ACCEPTED and answer.device is not None:
+        if asked.play is not None:
+            asked.answer = answer = asked.play(now_ms, busy)
+        else:
+            asked.answer = answer = self.twin.attempt(replace(a, shed=busy), now_ms)
+        if answer.verdict is Verdict.ACCEPTED and answer.device in expected:
             device, at = expected[answer.device]
             what = (a.name, device.key, device.algorithm, device.kind, device.period, device.t0)
             if device.kind == "ocra":  # a challenge, whatever its counter or step
@@ -244,6 +257,8 @@ class Checker:
                     [(d.serial, d.state, d.capped, d.moving, d.drift, d.failures, d.issued,
                       tuple(d.standing[at].n if at in d.standing else None for at in (0, 1)))
                      for d in user.devices],
+                    [(d.kind, d.suite, d.issued, 0 in d.standing) for d in user.known],
+                    user.wrong_answers,
                 )  # fmt: skip
             mine = self._view(engine._core, name)
             if mine != twins:
@@ -260,6 +275,7 @@ class Checker:
             ACCOUNTS[account], REALMS[realm], failures, lock_until,
             [(d[1], DEVICE_STATES[d[3]], bool(d[4]), *d[13:16], d[18],
               tuple(stands and stands[0] for stands in d[19])) for d in devices],
+            *known_of(core, slot),
         )  # fmt: skip
 
     # ---- lives
@@ -279,6 +295,8 @@ class Checker:
         self.twin.decoys.clear()  # these three live in memory only
         self.twin.sources.clear()
         self.twin.plausible.clear()
+        self.twin.answered.clear()
+        self.twin.wrongly.clear()
         self.twin.plausibly_sent.clear()
         self.twin.plausibly_issued.clear()
         self.twin.latest_ms = max(self.times_ms)  # not the last row's: time may have gone back

@@ -55,7 +55,7 @@ class Author:
         often = rng.choice([0, 0.3, 1, 3])
         self.asking: list[tuple[float, Callable[[], Step]]] = [
             (8, self.verify), (2, self.verify_many), (1, self.resync), (2, self.user_act),
-            (2, self.unlock), (2, self.device_act), (3, self.challenge),
+            (2, self.unlock), (2, self.device_act), (3, self.challenge), (1.5, self.know),
             (6 * often, self.say), (3 * often, self.awaited),
             (1 * often, self.tell), (0.7, self.look), (rng.choice([0] * 5 + [2]), self.crowd),
         ]  # fmt: skip
@@ -162,6 +162,7 @@ class Author:
             words["t0"] = rng.choice([0, 0, 7])
             words["back"], words["forward"] = rng.choice([(1, 1), (1, 1), (0, 0), (2, 0), (0, 3)])
             words["drift_max"] = rng.choice([0, 0, 3])
+        words["pin"] = rng.choice([""] * 4 + ["4711"])
         return words
 
     def responder(self) -> dict[str, Any]:
@@ -178,6 +179,8 @@ class Author:
         options = self.options()
         if self.rng.random() < 0.15:
             options["by_id"] = True
+        if self.rng.random() < 0.05:
+            options["first"] = False
         return "verify", self.who(), self.typed(), options
 
     def challenge(self) -> Step:
@@ -185,6 +188,21 @@ class Author:
         platform = self.rng.choice(["trading", "trading", "trading", "portal"])
         purpose, index = self.rng.choice([None] * 3 + ["wire"]), self.rng.choice([None, None, 0, 1])
         return "challenge", who, platform, purpose, index, self.rng.random() < 0.25
+
+    def know(self) -> Step:
+        """What a user knows is set, asked, answered or changed."""
+        rng, who = self.rng, self.rng.choice([*self.users, *self.users, "nobody"])
+        verb = rng.choice(["password", "questions", *["question", "answer", "change_pin"] * 3])
+        if verb == "password":
+            return verb, who, rng.choice([0, 1, None, None, None])
+        if verb == "questions":
+            return verb, who
+        if verb == "question":
+            return verb, who, rng.randrange(3)
+        if verb == "answer":
+            return verb, who, rng.choice(["right", "right", "wrong"])
+        pins = ["4711", "4711", "8255", "0815"]
+        return verb, who, (self.number(), "fresh"), rng.choice(pins), rng.choice(pins)
 
     def verify_many(self) -> Step:
         pairs = [(self.who(), self.typed()) for _ in range(self.rng.choice([1, 2, 3, 5]))]

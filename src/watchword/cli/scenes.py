@@ -27,7 +27,7 @@ __all__ = ["play"]
 ALICE, BOB, CAROL, DAVE, ERIN = "alice", "bob", "carol", "dave", "erin"
 FRANK, GRACE, HEIDI = "frank", "grace", "heidi"
 DIGITS_PIN, OTHER_PIN = "4711", "8255"
-PASSWORD = "correct horse battery staple"
+PHRASE = "correct horse battery staple"
 QUESTIONS = [
     ("pets", "Which pet was your first?", "Rex"), ("cities", "Where were you born?", "San Diego"),
     ("schools", "Which was your first school?", "Saint Mary's"),
@@ -212,13 +212,13 @@ def has_a_password(story: "Story", daemon: "Daemon", gateway: Gateway) -> None:
     key = new_key("sha1", False)
     enrol(daemon, GRACE, Device.hotp(key))
     with daemon.administration() as door:
-        door.set_password(GRACE, PASSWORD)
+        door.set_password(GRACE, PHRASE)
     gateway.verify(hotp(key, 0), Code.REJECTED, "a code alone", GRACE)
     for given, expected, why in (
         ("", Code.CHALLENGE, "the password alone: now a code"),
         (hotp(key, 1), Code.ACCEPTED, "both"),
     ):
-        gateway.verify(given, expected, why, GRACE, password=PASSWORD)
+        gateway.verify(given, expected, why, GRACE, password=PHRASE)
 
 
 def is_asked_a_question(story: "Story", daemon: "Daemon") -> None:

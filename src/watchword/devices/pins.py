@@ -113,5 +113,6 @@ def forms(fact: str) -> list[str]:
     date = re.fullmatch(r"(\d\d(\d\d))\D?(\d\d)\D?(\d\d)", fact)
     if date is not None:
         year, short, month, day = date.groups()
-        found += [day + month + year, month + day + year, day + month + short, short + month + day]
+        found += [day + month + year, month + day + year, day + month + short]
+        found += [month + day + short, short + month + day]
     return found
