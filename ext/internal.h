@@ -148,7 +148,7 @@ int ww_code_current(const ww_device *d, const ww_open *o, uint32_t now_s);
 void ww_code_sent(ww_device *d, uint32_t platform, const ww_asked_for *tail);
 int ww_ask_code(ww_tables *t, const ww_policy *p, ww_ask *a, ww_user *u, ww_device *d,
                 uint64_t hash, int64_t now_ms, ww_open *open);
-/* ---- pins.c and secrets.c ---- */
+/* ---- pins.c and known.c ---- */
 
 /* What is amiss beside a response, the reason or 0; whether a PIN spoils a code that is right. */
 uint32_t ww_password_amiss(const ww_tables *t, const ww_attempt *a, const ww_event_in *in);

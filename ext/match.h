@@ -111,7 +111,7 @@ int ww_has_pin(const ww_tables *t, const ww_device *d);
 uint32_t ww_kept_is(const ww_tables *t, const uint8_t kept[WW_KEPT_BYTES], const uint8_t *text,
                     size_t len);
 
-/* ---- secrets.c ---- */
+/* ---- known.c ---- */
 
 void ww_lay_question(const ww_tables *t, const ww_batch *b, const ww_attempt *a, ww_scratch *s,
                      uint32_t i, uint32_t *n);

@@ -548,7 +548,7 @@ uint32_t ww_second(const ww_tables *t, int64_t now_ms);     /* of now, never bac
 int ww_is_sms(const ww_device *d);
 void ww_passcode_key(ww_tables *t, const uint8_t *key, size_t len);
 
-/* ---- pins.c and secrets.c: what a user knows ---- */
+/* ---- pins.c and known.c: what a user knows ---- */
 
 void ww_kept_key(ww_tables *t, const uint8_t *key, size_t len);
 ww_device *ww_password_of(const ww_tables *t, ww_user *u);  /* NULL: the user has none           */

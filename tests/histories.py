@@ -167,7 +167,7 @@ def knowing(rng: random.Random, wait: int) -> list[Step]:
     steps: list[Step] = []
     for _ in range(rng.choice([1, 1, 2, 4])):
         if rng.random() < 0.9:
-            steps.append((wait, "question", who, rng.randrange(1000)))
+            steps.append((wait, "question", who, rng.randrange(2**64)))
         which = rng.choice([0] * 8 + [1, "another's", "f00", ""])
         said = rng.choice(["right", "right", "wrong", "wrong", ""])
         address = rng.choice([None, None, "1", "::1"])

@@ -31,6 +31,10 @@ QUESTIONS = [("pets", "Which pet?", "Rex"), ("cities", "Which city?", "San Diego
 ANSWERS = {text: answer for _, text, answer in QUESTIONS}
 
 
+def dice_of(now_s: int) -> int:
+    return now_s * 0x9E3779B97F4A7C15 % 2**64
+
+
 def key_of(serial: str) -> bytes:
     return KEY if serial in ("card", "plain") else KEY + serial.encode()
 
@@ -88,7 +92,7 @@ class TwinDoor(challenge_doors.TwinDoor):
         return answer.verdict.name, answer.reason.name, answer.device or "-"
 
     def question(self, user: str) -> tuple[str, str]:
-        return self.twin.question(user, self.now_s, self.now_s * 1000)
+        return self.twin.question(user, dice_of(self.now_s), self.now_s * 1000)
 
     def answer(self, user: str, id: str, text: str) -> tuple[str, str, str]:
         answer = self.twin.answer(user, id, text, self.now_s * 1000)
@@ -105,7 +109,7 @@ class EngineDoor(challenge_doors.EngineDoor):
         self.now_s = 0
         self.engine = watchword.Engine.open(
             policy=watchword.Policy(**POLICY, **figures), clock=lambda: self.now_s * 1000,
-            entropy=lambda n: self.now_s.to_bytes(n, "little"),
+            entropy=lambda n: dice_of(self.now_s).to_bytes(8, "little").ljust(n, b"\0"),
         )  # fmt: skip
 
     def add_device(self, name: str, serial: str) -> None:

@@ -755,7 +755,9 @@ class Reference:
         asked as plausibly."""
         user, hashed = self.users.get(name), ocra.name_hash(self.keys.name, name)
         mine = secrets.questions(user)
-        asked = secrets.question_stands(user) or (mine[dice % len(mine)] if mine else None)
+        asked = secrets.question_stands(user) or (
+            mine[(dice >> 32) * len(mine) >> 32] if mine else None
+        )
         if asked is not None:
             n = asked.standing[0].n if asked.standing else asked.issued
             text = asked.suite

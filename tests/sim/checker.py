@@ -62,6 +62,16 @@ def answer_of(verdict: Any) -> tuple[Any, ...]:
     return (*said, verdict.scope)
 
 
+def events_of(row: bytes) -> list[int]:
+    """What every record of a row is about."""
+    _, _, _, names_bytes, _, _, _ = HEADER.unpack_from(row)
+    at, found = HEADER.size + names_bytes, []
+    while at < len(row):
+        found.append(row[at])
+        at += 32 * (1 + row[at + 3])
+    return found
+
+
 def mains_of(row: bytes) -> list[bytes]:
     """The address of every attempt of a row, in the order of arrival."""
     _, _, _, names_bytes, _, _, _ = HEADER.unpack_from(row)
@@ -140,6 +150,9 @@ class Checker:
             self.shed_owed += (count - len(done)) * busy
         if len(done) != count and not (busy and len(done) < count):
             self.fail(f"a turn of {count} attempts, {len(done)} of them asked")
+        told = [r.event for _, turn in self.twin.journal[self.marks[-1] :] for r in turn]
+        if (events_of(row) if row else []) != told:
+            self.fail(f"a row of {events_of(row) if row else []}, the twin's has {told}")
         self._mark(engine, now_ms)
         for asked in done:
             asked.turn = engine._turn

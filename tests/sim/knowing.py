@@ -94,12 +94,14 @@ class Knowing:
         if verdict is not None:
             self.checker.answered(asked, answer_of(verdict), self.engine._turn)
 
-    def on_change_pin(self, who: str, typed: Any, old: str, new: str) -> None:
-        a = replace(self.attempt(who, typed, {"platform": "portal"}), pin=old)
-        for device in self.devices(who):    # what is typed comes without its PIN here
-            if device.pin and a.response.startswith(device.pin):
-                a = replace(a, response=a.response.removeprefix(device.pin))
-                break
+    def on_change_pin(self, who: str, word: str, new: str) -> None:
+        """Of the first device that has one, by its fresh code, which comes without the PIN here."""
+        devices = self.devices(who)
+        at = next((i for i, device in enumerate(devices) if device.pin), 0)
+        own = devices[at].pin if devices else ""
+        old = own or "4711" if word == "own" else word
+        a = replace(self.attempt(who, (at, "fresh"), {"platform": "portal"}), pin=old)
+        a = replace(a, response=a.response.removeprefix(own))
         asked = Asked(
             a,
             play=lambda now_ms, busy: self.checker.twin.change_pin(

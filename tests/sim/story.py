@@ -162,7 +162,7 @@ class Author:
             words["t0"] = rng.choice([0, 0, 7])
             words["back"], words["forward"] = rng.choice([(1, 1), (1, 1), (0, 0), (2, 0), (0, 3)])
             words["drift_max"] = rng.choice([0, 0, 3])
-        words["pin"] = rng.choice([""] * 4 + ["4711"])
+        words["pin"] = rng.choice([""] * 3 + ["4711"])
         return words
 
     def responder(self) -> dict[str, Any]:
@@ -198,11 +198,10 @@ class Author:
         if verb == "questions":
             return verb, who
         if verb == "question":
-            return verb, who, rng.randrange(3)
+            return verb, who, rng.randrange(2**64)
         if verb == "answer":
             return verb, who, rng.choice(["right", "right", "wrong"])
-        pins = ["4711", "4711", "8255", "0815"]
-        return verb, who, (self.number(), "fresh"), rng.choice(pins), rng.choice(pins)
+        return verb, who, rng.choice(["own"] * 4 + ["0000"]), rng.choice(["4711", "8255", "0815"])
 
     def verify_many(self) -> Step:
         pairs = [(self.who(), self.typed()) for _ in range(self.rng.choice([1, 2, 3, 5]))]

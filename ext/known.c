@@ -55,7 +55,7 @@ static ww_device *question_picked(const ww_tables *t, ww_user *u, uint64_t dice)
     uint32_t count = 0;
     for (ww_device *d = ww_device_first(t, u); d; d = ww_device_next(t, u, d))
         count += d->kind == WW_KIND_QUESTION && issue_of(d)->issued < UINT32_MAX - 1;
-    uint32_t left = count ? (uint32_t)(dice % count) + 1 : 0;
+    uint32_t left = count ? (uint32_t)((dice >> 32) * count >> 32) + 1 : 0;
     for (ww_device *d = ww_device_first(t, u); d && left; d = ww_device_next(t, u, d))
         if (d->kind == WW_KIND_QUESTION && issue_of(d)->issued < UINT32_MAX - 1 && !--left)
             return d;
