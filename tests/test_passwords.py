@@ -89,9 +89,8 @@ def test_a_password_is_changed_by_an_attempt() -> None:
         ]
         assert said == ["PASSWORD", "NONE", "PASSWORD"]
         assert engine.verify("alice", code(4), password="another horse")
-        assert engine.change_password("nobody", PASSWORD, "123456", "another horse").reason.name == (
-            "UNKNOWN_USER"
-        )
+        told = engine.change_password("nobody", PASSWORD, "123456", "another horse")
+        assert told.reason.name == "UNKNOWN_USER"
         enrolled(engine, "bob")
         told = engine.change_password("bob", PASSWORD, code(0, "bob"), "another horse")
         assert told.reason.name == "PASSWORD"

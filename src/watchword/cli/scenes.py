@@ -55,8 +55,8 @@ class Gateway:
     def ask(self, code: str, why: str, user: str = ALICE, challenge: str = "",
             password: str = "") -> Code:
         """A connection an attempt, so that a restart in between is none of its business."""
-        words = ("CHALLENGE", challenge) if challenge else ()
-        words += ("PASSWORD", password) if password else ()
+        words = ["CHALLENGE", challenge] if challenge else []
+        words += ["PASSWORD", password] if password else []
         with contextlib.closing(Connection(self._daemon.port)) as connection:
             began = time.perf_counter()
             got = Code[str(connection.ask("VERIFY", user, code, *words))]
