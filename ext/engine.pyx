@@ -87,6 +87,10 @@ class Reason(enum.IntEnum):
     SCOPE = 16
     PIN = 17
     PASSWORD = 18
+    PENDING = 21
+    DENIED = 22
+    MISMATCHED = 23
+    CANCELLED = 24
 
 
 KINDS = tuple([ww_kind_name(kind, 0).decode() for kind in range(WW_KINDS)])
@@ -102,7 +106,7 @@ cdef dict PLATFORM_CODES = {"trading": WW_TRADING, "portal": WW_PORTAL}
 cdef dict REALM_CODES = {"live": WW_LIVE, "paper": WW_PAPER}
 cdef dict HASH_CODES = {name: code for code, name in enumerate(HASH_NAMES)}
 cdef tuple CODES = (None,) + tuple(Code)
-cdef tuple REASONS = tuple(Reason)
+cdef dict REASONS = {int(reason): reason for reason in Reason}
 
 BATCH_ATTEMPTS_MAX = WW_BATCH_ATTEMPTS_MAX
 PAGE_USERS = WW_PAGE_USERS
@@ -111,6 +115,7 @@ NAME_BYTES_MAX = WW_NAME_BYTES_MAX
 SESSION_BYTES_MAX = WW_SESSION_BYTES_MAX
 PURPOSE_BYTES_MAX = WW_PURPOSE_BYTES_MAX
 SENT_MAX = WW_SENT_MAX
+ANSWERS_MAX = WW_ANSWERS_MAX
 ROW_MAGIC = WW_ROW_MAGIC
 
 
@@ -210,5 +215,6 @@ include "batch.pxi"
 include "core.pxi"
 include "ask.pxi"
 include "known.pxi"
+include "push.pxi"
 include "split.pxi"
 include "connection.pxi"

@@ -83,7 +83,7 @@ void ww_question_ask(ww_tables *t, ww_quiz *q)
     q->cold = d ? d->cold : 0;
     ww_token token = {.name_hash = hash, .device = d ? d->number : 0, .count = count,
                       .platform = WW_QUESTIONS, .version = 1};
-    ww_token_seal(t, &token, q->id);
+    ww_token_seal(t, &token, NULL, q->id);
     memset(&q->record, 0, sizeof q->record);
     q->record.event = WW_EVENT_QUESTION;
     q->record.place = u ? 0 : WW_PLACE_UNKNOWN;
@@ -130,7 +130,8 @@ static ww_device *question_named(const ww_tables *t, const ww_batch *b, const ww
                                  uint32_t *count)
 {
     ww_token token;
-    int sealed = !ww_token_open(t, b->bytes + a->second_at, a->challenge_len, &token);
+    uint8_t posed[WW_POSED_CHARS_MAX];
+    int sealed = !ww_token_open(t, b->bytes + a->second_at, a->challenge_len, &token, posed);
     *count = 0;
     if (!sealed || token.name_hash != a->name_hash || token.platform != WW_QUESTIONS)
         return NULL;

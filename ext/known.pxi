@@ -51,12 +51,15 @@ def secrets_kept(Core core, uint32_t slot):
 
 
 def pin_kept(Core core, uint32_t slot, uint32_t number):
-    """How a device's PIN is kept: "prefix", "element", or "" when it has none."""
+    """How a device's PIN is kept: "prefix", "element", "shared" where the phone that has it serves
+    others too, or "" when it has none."""
     cdef ww_device *d = ww_device_first(&core.t, &core.t.users[slot])
     cdef size_t n = 0
     while d != NULL:
         if d.number == number:
             ww_device_pin(&core.t, d, &n)
+            if n and not d.prefix and d.kind == WW_KIND_OCRA and ww_phone_shared(&core.t, d):
+                return "shared"
             return "prefix" if d.prefix else "element" if n else ""
         d = ww_device_next(&core.t, &core.t.users[slot], d)
     return ""

@@ -89,7 +89,7 @@ size_t ww_page_identity_max(const ww_tables *t, uint32_t page)
         if (u->name_len)
             for (ww_device *d = ww_device_first(t, u); d; d = ww_device_next(t, u, d))
                 bytes += DEVICE_BYTES + WW_KEY_BYTES_MAX + WW_SERIAL_BYTES_MAX + 2 +
-                         WW_SUITE_BYTES_MAX + WW_PIN_DIGEST_BYTES_MAX +
+                         WW_SUITE_BYTES_MAX + sizeof(((ww_spec *)0)->pin) +
                          ww_mid_bytes((ww_hash)d->hash);
     }
     return bytes;
@@ -122,11 +122,11 @@ static uint8_t *put_device(const ww_tables *t, const ww_device *d, uint8_t *to)
     to = put(to, key_len, 2);
     to = put(to, serial_len, 2);
     if (suite)
-        to = put(put(to, suite->text_len, 1), pin_len, 1);
+        to = put(put(to, suite->text_len, 1), pin_len + issue->phone, 1);
     to = put_bytes(to, key, key_len);
     to = put_bytes(to, serial, serial_len);
     to = put_bytes(to, suite ? suite->text : key, suite ? suite->text_len : 0);
-    to = put_bytes(to, pin, pin_len);
+    to = put_bytes(to, pin, pin_len + (suite ? issue->phone : 0u)); /* they stand together */
     /* Midstates too: making ten million of them again would take longer than reading them. */
     return put_bytes(to, ww_device_mid(d), ww_mid_bytes((ww_hash)d->hash));
 }
@@ -183,7 +183,7 @@ static const uint8_t *take_device(reader *r, ww_spec *s, uint32_t *number)
     take_text(r, s->key, key_len, WW_KEY_BYTES_MAX);
     take_text(r, s->serial, serial_len, WW_SERIAL_BYTES_MAX);
     take_text(r, s->suite, suite_len, WW_SUITE_BYTES_MAX);
-    take_text(r, s->pin, pin_len, WW_PIN_DIGEST_BYTES_MAX);
+    take_text(r, s->pin, pin_len, sizeof s->pin);
     if (r->bad)
         return NULL;
     s->key_len = (uint8_t)key_len;
@@ -277,7 +277,8 @@ int ww_page_identity_decode(ww_tables *t, uint32_t page, const uint8_t *in, size
 /* ---- state ---- */
 
 enum { USER_STATE_BYTES = 4 + 20 + 4 * (WW_RING_INLINE + WW_RING_DEEP), DEVICE_STATE_BYTES = 15,
-       ISSUE_BYTES = 36 + 4 * WW_SENT_MAX }; /* more for one that is asked, or sent to */
+       ISSUE_BYTES = 37 + 4 * WW_SENT_MAX, /* more for one that is asked, or sent to */
+       ANSWERED = 16 }; /* beside the state: a byte follows, of answers to client's questions */
 
 size_t ww_page_state_max(const ww_tables *t, uint32_t page)
 {
@@ -324,7 +325,11 @@ size_t ww_page_state_encode(const ww_tables *t, uint32_t page, uint8_t *out)
             to = put(to, d->moving, 8);
             to = put(to, (uint8_t)d->drift, 1);
             to = put(to, d->failures, 1);
-            to = put(to, (uint64_t)d->state | (uint64_t)d->capped << 3, 1);
+            uint32_t answers = issue_of(d) ? ww_device_issue(d)->answers : 0;
+            uint64_t more = answers ? ANSWERED : 0;
+            to = put(to, (uint64_t)d->state | (uint64_t)d->capped << 3 | more, 1);
+            if (answers)
+                to = put(to, answers, 1);
             if (ww_keeps_issue(d)) {
                 to = put(to, ww_device_issue(d)->issued, 4);
                 to = put_bytes(to, ww_device_issue(d)->open, sizeof issue_of(d)->open);
@@ -392,8 +397,12 @@ int ww_page_state_decode(ww_tables *t, uint32_t page, const uint8_t *in, size_t 
             r.bad |= (state & 7) > WW_ENDED;
             d->state = state & 7u;
             d->capped = (state >> 3) & 1u;
+            uint32_t answers = state & ANSWERED ? (uint32_t)take(&r, 1) : 0;
+            r.bad |= answers && !issue_of(d);
             if (ww_keeps_issue(d))
                 take_issue(&r, t, d);
+            if (issue_of(d))
+                ww_device_issue(d)->answers = (uint8_t)answers;
         }
     }
     return r.bad ? -1 : 0;

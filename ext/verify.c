@@ -134,7 +134,7 @@ static uint32_t lay_group(ww_tables *t, const ww_policy *p, ww_batch *b, uint32_
                           ww_scratch *s, uint32_t *tries, int64_t now_ms)
 {
     uint32_t i = 0;
-    *tries = s->asked = 0;
+    *tries = s->asked = s->pushes = 0;
     memset(s->met, 0, sizeof s->met);
     for (; i < WW_GROUP_ATTEMPTS_MAX && from + i < b->count; i++) {
         ww_attempt *a = &b->attempts[from + i];
@@ -209,6 +209,8 @@ void ww_turn(ww_tables *t, const ww_policy *p, ww_batch *b, int64_t now_ms)
         ww_match_group(t, k, b, from, &s, tries);
         for (uint32_t i = 0; i < group; i++)
             decide_and_apply(t, p, b, from + i, &s, i, now_ms);
+        if (s.pushes)
+            ww_push_claims(t, b, from, &s, group);
         from += group;
     }
     /* What matched, what was typed and what should have been: for a batch of one, few bytes. */

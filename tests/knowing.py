@@ -6,7 +6,7 @@ Random numbers of the engine are the history's: which question is picked is one 
 from dataclasses import replace
 from typing import Any
 
-from histories import NOTHING, PASSWORDS, QUESTIONS
+from histories import NOTHING, PASSWORDS, POOLS
 from said import answer_of
 
 import watchword
@@ -51,8 +51,8 @@ class Knowing:
         self.twin.set_password(name, password, self.now_ms)
 
     def set_questions(self, name: str) -> None:
-        self.engine.set_questions(name, QUESTIONS)
-        self.twin.set_questions(name, QUESTIONS, self.now_ms)
+        self.engine.set_questions(name, POOLS)
+        self.twin.set_questions(name, POOLS, self.now_ms)
 
     def change_pin(
         self, who: str, word: Any, old: str, new: str, options: dict[str, Any]
@@ -85,7 +85,7 @@ class Knowing:
             id, text = mine[which] if which < len(mine) else ("0" * 96, "")
         else:
             id, text = which, ""
-        right = next((answer for _, question, answer in QUESTIONS if question == text), "?")
+        right = next((answer for _, question, answer in POOLS if question == text), "?")
         answer = {"right": right, "wrong": right.lower()}.get(said, said)
         options = {**NOTHING, "address": address, "platform": "trading", "realm": "live"}
         address = self.attempt(who, "", options).address

@@ -19,7 +19,17 @@ from watchword.errors import (
     WrongKey,
 )
 from watchword.policy import Policy
-from watchword.views import Challenge, DeviceView, OpenChallenge, Passcode, Question, User
+from watchword.views import (
+    Challenge,
+    DeviceView,
+    Enrolment,
+    OpenChallenge,
+    Passcode,
+    Push,
+    PushShown,
+    Question,
+    User,
+)
 
 __all__ = [
     "Busy",
@@ -30,6 +40,7 @@ __all__ = [
     "Device",
     "DeviceView",
     "Engine",
+    "Enrolment",
     "Error",
     "Exists",
     "InvalidArgument",
@@ -37,6 +48,8 @@ __all__ = [
     "OpenChallenge",
     "Passcode",
     "Policy",
+    "Push",
+    "PushShown",
     "Question",
     "Reason",
     "StoreDamaged",

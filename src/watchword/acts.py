@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from watchword import lifecycle
+from watchword import _engine, lifecycle
 from watchword._engine import (
     ACCOUNT_STATES,
     DEVICE_STATES,
@@ -24,7 +24,7 @@ from watchword.errors import Exists, InvalidArgument, NotFound
 from watchword.parts import Parts
 from watchword.views import Passcode, User, user_of
 
-__all__ = ["Acts", "one_of", "utf8"]
+__all__ = ["Acts", "legal_serial", "one_of", "utf8"]
 
 SERIAL_BYTES_MAX = 32
 BY_BYTES_MAX = 128
@@ -160,9 +160,10 @@ class Acts(Parts):
             if len(user.devices) >= DEVICES_PER_USER_MAX:
                 raise InvalidArgument(f"a user has at most {DEVICES_PER_USER_MAX} devices")
             device_number = self._core.next_device()
-            text = _serial(serial) if serial is not None else f"W{device_number:08d}"
+            text = legal_serial(serial) if serial is not None else f"W{device_number:08d}"
             if any(view.serial == text for view in user.devices):
                 raise Exists(f"user {name!r} has a device {text!r} already")
+            self._expect_one_phone(user, device)
             mark = lifecycle.fingerprint(self._mark_key, device.key)
             moving = max(
                 device.counter, self._tombs.lift(mark, device), self._twins_floor(number, device)
@@ -230,7 +231,7 @@ class Acts(Parts):
     def _kept_pin(self, device: Device, personal: Sequence[str] = ()) -> bytes:
         """What a store keeps of a PIN: what P signs, or the hash of one before the code."""
         if not device.pin:
-            return device.pin_hash
+            return device.pin_hash + device.phone
         text = pins.new_pin("pin", device.pin, personal, self._policy.pin_chars_min)
         return pins.kept(self._kept_key_of_pins, self._entropy(pins.SALT_BYTES), text)
 
@@ -243,6 +244,19 @@ class Acts(Parts):
     def _expect_suite(self, device: Device) -> None:
         if device.suite and not self._core.suite_fits(device.suite.encode("ascii")):
             raise InvalidArgument("suite is one too many: a store holds 256 different ones")
+
+    def _expect_pin(self, device: Device) -> None:
+        """One phone has one PIN, whoever it serves (RULES section 6)."""
+        if device.phone and not _engine.phone_pin_fits(self._core, device.phone, device.pin_hash):
+            raise Exists("the phone serves other users with another PIN")
+
+    def _expect_one_phone(self, user: User, device: Device) -> None:
+        if device.phone and any(view.phone for view in user.devices):
+            raise Exists(
+                f"user {user.name!r} has a phone already",
+                hint="remove it first, or enrol the other with a token, which replaces it",
+            )
+        self._expect_pin(device)
 
     def _slot(self, name: str) -> int:
         slot = self._core.find(utf8("user", name))
@@ -305,7 +319,7 @@ def utf8(name: str, text: object) -> bytes:
         raise InvalidArgument(f"{name} is text that UTF-8 can hold") from None
 
 
-def _serial(serial: object) -> str:
+def legal_serial(serial: object) -> str:
     if (
         not isinstance(serial, str)
         or not 1 <= len(serial) <= SERIAL_BYTES_MAX

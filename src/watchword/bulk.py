@@ -76,6 +76,7 @@ class Bulk(Parts):
             self._alive()
             if figures is not None:
                 self._expect_suite(figures)
+                self._expect_pin(figures)
             bad = self._core.first_bad_name(column)
             if bad is not None:
                 at, why = bad

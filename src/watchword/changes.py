@@ -64,6 +64,11 @@ class Changes(Parts):
             except InvalidArgument as error:
                 unfit.append(error)
                 return b""
+            if sort == "shared":
+                unfit.append(InvalidArgument(
+                    "new_pin must be the old one: the phone serves other users, with one PIN"
+                ))
+                return b""
             if sort == "prefix":
                 return lifecycle.pin_set(number, wanted, kept)
             algorithm = Suite.parse(view.suite).pin_algorithm

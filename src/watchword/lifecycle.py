@@ -238,10 +238,9 @@ def row(acts: bytes, turn: int, time_ms: int) -> bytes:
 
 
 def joined(image: bytes, acts: bytes) -> bytes:
-    """A row with acts behind its records: what was decided, and what follows from it."""
+    """A row with acts behind its own records."""
     magic, version, gateways, names, units, turn, time_ms = HEADER.unpack_from(image)
-    units += len(acts) // UNIT
-    head = HEADER.pack(magic, version, gateways, names, units, turn, time_ms)
+    head = HEADER.pack(magic, version, gateways, names, units + len(acts) // UNIT, turn, time_ms)
     return head + image[HEADER.size :] + acts
 
 

@@ -10,14 +10,15 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol
 
 from watchword._engine import Batch, Core, Gate, Gather, Split
-from watchword.delivery import Courier
+from watchword.delivery import Courier, Delivery
 from watchword.devices.device import Device
 from watchword.hashing import Fact, Figures, Hasher
 from watchword.policy import Policy
+from watchword.push_texts import PushTexts
 from watchword.store import Store
 from watchword.store.commits import Commits
 from watchword.tombs import Tombs
-from watchword.views import User
+from watchword.views import Challenge, User
 
 __all__ = ["Parts"]
 
@@ -37,6 +38,7 @@ class _Parts(Protocol):
     _hasher: Hasher
     _entropy: Callable[[int], bytes]
     _courier: Courier | None
+    _push_texts: PushTexts
     _path: str
     _turn: int
     _covered: int
@@ -49,6 +51,14 @@ class _Parts(Protocol):
     def _alive(self) -> None: ...
     def _now(self) -> int: ...
     def _shed(self) -> bool: ...
+    def _ask(
+        self, user: str, platform: str, purpose: str | None, device: str | None,
+        gateway: str | None, sms: bool, posed: tuple[bytes | None, bytes | None] = (None, None),
+        *, phone: bool = False,
+    ) -> tuple[Challenge | None, int, Delivery | None]: ...  # fmt: skip
+    async def _wait_soon(self, turn: int) -> None: ...
+    def _expect_pin(self, device: Device) -> None: ...
+    def _bury(self, number: int, serial: str) -> bytes: ...
     def _uncovered(self) -> int: ...
     def _catch_up(self) -> None: ...
     def _submit(self, row: bytes) -> int: ...
@@ -57,7 +67,6 @@ class _Parts(Protocol):
     def _when_durable(
         self, turn: int, tell: Callable[[BaseException | None], None]
     ) -> None: ...
-    async def _wait_soon(self, turn: int) -> None: ...
     def _kept_key(self, device: Device, now_ms: int) -> bytes: ...
     def _user(self, name: str) -> tuple[int, User]: ...
     def _device(self, name: str, serial: str) -> int: ...

@@ -35,6 +35,11 @@ RANGES: dict[str, tuple[int, int, bool]] = {
     "password_passes": (1, 100, False),
     "password_lanes": (1, 4, False),
     "card_shown_percent": (1, 100, False),
+    "push_ms": (1_000, 600_000, False),
+    "push_per_window": (1, 100, False),
+    "push_window_ms": (1_000, 86_400_000, False),
+    "session_pin_ms": (0, 366 * 86_400_000, False),
+    "session_biometric_ms": (0, 366 * 86_400_000, False),
 }
 
 # Those with six digits to answer, and cards.
@@ -110,6 +115,17 @@ class Policy:
     """Whether users may have security questions (RULES section 6)."""
     question_texts: tuple[str, ...] = QUESTION_TEXTS
     """What names without security questions seem to be asked."""
+
+    push_ms: int = 60_000
+    """How long a push is open (RULES section 4)."""
+    push_per_window: int = 5
+    """Pushes of one user within push_window_ms without an approval; then the manual challenge."""
+    push_window_ms: int = 600_000
+    """The time within which they count."""
+    session_pin_ms: int = 43_200_000
+    """How long a session may last after an ib-key's PIN (RULES section 6)."""
+    session_biometric_ms: int = 108_000_000
+    """The same after a fingerprint or a face."""
 
     def __post_init__(self) -> None:
         for name, (low, high, optional) in RANGES.items():

@@ -31,14 +31,16 @@ def test_the_story(tmp_path: Path) -> None:
     asked = re.findall(r"VERIFY bob (\d{8}) +([A-Z]+)", done.stdout)
     assert [name for _, name in asked] == ["ACCEPTED", "REJECTED", "REJECTED", "ACCEPTED"]
     assert asked[0] == (asked[1][0], "ACCEPTED") and asked[2][0] == asked[3][0]
-    let_in = set(re.findall(r"VERIFY (\w+) \w+ +ACCEPTED", done.stdout))
+    pushed = re.findall(r"VERIFY fay \S+ +([A-Z]+)", done.stdout)
+    assert pushed == ["CHALLENGE", "ACCEPTED", "REJECTED", "REJECTED", "ACCEPTED"]
+    let_in = set(re.findall(r"VERIFY (\w+) \S+ +ACCEPTED", done.stdout))
     assert let_in == {
-        "alice", "bob", "carol", "dave", "erin",
-        "alpine", "dsc", "hotp", "gold", "platinum", "ibkey", "online", "frank", "grace",
+        "alice", "bob", "carol", "dave", "erin", "fay", "frank", "grace", "heidi", "ivan",
+        "alpine", "dsc", "hotp", "gold", "platinum", "ibkey", "online",
     }  # fmt: skip
     said = re.findall(r"> (?:CHANGEPIN|ANSWER) .*: ([A-Z]+)", done.stdout)
     assert said == ["ACCEPTED", "REJECTED", "ACCEPTED"]
-    assert re.findall(r"VERIFY grace \w* +([A-Z]+)", done.stdout) == [
+    assert re.findall(r"VERIFY ivan \w* +([A-Z]+)", done.stdout) == [
         "REJECTED", "CHALLENGE", "ACCEPTED",
     ]  # fmt: skip
     assert "kill -9" in done.stdout

@@ -9,12 +9,23 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from watchword import Card, Challenge, Device, Engine, Passcode, Question, User, Verdict
-from watchword.cli.answers import Answer, Change
+from watchword import (
+    Card,
+    Challenge,
+    Device,
+    Engine,
+    Passcode,
+    Push,
+    PushShown,
+    Question,
+    User,
+    Verdict,
+)
+from watchword.cli.answers import Answer, Change, Enrolled
 from watchword.cli.options import settings
 from watchword.cli.remote import RemoteDoor
 from watchword.cli.words import note
-from watchword.errors import NotFound, StoreOwned
+from watchword.errors import Error, NotFound, StoreOwned
 from watchword.serve.config import Config
 from watchword.serve.daemon import ADMIN_SOCKET
 from watchword.store.owner import DATABASE
@@ -36,8 +47,9 @@ class Door(Protocol):
     def card(self, user: str, serial: str, by: str) -> Card: ...
     def resync(self, user: str, first: str, second: str, serial: str) -> Answer: ...
     def challenge(
-        self, user: str, platform: str, serial: str | None, purpose: str | None, sms: bool
-    ) -> Challenge: ...
+        self, user: str, platform: str, serial: str | None, purpose: str | None, sms: bool,
+        question: str | None, client_question: str | None,
+    ) -> Challenge: ...  # fmt: skip
     def verify(
         self, user: str, response: str, platform: str, serial: str | None, challenge: str | None,
         session: bytes | None, password: str | None, pin: str | None,
@@ -50,6 +62,18 @@ class Door(Protocol):
     def answer(self, user: str, id: str, answer: str) -> Answer: ...
     def change_pin(self, user: str, old: str, code: str, new: str, by: Change) -> Answer: ...
     def change_password(self, user: str, old: str, code: str, new: str, by: Change) -> Answer: ...
+    def push(self, user: str, platform: str, purpose: str | None, text: str) -> Push: ...
+    def claim(self, user: str, platform: str, push: str, wait_ms: int) -> Answer: ...
+    def pushes(
+        self, user: str, serial: str, time_ms: int, signature: str
+    ) -> list[PushShown]: ...
+    def decide_push(
+        self, push: str, decision: str, number: int | None, unlocked: str, signature: str
+    ) -> str: ...
+    def enrol_phone(
+        self, user: str, challenge: str, token: str, public_key: str, pin: str, platform: str,
+        serial: str | None,
+    ) -> Enrolled: ...  # fmt: skip
     def rotate_key(self) -> None: ...
     def accept_clock(self, by: str) -> None: ...
     def close(self) -> None: ...
@@ -84,10 +108,15 @@ class OwnDoor:
         return told(self._engine.resync(user, first, second, device=serial))
 
     def challenge(
-        self, user: str, platform: str, serial: str | None, purpose: str | None, sms: bool
-    ) -> Challenge:
-        ask = self._engine.send_code if sms else self._engine.challenge
-        return ask(user, platform=platform, device=serial, purpose=purpose)
+        self, user: str, platform: str, serial: str | None, purpose: str | None, sms: bool,
+        question: str | None, client_question: str | None,
+    ) -> Challenge:  # fmt: skip
+        if sms:
+            return self._engine.send_code(user, platform=platform, device=serial, purpose=purpose)
+        return self._engine.challenge(
+            user, platform=platform, device=serial, purpose=purpose, question=question,
+            client_question=client_question,
+        )  # fmt: skip
 
     def verify(
         self, user: str, response: str, platform: str, serial: str | None, challenge: str | None,
@@ -112,6 +141,32 @@ class OwnDoor:
             user, old, code, new, device=by.device, challenge=by.challenge, platform=by.platform
         ))  # fmt: skip
 
+    def push(self, user: str, platform: str, purpose: str | None, text: str) -> Push:
+        raise needs_daemon()
+
+    def claim(self, user: str, platform: str, push: str, wait_ms: int) -> Answer:
+        raise needs_daemon()
+
+    def pushes(
+        self, user: str, serial: str, time_ms: int, signature: str
+    ) -> list[PushShown]:
+        raise needs_daemon()
+
+    def decide_push(
+        self, push: str, decision: str, number: int | None, unlocked: str, signature: str
+    ) -> str:
+        raise needs_daemon()
+
+    def enrol_phone(
+        self, user: str, challenge: str, token: str, public_key: str, pin: str, platform: str,
+        serial: str | None,
+    ) -> Enrolled:  # fmt: skip
+        made = self._engine.enrol_phone(
+            user, challenge, token, public_key, pin, platform=platform, serial=serial
+        )
+        verdict = Answer(made.verdict.code, made.serial or None, made.verdict.retry_after_ms)
+        return Enrolled(verdict, made.serial, made.key, made.suite, made.replaced)
+
     def rotate_key(self) -> None:
         self._engine.rotate_key()
 
@@ -121,6 +176,13 @@ class OwnDoor:
 
 def told(verdict: Verdict) -> Answer:
     return Answer(verdict.code, verdict.device, verdict.retry_after_ms)
+
+
+def needs_daemon() -> Error:
+    return Error(
+        "a push lives in the daemon, and none owns this store",
+        hint="watchword serve, and try again",
+    )
 
 
 def is_store(config: Config) -> bool:

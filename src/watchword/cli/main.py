@@ -11,7 +11,18 @@ from typing import NoReturn
 
 import click
 
-from watchword.cli import cards, demo, devices, given, logins, responders, secrets, stores, users
+from watchword.cli import (
+    cards,
+    demo,
+    devices,
+    given,
+    logins,
+    pushes,
+    responders,
+    secrets,
+    stores,
+    users,
+)
 from watchword.cli.options import shared_options
 from watchword.cli.words import Verbs, complain, hint, spoken, tell
 from watchword.errors import Error, InvalidArgument
@@ -47,6 +58,7 @@ def root() -> None:
         card print USER SERIAL  draw a code card to print; also show
         challenge USER          ask a device that answers challenges
         verify USER             decide one login
+        push USER               ask a phone to approve one; and phone, one to try it with
         key rotate              encrypt the store under a new key
         clock accept            believe the clock again after it has jumped
 
@@ -68,7 +80,8 @@ def root() -> None:
 
 for verb in (
     demo.demo, stores.init, stores.serve, stores.config, users.user, devices.device,
-    cards.card, logins.challenge, logins.verify, stores.key, stores.clock,
+    cards.card, logins.challenge, logins.verify, pushes.push, pushes.phone, stores.key,
+    stores.clock,
 ):  # fmt: skip
     root.add_command(verb)
 for verb in (responders.ocra, responders.preset, given.passcode, given.sms):

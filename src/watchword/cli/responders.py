@@ -80,12 +80,14 @@ def ocra(
 @click.argument("user")
 @click.option("--serial", default=None)
 @click.option("--issuer", default="watchword")
+@click.option("--phone", metavar="KEY", default=None)
 @click.option("--key-stdin", is_flag=True)
 @click.option("--pin", is_flag=True)
 @shared_options
 def preset(
-    kind: str, user: str, serial: str | None, issuer: str, key_stdin: bool, pin: bool
-) -> None:
+    kind: str, user: str, serial: str | None, issuer: str, phone: str | None, key_stdin: bool,
+    pin: bool,
+) -> None:  # fmt: skip
     """
     usage: watchword device add preset KIND USER [options]
 
@@ -105,6 +107,7 @@ def preset(
 
     --serial TEXT      the device's serial; else one is made
     --issuer TEXT      who the app says the code is for              watchword
+    --phone KEY        of an ib-key that approves pushes: its public key, hex or base64
     --key-stdin        read the key from standard input: base32, or hex after hex:
     --pin              read a PIN, to be typed before every code, after the key
     --store PATH       the store's directory
@@ -113,6 +116,8 @@ def preset(
     try:
         watchword device add preset dsc-plus carol
     """
+    if phone is not None and kind != "ib-key":
+        raise InvalidArgument("phone must be left out: the device is no ib-key")
     mechanism, figures = PRESETS[kind]
     if mechanism == "card":
         if pin:
@@ -125,7 +130,8 @@ def preset(
     suite = figures.get("suite", "")
     key = new_key(Suite.parse(suite).algorithm if suite else "sha1", key_stdin)
     if mechanism == "ocra":
-        made = Device.of(kind, key, pin=pin_line(suite, pin))
+        typed = pin_line(suite, pin)
+        made = Device.of(kind, key, pin=typed, **({} if phone is None else {"phone": phone}))
         enrol_responder(user, made, serial)
         return
     made = Device.of(kind, key, pin=pin_line("", pin) or "")

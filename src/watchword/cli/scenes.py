@@ -5,6 +5,7 @@ and logs in over TCP; what is not answered as the scene says ends the demo.
 """
 
 import contextlib
+import secrets
 import signal
 import time
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from watchword import Code, Device, hotp, ocra, totp
 from watchword.cli.answers import Change
 from watchword.cli.authenticator import Authenticator
 from watchword.cli.connection import Connection
+from watchword.cli.demo_phone import play_phone
 from watchword.cli.devices import new_key
 from watchword.cli.phones import Phones
 from watchword.cli.words import duration
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["play"]
 
 ALICE, BOB, CAROL, DAVE, ERIN = "alice", "bob", "carol", "dave", "erin"
-FRANK, GRACE, HEIDI = "frank", "grace", "heidi"
+FRANK, GRACE, HEIDI, IVAN, JUDY = "frank", "grace", "heidi", "ivan", "judy"
 DIGITS_PIN, OTHER_PIN = "4711", "8255"
 PHRASE = "correct horse battery staple"
 QUESTIONS = [
@@ -35,6 +37,8 @@ QUESTIONS = [
 PURPOSE = "withdraw 500"
 PIN = "a1!Z"
 DSC_PLUS_SUITE, GOLD_SUITE = "OCRA-1:HOTP-SHA1-8:QN06", "OCRA-1:HOTP-SHA1-6:QN06"
+SIGNING_SUITE, TRANSFER = "OCRA-1:HOTP-SHA256-8:QA16", "DE89X4711USD500"
+MUTUAL_SUITE = "OCRA-1:HOTP-SHA256-8:QA08"
 IB_KEY_SUITE = "OCRA-1:HOTP-SHA256-8:QN06-PSHA256"
 FAILURES_MAX = 30  # wrong codes until we stop believing in the lock
 
@@ -66,13 +70,19 @@ class Gateway:
 
     def challenge(self, user: str, *words: str) -> tuple[str, str]:
         """The id and the prompt of what the user is asked; the prompt of what is sent is empty."""
+        asked = self.posed(user, *words)
+        return asked["id"], asked["prompt"]
+
+    def posed(self, user: str, *words: str) -> dict[str, str]:
+        """All that the gateway hears of a challenge."""
         with contextlib.closing(Connection(self._daemon.port)) as connection:
             reply = connection.ask("CHALLENGE", user, *words)
         assert isinstance(reply, list)
         asked = dict(zip(reply[::2], reply[1::2], strict=True))
         command = " ".join(("CHALLENGE", user, *words))
-        self._story.line(f"> {command}: {asked['kind']} {asked['prompt']}".rstrip())
-        return str(asked["id"]), str(asked["prompt"])
+        answer = f", our answer {asked['answer']}" if "answer" in asked else ""
+        self._story.line(f"> {command}: {asked['kind']} {asked['prompt']}".rstrip() + answer)
+        return {str(name): str(value) for name, value in asked.items()}
 
 
 def play(story: "Story", daemon: "Daemon", phones: Phones) -> None:
@@ -83,6 +93,9 @@ def play(story: "Story", daemon: "Daemon", phones: Phones) -> None:
     has_a_card(story, daemon, gateway)
     is_given_a_passcode(story, daemon, gateway)
     is_sent_a_code(story, daemon, gateway, phones)
+    signs_a_transfer(story, daemon, gateway)
+    asks_us_first(story, daemon, gateway)
+    play_phone(story, daemon, phones)
     has_any_other(story, daemon, gateway)
     types_a_pin(story, daemon, gateway)
     has_a_password(story, daemon, gateway)
@@ -168,6 +181,30 @@ def is_sent_a_code(
     gateway.verify(code, Code.REJECTED, "a code is good once", ERIN, asked)
 
 
+def signs_a_transfer(story: "Story", daemon: "Daemon", gateway: Gateway) -> None:
+    story.scene(f"{FRANK} signs a transfer: what his device is asked is the transfer itself")
+    key = new_key("sha256", False)
+    enrol(daemon, FRANK, Device.ocra(key, SIGNING_SUITE))
+    asked, _ = gateway.challenge(FRANK, "QUESTION", TRANSFER)
+    other = ocra(SIGNING_SUITE, key, TRANSFER.replace("500", "900"))
+    gateway.verify(other, Code.REJECTED, "a signature of another transfer", FRANK, asked)
+    answer = ocra(SIGNING_SUITE, key, TRANSFER)
+    gateway.verify(answer, Code.ACCEPTED, "a signature of this one", FRANK, asked)
+    gateway.verify(answer, Code.REJECTED, "signed is signed: once", FRANK, asked)
+
+
+def asks_us_first(story: "Story", daemon: "Daemon", gateway: Gateway) -> None:
+    story.scene(f"{GRACE}'s app asks us first: no answer of ours, no response of its own")
+    key, client = new_key("sha256", False), secrets.token_hex(4).upper().replace("0", "Z")
+    enrol(daemon, GRACE, Device.ocra(key, MUTUAL_SUITE))
+    asked = gateway.posed(GRACE, "CLIENT", client)
+    if asked["answer"] != ocra(MUTUAL_SUITE, key, client + asked["prompt"]):
+        raise Error("the demo expected an answer that the app believes")
+    story.line("the app makes the same answer: it speaks with whom it should")
+    answer = ocra(MUTUAL_SUITE, key, asked["prompt"] + client)
+    gateway.verify(answer, Code.ACCEPTED, "its response, over both", GRACE, asked["id"])
+
+
 def has_any_other(story: "Story", daemon: "Daemon", gateway: Gateway) -> None:
     story.scene("and the others: every kind has a name, a rank and figures of its own")
     key = new_key("sha1", False)
@@ -193,45 +230,45 @@ def has_any_other(story: "Story", daemon: "Daemon", gateway: Gateway) -> None:
 
 
 def types_a_pin(story: "Story", daemon: "Daemon", gateway: Gateway) -> None:
-    story.scene(f"{FRANK} types a PIN before what his token shows")
+    story.scene(f"{HEIDI} types a PIN before what his token shows")
     key = new_key("sha1", False)
-    enrol(daemon, FRANK, Device.hotp(key, pin=DIGITS_PIN))
-    gateway.verify(hotp(key, 0), Code.REJECTED, "without it: the code is used up", FRANK)
-    gateway.verify(DIGITS_PIN + hotp(key, 1), Code.ACCEPTED, "the PIN and the next code", FRANK)
+    enrol(daemon, HEIDI, Device.hotp(key, pin=DIGITS_PIN))
+    gateway.verify(hotp(key, 0), Code.REJECTED, "without it: the code is used up", HEIDI)
+    gateway.verify(DIGITS_PIN + hotp(key, 1), Code.ACCEPTED, "the PIN and the next code", HEIDI)
     with daemon.administration() as door:
         told = door.change_pin(
-            FRANK, DIGITS_PIN, hotp(key, 2), OTHER_PIN, Change(None, None, "portal")
+            HEIDI, DIGITS_PIN, hotp(key, 2), OTHER_PIN, Change(None, None, "portal")
         )
-    story.line(f"> CHANGEPIN {FRANK} ...: {told.code.name}, by a right code and the old PIN")
-    gateway.verify(DIGITS_PIN + hotp(key, 3), Code.REJECTED, "the old PIN", FRANK)
-    gateway.verify(OTHER_PIN + hotp(key, 4), Code.ACCEPTED, "the new one", FRANK)
+    story.line(f"> CHANGEPIN {HEIDI} ...: {told.code.name}, by a right code and the old PIN")
+    gateway.verify(DIGITS_PIN + hotp(key, 3), Code.REJECTED, "the old PIN", HEIDI)
+    gateway.verify(OTHER_PIN + hotp(key, 4), Code.ACCEPTED, "the new one", HEIDI)
 
 
 def has_a_password(story: "Story", daemon: "Daemon", gateway: Gateway) -> None:
-    story.scene(f"{GRACE} has a password, and a token besides")
+    story.scene(f"{IVAN} has a password, and a token besides")
     key = new_key("sha1", False)
-    enrol(daemon, GRACE, Device.hotp(key))
+    enrol(daemon, IVAN, Device.hotp(key))
     with daemon.administration() as door:
-        door.set_password(GRACE, PHRASE)
-    gateway.verify(hotp(key, 0), Code.REJECTED, "a code alone", GRACE)
+        door.set_password(IVAN, PHRASE)
+    gateway.verify(hotp(key, 0), Code.REJECTED, "a code alone", IVAN)
     for given, expected, why in (
         ("", Code.CHALLENGE, "the password alone: now a code"),
         (hotp(key, 1), Code.ACCEPTED, "both"),
     ):
-        gateway.verify(given, expected, why, GRACE, password=PHRASE)
+        gateway.verify(given, expected, why, IVAN, password=PHRASE)
 
 
 def is_asked_a_question(story: "Story", daemon: "Daemon") -> None:
-    story.scene(f"{HEIDI} calls client services, who ask a security question")
+    story.scene(f"{JUDY} calls client services, who ask a security question")
     with daemon.administration() as door:
-        door.add_user(HEIDI, "open", "live")
-        door.set_questions(HEIDI, QUESTIONS)
+        door.add_user(JUDY, "open", "live")
+        door.set_questions(JUDY, QUESTIONS)
         for case in (str.lower, str):
-            asked = door.question(HEIDI)
-            story.line(f"> QUESTION {HEIDI}: {asked.question}")
+            asked = door.question(JUDY)
+            story.line(f"> QUESTION {JUDY}: {asked.question}")
             right = next(answer for _, text, answer in QUESTIONS if text == asked.question)
-            told = door.answer(HEIDI, asked.id, case(right))
-            story.line(f"> ANSWER {HEIDI} {case(right)}: {told.code.name}")
+            told = door.answer(JUDY, asked.id, case(right))
+            story.line(f"> ANSWER {JUDY} {case(right)}: {told.code.name}")
             if bool(told) is not (case is str):
                 raise Error("the demo expected an answer to be right exactly as it is")
 

@@ -1,6 +1,8 @@
 """What client libraries send by themselves, answered as a Redis server answers it; and CHALLENGE.
+PUSH and PHONE are phones.py's.
 
-    CHALLENGE user [PLATFORM p] [DEVICE serial] [PURPOSE text] [KIND sms]
+    CHALLENGE user [PLATFORM p] [DEVICE serial] [PURPOSE text] [QUESTION text] [CLIENT text]
+    CHALLENGE user [PLATFORM p] [DEVICE serial] [PURPOSE text] KIND sms
 
 and what serve/knowing.py has of passwords, questions and PINs.
 
@@ -18,6 +20,7 @@ from watchword._engine import PLATFORMS
 from watchword.errors import Busy, Error, InvalidArgument
 from watchword.serve.knowing import VERBS as KNOWN
 from watchword.serve.knowing import Knowing
+from watchword.serve.phones import Phones
 from watchword.serve.resp import Refusal, Reply, Simple, encode
 
 __all__ = ["GATEWAYS", "Client", "Commands", "arity", "unknown"]
@@ -27,7 +30,10 @@ GATEWAYS = ("tcp", "admin")  # who asked, in the journal; a door's gateway is an
 SERVER_VERSION = "7.0.15"  # the Redis whose answers these are; client libraries look at it
 ECHOED_CHARS_MAX = 128
 NOT_HERE = ("USER", "DEVICE", "KEY", "CLOCK")
-ASKS = {"PLATFORM": "platform", "DEVICE": "device", "PURPOSE": "purpose", "KIND": "kind"}
+ASKS = {
+    "PLATFORM": "platform", "DEVICE": "device", "PURPOSE": "purpose", "KIND": "kind",
+    "QUESTION": "question", "CLIENT": "client_question",
+}  # fmt: skip
 SETTINGS = {"save": "", "appendonly": ""}  # all that redis-benchmark asks for
 
 WRONG_NAME = "WRONGPASS invalid username-password pair or user is disabled."
@@ -58,6 +64,8 @@ class Challenge(Protocol):
     def prompt(self) -> str: ...
     @property
     def expires_ms(self) -> int: ...
+    @property
+    def answer(self) -> str: ...
 
 
 Ask = Callable[..., Awaitable[Challenge]]
@@ -88,14 +96,15 @@ class Commands:
     gateway: index into the gather's gateways. reasons: whether LOCKED, EXPIRED and NOT_PERMITTED
     may be seen, or read REJECTED. facts: the lines of INFO that are ours. ask, send: the engine's
     achallenge and asend_code; without the second, no kind is told from another. knowing: the
-    verbs of passwords, questions and PINs.
+    verbs of passwords, questions and PINs. phones: who serves PUSH and PHONE; without it nobody
+    does.
     """
 
     acts = False
 
     def __init__(
         self, gateway: int, reasons: bool, facts: Callable[[], dict[str, object]], ask: Ask,
-        send: Ask | None = None, knowing: Knowing | None = None,
+        send: Ask | None = None, knowing: Knowing | None = None, phones: Phones | None = None,
     ) -> None:  # fmt: skip
         self.gateway = gateway
         self.reasons = reasons
@@ -103,6 +112,7 @@ class Commands:
         self._ask = ask
         self._send = send or ask
         self._knowing = knowing
+        self._phones = phones
 
     def admits(self, transport: Transport) -> bool:
         """Whether a client that has just connected may speak at all."""
@@ -117,6 +127,11 @@ class Commands:
             return self._knowing.answer(
                 args, client.protocol, self.gateway, GATEWAYS[self.gateway], self.reasons
             )
+        if self._phones is not None and name in ("PUSH", "PHONE"):
+            gateway = GATEWAYS[self.gateway]
+            if name == "PUSH":
+                return self._phones.push(args, client.protocol, gateway)
+            return self._phones.phone(args, client.protocol, gateway, self.reasons)
         verb = getattr(self, f"_{name.lower()}", None) if name in VERBS_HERE else None
         if verb is None:
             reply: Reply = self.foreign(name, args)
@@ -155,6 +170,7 @@ class Commands:
                 "kind": found.kind,
                 "prompt": found.prompt,
                 "expires_ms": found.expires_ms,
+                **({"answer": found.answer} if found.answer else {}),
             }
         return encode(reply, protocol)
 
@@ -250,7 +266,7 @@ class Commands:
     def _command(self, client: Client, args: list[bytes]) -> Reply:
         verb = text(args[1]).upper() if len(args) > 1 else ""
         if verb == "COUNT":
-            return len(VERBS_HERE) + len(KNOWN) + 2     # and VERIFYMANY, CHALLENGE
+            return len(VERBS_HERE) + len(KNOWN) + 4     # VERIFYMANY, CHALLENGE, PUSH and PHONE
         if verb == "DOCS":
             return {}
         if verb in ("", "LIST", "INFO"):
@@ -312,6 +328,8 @@ def ask_of(args: Sequence[bytes]) -> dict[str, str] | Refusal:
             return Refusal("ERR PLATFORM is trading or portal")
     if asked.get("kind", "sms").lower() != "sms":
         return Refusal("ERR KIND is sms")
+    if "kind" in asked and ("question" in asked or "client_question" in asked):
+        return Refusal("ERR a code that is sent has no QUESTION and no CLIENT")
     return asked
 
 

@@ -29,6 +29,7 @@ from watchword.serve.admin import Admin
 from watchword.serve.commands import GATEWAYS, Commands
 from watchword.serve.config import Config
 from watchword.serve.knowing import Knowing
+from watchword.serve.phones import Phones
 
 __all__ = ["ADMIN_SOCKET", "run"]
 
@@ -120,6 +121,7 @@ class Daemon:
         self._connections_max = connections_max
         self._began_s = time.monotonic()
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="watchword-acts")
+        self._phones = Phones(engine)
         self._version = version()
         self._knowing: Knowing | None = None
         self._signals = 0
@@ -132,6 +134,7 @@ class Daemon:
         self._worker.shutdown()
         if self._knowing is not None:
             self._knowing.close()
+        self._phones.close()
         return self._failed
 
     async def _serve(self, ready: Callable[[str, int], None] | None) -> None:
@@ -166,7 +169,7 @@ class Daemon:
     async def _listen_tcp(self) -> asyncio.Server:
         door = Commands(
             GATEWAYS.index("tcp"), self._config.reasons, self._facts, self._engine.achallenge,
-            self._engine.asend_code, self._knowing,
+            self._engine.asend_code, self._knowing, self._phones,
         )  # fmt: skip
         host, port = self._config.address()
         try:
@@ -184,8 +187,9 @@ class Daemon:
     async def _listen_unix(self) -> asyncio.Server:
         """The administration socket: born with its mode, over what a killed daemon left behind."""
         door = Admin(
-            self._engine, self._worker, GATEWAYS.index("admin"), self._facts, self._knowing
-        )
+            self._engine, self._worker, GATEWAYS.index("admin"), self._facts, self._knowing,
+            self._phones,
+        )  # fmt: skip
         path = os.path.join(self._config.store, ADMIN_SOCKET)
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         before = os.umask(0o177)
