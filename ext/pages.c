@@ -68,8 +68,7 @@ static head take_head(reader *r, uint32_t magic, uint32_t page)
 {
     head h;
     r->bad |= take(r, 4) != magic;
-    uint64_t version = take(r, 4);
-    r->bad |= version < 1 || version > PAGE_VERSION;
+    r->bad |= take(r, 4) - 1 >= PAGE_VERSION;
     r->bad |= take(r, 4) != page && page != UINT32_MAX;
     h.slots = (uint32_t)take(r, 4);
     h.device_next = (uint32_t)take(r, 4);
@@ -325,11 +324,9 @@ size_t ww_page_state_encode(const ww_tables *t, uint32_t page, uint8_t *out)
             to = put(to, d->moving, 8);
             to = put(to, (uint8_t)d->drift, 1);
             to = put(to, d->failures, 1);
-            uint32_t answers = issue_of(d) ? ww_device_issue(d)->answers : 0;
-            uint64_t more = answers ? ANSWERED : 0;
-            to = put(to, (uint64_t)d->state | (uint64_t)d->capped << 3 | more, 1);
-            if (answers)
-                to = put(to, answers, 1);
+            uint64_t answers = ww_has_issue(d) ? ww_device_issue(d)->answers : 0;
+            to = put(to, d->state | (uint32_t)d->capped << 3 | (answers ? ANSWERED : 0u), 1);
+            to = put(to, answers, answers != 0);
             if (ww_keeps_issue(d)) {
                 to = put(to, ww_device_issue(d)->issued, 4);
                 to = put_bytes(to, ww_device_issue(d)->open, sizeof issue_of(d)->open);
@@ -356,17 +353,15 @@ static void take_streak(reader *r, ww_tables *t, uint32_t slot, ww_streak *s)
     }
 }
 
-static void take_issue(reader *r, ww_tables *t, ww_device *d)
+static void take_issue(reader *r, ww_tables *t, ww_device *d, uint32_t answered)
 {
     ww_issue *issue = ww_device_issue(d);
+    issue->answers = (uint8_t)take(r, answered);
     issue->issued = (uint32_t)take(r, 4);
-    const uint8_t *open = take_bytes(r, sizeof issue->open);
-    if (open)
-        memcpy(issue->open, open, sizeof issue->open);
+    take_text(r, (uint8_t *)issue->open, sizeof issue->open, sizeof issue->open);
     for (uint32_t at = 0; at < WW_PLATFORMS && !r->bad; at++)
         r->bad |= ww_question_keep(t, d, at);
-    for (uint32_t at = 0; ww_is_sms(d) && at < WW_SENT_MAX; at++)
-        issue->sent_s[at] = (uint32_t)take(r, 4);
+    take_text(r, (uint8_t *)issue->sent_s, ww_is_sms(d) ? 4 * WW_SENT_MAX : 0, 4 * WW_SENT_MAX);
 }
 
 int ww_page_state_decode(ww_tables *t, uint32_t page, const uint8_t *in, size_t len)
@@ -394,15 +389,11 @@ int ww_page_state_decode(ww_tables *t, uint32_t page, const uint8_t *in, size_t 
             d->drift = (int8_t)take(&r, 1);
             d->failures = (uint8_t)take(&r, 1);
             uint32_t state = (uint32_t)take(&r, 1);
-            r.bad |= (state & 7) > WW_ENDED;
+            r.bad |= (state & 7) > WW_ENDED || ((state & ANSWERED) && !ww_has_issue(d));
             d->state = state & 7u;
             d->capped = (state >> 3) & 1u;
-            uint32_t answers = state & ANSWERED ? (uint32_t)take(&r, 1) : 0;
-            r.bad |= answers && !issue_of(d);
             if (ww_keeps_issue(d))
-                take_issue(&r, t, d);
-            if (issue_of(d))
-                ww_device_issue(d)->answers = (uint8_t)answers;
+                take_issue(&r, t, d, state & ANSWERED ? 1 : 0);
         }
     }
     return r.bad ? -1 : 0;

@@ -32,6 +32,8 @@ FOUND_BY = {
     "code_sent_before_its_turn": 7,
     "question_before_its_turn": 15,
     "pin_change_left_out": 9,
+    "question_of_another_case": 0,
+    "answer_left_out": 5,
     "sync_skipped": 3,
     "segment_name_not_synced": 3,
     "tail_not_settled": 13,

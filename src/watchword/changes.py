@@ -15,13 +15,13 @@ from watchword.devices.ocra import Suite
 from watchword.errors import InvalidArgument
 from watchword.hashing import KEPT, NEEDS_PIN, SALT_BYTES
 from watchword.logins import place_of
-from watchword.parts import Parts
-from watchword.passwords import busy, new_password
+from watchword.passwords import Passwords, busy, new_password
+from watchword.questions import Questions
 
 __all__ = ["Changes"]
 
-class Changes(Parts):
-    """change_pin, change_password."""
+class Changes(Passwords, Questions):
+    """change_pin, change_password; with the verbs that set what is changed."""
 
     def change_pin(
         self,

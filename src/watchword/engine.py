@@ -29,11 +29,9 @@ from watchword.hashing import Hasher
 from watchword.keeper import COVERED, UNCOVERED_BYTES_MAX, Keeper
 from watchword.keys import KeyProvider, derive
 from watchword.logins import Logins
-from watchword.passwords import Passwords
 from watchword.policy import Policy
 from watchword.push_texts import PushTexts
 from watchword.pushes import Pushes
-from watchword.questions import Questions
 from watchword.store import Store, open_store
 from watchword.store.commits import Commits, said
 from watchword.store.memory import MemoryStore
@@ -42,8 +40,6 @@ from watchword.tombs import Tombs
 __all__ = ["Engine"]
 
 _live: "weakref.WeakSet[Engine]" = weakref.WeakSet()
-
-
 _parents: list[Store] = []  # stores of a parent process: a child never closes them
 
 
@@ -60,9 +56,7 @@ def _after_fork() -> None:
 os.register_at_fork(after_in_child=_after_fork)
 
 
-class Engine(
-    Logins, Pushes, Enrolments, Challenges, Cards, Passwords, Questions, Changes, Acts, Bulk
-):
+class Engine(Logins, Pushes, Enrolments, Challenges, Cards, Changes, Acts, Bulk):
     """A verification engine over one store. Thread-safe; after a fork its use raises Error.
 
     Open it with Engine.open, as a context manager or with close().
@@ -85,15 +79,14 @@ class Engine(
         self._policy = policy
         self._durable = not isinstance(store, MemoryStore)
         secret = store.secret if self._durable else entropy(32)
+        self._passcode_key = derive(secret, "watchword passcodes", 32)
+        self._kept_key_of_pins = derive(secret, "watchword pins", 32)
         self._core = Core(
             derive(secret, "watchword names", 16), derive(secret, "watchword challenges", 48),
-            derive(secret, "watchword passcodes", 32), derive(secret, "watchword pins", 32),
+            self._passcode_key, self._kept_key_of_pins,
         )
-        self._kept_key_of_pins = derive(secret, "watchword pins", 32)
         self._hasher = Hasher(derive(secret, "watchword passwords", 32))
-        self._passcode_key = derive(secret, "watchword passcodes", 32)
-        self._mark_key = derive(secret, "watchword fingerprints", 32)
-        self._tombs = Tombs()
+        self._mark_key, self._tombs = derive(secret, "watchword fingerprints", 32), Tombs()
         self._set_core_policy()
         self._row_bytes = self._covered_bytes = 0  # of rows beyond the pages; what pages hold since
         self._covered = self._load()
@@ -245,9 +238,8 @@ class Engine(
         except StoreFailed as error:
             failed = error
         finally:  # an interrupt of a long pass, too, lets go of the store
-            for split in self._splits.values():
-                split.close()
-            self._hasher.close()
+            for end in (*(split.close for split in self._splits.values()), self._hasher.close):
+                end()
             if self._courier is not None:
                 self._courier.close()
             try:

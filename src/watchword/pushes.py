@@ -111,6 +111,7 @@ class Pushes(Parts):
             raise InvalidArgument("time_ms is more than 5 minutes from the engine's clock")
         message = list_message(user, serial.decode(), time_ms)
         if not is_signed(phone or NOBODY, message, signed) or not phone:
+            self._wait(turn)  # a refusal, too, shows what it saw
             raise NotFound("no phone of this user signed that")
         with self._lock:
             self._alive()
@@ -147,7 +148,7 @@ class Pushes(Parts):
         packed = bytes.fromhex(id)
         with self._lock:
             self._alive()
-            asked, found = self._push_texts.get(id), None
+            asked, turn = self._push_texts.get(id), self._turn
             found = _engine.push_found(self._core, packed, self._now())
         phone = found[-1] if found and asked else None
         a = asked or Asked("", "", PLATFORMS[0], None, "", 0)
@@ -155,6 +156,7 @@ class Pushes(Parts):
             id, number, a.user, a.platform, a.purpose, a.text, decision, unlocked
         )
         if not is_signed(phone or NOBODY, message, signed) or phone is None or found is None:
+            self._wait(turn)
             raise NotFound(NOT_ITS_OWN)
         to = "denied" if decision == "deny" else "approved" if number == found[1] else "mismatched"
         with self._lock:

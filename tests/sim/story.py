@@ -227,11 +227,12 @@ class Author:
         rng = self.rng
         asked = "push", rng.choice(self.users), rng.choice(["trading", "portal"])
         decided, claim = self.decide(), self.claim()
-        steps: list[Step] = [asked, ("decide", asked[1], *decided[2:])]
+        steps: list[Step] = [asked] * rng.choice([1, 1, 2])
+        steps.append(("decide", asked[1], *decided[2:]))
         if rng.random() < 0.3:
             steps.append(rng.choice([self.crash, self.keep, self.push, self.device_act])())
         steps.append(("wait", rng.choice([0, 0, 0, 59_999, 60_000, 600_000])))
-        return steps + [("claim", asked[1], 0, asked[2], *claim[4:])] * rng.choice([1, 2])
+        return steps + [("claim", asked[1], claim[2], asked[2], *claim[4:])] * rng.choice([1, 2])
 
     def know(self) -> Step:
         """What a user knows is set, asked, answered or changed."""
