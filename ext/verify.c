@@ -48,6 +48,11 @@ static inline void read_digits(const uint8_t *text, size_t len, uint32_t *value,
                                                           (uint32_t)(bad & 0x80 * ones))));
 }
 
+void ww_read_code(const uint8_t *text, size_t len, uint32_t *value, uint32_t *digits)
+{
+    read_digits(text, len, value, digits);
+}
+
 /* ---- the turn ---- */
 
 /* A random user is three cold lines behind a cold index entry: a chain of misses that one attempt
@@ -179,7 +184,7 @@ static void decide_and_apply(ww_tables *t, const ww_policy *p, ww_batch *b, uint
         .tries_count = s->first[i + 1u] - s->first[i],
         .legal = !a->bad_name, .inactive = s->inactive[i],
         .passed_over = s->passed_over[i] & WW_NOT_TRIED,
-        .limited = s->passed_over[i] & (WW_LIMITED | WW_PUSHED),
+        .limited = s->passed_over[i] & (uint8_t)~WW_NOT_TRIED,
         .source_busy = (uint8_t)(a->has_address && ww_source_busy(t, p, a->address, now_ms)),
     };
     ww_record *out = b->records + b->units;

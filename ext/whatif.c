@@ -146,9 +146,9 @@ static uint32_t lay_told(const ww_tables *t, const told *f, ww_attempt *a, ww_sc
         return lay_claim(f, a, s, d);
     if (failed && !any_with(f, WW_EFFECT_CHARGE)) { /* nothing was tried */
         for (uint32_t i = 0; i < n; i++)
-            *unsure |= s->tries[i].device->spare;
+            *unsure |= s->tries[i].device->unsure;
         for (ww_device *o = ww_device_first(t, u); o; o = ww_device_next(t, u, o))
-            *unsure |= r->place & WW_PLACE_NAMED && o->spare && o->state == WW_ACTIVE;
+            *unsure |= r->place & WW_PLACE_NAMED && o->unsure && o->state == WW_ACTIVE;
         int named = r->reason == WW_REASON_DEVICE_UNKNOWN || r->reason > WW_REASON_SCOPE ||
                     r->reason == WW_REASON_DEVICE_INACTIVE || r->reason == WW_REASON_NO_CHALLENGE;
         s->inactive[0] = named ? r->reason : 0;
@@ -173,7 +173,7 @@ static void note_suspended(const ww_tables *t, const told *f, ww_user *u)
     for (const ww_record *r = f->main; r < f->end; r = next_of(r)) {
         ww_device *d = r->effects & WW_EFFECT_SUSPEND ? ww_device_find(t, u, r->device) : NULL;
         if (d)
-            d->spare = 1;
+            d->unsure = 1;
     }
 }
 
@@ -196,7 +196,7 @@ static void note_active(const ww_tables *t, const ww_record *r)
     ww_user *u = &t->users[slot];
     for (ww_device *d = ww_device_first(t, u); d; d = ww_device_next(t, u, d))
         if (r->event == WW_EVENT_UNLOCK || d->number == r->device)
-            d->spare = 0;
+            d->unsure = 0;
 }
 
 /* Decides what a record tells of, on these tables; applies it. */
@@ -226,7 +226,7 @@ static void decide_told(ww_tables *t, const ww_policy *p, const told *f, ww_user
     int resync = r->event == WW_EVENT_RESYNC;
     for (uint32_t i = 0; i < n; i++) {
         const ww_record *was = right_of(f, s->tries[i].device->number);
-        unsure |= s->tries[i].device->spare;
+        unsure |= s->tries[i].device->unsure;
         if (was && !claims(r))
             set_right(&s->tries[i], &s->answers[i], was, resync);
     }

@@ -70,8 +70,9 @@ class Bulk(Parts):
                 raise InvalidArgument(
                     f"window is at most {self._policy.window_max} steps under this policy"
                 )
-            spec = lifecycle.spec_head(figures, 0)
-            rest = figures.suite.encode("ascii") + figures.pin_hash + figures.phone
+            pin = self._kept_pin(figures)
+            spec = lifecycle.spec_head(figures, 0, pin_len=len(pin))
+            rest = figures.suite.encode("ascii") + pin
         where = bytes([lifecycle.place(state, realm)])
         with self._deciding():
             self._alive()
@@ -94,8 +95,9 @@ class Bulk(Parts):
                 if key_column is not None and figures is not None:
                     kept = self._kept(key_column, figures, start, stop, now_ms)
                 row = self._core.enrolment(
-                    column, kept, spec, rest, where, floors, start, stop, self._turn + 1, now_ms, who
-                )
+                    column, kept, spec, rest, where, floors, start, stop, self._turn + 1, now_ms,
+                    who,
+                )  # fmt: skip
                 self._lock.open_turn = True
                 self._core.act(row)
                 self._turn += 1

@@ -39,6 +39,7 @@ class Kinds:
             words["t0"] = rng.choice([0, 0, 7])
             words["back"], words["forward"] = rng.choice([(1, 1), (1, 1), (0, 0), (2, 0), (0, 3)])
             words["drift_max"] = rng.choice([0, 0, 3])
+        words["pin"] = rng.choice([""] * 3 + ["4711"])
         return words
 
     def responder(self) -> dict[str, Any]:

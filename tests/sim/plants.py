@@ -17,6 +17,7 @@ from watchword.challenges import Challenges
 from watchword.clock import SystemClock
 from watchword.devices import passcode
 from watchword.keeper import Keeper
+from watchword.questions import Questions
 from watchword.reference import Effect, Event
 from watchword.store import disk, segment, sqlite, wal
 from watchword.tombs import Tombs
@@ -87,6 +88,18 @@ def challenge_before_its_turn(put: Put) -> None:
         return self._sent(challenge, delivery, posed)
 
     put(Challenges, "challenge", challenge)
+
+
+@plant
+def question_before_its_turn(put: Put) -> None:
+    """A security question is asked while the record of it is still on its way."""
+    put(Questions, "question", lambda self, user: self._question(user, None)[0])
+
+
+@plant
+def pin_change_left_out(put: Put) -> None:
+    """The row of a PIN's change has the attempt alone: memory knows, the disk never will."""
+    put(lifecycle, "joined", lambda image, acts: image)
 
 
 @plant

@@ -57,7 +57,7 @@ class Author(Kinds):
         self.asking: list[tuple[float, Callable[[], Step]]] = [
             (8, self.verify), (2, self.verify_many), (1, self.resync), (2, self.user_act),
             (2, self.unlock), (2, self.device_act), (3, self.challenge), (1.5, self.push),
-            (1.5, self.decide), (1, self.claim),
+            (1.5, self.decide), (1, self.claim), (1.5, self.know),
             (6 * often, self.say), (3 * often, self.awaited),
             (1 * often, self.tell), (0.7, self.look), (rng.choice([0] * 5 + [2]), self.crowd),
         ]  # fmt: skip
@@ -145,6 +145,8 @@ class Author(Kinds):
         options = self.options()
         if self.rng.random() < 0.15:
             options["by_id"] = True
+        if self.rng.random() < 0.05:
+            options["first"] = False
         return "verify", self.who(), self.typed(), options
 
     def challenge(self) -> Step:
@@ -185,6 +187,20 @@ class Author(Kinds):
             steps.append(rng.choice([self.crash, self.keep, self.push, self.device_act])())
         steps.append(("wait", rng.choice([0, 0, 0, 59_999, 60_000, 600_000])))
         return steps + [("claim", asked[1], claim[2], asked[2], *claim[4:])] * rng.choice([1, 2])
+
+    def know(self) -> Step:
+        """What a user knows is set, asked, answered or changed."""
+        rng, who = self.rng, self.rng.choice([*self.users, *self.users, "nobody"])
+        verb = rng.choice(["password", "questions", *["question", "answer", "change_pin"] * 3])
+        if verb == "password":
+            return verb, who, rng.choice([0, 1, None, None, None])
+        if verb == "questions":
+            return verb, who
+        if verb == "question":
+            return verb, who, rng.randrange(2**64)
+        if verb == "answer":
+            return verb, who, rng.choice(["right", "right", "wrong"])
+        return verb, who, rng.choice(["own"] * 4 + ["0000"]), rng.choice(["4711", "8255", "0815"])
 
     def verify_many(self) -> Step:
         pairs = [(self.who(), self.typed()) for _ in range(self.rng.choice([1, 2, 3, 5]))]
