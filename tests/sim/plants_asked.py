@@ -4,8 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
 
-from tests.sim.engine import SimEngine
-from watchword import _engine, challenges, logins, pushes
+from watchword import _engine, challenges, engine, logins, pushes
 
 __all__ = ["ASKED", "Put"]
 
@@ -81,14 +80,9 @@ def any_number_approves(put: Put) -> None:
 @asked
 def push_outlives_its_time(put: Put) -> None:
     """What a policy says of how long a push is open is taken for ten times as much."""
-    put(SimEngine, "_set_core_policy", _longer(SimEngine._set_core_policy))
+    real = engine.told_to
 
+    def told_to(core: Any, policy: Any) -> None:
+        real(core, replace(policy, push_ms=10 * policy.push_ms))
 
-def _longer(real: Callable[[Any], None]) -> Callable[[Any], None]:
-    def set_policy(self: Any) -> None:
-        real_policy = self._policy
-        self._policy = replace(real_policy, push_ms=10 * real_policy.push_ms)
-        real(self)
-        self._policy = real_policy
-
-    return set_policy
+    put(engine, "told_to", told_to)
