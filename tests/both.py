@@ -38,7 +38,10 @@ UNKNOWN = 0x80                          # in place: user is the keyed hash of a 
 ATTEMPTS = (Event.ATTEMPT, Event.ALSO, Event.RESYNC)
 KEYS = Keys(derive(SECRET, "watchword names", 16), derive(SECRET, "watchword challenges", 48))
 PASSCODES = passcode.ALPHABET
-SAID = ("verify", "verify_many", "resync", "challenge", "push", "decide_push", "enrol_phone")
+SAID = (
+    "verify", "verify_many", "resync", "challenge", "push", "decide_push", "enrol_phone",
+    "change_pin", "question", "answer",
+)  # fmt: skip
 
 
 def records_of(row: bytes) -> list[tuple[Any, ...]]:
@@ -67,7 +70,8 @@ class Both(Phones, Knowing):
         self.randoms = 0
         self.engine = watchword.Engine.open(
             ":memory:", policy=watchword.Policy(**policy), clock=lambda: self.now_ms,
-            entropy=self.entropy, deliver=lambda delivery: None,
+            entropy=lambda n: self.entropy(n) if n == 8 else self.random(n),
+            deliver=lambda delivery: None,
         )  # fmt: skip
         self.engine.tap = []
         self.twin = Reference(figures, KEYS)

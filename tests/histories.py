@@ -218,6 +218,7 @@ def approving(rng: random.Random, wait: int) -> list[Step]:
     }  # fmt: skip
     options = {**NOTHING, "platform": platform, "realm": rng.choice(["live"] * 5 + ["paper"])}
     options["push"] = rng.choice([0] * 8 + [1, "another's", "0" * 32])
+    options["first"] = rng.choice(["own"] * 9 + [None, 1])
     claim = ("verify", who, rng.choice([""] * 9 + ["000000"]), options)
     steps: list[Step] = [(wait, "push", who, asked)] * rng.choice([1, 1, 1, 2, 7])
     later = [0] * 8 + [500, 29_999, 59_999, 60_000, 600_000]
@@ -354,7 +355,7 @@ def responder_words(rng: random.Random) -> dict[str, Any]:
     """What a device that answers challenges has beside its key."""
     label, suite = rng.choice(RESPONDERS)
     words: dict[str, Any] = {"suite": suite, "label": "" if label == "ocra" else label}
-    if "-PSHA" not in suite:
+    if "-PSHA" not in suite and "-0:" not in suite:
         words["pin"] = rng.choice([""] * 7 + [PIN])
     if label == "ib-key":
         words["phone"] = rng.choice([0, 0, 0, 1, None])

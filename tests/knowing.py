@@ -33,7 +33,7 @@ class Knowing:
         raise NotImplementedError
 
     def entropy(self, count: int) -> bytes:
-        return self.dice.to_bytes(8, "little") if count == 8 else bytes(count)
+        return self.dice.to_bytes(count, "little")
 
     def password(self, name: str, word: Any) -> str | None:
         """The user's own, another one, or none."""
