@@ -43,8 +43,8 @@ class Bulk(Parts):
         names: sequence of str or numpy 'S' column. keys: one of equal length for each user, as
         bytes or as a (users, key bytes) uint8 column; for passcodes their texts, as ASCII. device:
         the figures every device gets (with any key, and its PIN if it has one); a plain TOTP device
-        when None. by: who does it, for the record. Names are held against the rules, the store and each other before the first is
-        added.
+        when None. by: who does it, for the record. Names are held against the rules, the store and
+        each other before the first is added.
         Errors: InvalidArgument and Exists name the entry, StoreFailed.
         """
         one_of("state", state, ACCOUNT_STATES)
@@ -94,8 +94,9 @@ class Bulk(Parts):
                 if key_column is not None and figures is not None:
                     kept = self._kept(key_column, figures, start, stop, now_ms)
                 row = self._core.enrolment(
-                    column, kept, spec, rest, where, floors, start, stop, self._turn + 1, now_ms, who
-                )
+                    column, kept, spec, rest, where, floors, start, stop, self._turn + 1, now_ms,
+                    who,
+                )  # fmt: skip
                 self._lock.open_turn = True
                 self._core.act(row)
                 self._turn += 1
