@@ -58,7 +58,7 @@ def row_records(row, uint64_t events, uint32_t verdicts=0, users=None, devices=N
 
     events: set of 1 << event; verdicts: the same of verdicts, for attempts; users: a set of ids
     and keyed hashes, which notes need not be of; devices: a set of numbers, of which an attempt
-    touched one; text: the name or serial of an enrolment. 0 and None: any. A record is the fields
+    touched one, but for notes; text: the name or serial of an enrolment. 0 and None: any. A record is the fields
     of ww_record, tail's length left out and its bytes at the end.
     """
     cdef Py_buffer b
@@ -91,8 +91,8 @@ def row_records(row, uint64_t events, uint32_t verdicts=0, users=None, devices=N
                     also = &r[stop]
                     others.append((also.device, also.effects, also.moving))
                     stop += 1 + also.tail
-                if devices is None or r[n].device in devices or any(
-                        [other[0] in devices for other in others]):
+                if (devices is None or r[n].event == WW_EVENT_NOTE or r[n].device in devices
+                        or any([other[0] in devices for other in others])):
                     found.append((n, record_of(&r[n]), others))
             n = after
         return found

@@ -11,7 +11,7 @@ from both import KEYS, Both
 from histories import history
 
 from watchword import Policy
-from watchword.reference import Figures, Reference
+from watchword.reference import Attempt, Event, Figures, Reference
 from watchword.whatif import LEFT_OUT, UNKNOWN, WhatIf
 
 
@@ -44,13 +44,16 @@ class Doubled:
 
     SAID = (
         "add_user", "set_user", "remove_user", "unlock", "add_device", "set_device",
-        "remove_device", "attempt", "challenge",
+        "remove_device", "attempt", "challenge", "push", "decide_push", "enrol_phone",
     )  # fmt: skip
+    ASKED = ("challenge", "push", "decide_push", "enrol_phone")
 
     def __init__(self, first: Reference, other: Reference) -> None:
         self.first, self.other = first, other
-        self.recorded: list[tuple[int, int]] = []  # the other's verdict, where the first recorded
-        self.odd: list[str] = []
+        # of each attempt that the first recorded: both verdicts, and whether somebody was asked
+        # otherwise since the last one: then what was typed answers another question
+        self.recorded: list[tuple[int, int, bool]] = []
+        self.odd: set[str] = set()
 
     def __getattr__(self, name: str) -> Any:
         if name not in self.SAID:
@@ -60,10 +63,16 @@ class Doubled:
             rows = len(self.first.journal)
             mine = getattr(self.first, name)(*copy.deepcopy(words), **copy.deepcopy(named))
             other = getattr(self.other, name)(*words, **named)
-            if name == "attempt" and len(self.first.journal) > rows:
-                _, records = self.first.journal[-1]
-                if isinstance(records[0].user, int):
-                    self.recorded.append((int(mine.verdict), int(other.verdict), words[0]))
+            who = words[0].name if isinstance(words[0], Attempt) else words[0]
+            if name == "decide_push" and mine != other:
+                self.odd |= set(self.first.users)  # whose it is, the words do not say
+            elif name in self.ASKED and mine != other:
+                self.odd.add(who)
+            for _, records in self.first.journal[rows:]:
+                first = records[0]
+                if first.event in (Event.ATTEMPT, Event.RESYNC) and isinstance(first.user, int):
+                    verdict = getattr(other, "verdict", mine.verdict)
+                    self.recorded.append((int(first.verdict), int(verdict), who in self.odd))
             return mine
 
         return both

@@ -43,8 +43,8 @@ class Bulk(Parts):
         names: sequence of str or numpy 'S' column. keys: one of equal length for each user, as
         bytes or as a (users, key bytes) uint8 column; for passcodes their texts, as ASCII. device:
         the figures every device gets (with any key, and its PIN if it has one); a plain TOTP device
-        when None. by: who does it, for the record. Names are held against the rules, the store and each other before the first is
-        added.
+        when None. by: who does it, for the record. Names are held against the rules, the store and
+        each other before the first is added.
         Errors: InvalidArgument and Exists name the entry, StoreFailed.
         """
         one_of("state", state, ACCOUNT_STATES)

@@ -37,14 +37,19 @@ SENTENCES: Final[dict[tuple[Code, Reason], str]] = {
     (Code.CHALLENGE, Reason.EMPTY):
         "nothing was typed: the gateway was told to ask for a challenge first",
     (Code.EXPIRED, Reason.OVERDUE):
-        "right, but too late: the challenge, or the temporary passcode, had run out",
+        "too late: the challenge, the push or the temporary passcode had run out",
     (Code.NOT_PERMITTED, Reason.ACCOUNT):
         "right, but the account was not open, and opened the portal alone; this was {platform}",
     (Code.NOT_PERMITTED, Reason.REALM): "right, but for realm {realm}, which is not this user's",
     (Code.NOT_PERMITTED, Reason.SCOPE):
         "right, but the temporary passcode opened the portal alone by then; this was {platform}",
     (Code.BAD_CHARACTER, Reason.NAME): "the name held what no name may hold: nothing was tried",
+    (Code.REJECTED, Reason.DENIED): "refused: the phone denied it",
+    (Code.REJECTED, Reason.MISMATCHED):
+        "refused: the phone approved it under a number that was not shown where the login is",
+    (Code.EXPIRED, Reason.CANCELLED): "too late: a later push had taken this one's place",
     # These leave no record; a gateway that saw one may ask all the same.
+    (Code.CHALLENGE, Reason.PENDING): "the phone had not decided yet",
     (Code.BUSY, Reason.SOURCE): "nothing was tried: too many failures came from that address",
     (Code.BUSY, Reason.LOAD): "nothing was tried: the engine shed load, or doubted its clock",
 }
@@ -78,8 +83,9 @@ def why(entry: Entry) -> str:
         return f"{entry.verdict}, {entry.reason}"
     device = f"{entry.device} ({entry.kind})" if entry.device else "the device"
     said = form.format(device=device, platform=entry.platform, realm=entry.realm)
-    if entry.verdict == Code.LOCKED.name and entry.position is not None:
-        said += f"; the code of {device} was right, and is used up"
+    used = [entry.device] * (entry.position is not None) + list(entry.others)
+    if entry.verdict == Code.LOCKED.name and used:
+        said += f"; the code of {', '.join(used)} was right, and is used up"
     if entry.locked_ms:
         began = "the wait began again" if entry.verdict == Code.LOCKED.name else "it began a lock"
         said += f"; {began}, for {duration(entry.locked_ms)}"
@@ -197,4 +203,5 @@ def _asked(view: DeviceView, now_ms: int) -> tuple[str, str]:
     what = "codes that are sent" if view.kind == "sms" else "challenges"
     if stands:
         return f"active, answers {what}; {'; '.join(stands)}", ""
-    return f"active, answers {what}; none stands", "ask for a challenge first: watchword challenge {user}"
+    none = f"active, answers {what}; none stands"
+    return none, "ask for a challenge first: watchword challenge {user}"

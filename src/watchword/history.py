@@ -264,4 +264,4 @@ def _suits(one: Any, wanted: Wanted, gateways: tuple[str, ...]) -> bool:
     if wanted.gateway is None:
         return True
     index = one[1][4]
-    return index < len(gateways) and gateways[index] == wanted.gateway
+    return bool(index < len(gateways) and gateways[index] == wanted.gateway)

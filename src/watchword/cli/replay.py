@@ -73,7 +73,7 @@ def replay(path: str | None, as_json: bool, picture: str | None) -> None:
     if as_json:
         told = asdict(report)
         del told["then_ms"], told["now_ms"]
-        told["locks_over_time"] = {name: counts for name, counts in series(report).items()}
+        told["locks_over_time"] = series(report)
         tell(json.dumps(told, ensure_ascii=False))
     else:
         say(report)
@@ -112,7 +112,8 @@ def say(report: Report) -> None:
             continue
         more = report.users[name] - min(len(users), USERS_SHOWN)
         names = ", ".join(f"{shown(one.user)} ({one.attempts:,})" for one in users[:USERS_SHOWN])
-        tell(f"{report.users[name]:,} users {words}: {names}" + (f", and {more:,} more" * bool(more)))
+        rest = f", and {more:,} more" if more else ""
+        tell(f"users who {words}: {report.users[name]:,}; {names}{rest}")
     counts = series(report)
     most = max([1, *counts["then"], *counts["now"]])
     tell(f"locks that began: {report.locks_then:,} then, {report.locks_now:,} now")

@@ -12,14 +12,21 @@ import sys
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 from rich.text import Text
 
 from watchword.audit import duration
 
 __all__ = [
-    "Verb", "Verbs", "bar", "complain", "console", "duration", "hint", "note", "spoken", "table", "tell",
+    "Verb", "Verbs", "bar", "complain", "console", "duration", "hint", "note", "spoken", "table",
+    "tell",
 ]  # fmt: skip
 
 PIPE_COLUMNS = 400  # a table in a pipe is never cut to the width of a terminal nobody has

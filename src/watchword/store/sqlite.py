@@ -72,8 +72,7 @@ class SqliteStore:
 
     def history(self, after: int, through: int) -> Iterator[tuple[int, memoryview, int]]:
         with self._or_fail("be read"):
-            rows = self._journal.history(after, through)
-        return rows
+            return self._journal.history(after, through)
 
     def append(self, rows: Sequence[Row]) -> None:
         rows = list(rows)
