@@ -194,7 +194,7 @@ def test_what_an_attempt_used_is_told_and_nothing_typed(desk: Desk) -> None:
     engine.add_device("alice", Device.hotp(KEY), serial="H1")
     engine.add_device("alice", Device.hotp(KEY, counter=0, look_ahead=3), serial="H2")
     assert engine.verify("alice", "755224", address="192.0.2.1", platform="portal")
-    entry = list(engine.audit(only="logins"))[0]
+    entry = next(iter(engine.audit(only="logins")))
     assert (entry.device, entry.kind, entry.position, entry.others) == ("H1", "hotp", 0, ("H2",))
     assert (entry.address, entry.platform, entry.realm) == ("192.0.2.1", "portal", "live")
     issued = engine.issue_passcode("alice", "P1")
@@ -221,7 +221,7 @@ def test_records_of_before_say_nothing_of_who(desk: Desk) -> None:
     desk.engine.add_user("alice")
     row = desk.engine.tap[-1]
     assert len(row) == 32 * 3 and row[64:69] == b"alice" and not row[69:].strip(b"\0")
-    assert list(desk.engine.audit())[0].by == ""
+    assert next(iter(desk.engine.audit())).by == ""
 
 
 def test_bulk_enrolments_say_who(desk: Desk) -> None:
