@@ -10,7 +10,8 @@ from dataclasses import replace
 from typing import Any, Final
 
 from tests.sim.engine import SimEngine
-from watchword import _engine, challenges, errors, lifecycle, logins, pushes
+from tests.sim.plants_phones import BUGS
+from watchword import challenges, errors, lifecycle, logins
 from watchword.acts import Acts
 from watchword.challenges import Challenges
 from watchword.clock import SystemClock
@@ -342,39 +343,6 @@ def answer_left_out(put: Put) -> None:
     put(_engine, "ask", ask)
 
 @plant
-def any_signature_approves(put: Put) -> None:
-    """A phone's answer is believed, whoever signed it."""
-    put(pushes, "is_signed", lambda phone, message, signature: True)
-
-
-@plant
-def any_number_approves(put: Put) -> None:
-    """The number that a person typed is not held against the one that was shown."""
-    real = _engine.push_decide
-
-    def decide(core: Any, id: bytes, phone: bytes, to: str, biometric: bool, now_ms: int) -> Any:
-        return real(core, id, phone, to.replace("mismatched", "approved"), biometric, now_ms)
-
-    put(pushes._engine, "push_decide", decide)
-
-
-@plant
-def push_outlives_its_time(put: Put) -> None:
-    """What a policy says of how long a push is open is taken for ten times as much."""
-    put(SimEngine, "_set_core_policy", _longer(SimEngine._set_core_policy))
-
-
-def _longer(real: Callable[[Any], None]) -> Callable[[Any], None]:
-    def set_policy(self: Any) -> None:
-        real_policy = self._policy
-        self._policy = replace(real_policy, push_ms=10 * real_policy.push_ms)
-        real(self)
-        self._policy = real_policy
-
-    return set_policy
-
-
-@plant
 def busy_is_charged(put: Put) -> None:
     """BUSY is answered, and the attempt counted all the same."""
     real = logins.Logins.verify
@@ -419,4 +387,4 @@ def answer_after_the_end(put: Put) -> None:
     put(SimEngine, "_alive", lambda self: None)
 
 
-PLANTS: Final = {bug.__name__: bug for bug in WORDS}
+PLANTS: Final = {bug.__name__: bug for bug in (*WORDS, *BUGS)}

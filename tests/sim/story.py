@@ -9,6 +9,7 @@ import random
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from tests.sim.story_phones import Approving
 from tests.sim.tears import POLICIES
 from watchword.reference import Figures
 
@@ -45,7 +46,7 @@ def story_of(seed: int, turns: int) -> Story:
     return figures, Author(rng, figures).steps(turns)
 
 
-class Author:
+class Author(Approving):
     """Draws the steps of one story."""
 
     def __init__(self, rng: random.Random, figures: Figures) -> None:
@@ -180,10 +181,6 @@ class Author:
             words |= {"moving": self.rng.choice([0, 2**64 - 4]), "look_ahead": 2}
         return words
 
-    def phone(self) -> dict[str, Any]:
-        which, key = self.rng.choice([0, 0, 1]), self.rng.randrange(4)
-        return {"kind": "ocra", "key": key, "label": "ib-key", "phone": which}
-
     # ---- asking
 
     def verify(self) -> Step:
@@ -204,32 +201,6 @@ class Author:
     def client(self) -> str:
         """What a client asks first: one of a few."""
         return f"client000{self.rng.randrange(3)}"
-
-    def push(self) -> Step:
-        return "push", *self.challenge()[1:3]
-
-    def decide(self) -> Step:
-        rng = self.rng
-        decision = rng.choice(["approve"] * 4 + ["deny"])
-        wrong, forged = rng.random() < 0.3, rng.random() < 0.15
-        back = rng.choice([0, 0, 0, 0, 1])
-        return "decide", self.who(), back, decision, wrong, rng.choice(["pin", "biometric"]), forged
-
-    def claim(self) -> Step:
-        back, count = self.rng.choice([0, 0, 0, 1]), self.rng.choice([1, 1, 1, 2, 4])
-        return "claim", self.who(), back, self.challenge()[2], count, self.threads()
-
-    def approving(self) -> list[Step]:
-        """A push, its phone's answer and its claim, perhaps late, twice, or after a crash."""
-        rng = self.rng
-        asked = "push", rng.choice(self.users), rng.choice(["trading", "portal"])
-        decided, claim = self.decide(), self.claim()
-        steps: list[Step] = [asked] * rng.choice([1, 1, 2])
-        steps.append(("decide", asked[1], *decided[2:]))
-        if rng.random() < 0.3:
-            steps.append(rng.choice([self.crash, self.keep, self.push, self.device_act])())
-        steps.append(("wait", rng.choice([0, 0, 0, 59_999, 60_000, 600_000])))
-        return steps + [("claim", asked[1], claim[2], asked[2], *claim[4:])] * rng.choice([1, 2])
 
     def verify_many(self) -> Step:
         pairs = [(self.who(), self.typed()) for _ in range(self.rng.choice([1, 2, 3, 5]))]
