@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from tests.sim.engine import SimEngine
 from tests.sim.plants_phones import BUGS
-from watchword import challenges, errors, lifecycle, logins
+from watchword import _engine, challenges, errors, lifecycle, logins
 from watchword.acts import Acts
 from watchword.challenges import Challenges
 from watchword.clock import SystemClock
