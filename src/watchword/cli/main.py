@@ -11,7 +11,20 @@ from typing import NoReturn
 
 import click
 
-from watchword.cli import cards, demo, devices, given, logins, pushes, responders, stores, users
+from watchword.cli import (
+    audit,
+    cards,
+    demo,
+    devices,
+    given,
+    logins,
+    pushes,
+    replay,
+    responders,
+    secrets,
+    stores,
+    users,
+)
 from watchword.cli.options import shared_options
 from watchword.cli.words import Verbs, complain, hint, spoken, tell
 from watchword.errors import Error, InvalidArgument
@@ -42,7 +55,7 @@ def root() -> None:
         init                    make a new store
         serve                   answer gateways on TCP
         config show             the daemon's settings, commented, to copy and change
-        user add NAME           enrol a user; also list, show, unlock, remove
+        user add NAME           enrol a user; also list, show, unlock, remove, password, questions
         device add totp USER    give a user a device; also hotp, ocra, preset, passcode, sms
         card print USER SERIAL  draw a code card to print; also show
         challenge USER          ask a device that answers challenges
@@ -50,6 +63,9 @@ def root() -> None:
         push USER               ask a phone to approve one; and phone, one to try it with
         key rotate              encrypt the store under a new key
         clock accept            believe the clock again after it has jumped
+        audit                   who did what, when, to whom
+        explain USER            why the last attempts went as they did
+        replay --policy FILE    the same logins under another policy
 
     --store PATH     the store's directory; else $WATCHWORD_STORE, or ./watchword-store
     --config FILE    the daemon's settings: they name the store, its key and its policy
@@ -70,11 +86,14 @@ def root() -> None:
 for verb in (
     demo.demo, stores.init, stores.serve, stores.config, users.user, devices.device,
     cards.card, logins.challenge, logins.verify, pushes.push, pushes.phone, stores.key,
-    stores.clock,
+    stores.clock, audit.audit, audit.explain, replay.replay,
 ):  # fmt: skip
     root.add_command(verb)
 for verb in (responders.ocra, responders.preset, given.passcode, given.sms):
     devices.add.add_command(verb)
+for verb in (secrets.password, secrets.questions, secrets.question, secrets.answer):
+    users.user.add_command(verb)
+devices.device.add_command(secrets.pin)
 
 
 def run(arguments: Sequence[str]) -> int:
