@@ -210,7 +210,7 @@ def test_a_row_larger_than_any_batch_and_many_outcomes(desk: Desk) -> None:
 
 
 def test_misuse() -> None:
-    with pytest.raises(watchword.InvalidArgument, match="policy is a watchword.Policy"):
+    with pytest.raises(watchword.InvalidArgument, match=r"policy is a watchword\.Policy"):
         WhatIf("strict")  # type: ignore[arg-type]
     with pytest.raises(watchword.InvalidArgument, match="no journal row"):
         WhatIf(Policy()).feed(bytes(64))
