@@ -58,8 +58,8 @@ def row_records(row, uint64_t events, uint32_t verdicts=0, users=None, devices=N
 
     events: set of 1 << event; verdicts: the same of verdicts, for attempts; users: a set of ids
     and keyed hashes, which notes need not be of; devices: a set of numbers, of which an attempt
-    touched one, but for notes; text: the name or serial of an enrolment. 0 and None: any. A record is the fields
-    of ww_record, tail's length left out and its bytes at the end.
+    touched one, but for notes; text: the name or serial of an enrolment. 0 and None: any. A record
+    is the fields of ww_record, tail's length left out and its bytes at the end.
     """
     cdef Py_buffer b
     cdef ww_row h

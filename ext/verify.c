@@ -132,9 +132,9 @@ static inline int meets(ww_scratch *s, const ww_batch *b, uint32_t from, uint32_
 /* What of an attempt a what-if has to know and no verdict tells. */
 static inline uint32_t facts_of(const ww_attempt *a)
 {
-    uint32_t empty = !a->response_len & (a->event == WW_EVENT_ATTEMPT);
-    uint32_t named = (a->has_serial | a->challenge_len) != 0;
-    return empty * WW_PLACE_EMPTY | named * WW_PLACE_NAMED;
+    int empty = !a->response_len && a->event == WW_EVENT_ATTEMPT;
+    int named = a->has_serial || a->challenge_len;
+    return (empty ? (uint32_t)WW_PLACE_EMPTY : 0u) | (named ? (uint32_t)WW_PLACE_NAMED : 0u);
 }
 
 /* Finds users and lays windows until the group is full or a user comes a second time. */

@@ -35,7 +35,8 @@ static int any_with(const told *f, uint32_t effect)
 static void set_right(ww_try *y, ww_answer *w, const ww_record *r, int resync)
 {
     uint32_t kind = y->device->kind;
-    y->count = y->mask.lo = 1;
+    y->count = 1;
+    y->mask.lo = 1;
     if (kind == WW_KIND_OCRA) {
         y->base = r->moving - (w->suite->counter_at != 0);
         w->steps = 1;
@@ -119,7 +120,7 @@ static uint32_t lay_claim(const told *f, ww_attempt *a, ww_scratch *s, ww_device
 {
     const ww_record *r = f->main;
     uint8_t push = push_of(r);
-    int active = d && d->state == WW_ACTIVE;
+    uint32_t active = d && d->state == WW_ACTIVE;
     s->tries[0] = (ww_try){.device = d, .mask = {.lo = push == WW_PUSH_APPROVED}, .count = 1};
     s->answers[0] = (ww_answer){.steps = 1, .platform = a->platform, .push = push};
     s->passed_over[0] = WW_PUSHED;

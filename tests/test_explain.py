@@ -20,8 +20,8 @@ class Desk:
     def __init__(self, path: Path, **policy: int) -> None:
         self.now_ms = 1_700_000_000_000
         self.engine = Engine.open(
-            path / "store", clock=lambda: self.now_ms, policy=Policy(**policy),  # type: ignore[arg-type]
-            deliver=lambda delivery: None,
+            path / "store", clock=lambda: self.now_ms, deliver=lambda delivery: None,
+            policy=Policy(**policy),  # type: ignore[arg-type]
         )  # fmt: skip
         self.engine.add_user("alice")
 
@@ -90,7 +90,7 @@ def test_a_lock_says_until_when_and_what_a_try_would_do(desk: Desk) -> None:
     desk.now_ms += 3_600_000
     assert not desk.engine.verify("alice", "755224")
     standing, remedies, attempts = desk.said()
-    assert "locked until 2023-11-15T23:13:20.000Z, 24 h more, with 11 attempts" in standing
+    assert "locked until 2023-11-15T23:13:20.000Z, 24 h more, with 11 refused" in standing
     assert "each attempt until then starts the wait again" in standing
     assert remedies == "wait until then without trying, or watchword user unlock alice"
     assert attempts[-2].endswith("; it began a lock, for 24 h")

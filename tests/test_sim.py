@@ -25,6 +25,7 @@ TURNS = 100
 # a later one, but not much later.
 SEEDS_MAX = 30
 FOUND_BY = {
+    "last_row_not_told": 0,
     "answer_before_sync": 0,
     "gathered_answer_before_sync": 1,
     "refusal_before_its_turn": 4,

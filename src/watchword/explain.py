@@ -127,7 +127,7 @@ def _lock(user: User, policy: Policy, now_ms: int) -> Lines:
     left_ms = (user.locked_until_ms or 0) - now_ms
     if left_ms > 0:
         said = f"locked until {iso(user.locked_until_ms or 0)}, {duration(left_ms)} more, with "
-        said += f"{user.failures} attempts refused in a row"
+        said += f"{user.failures} refused in a row"
         if policy.lockout_extend:
             said += "; each attempt until then starts the wait again"
         wait = "wait until then without trying" if policy.lockout_extend else "wait until then"
@@ -137,8 +137,12 @@ def _lock(user: User, policy: Policy, now_ms: int) -> Lines:
     if not user.failures:
         return ["not locked, no failure in a row"], []
     more = max(1, policy.lockout_failures - user.failures)
-    said = f"not locked; {user.failures} failures in a row, {more} more "
+    said = f"not locked; {_failures(user.failures)} in a row, {more} more "
     return [f"{said}within {duration(policy.lockout_window_ms)} begin a lock"], []
+
+
+def _failures(count: int) -> str:
+    return "1 failure" if count == 1 else f"{count} failures"
 
 
 def _devices(user: User, now_ms: int) -> Lines:
@@ -165,7 +169,7 @@ def _device(view: DeviceView, now_ms: int) -> tuple[str, str]:
     """How it stands, and what would help; the second is empty where nothing need be done."""
     if view.capped:
         return (
-            f"suspended by {view.failures} failures in a row", "watchword user unlock {user}"
+            f"suspended by {_failures(view.failures)} in a row", "watchword user unlock {user}"
         )
     if view.state != "active":
         return f"{view.state}, which verifies nothing", "make device {serial} active, or add one"
@@ -177,7 +181,7 @@ def _device(view: DeviceView, now_ms: int) -> tuple[str, str]:
     if view.mechanism == "totp" and view.drift:
         said += f", its clock {abs(view.drift)} steps {'ahead' if view.drift > 0 else 'behind'}"
     if view.failures:
-        said += f", {view.failures} failures in a row"
+        said += f", {_failures(view.failures)} in a row"
     return said, ""
 
 

@@ -20,6 +20,7 @@ from watchword.keeper import Keeper
 from watchword.questions import Questions
 from watchword.reference import Effect, Event
 from watchword.store import disk, segment, sqlite, wal
+from watchword.store.journal import Journal
 from watchword.tombs import Tombs
 
 __all__ = ["PLANTS", "planted"]
@@ -45,6 +46,13 @@ def planted(name: str) -> Iterator[None]:
         if name:
             PLANTS[name](put)
         yield
+
+
+@plant
+def last_row_not_told(put: Put) -> None:
+    """Whoever looks back does not see the newest row."""
+    real = Journal.history
+    put(Journal, "history", lambda self, after, through: real(self, after, through - 1))
 
 
 # ---- durability ---------------------------------------------------------------------------------

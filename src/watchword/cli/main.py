@@ -65,7 +65,7 @@ def root() -> None:
         clock accept            believe the clock again after it has jumped
         audit                   who did what, when, to whom
         explain USER            why the last attempts went as they did
-        replay --policy FILE    the same logins under another policy
+        replay                  the same logins under another policy
 
     --store PATH     the store's directory; else $WATCHWORD_STORE, or ./watchword-store
     --config FILE    the daemon's settings: they name the store, its key and its policy

@@ -5,6 +5,7 @@ question to the journal takes nothing of a daemon but reading.
 """
 
 import json
+import tomllib
 from dataclasses import asdict
 from pathlib import Path
 
@@ -52,12 +53,12 @@ def replay(path: str | None, as_json: bool, picture: str | None) -> None:
     --config FILE    the daemon's settings
 
     try:
-        echo 'lockout_failures = 5' > stricter.toml
+        watchword replay --policy stricter.toml
         watchword replay --policy stricter.toml --svg lockouts.svg
     """
     if path is None:
         raise InvalidArgument("--policy names a file of figures", hint="see replay --help")
-    what = WhatIf(Policy.load(path))
+    what = WhatIf(policy_of(path))
     with enter() as door:
         head = door.head()
         with bar("deciding again") as progress:
@@ -77,6 +78,17 @@ def replay(path: str | None, as_json: bool, picture: str | None) -> None:
         tell(json.dumps(told, ensure_ascii=False))
     else:
         say(report)
+
+
+def policy_of(path: str) -> Policy:
+    """The figures of a file that holds them alone, or below [policy] as a daemon's settings do."""
+    try:
+        with open(path, "rb") as file:
+            table = tomllib.load(file)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InvalidArgument(f"{path} is not TOML: {error}") from None
+    inner = table.get("policy")
+    return Policy.from_table(inner if isinstance(inner, dict) else table)
 
 
 def series(report: Report) -> dict[str, list[int]]:
