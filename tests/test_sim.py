@@ -38,7 +38,7 @@ FOUND_BY = {
     "segment_name_not_synced": 3,
     "tail_not_settled": 13,
     "commit_tried_again": 9,
-    "page_beyond_the_head": 49,
+    "page_beyond_the_head": 109,
     "lost_ring_entry": 1,
     "lock_forgotten_at_reopen": 1,
     "floor_forgotten_at_reopen": 3,
