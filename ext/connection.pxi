@@ -28,7 +28,8 @@ cdef class Connection:
     cdef readonly uint64_t id
     cdef public int protocol             # 2 or 3: how replies are written from here on
     cdef public bytes name               # as CLIENT SETNAME gave it
-    cdef object transport, door
+    cdef readonly object transport
+    cdef object door
     cdef Clients clients
     cdef uint8_t gateway
     cdef State state

@@ -52,8 +52,11 @@ cdef extern from "watchword.h" nogil:
         WW_EVENT_RESYNC
         WW_EVENT_USER_ADD
         WW_EVENT_DEVICE_ADD
+        WW_EVENT_ALSO
+        WW_EVENT_CHALLENGE
         WW_EVENT_TOMBSTONE
         WW_EVENT_NOTE
+        WW_SPEC_HEAD_BYTES
         WW_EVENT_ANSWER
         WW_FIRST_VOUCHED
     enum:
@@ -347,6 +350,14 @@ cdef extern from "watchword.h" nogil:
     int ww_row_needed(const ww_tables *t, const uint8_t *row, size_t len, ww_row_needs *needs)
     int ww_row_replay(ww_tables *t, const uint8_t *row, size_t len, const int64_t *identity_turns,
                       const int64_t *state_turns, uint32_t pages)
+    ctypedef struct ww_outcome:
+        int64_t time_ms
+        uint64_t user
+        int64_t until_ms
+        uint8_t was, was_reason, flags
+    int ww_whatif_row(ww_tables *t, const ww_policy *p, const uint8_t *row, size_t len,
+                      ww_outcome *out, uint32_t *count, uint32_t *lost)
+    void ww_whatif_forget(ww_tables *t)
     size_t ww_page_identity_max(const ww_tables *t, uint32_t page)
     size_t ww_page_identity_encode(const ww_tables *t, uint32_t page, uint8_t *out)
     int ww_page_identity_needed(const uint8_t *raw, size_t len, ww_page_needs *needs)

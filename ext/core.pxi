@@ -244,12 +244,13 @@ cdef class Core:
         self.passed(needs.time_ms)
 
     def enrolment(self, names, keys, bytes spec, bytes rest, bytes place, moving, Py_ssize_t start,
-                  Py_ssize_t stop, int64_t turn, int64_t now_ms):
+                  Py_ssize_t stop, int64_t turn, int64_t now_ms, bytes by=b""):
         """The row that adds users start .. stop of two columns, with a device each.
 
         names: numpy 'S' column; keys: a C-contiguous (n, key bytes) uint8 column, or None for
         users without a device; spec: the fixed part of ww_spec; rest: suite and PIN digest; place:
-        account and realm; moving: int64 column of floors, or None. Nothing is applied.
+        account and realm; moving: int64 column of floors, or None; by: who does it. Nothing is
+        applied.
         """
         cdef Py_buffer n, k, m
         cdef Py_ssize_t i, size, key_len = 0
@@ -273,9 +274,9 @@ cdef class Core:
             size = 0
             for i in range(start, stop):
                 name = <const char *>n.buf + i * n.strides[0]
-                size += 1 + (trimmed(name, n.itemsize) + 31) // 32
+                size += 1 + (trimmed(name, n.itemsize) + len(by) + 31) // 32
             if has_keys:
-                spec_units = <uint32_t>(len(spec) + key_len + 11 + len(rest) + 31) // 32
+                spec_units = <uint32_t>(len(spec) + key_len + 11 + len(rest) + len(by) + 31) // 32
                 size += (stop - start) * (1 + spec_units)
             memset(&h, 0, sizeof(h))
             h.magic = WW_ROW_MAGIC
@@ -301,10 +302,11 @@ cdef class Core:
                 r.event = WW_EVENT_USER_ADD
                 r.place = <uint8_t>place[0]
                 r.user = self.t.users[slot].id if slot < self.t.users_used else slot
-                r.tail = <uint8_t>((size + 31) // 32)
+                r.tail = <uint8_t>((size + len(by) + 31) // 32)
                 r.lock_ms = <uint32_t>size
                 memcpy(to, &r, sizeof(r))
                 memcpy(to + sizeof(r), name, size)
+                memcpy(to + sizeof(r) + size, PyBytes_AS_STRING(by), len(by))
                 to += sizeof(r) + 32 * r.tail
                 if not has_keys:
                     continue
@@ -323,7 +325,10 @@ cdef class Core:
                 to[11] = <char>serial_len
                 memcpy(to + len(spec), <char *>k.buf + i * k.strides[0], key_len)
                 memcpy(to + len(spec) + key_len, serial, serial_len)
-                memcpy(to + len(spec) + key_len + serial_len, PyBytes_AS_STRING(rest), len(rest))
+                to += len(spec) + key_len + serial_len
+                memcpy(to, PyBytes_AS_STRING(rest), len(rest))
+                memcpy(to + len(rest), PyBytes_AS_STRING(by), len(by))
+                to -= len(spec) + key_len + serial_len
                 to += 32 * spec_units
                 number += 1
             return out
@@ -388,6 +393,10 @@ cdef class Core:
 
     def name_legal(self, bytes name):
         return bool(ww_name_legal(&self.p, <const uint8_t *>PyBytes_AS_STRING(name), len(name)))
+
+    def name_hash(self, bytes name):
+        """The keyed hash by which the journal calls a name that nobody has."""
+        return ww_name_hash(&self.t, <const uint8_t *>PyBytes_AS_STRING(name), len(name))
 
     def find(self, bytes name):
         """The slot of a user, or None."""

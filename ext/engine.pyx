@@ -21,7 +21,7 @@ from cpython.buffer cimport (
 from cpython.unicode cimport PyUnicode_AsUTF8AndSize, PyUnicode_Check, PyUnicode_DecodeUTF8
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t, uintptr_t
 from libc.stdlib cimport calloc, free, malloc, realloc
-from libc.string cimport memcpy, memset
+from libc.string cimport memcmp, memcpy, memset
 
 from core cimport *
 
@@ -217,4 +217,5 @@ include "ask.pxi"
 include "known.pxi"
 include "push.pxi"
 include "split.pxi"
+include "history.pxi"
 include "connection.pxi"

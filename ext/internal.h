@@ -45,6 +45,7 @@ static_assert(WW_RESYNC_COUNTERS + 1 <= WW_POSITIONS_MAX, "a resynchronisation f
 static_assert(2 * (WW_WINDOW_STEPS_MAX + WW_DRIFT_STEPS_MAX) + 1 <= WW_POSITIONS_MAX &&
                   2 * (WW_RESYNC_STEPS + WW_DRIFT_STEPS_MAX) + 2 <= WW_POSITIONS_MAX,
               "a window of steps fits a mask");
+static_assert(WW_PERIOD_SECONDS_MAX < 4096, "a period is twelve bits");
 static_assert(WW_WINDOW_STEPS_MAX <= 15, "back and forward are four bits each");
 static_assert(WW_DRIFT_STEPS_MAX <= 15, "drift_max is four bits");
 static_assert(WW_SUITE_BYTES_MAX + 1 + 8 + 128 + WW_PIN_DIGEST_BYTES_MAX + WW_SESSION_BYTES_MAX +

@@ -129,6 +129,14 @@ static inline int meets(ww_scratch *s, const ww_batch *b, uint32_t from, uint32_
     return 0;
 }
 
+/* What of an attempt a what-if has to know and no verdict tells. */
+static inline uint32_t facts_of(const ww_attempt *a)
+{
+    int empty = !a->response_len && a->event == WW_EVENT_ATTEMPT;
+    int named = a->has_serial || a->challenge_len;
+    return (empty ? (uint32_t)WW_PLACE_EMPTY : 0u) | (named ? (uint32_t)WW_PLACE_NAMED : 0u);
+}
+
 /* Finds users and lays windows until the group is full or a user comes a second time. */
 static uint32_t lay_group(ww_tables *t, const ww_policy *p, ww_batch *b, uint32_t from,
                           ww_scratch *s, uint32_t *tries, int64_t now_ms)
@@ -141,7 +149,7 @@ static uint32_t lay_group(ww_tables *t, const ww_policy *p, ww_batch *b, uint32_
         const uint8_t *name = b->bytes + a->name_at;
         if (*tries + WW_DEVICES_PER_USER_MAX > TRIES_MAX)
             break;
-        a->place_in = (uint8_t)(a->platform | a->realm << 2);
+        a->place_in = (uint8_t)(a->platform | a->realm << 2 | facts_of(a));
         a->bad_name |= !ww_name_legal(p, name, a->name_len);
         a->slot = a->bad_name ? WW_SLOT_NONE : slot_of(t, a, name);
         if (a->slot != WW_SLOT_NONE) {

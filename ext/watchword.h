@@ -167,7 +167,11 @@ typedef enum {
     WW_EVENT_LAST = 16
 } ww_event;
 
-enum { WW_PLACE_UNKNOWN = 0x80 }; /* in place: the user field is a name's keyed hash, not an id */
+enum { /* in place, of an attempt; those before the third format lack the first two */
+    WW_PLACE_NAMED = 0x20,       /* it named a device or a challenge                             */
+    WW_PLACE_EMPTY = 0x40,       /* nothing was typed                                            */
+    WW_PLACE_UNKNOWN = 0x80      /* the user field is a name's keyed hash, not an id             */
+};
 
 enum { /* effects of an attempt: what apply does, in this order */
     WW_EFFECT_CLEAR = 1,         /* the streak is emptied                                        */
@@ -244,7 +248,8 @@ typedef struct {
     uint64_t moving;             /* first position not used up: counter expected, last step + 1  */
     uint32_t number;             /* never used again; 0 is no device                             */
     uint32_t cold;               /* arena reference of key and serial                            */
-    uint16_t period_s;
+    uint16_t period_s : 12;      /* 3,600 at most                                                */
+    uint16_t unsure : 1;         /* whatif.c: it may stand otherwise there                       */
     uint8_t kind : 4, drift_max : 4;
     uint8_t digits : 4, hash : 2, wide : 1, prefix : 1; /* prefix: a PIN is typed before the code */
     uint8_t state : 3, capped : 1, label : 4;   /* apart: of these bits a turn may change some   */
@@ -787,6 +792,32 @@ int ww_row_needed(const ww_tables *t, const uint8_t *row, size_t len, ww_row_nee
 /* Applies every record that is newer than its user's page. */
 int ww_row_replay(ww_tables *t, const uint8_t *row, size_t len, const int64_t *identity_turns,
                   const int64_t *state_turns, uint32_t pages);
+
+/* ---- whatif.c: recorded attempts under another policy ---- */
+
+enum { /* flags of an outcome */
+    WW_OUTCOME_LOCKED = 1,       /* with it a lock began                                         */
+    WW_OUTCOME_LOCKS = 2,        /* with it a lock begins under this policy                      */
+    WW_OUTCOME_UNSURE = 4,       /* it may have been right, which was not looked at: it is wrong */
+    WW_OUTCOME_AS_RECORDED = 8,  /* not decided again                                            */
+    WW_OUTCOME_LEFT_OUT = 16,    /* a user from before the first row                             */
+    WW_OUTCOME_UNKNOWN = 32      /* a name that nobody has                                       */
+};
+
+/* What became of an attempt, and what does under this policy. */
+typedef struct {
+    int64_t time_ms;
+    uint64_t user;
+    int64_t until_ms;            /* with a lock: when it ends                                    */
+    uint8_t was, was_reason, is, is_reason, flags, pad[3];
+} ww_outcome;
+
+/* A row of the journal on tables of its own: acts are applied, attempts decided again under this
+ * policy. out has room for the row's units; *lost: acts that do not fit. -1: not a row. */
+int ww_whatif_row(ww_tables *t, const ww_policy *p, const uint8_t *row, size_t len, ww_outcome *out,
+                  uint32_t *count, uint32_t *lost);
+/* What no store keeps is counted from nothing: a new file of the journal begins. */
+void ww_whatif_forget(ww_tables *t);
 
 /* ---- pages.c: 1,024 users as bytes ---- */
 

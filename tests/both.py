@@ -302,6 +302,8 @@ class Both(Phones, Knowing):
         if index >= len(self.devices(who)):
             return
         gone = self.devices(who)[index]
+        if gone.phone:      # its key was made when it was enrolled
+            return
         if whole_user:
             self.act("remove_user", who)
             self.act("add_user", who, "open", "live")

@@ -25,6 +25,7 @@ TURNS = 100
 # a later one, but not much later.
 SEEDS_MAX = 30
 FOUND_BY = {
+    "last_row_not_told": 0,
     "answer_before_sync": 0,
     "gathered_answer_before_sync": 1,
     "refusal_before_its_turn": 4,
@@ -44,7 +45,7 @@ FOUND_BY = {
     "floor_forgotten_at_reopen": 3,
     "last_row_ignored": 1,
     "unlock_not_journaled": 0,
-    "tombstone_not_journaled": 13,
+    "tombstone_not_journaled": 1,
     "passcode_outlives_its_days": 45,
     "floor_falls_at_enrolment": 5,
     "window_off_by_one": 0,
@@ -54,7 +55,7 @@ FOUND_BY = {
     "clock_back_accepted": 1,
     "answer_after_the_end": 0,
     "any_signature_approves": 9,
-    "push_outlives_its_time": 1,
+    "push_outlives_its_time": 0,
     "any_number_approves": 15,
 }
 

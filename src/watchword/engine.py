@@ -15,17 +15,19 @@ from collections.abc import Callable
 from typing import Self
 
 from watchword import lifecycle
-from watchword._engine import LABELS, PAGE_USERS, Batch, Core, Gate, Gather, Split
-from watchword.acts import Acts
+from watchword._engine import PAGE_USERS, Batch, Core, Gate, Gather, Split
+from watchword.acts import Acts, said_by
 from watchword.bulk import Bulk
 from watchword.cards import Cards
 from watchword.challenges import Challenges
 from watchword.changes import Changes
 from watchword.clock import SystemClock
+from watchword.core_policy import told_to
 from watchword.delivery import Courier, Delivery
 from watchword.enrolment import Enrolments
 from watchword.errors import Error, InvalidArgument, StoreDamaged, StoreFailed
 from watchword.hashing import Hasher
+from watchword.history import History, Names
 from watchword.keeper import COVERED, UNCOVERED_BYTES_MAX, Keeper
 from watchword.keys import KeyProvider, derive
 from watchword.logins import Logins
@@ -56,7 +58,9 @@ def _after_fork() -> None:
 os.register_at_fork(after_in_child=_after_fork)
 
 
-class Engine(Logins, Pushes, Enrolments, Challenges, Cards, Changes, Acts, Bulk):
+class Engine(
+    Logins, Pushes, Enrolments, Challenges, Cards, Changes, Acts, Bulk, History
+):
     """A verification engine over one store. Thread-safe; after a fork its use raises Error.
 
     Open it with Engine.open, as a context manager or with close().
@@ -87,7 +91,8 @@ class Engine(Logins, Pushes, Enrolments, Challenges, Cards, Changes, Acts, Bulk)
         )
         self._hasher = Hasher(derive(secret, "watchword passwords", 32))
         self._mark_key, self._tombs = derive(secret, "watchword fingerprints", 32), Tombs()
-        self._set_core_policy()
+        self._gone = Names()
+        told_to(self._core, policy)
         self._row_bytes = self._covered_bytes = 0  # of rows beyond the pages; what pages hold since
         self._covered = self._load()
         self._turn = store.head
@@ -183,27 +188,6 @@ class Engine(Logins, Pushes, Enrolments, Challenges, Cards, Changes, Acts, Bulk)
         core.loaded()
         core.passed(self._store.last_time_ms)
         return covered
-
-    def _set_core_policy(self) -> None:
-        figures = self._policy
-        self._core.set_policy(
-            lockout_failures=figures.lockout_failures,
-            lockout_window_ms=figures.lockout_window_ms,
-            lockout_extend=figures.lockout_extend,
-            failures_cap=figures.failures_cap or 0,
-            source_failures=figures.source_failures or 0,
-            names_any=figures.names == "any",
-            ranks=bytes((0, figures.rank_totp, figures.rank_hotp, figures.rank_ocra, 0, 0, 0, 0)),
-            card_shown_percent=figures.card_shown_percent,
-            push_ms=figures.push_ms,
-            push_per_window=figures.push_per_window,
-            push_window_ms=figures.push_window_ms,
-            session_pin_ms=figures.session_pin_ms,
-            session_biometric_ms=figures.session_biometric_ms,
-            challenge_labels=bytes(LABELS.index(kind) for kind in figures.challenge_kinds),
-            sms_per_hour=figures.sms_per_hour,
-            sms_seconds=figures.sms_ms // 1000,
-        )
 
     def __enter__(self) -> Self:
         return self
@@ -375,7 +359,7 @@ class Engine(Logins, Pushes, Enrolments, Challenges, Cards, Changes, Acts, Bulk)
                 **({} if self._courier is None else self._courier.counters()),
             }
 
-    def rotate_key(self) -> list[int]:
+    def rotate_key(self, *, by: str | None = None) -> list[int]:
         """Re-encrypts the store under a new data key while logins go on; the keys that went.
 
         Every page is sealed anew; rows written from now on are under the new key. Old journal
@@ -383,9 +367,10 @@ class Engine(Logins, Pushes, Enrolments, Challenges, Cards, Changes, Acts, Bulk)
         """
         if self._keeper is None:
             raise InvalidArgument("a store in memory has no key to rotate")
+        who = f" by {said_by(by)}" if by is not None else ""
         with self._keeper.resting(), self._lock:
             self._alive()
-            turn = self._act(lifecycle.note("data key rotated"))
+            turn = self._act(lifecycle.note(f"data key rotated{who}"))
             self._wait(turn)
             number = self._store.rotate()
             self._act(lifecycle.note(f"data key {number} in use"))

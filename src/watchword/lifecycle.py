@@ -114,16 +114,18 @@ def _record(
     return RECORD.pack(event, 0, 0, units, 0, 0, place, 0, user, moving, device, text) + padded
 
 
-def user_add(user: int, name: bytes, state: str, realm: str) -> bytes:
-    return _record(USER_ADD, user, place=place(state, realm), tail=name, text=len(name))
+def user_add(user: int, name: bytes, state: str, realm: str, by: str = "") -> bytes:
+    """by, here and below: who did it; it ends the tail, or is all of it. Empty: nobody said."""
+    tail = name + by.encode()
+    return _record(USER_ADD, user, place=place(state, realm), tail=tail, text=len(name))
 
 
-def user_set(user: int, state: str, realm: str) -> bytes:
-    return _record(USER_SET, user, place=place(state, realm))
+def user_set(user: int, state: str, realm: str, by: str = "") -> bytes:
+    return _text(USER_SET, user, by, place=place(state, realm))
 
 
-def user_remove(user: int) -> bytes:
-    return _record(USER_REMOVE, user)
+def user_remove(user: int, by: str = "") -> bytes:
+    return _text(USER_REMOVE, user, by)
 
 
 def unlock(user: int, by: str) -> bytes:
@@ -135,9 +137,9 @@ def note(text: str) -> bytes:
     return _text(NOTE, 0, text)
 
 
-def _text(event: int, user: int, text: str) -> bytes:
+def _text(event: int, user: int, text: str, *, place: int = 0, device: int = 0) -> bytes:
     tail = text.encode()[: 255 * UNIT]
-    return _record(event, user, tail=tail, text=len(tail))
+    return _record(event, user, place=place, device=device, tail=tail, text=len(tail))
 
 
 def place(state: str, realm: str) -> int:
@@ -171,11 +173,12 @@ def spec_head(
 
 
 def device_add(
-    user: int, number: int, device: Device, key: bytes, serial: bytes, moving: int, pin: bytes
-) -> bytes:
+    user: int, number: int, device: Device, key: bytes, serial: bytes, moving: int, pin: bytes,
+    by: str = "",
+) -> bytes:  # fmt: skip
     """key: the device's, or what is kept in its place; pin: what is kept of one."""
     tail = spec_head(device, len(serial), len(key), len(pin)) + key + serial
-    tail += device.suite.encode("ascii") + pin
+    tail += device.suite.encode("ascii") + pin + by.encode()
     return _record(DEVICE_ADD, user, device=number, moving=moving, tail=tail)
 
 
@@ -191,12 +194,12 @@ def pin_set(user: int, number: int, kept: bytes) -> bytes:
     return _record(PIN, user, device=number, tail=kept, text=len(kept))
 
 
-def device_set(user: int, number: int, state: str) -> bytes:
-    return _record(DEVICE_SET, user, device=number, place=DEVICE_STATES.index(state))
+def device_set(user: int, number: int, state: str, by: str = "") -> bytes:
+    return _text(DEVICE_SET, user, by, device=number, place=DEVICE_STATES.index(state))
 
 
-def device_remove(user: int, number: int) -> bytes:
-    return _record(DEVICE_REMOVE, user, device=number)
+def device_remove(user: int, number: int, by: str = "") -> bytes:
+    return _text(DEVICE_REMOVE, user, by, device=number)
 
 
 def fingerprint(secret: bytes, key: bytes) -> bytes:

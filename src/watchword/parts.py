@@ -47,6 +47,7 @@ class _Parts(Protocol):
     _gathers: Any
     _store: Store
     _commits: Commits
+    _gone: Any
 
     def _alive(self) -> None: ...
     def _now(self) -> int: ...

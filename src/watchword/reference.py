@@ -308,6 +308,12 @@ class Attempt:
     vouched: bool = False
     needs_pin: bool = False
 
+    @property
+    def facts(self) -> int:
+        """What else its record tells, among place: 32 it named something, 64 nothing was typed."""
+        empty = not self.response and self.second is None
+        return 32 * (self.device is not None or self.challenge is not None) + 64 * empty
+
 
 class Answer(NamedTuple):
     """What the client is told; device and offset only of a code that was right."""
@@ -495,7 +501,7 @@ class Reference:
         main = Record(
             Event.ATTEMPT if a.second is None else Event.RESYNC,
             user.number if user else a.name,
-            place=PLATFORMS.index(a.platform) | REALMS.index(a.realm) << 2,
+            place=PLATFORMS.index(a.platform) | REALMS.index(a.realm) << 2 | a.facts,
             tail=a.address,
         )
         if not name_is_legal(a.name, self.figures.names_any):
@@ -873,7 +879,7 @@ class Reference:
         self, name: str, id: str, text: str, now_ms: int, address: str | None, shed: bool
     ) -> tuple[Answer, list[Record]]:
         user = self.users.get(name)
-        main = Record(Event.ANSWER, user.number if user else name, tail=address)
+        main = Record(Event.ANSWER, user.number if user else name, place=32, tail=address)
         if not name_is_legal(name, self.figures.names_any):
             return self._answer(main, Verdict.BAD_CHARACTER, Reason.NAME)
         source_is_full = self._source_is_full(address, now_ms)

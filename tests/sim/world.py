@@ -20,6 +20,7 @@ from tests.sim.doors import Doors
 from tests.sim.engine import SimEngine
 from tests.sim.guard import Guard
 from tests.sim.knowing import Knowing
+from tests.sim.looking import look_back
 from tests.sim.phones import Phones
 from watchword import Policy, StoreFailed, reference_card, reference_ocra
 from watchword.errors import Error
@@ -246,6 +247,9 @@ class World(Acts, Knowing, Phones, Doors):
     def on_close(self) -> None:
         """An orderly end: whoever is owed an answer hears it, then the store is closed."""
         self.settle()
+        if self.engine._ended is not None or self.machine.disk.off:
+            return
+        look_back(self)
         if self.engine._ended is not None or self.machine.disk.off:
             return
         self.clients.abort()

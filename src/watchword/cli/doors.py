@@ -6,6 +6,7 @@ does, and ask through the store's administration socket when a daemon does.
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -14,15 +15,18 @@ from watchword import (
     Challenge,
     Device,
     Engine,
+    Explanation,
     Passcode,
     Push,
     PushShown,
     Question,
     User,
     Verdict,
+    Wanted,
 )
+from watchword.audit import Page
 from watchword.cli.answers import Answer, Change, Enrolled
-from watchword.cli.options import settings
+from watchword.cli.options import settings, who
 from watchword.cli.remote import RemoteDoor
 from watchword.cli.words import note
 from watchword.errors import Error, NotFound, StoreOwned
@@ -76,6 +80,10 @@ class Door(Protocol):
     ) -> Enrolled: ...  # fmt: skip
     def rotate_key(self) -> None: ...
     def accept_clock(self, by: str) -> None: ...
+    def head(self) -> int: ...
+    def audit_page(self, wanted: Wanted, turn: int, place: int) -> Page: ...
+    def explain(self, user: str, last: int) -> Explanation: ...
+    def bare_rows(self) -> Iterator[tuple[int, bytes, int]]: ...
     def close(self) -> None: ...
 
 
@@ -84,19 +92,28 @@ class OwnDoor:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self.add_user = engine.add_user
+        by = who()  # whose act it is, where the verb takes no --by
+        self.add_user = partial(engine.add_user, by=by)
         self.user = engine.user
         self.users = engine.users
-        self.remove_user = engine.remove_user
-        self.add_device = engine.add_device
-        self.issue_passcode = engine.issue_passcode
-        self.remove_device = engine.remove_device
+        self.remove_user = partial(engine.remove_user, by=by)
+        self.add_device = partial(engine.add_device, by=by)
+        self.issue_passcode = partial(engine.issue_passcode, by=by)
+        self.remove_device = partial(engine.remove_device, by=by)
+        self.audit_page = engine.audit_page
+        self.bare_rows = engine.bare_rows
         self.set_password = engine.set_password
         self.clear_password = engine.clear_password
         self.set_questions = engine.set_questions
         self.clear_questions = engine.clear_questions
         self.question = engine.question
         self.close = engine.close
+
+    def head(self) -> int:
+        return self._engine.counters()["head"]
+
+    def explain(self, user: str, last: int) -> Explanation:
+        return self._engine.explain(user, last=last)
 
     def unlock(self, name: str, by: str) -> None:
         self._engine.unlock(name, by=by)
@@ -168,7 +185,7 @@ class OwnDoor:
         return Enrolled(verdict, made.serial, made.key, made.suite, made.replaced)
 
     def rotate_key(self) -> None:
-        self._engine.rotate_key()
+        self._engine.rotate_key(by=who())
 
     def accept_clock(self, by: str) -> None:
         self._engine.accept_clock(by=by)

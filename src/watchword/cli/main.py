@@ -12,12 +12,14 @@ from typing import NoReturn
 import click
 
 from watchword.cli import (
+    audit,
     cards,
     demo,
     devices,
     given,
     logins,
     pushes,
+    replay,
     responders,
     secrets,
     stores,
@@ -61,6 +63,9 @@ def root() -> None:
         push USER               ask a phone to approve one; and phone, one to try it with
         key rotate              encrypt the store under a new key
         clock accept            believe the clock again after it has jumped
+        audit                   who did what, when, to whom
+        explain USER            why the last attempts went as they did
+        replay                  the same logins under another policy
 
     --store PATH     the store's directory; else $WATCHWORD_STORE, or ./watchword-store
     --config FILE    the daemon's settings: they name the store, its key and its policy
@@ -81,7 +86,7 @@ def root() -> None:
 for verb in (
     demo.demo, stores.init, stores.serve, stores.config, users.user, devices.device,
     cards.card, logins.challenge, logins.verify, pushes.push, pushes.phone, stores.key,
-    stores.clock,
+    stores.clock, audit.audit, audit.explain, replay.replay,
 ):  # fmt: skip
     root.add_command(verb)
 for verb in (responders.ocra, responders.preset, given.passcode, given.sms):

@@ -1,7 +1,9 @@
 """The door through a daemon: every verb as one command on the store's administration socket."""
 
-from collections.abc import Sequence
+import base64
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from watchword import (
     Card,
@@ -9,18 +11,29 @@ from watchword import (
     Code,
     Device,
     DeviceView,
+    Entry,
+    Explanation,
     Passcode,
     Push,
     PushShown,
     Question,
     User,
+    Wanted,
 )
+from watchword.audit import Page
 from watchword.cli.answers import Answer, Change, Enrolled
 from watchword.cli.connection import Connection, Reply
+from watchword.cli.options import who
 from watchword.errors import Error
+from watchword.explain import Told
 from watchword.views import OpenChallenge
 
 __all__ = ["RemoteDoor"]
+
+FILTERS = {
+    "user": "USER", "device": "DEVICE", "verdict": "VERDICT", "since_ms": "SINCE",
+    "until_ms": "UNTIL", "gateway": "GATEWAY", "only": "ONLY",
+}  # fmt: skip
 
 
 class RemoteDoor:
@@ -32,7 +45,7 @@ class RemoteDoor:
         self.close = self._connection.close
 
     def add_user(self, name: str, state: str, realm: str) -> None:
-        self._ask("USER", "ADD", name, "STATE", state, "REALM", realm)
+        self._ask("USER", "ADD", name, "STATE", state, "REALM", realm, "BY", who())
 
     def user(self, name: str) -> User:
         fields = mapping(self._ask("USER", "GET", name))
@@ -52,7 +65,7 @@ class RemoteDoor:
         return [str(name) for name in listed(self._ask("USER", "LIST", *words, "COUNT", count))]
 
     def remove_user(self, name: str) -> None:
-        self._ask("USER", "REMOVE", name)
+        self._ask("USER", "REMOVE", name, "BY", who())
 
     def unlock(self, name: str, by: str) -> None:
         self._ask("USER", "UNLOCK", name, "BY", by)
@@ -79,15 +92,15 @@ class RemoteDoor:
             words += ["PIN", device.pin]
         if serial is not None:
             words += ["SERIAL", serial]
-        return str(self._ask(*words))
+        return str(self._ask(*words, "BY", who()))
 
     def issue_passcode(self, user: str, serial: str | None) -> Passcode:
         words = ["SERIAL", serial] if serial is not None else []
-        fields = mapping(self._ask("DEVICE", "PASSCODE", user, *words))
+        fields = mapping(self._ask("DEVICE", "PASSCODE", user, *words, "BY", who()))
         return Passcode(str(fields["serial"]), str(fields["passcode"]))
 
     def remove_device(self, user: str, serial: str) -> None:
-        self._ask("DEVICE", "REMOVE", user, serial)
+        self._ask("DEVICE", "REMOVE", user, serial, "BY", who())
 
     def card(self, user: str, serial: str, by: str) -> Card:
         fields = mapping(self._ask("DEVICE", "CELLS", user, serial, "BY", by))
@@ -197,10 +210,64 @@ class RemoteDoor:
         return said(self._ask("CHANGEPASSWORD", user, old, code, new, *of_change(by)))
 
     def rotate_key(self) -> None:
-        self._ask("KEY", "ROTATE")
+        self._ask("KEY", "ROTATE", "BY", who())
 
     def accept_clock(self, by: str) -> None:
         self._ask("CLOCK", "ACCEPT", "BY", by)
+
+    def head(self) -> int:
+        return number(self._ask("AUDIT", "HEAD"))
+
+    def audit_page(self, wanted: Wanted, turn: int, place: int) -> Page:
+        words: list[str | int] = ["TURN", turn, "PLACE", place]
+        for name, option in FILTERS.items():
+            if (given := getattr(wanted, name)) is not None:
+                words += [option, given]
+        fields = mapping(self._ask("AUDIT", "READ", *words))
+        entries = tuple(entry(mapping(one)) for one in listed(fields["entries"]))
+        return Page(
+            entries, number(fields["turn"]), number(fields["place"]), number(fields["head"])
+        )
+
+    def explain(self, user: str, last: int) -> Explanation:
+        fields = mapping(self._ask("AUDIT", "EXPLAIN", user, "LAST", last))
+        attempts = [mapping(one) for one in listed(fields["attempts"])]
+        return Explanation(
+            user=str(fields["user"]),
+            known=bool(number(fields["known"])),
+            standing=tuple(map(str, listed(fields["standing"]))),
+            attempts=tuple(
+                Told(entry(mapping(one["entry"])), str(one["why"])) for one in attempts
+            ),
+            remedies=tuple(map(str, listed(fields["remedies"]))),
+        )
+
+    def bare_rows(self) -> Iterator[tuple[int, bytes, int]]:
+        """Up to the row that is the last one now."""
+        head, turn = self.head(), 0
+        while turn < head:
+            fields = mapping(self._ask("AUDIT", "ROWS", "AFTER", turn))
+            rows = listed(fields["rows"])
+            if not rows:
+                return
+            for row in rows:
+                at, file, text = listed(row)
+                turn = number(at)
+                if turn > head:
+                    return
+                yield turn, base64.b64decode(str(text)), number(file)
+
+
+def entry(fields: dict[str, Reply]) -> Entry:
+    """An entry from its map: texts, but for a few."""
+    told: dict[str, Any] = {
+        name: str(value) for name, value in fields.items() if value is not None
+    }
+    for name in ("turn", "place", "time_ms", "locked_ms"):
+        told[name] = number(fields[name])
+    told["position"] = None if fields["position"] is None else number(fields["position"])
+    told["others"] = tuple(map(str, listed(fields["others"])))
+    return Entry(**told)
 
 
 def said(reply: Reply) -> Answer:

@@ -26,6 +26,7 @@ from watchword.errors import Error, StoreFailed
 from watchword.lifecycle import names_packed
 from watchword.serve import limits
 from watchword.serve.admin import Admin
+from watchword.serve.audit import AUDIT
 from watchword.serve.commands import GATEWAYS, Commands
 from watchword.serve.config import Config
 from watchword.serve.knowing import Knowing
@@ -188,7 +189,7 @@ class Daemon:
         """The administration socket: born with its mode, over what a killed daemon left behind."""
         door = Admin(
             self._engine, self._worker, GATEWAYS.index("admin"), self._facts, self._knowing,
-            self._phones,
+            self._phones, {b"AUDIT": AUDIT},
         )  # fmt: skip
         path = os.path.join(self._config.store, ADMIN_SOCKET)
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
