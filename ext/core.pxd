@@ -53,10 +53,14 @@ cdef extern from "watchword.h" nogil:
         WW_EVENT_USER_ADD
         WW_EVENT_DEVICE_ADD
         WW_EVENT_ALSO
+        WW_EVENT_LAST
+        WW_EVENT_PIN
         WW_EVENT_CHALLENGE
         WW_EVENT_TOMBSTONE
         WW_EVENT_NOTE
         WW_SPEC_HEAD_BYTES
+        WW_EVENT_ANSWER
+        WW_FIRST_VOUCHED
     enum:
         WW_TRADING
         WW_PORTAL
@@ -68,6 +72,8 @@ cdef extern from "watchword.h" nogil:
         WW_KIND_OCRA
         WW_KIND_CARD
         WW_KIND_PASSCODE
+        WW_KIND_PASSWORD
+        WW_KIND_QUESTION
         WW_TEMPORARY_PASSCODE
         WW_SENT_MAX
         WW_CARD_CELLS
@@ -96,7 +102,7 @@ cdef extern from "watchword.h" nogil:
         uint64_t moving
         uint32_t number, cold
         uint16_t period_s
-        uint8_t kind, drift_max, state, capped, label, hash, wide, digits, window, failures
+        uint8_t kind, drift_max, state, capped, label, hash, wide, prefix, digits, window, failures
         int8_t drift
 
     ctypedef struct ww_open:
@@ -128,7 +134,7 @@ cdef extern from "watchword.h" nogil:
     ctypedef struct ww_user:
         uint64_t id
         uint32_t more
-        uint8_t name_len, account, realm, devices
+        uint8_t name_len, account, realm, devices, wrong_answers
         ww_device device
         ww_streak streak
 
@@ -191,7 +197,7 @@ cdef extern from "watchword.h" nogil:
         int64_t lockout_window_ms
         uint32_t lockout_failures, failures_cap, source_failures
         uint8_t lockout_extend, names_any
-        uint8_t ranks[6]
+        uint8_t ranks[8]
         uint8_t card_shown_percent
         uint8_t mix[16]
         uint8_t mix_count, sms_per_hour
@@ -208,6 +214,8 @@ cdef extern from "watchword.h" nogil:
         uint8_t address[16]
         uint8_t label, rank, card_only, biometric
         uint16_t challenge_len
+        uint8_t first, pin_len
+        uint32_t password
         uint64_t origin
         uint8_t verdict, reason, kind, units
         uint32_t device, device_cold
@@ -263,6 +271,17 @@ cdef extern from "watchword.h" nogil:
     ww_issue *ww_device_issue(ww_device *d)
     int ww_is_sms(const ww_device *d)
     void ww_passcode_key(ww_tables *t, const uint8_t *key, size_t size)
+    void ww_kept_key(ww_tables *t, const uint8_t *key, size_t size)
+    const uint8_t *ww_device_pin(const ww_tables *t, const ww_device *d, size_t *size)
+    int ww_phone_shared(const ww_tables *t, const ww_device *d)
+    ctypedef struct ww_quiz:
+        const uint8_t *name
+        size_t name_len
+        uint64_t dice
+        uint32_t cold, plausible, whose
+        uint8_t id[96]
+        ww_record record
+    void ww_question_ask(ww_tables *t, ww_quiz *q)
     const char *ww_kind_name(uint32_t kind, uint32_t label)
     const uint8_t *ww_device_key(const ww_tables *t, const ww_device *d, size_t *size)
 

@@ -8,11 +8,13 @@ cdef class Core:
     cdef Region users_region, wides_region, cold_region, index_region, deep_region
     cdef Region decoys_region, sources_region, suites_region, pushes_region, phones_region
 
-    def __cinit__(self, bytes name_key, bytes ask_key=bytes(48), bytes passcode_key=bytes(32)):
+    def __cinit__(self, bytes name_key, bytes ask_key=bytes(48), bytes passcode_key=bytes(32),
+                  bytes kept_key=bytes(32)):
         """name_key hashes names; ask_key makes questions (16 bytes) and challenge ids (32);
-        passcode_key hashes passcodes."""
-        if len(name_key) != 16 or len(ask_key) != 48 or len(passcode_key) != 32:
-            raise InvalidArgument("name_key is 16 bytes, ask_key 48 and passcode_key 32")
+        passcode_key hashes passcodes, kept_key PINs and answers."""
+        if (len(name_key), len(ask_key), len(passcode_key), len(kept_key)) != (16, 48, 32, 32):
+            raise InvalidArgument("name_key is 16 bytes, ask_key 48, the others 32")
+        ww_kept_key(&self.t, <const uint8_t *>PyBytes_AS_STRING(kept_key), 32)
         ww_passcode_key(&self.t, <const uint8_t *>PyBytes_AS_STRING(passcode_key), 32)
         memcpy(self.t.name_key, PyBytes_AS_STRING(name_key), 16)
         memcpy(self.t.ask_key, PyBytes_AS_STRING(ask_key), 16)
@@ -423,6 +425,9 @@ cdef class Core:
         devices = []
         d = ww_device_first(&self.t, u)
         while d != NULL:
+            if d.kind >= WW_KIND_PASSWORD:      # kept like a device, and none
+                d = ww_device_next(&self.t, u, d)
+                continue
             totp = d.kind == WW_KIND_TOTP
             steps, issue = d.window if totp else 0, NULL
             full_until = until = 0

@@ -85,6 +85,8 @@ class Reason(enum.IntEnum):
     NO_CHALLENGE = 14
     OVERDUE = 15
     SCOPE = 16
+    PIN = 17
+    PASSWORD = 18
     PENDING = 21
     DENIED = 22
     MISMATCHED = 23
@@ -212,6 +214,7 @@ include "region.pxi"
 include "batch.pxi"
 include "core.pxi"
 include "ask.pxi"
+include "known.pxi"
 include "push.pxi"
 include "split.pxi"
 include "history.pxi"

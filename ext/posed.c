@@ -194,8 +194,9 @@ static void seem(ww_ask *a)
 {
     int six = in_format('N', a->question, a->question_len) && a->question_len <= 6 &&
               in_format('N', a->client, a->client_len);
+    int none = a->client_len && (a->client_len != 6 || a->label != WW_IB_KEY);
     a->kind = WW_KIND_OCRA;
-    if (!six || a->label > WW_IB_KEY || (a->client_len && (a->client_len != 6 || a->label != WW_IB_KEY)))
+    if (!six || none || a->label > WW_IB_KEY)
         a->label = WW_LABEL_NONE;
 }
 

@@ -31,7 +31,7 @@ int ww_row_needed(const ww_tables *t, const uint8_t *row, size_t len, ww_row_nee
         return -1;
     *needs = (ww_row_needs){.users = t->users_used, .turn = h.turn, .time_ms = h.time_ms};
     for (uint32_t n = 0; n < h.units; n += 1u + r[n].tail) {
-        if (r[n].event < WW_EVENT_ATTEMPT || r[n].event > WW_EVENT_CHALLENGE ||
+        if (r[n].event < WW_EVENT_ATTEMPT || r[n].event > WW_EVENT_LAST ||
             n + 1u + r[n].tail > h.units)
             return -1;
         needs->events |= 1u << r[n].event;
@@ -54,7 +54,8 @@ int ww_row_replay(ww_tables *t, const uint8_t *row, size_t len, const int64_t *i
     for (uint32_t n = 0; n < h.units; n += 1u + r[n].tail) {
         if (n + 1u + r[n].tail > h.units)
             return -1;
-        int attempt = r[n].event <= WW_EVENT_RESYNC || r[n].event == WW_EVENT_CHALLENGE;
+        int attempt = r[n].event <= WW_EVENT_RESYNC || r[n].event == WW_EVENT_CHALLENGE ||
+                      r[n].event == WW_EVENT_QUESTION || r[n].event == WW_EVENT_ANSWER;
         if (r[n].place & WW_PLACE_UNKNOWN || r[n].event == WW_EVENT_TOMBSTONE ||
             r[n].event == WW_EVENT_NOTE)
             continue;

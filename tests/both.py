@@ -11,6 +11,7 @@ from typing import Any
 
 from both_phones import PHONES, SECRET, Phones
 from histories import COINCIDENT_KEYS, History, Step
+from knowing import Knowing
 from said import address_bytes, answer_of, encoded, made_of, open_of, session_of
 
 import watchword
@@ -37,7 +38,10 @@ UNKNOWN = 0x80                          # in place: user is the keyed hash of a 
 ATTEMPTS = (Event.ATTEMPT, Event.ALSO, Event.RESYNC)
 KEYS = Keys(derive(SECRET, "watchword names", 16), derive(SECRET, "watchword challenges", 48))
 PASSCODES = passcode.ALPHABET
-SAID = ("verify", "verify_many", "resync", "challenge", "push", "decide_push", "enrol_phone")
+SAID = (
+    "verify", "verify_many", "resync", "challenge", "push", "decide_push", "enrol_phone",
+    "change_pin", "question", "answer",
+)  # fmt: skip
 
 
 def records_of(row: bytes) -> list[tuple[Any, ...]]:
@@ -54,17 +58,20 @@ def records_of(row: bytes) -> list[tuple[Any, ...]]:
     return records
 
 
-class Both(Phones):
+class Both(Phones, Knowing):
     """An engine and its twin. Names and addresses carry the number of the history under way."""
 
     def __init__(self, figures: Figures) -> None:
+        super().__init__()
         policy = dict(vars(figures))
         policy["names"] = "any" if policy.pop("names_any") else "sls"
+        policy |= {"password_memory_kib": 32, "password_passes": 1, "security_questions": True}
         self.now_ms = self.number = self.serials = self.rows_seen = self.turns_seen = 0
         self.randoms = 0
         self.engine = watchword.Engine.open(
             ":memory:", policy=watchword.Policy(**policy), clock=lambda: self.now_ms,
-            entropy=self.random, deliver=lambda delivery: None,
+            entropy=lambda n: self.entropy(n) if n == 8 else self.random(n),
+            deliver=lambda delivery: None,
         )  # fmt: skip
         self.engine.tap = []
         self.twin = Reference(figures, KEYS)
@@ -107,22 +114,26 @@ class Both(Phones):
             return word
         index, near = word
         devices = self.devices(who)
+        if index == "pinned":
+            index = next((i for i, d in enumerate(devices) if d.pin or d.pin_hash), len(devices))
         sealed = reference_ocra.unseal(KEYS.token, self.id_of(who, options["challenge"]) or "")
         if sealed:  # more often than by chance the answer comes from the device that was asked
             index = next((i for i, d in enumerate(devices) if d.number == sealed.device), index)
         if index >= len(devices):
             return "314159"
+        before = devices[index].pin if options["pin"] is None else ""
+        before = [before, "", "0815"][options["before"]] if before else ""
         if devices[index].kind == "ocra":
             asked = sealed and sealed.device == devices[index].number
             posed = sealed.posed if sealed and asked else ""
-            return self.answered(devices[index], near, options, posed)
+            return before + self.answered(devices[index], near, options, posed)
         if devices[index].label == "temporary-passcode":
             text = devices[index].key.decode()
             return text if near >= 0 else text.lower() if near == -1 else text[:near]
         if devices[index].kind == "card":
             return self.cells_of(devices[index], near)
         position = devices[index].expected(self.now_ms) + near + further
-        return devices[index].code(position) if 0 <= position < 2**64 else "271828"
+        return before + devices[index].code(position) if 0 <= position < 2**64 else "271828"
 
     def answered(
         self, device: Device, near: int, options: dict[str, Any], posed: str = ""
@@ -157,6 +168,8 @@ class Both(Phones):
             self.name(who), self.typed(who, word, options), options["platform"], options["realm"],
             self.serial(who, options["device"]), address, session=options["session"] or b"",
             challenge=self.push_id(who, options["push"]) or self.id_of(who, options["challenge"]),
+            pin=options["pin"], password=self.password(self.name(who), options["first"]),
+            vouched=options["first"] == "vouched",
         )  # fmt: skip
 
     def id_of(self, who: str, word: Any) -> str | None:
@@ -175,7 +188,8 @@ class Both(Phones):
         a = self.attempt(who, word, options)
         verdict = self.engine.verify(
             a.name, a.response, platform=a.platform, realm=a.realm, device=a.device,
-            address=a.address, challenge=a.challenge, session=a.session or None,
+            address=a.address, challenge=a.challenge, session=a.session or None, pin=a.pin,
+            password=a.password, first_factor=a.vouched,
         )  # fmt: skip
         return answer_of(verdict), tuple(self.ask(a))
 
@@ -204,7 +218,8 @@ class Both(Phones):
 
     def verify_many(self, words: list[Any]) -> tuple[Any, Any]:
         platform = words[0][2]["platform"]
-        shared = {"platform": platform, "realm": "live", "session": None}
+        shared = {"platform": platform, "realm": "live", "session": None, "pin": None}
+        shared |= {"first": None}
         attempts = [self.attempt(who, word, {**own, **shared}) for who, word, own in words]
         users: Any = [a.name for a in attempts]
         responses: Any = [a.response for a in attempts]
@@ -222,6 +237,7 @@ class Both(Phones):
         self, who: str, word: Any, second: Any, options: dict[str, Any]
     ) -> tuple[Any, Any]:
         serial = self.serial(who, options["device"] or 0)
+        options = {**options, "pin": None}
         first = self.typed(who, word, options)
         second = second if isinstance(second, str) else self.typed(who, word, options, second)
         address = self.attempt(who, word, options).address
@@ -247,6 +263,8 @@ class Both(Phones):
             named = {"by": "client services"} if verb == "unlock" else {}
             getattr(self.engine, verb)(name, **named)
             getattr(self.twin, verb)(name, now_ms, **named)
+        elif verb in ("set_password", "set_questions"):
+            getattr(self, verb)(name, *words)
         elif verb == "add_device":
             if len(self.devices(who)) < DEVICES_MAX:
                 self.add_device(name, now_ms, dict(words[0]))
@@ -324,9 +342,10 @@ class Both(Phones):
         if found is None:
             return None
         _, _, account, realm, failures, lock_until, _, devices = found
+        known = self.known(slot)
         return ACCOUNTS[account], REALMS[realm], failures, lock_until, [
             (d[1], DEVICE_STATES[d[3]], *d[13:16], *d[16:]) for d in devices
-        ]
+        ], known
 
     def twins_view(self, name: str) -> Any:
         user = self.twin.users.get(name)
@@ -339,7 +358,8 @@ class Both(Phones):
              self.twin.answers_left(d), d.full_until_ms, d.until_ms, d.phone)
             for d in user.devices
         ]  # fmt: skip
-        return user.account, user.realm, streak.count, streak.lock_until_ms, devices
+        known = self.twins_known(user)
+        return user.account, user.realm, streak.count, streak.lock_until_ms, devices, known
 
     def records_differ(self) -> str:
         mine = [r for row in self.engine.tap[self.rows_seen :] for r in records_of(row)]
@@ -363,7 +383,7 @@ class Both(Phones):
             said = own.tail.purpose, own.tail.epoch, own.sent_s, own.answered
             if tail != struct.pack("<QII?15x", *said):
                 return False
-        if own.event in ATTEMPTS:
+        if own.event in (*ATTEMPTS, Event.ANSWER):
             if lock_ms != own.lock_ms or bool(tail) != (own.tail is not None):
                 return False
             if own.tail and address_bytes(str(own.tail)) != tail[:16]:

@@ -31,17 +31,21 @@ FOUND_BY = {
     "refusal_before_its_turn": 4,
     "challenge_before_its_turn": 4,
     "code_sent_before_its_turn": 7,
+    "question_before_its_turn": 15,
+    "pin_change_left_out": 9,
+    "question_of_another_case": 0,
+    "answer_left_out": 5,
     "sync_skipped": 3,
     "segment_name_not_synced": 3,
     "tail_not_settled": 13,
-    "commit_tried_again": 9,
-    "page_beyond_the_head": 49,
+    "commit_tried_again": 90,
+    "page_beyond_the_head": 82,
     "lost_ring_entry": 1,
     "lock_forgotten_at_reopen": 1,
     "floor_forgotten_at_reopen": 3,
     "last_row_ignored": 1,
     "unlock_not_journaled": 0,
-    "tombstone_not_journaled": 13,
+    "tombstone_not_journaled": 1,
     "passcode_outlives_its_days": 45,
     "floor_falls_at_enrolment": 5,
     "window_off_by_one": 0,
@@ -51,7 +55,7 @@ FOUND_BY = {
     "clock_back_accepted": 1,
     "answer_after_the_end": 0,
     "any_signature_approves": 9,
-    "push_outlives_its_time": 1,
+    "push_outlives_its_time": 0,
     "any_number_approves": 15,
 }
 
@@ -125,12 +129,12 @@ def test_a_seed_tells_the_same_story_twice() -> None:
 
 
 def test_a_failure_is_told_in_few_steps() -> None:
-    story = story_of(0, TURNS)
+    story = story_of(2, TURNS)
     with planted("answer_before_sync"):
-        steps, said = shrunk(0, story)
-        assert outcome_of(0, (story[0], steps))[0] == said
-    assert 0 < len(steps) <= 6, told(0, story, said, steps)
-    assert said in told(0, story, said, steps)
+        steps, said = shrunk(2, story)
+        assert outcome_of(2, (story[0], steps))[0] == said
+    assert 0 < len(steps) <= 6, told(2, story, said, steps)
+    assert said in told(2, story, said, steps)
 
 
 def test_stories_reach_everything(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -145,7 +149,7 @@ def test_stories_reach_everything(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(Checker, "_decide", decide)
     totals: Counter[str] = Counter()
-    for seed in range(20, 60):
+    for seed in range(20, 90):
         said, world = outcome_of(seed, story_of(seed, TURNS))
         assert not said
         totals.update(world.met)

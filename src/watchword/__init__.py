@@ -29,6 +29,7 @@ from watchword.views import (
     Passcode,
     Push,
     PushShown,
+    Question,
     User,
 )
 from watchword.whatif import Report, WhatIf
@@ -54,6 +55,7 @@ __all__ = [
     "Policy",
     "Push",
     "PushShown",
+    "Question",
     "Reason",
     "Report",
     "StoreDamaged",

@@ -35,6 +35,8 @@ class Reason(enum.IntEnum):
     NO_CHALLENGE = 14
     OVERDUE = 15
     SCOPE = 16
+    PIN = 17
+    PASSWORD = 18
     PENDING = 21
     DENIED = 22
     MISMATCHED = 23
@@ -91,6 +93,13 @@ def ask(
     question: bytes | None = ...,
     client: bytes | None = ...,
 ) -> tuple[bytes, str, str, str, int, str | None, str, str] | None: ...
+def ask_question(
+    core: Core, user: bytes, dice: int, turn: int, now_ms: int, names: bytes, gateways: int
+) -> tuple[bytes, str, str | None, int, int]: ...
+def secrets_kept(
+    core: Core, slot: int
+) -> tuple[tuple[int, bytes] | None, list[tuple[int, str, str, int, bool]], int]: ...
+def pin_kept(core: Core, slot: int, number: int) -> str: ...
 def push_limit(core: Core, most: int) -> None: ...
 def push_open(
     core: Core,
@@ -153,7 +162,12 @@ class Batch:
         shed: bool = ...,
         challenge: str | None = ...,
         session: bytes | None = ...,
+        pin: str | None = ...,
+        first: int = ...,
+        password: int = ...,
+        answer: bool = ...,
     ) -> None: ...
+    def vouch(self) -> None: ...
     def put_many(
         self,
         users: Any,
@@ -184,6 +198,7 @@ class Split:
     def batches(self) -> list[Batch]: ...
     def __init__(self, core: Core, parts: int, cap: int = ...) -> None: ...
     def __len__(self) -> int: ...
+    def vouch(self) -> None: ...
     def reset(self) -> None: ...
     def put_many(
         self,
@@ -214,7 +229,8 @@ class Split:
 
 class Core:
     def __init__(
-        self, name_key: bytes, ask_key: bytes = ..., passcode_key: bytes = ...
+        self, name_key: bytes, ask_key: bytes = ..., passcode_key: bytes = ...,
+        kept_key: bytes = ...,
     ) -> None: ...
     @property
     def memory_locked(self) -> bool: ...
@@ -303,6 +319,12 @@ class Gather:
         address: str | None = None,
         challenge: str | bytes | None = None,
         session: bytes | None = None,
+        pin: str | bytes | None = None,
+        first: int = 0,
+        password: int = 0,
+        answer: bool = False,
+        gateway: int = 0,
+        shed: bool = False,
     ) -> asyncio.Future[Verdict]: ...
 
 class Clients:

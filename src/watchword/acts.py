@@ -6,7 +6,7 @@ none, and returns only when that row is on the disk.
 
 import contextlib
 import hmac
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,7 +18,7 @@ from watchword._engine import (
     KINDS,
     REALMS,
 )
-from watchword.devices import passcode
+from watchword.devices import passcode, pins
 from watchword.devices.device import Device
 from watchword.errors import Exists, InvalidArgument, NotFound
 from watchword.parts import Parts
@@ -142,12 +142,14 @@ class Acts(Parts):
     # -- devices
 
     def add_device(
-        self, name: str, device: Device, serial: str | None = None, *, by: str | None = None
+        self, name: str, device: Device, serial: str | None = None, *,
+        personal: Sequence[str] = (), by: str | None = None,
     ) -> str:
         """Enrols an active device for a user and returns its serial, made here unless given.
 
-        A key that was enrolled before keeps what it had used. Errors: InvalidArgument, NotFound,
-        Exists, StoreFailed.
+        A key that was enrolled before keeps what it had used. personal: what is known of the user,
+        of which a PIN before the code may be no part (as change_pin takes it).
+        Errors: InvalidArgument, NotFound, Exists, StoreFailed.
         """
         if not isinstance(device, Device):
             raise InvalidArgument("device is a watchword.Device")
@@ -162,6 +164,7 @@ class Acts(Parts):
                 f"window is at most {self._policy.window_max} steps under this policy"
             )
         device = self._under_policy(device)
+        pin = self._kept_pin(device, personal)
         with self._deciding():
             self._expect_suite(device)
             number, user = self._user(name)
@@ -179,7 +182,7 @@ class Acts(Parts):
             now_ms = self._now()
             kept = self._kept_key(device, now_ms)
             record = lifecycle.device_add(
-                number, device_number, device, kept, text.encode(), moving, who
+                number, device_number, device, kept, text.encode(), moving, pin, who
             )
             turn = self._act(record, now_ms)
         self._wait(turn)
@@ -242,6 +245,13 @@ class Acts(Parts):
             self._passcode_key, self._entropy(passcode.SALT_BYTES), device.key, full_until,
             full_until + self._policy.passcode_card_ms,
         )  # fmt: skip
+
+    def _kept_pin(self, device: Device, personal: Sequence[str] = ()) -> bytes:
+        """What a store keeps of a PIN: what P signs, or the hash of one before the code."""
+        if not device.pin:
+            return device.pin_hash + device.phone
+        text = pins.new_pin("pin", device.pin, personal, self._policy.pin_chars_min)
+        return pins.kept(self._kept_key_of_pins, self._entropy(pins.SALT_BYTES), text)
 
     def _under_policy(self, device: Device) -> Device:
         """A card under a policy that shows no cell twice is such a card for good."""

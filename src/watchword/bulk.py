@@ -70,8 +70,9 @@ class Bulk(Parts):
                 raise InvalidArgument(
                     f"window is at most {self._policy.window_max} steps under this policy"
                 )
-            spec = lifecycle.spec_head(figures, 0)
-            rest = figures.suite.encode("ascii") + figures.pin_hash + figures.phone
+            pin = self._kept_pin(figures)
+            spec = lifecycle.spec_head(figures, 0, pin_len=len(pin))
+            rest = figures.suite.encode("ascii") + pin
         where = bytes([lifecycle.place(state, realm)])
         with self._deciding():
             self._alive()

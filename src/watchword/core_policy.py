@@ -15,7 +15,7 @@ def told_to(core: Core, figures: Policy) -> None:
         failures_cap=figures.failures_cap or 0,
         source_failures=figures.source_failures or 0,
         names_any=figures.names == "any",
-        ranks=bytes((0, figures.rank_totp, figures.rank_hotp, figures.rank_ocra, 0, 0)),
+        ranks=bytes((0, figures.rank_totp, figures.rank_hotp, figures.rank_ocra, 0, 0, 0, 0)),
         card_shown_percent=figures.card_shown_percent,
         push_ms=figures.push_ms,
         push_per_window=figures.push_per_window,

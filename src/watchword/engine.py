@@ -20,11 +20,13 @@ from watchword.acts import Acts, said_by
 from watchword.bulk import Bulk
 from watchword.cards import Cards
 from watchword.challenges import Challenges
+from watchword.changes import Changes
 from watchword.clock import SystemClock
 from watchword.core_policy import told_to
 from watchword.delivery import Courier, Delivery
 from watchword.enrolment import Enrolments
 from watchword.errors import Error, InvalidArgument, StoreDamaged, StoreFailed
+from watchword.hashing import Hasher
 from watchword.history import History, Names
 from watchword.keeper import COVERED, UNCOVERED_BYTES_MAX, Keeper
 from watchword.keys import KeyProvider, derive
@@ -40,8 +42,6 @@ from watchword.tombs import Tombs
 __all__ = ["Engine"]
 
 _live: "weakref.WeakSet[Engine]" = weakref.WeakSet()
-
-
 _parents: list[Store] = []  # stores of a parent process: a child never closes them
 
 
@@ -58,7 +58,9 @@ def _after_fork() -> None:
 os.register_at_fork(after_in_child=_after_fork)
 
 
-class Engine(Logins, Pushes, Enrolments, Challenges, Cards, Acts, Bulk, History):
+class Engine(
+    Logins, Pushes, Enrolments, Challenges, Cards, Changes, Acts, Bulk, History
+):
     """A verification engine over one store. Thread-safe; after a fork its use raises Error.
 
     Open it with Engine.open, as a context manager or with close().
@@ -81,13 +83,14 @@ class Engine(Logins, Pushes, Enrolments, Challenges, Cards, Acts, Bulk, History)
         self._policy = policy
         self._durable = not isinstance(store, MemoryStore)
         secret = store.secret if self._durable else entropy(32)
+        self._passcode_key = derive(secret, "watchword passcodes", 32)
+        self._kept_key_of_pins = derive(secret, "watchword pins", 32)
         self._core = Core(
             derive(secret, "watchword names", 16), derive(secret, "watchword challenges", 48),
-            derive(secret, "watchword passcodes", 32),
+            self._passcode_key, self._kept_key_of_pins,
         )
-        self._passcode_key = derive(secret, "watchword passcodes", 32)
-        self._mark_key = derive(secret, "watchword fingerprints", 32)
-        self._tombs = Tombs()
+        self._hasher = Hasher(derive(secret, "watchword passwords", 32))
+        self._mark_key, self._tombs = derive(secret, "watchword fingerprints", 32), Tombs()
         self._gone = Names()
         told_to(self._core, policy)
         self._row_bytes = self._covered_bytes = 0  # of rows beyond the pages; what pages hold since
@@ -219,8 +222,8 @@ class Engine(Logins, Pushes, Enrolments, Challenges, Cards, Acts, Bulk, History)
         except StoreFailed as error:
             failed = error
         finally:  # an interrupt of a long pass, too, lets go of the store
-            for split in self._splits.values():
-                split.close()
+            for end in (*(split.close for split in self._splits.values()), self._hasher.close):
+                end()
             if self._courier is not None:
                 self._courier.close()
             try:

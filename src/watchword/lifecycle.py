@@ -26,9 +26,11 @@ __all__ = [
     "joined",
     "names_packed",
     "note",
+    "pin_set",
     "place",
     "records",
     "row",
+    "secret_add",
     "spec_head",
     "tombstone",
     "tombstones",
@@ -50,6 +52,7 @@ GATEWAY_BYTES_MAX = 64
 # ww_event, ww_verdict: numbers are frozen, they stand in journals
 ATTEMPT, ALSO, RESYNC, USER_ADD, USER_SET, USER_REMOVE, UNLOCK = 1, 2, 3, 4, 5, 6, 7
 DEVICE_ADD, DEVICE_SET, DEVICE_REMOVE, TOMBSTONE, NOTE, CHALLENGE = 8, 9, 10, 11, 12, 13
+PIN, QUESTION, ANSWER = 14, 15, 16
 
 
 class Record(NamedTuple):
@@ -143,8 +146,11 @@ def place(state: str, realm: str) -> int:
     return ACCOUNT_STATES.index(state) | REALMS.index(realm) << 2
 
 
-def spec_head(device: Device, serial_len: int, key_len: int | None = None) -> bytes:
-    """The fixed part of ww_spec. key_len: where something else is kept in the key's place."""
+def spec_head(
+    device: Device, serial_len: int, key_len: int | None = None, pin_len: int = 0
+) -> bytes:
+    """The fixed part of ww_spec. key_len: where something else is kept in the key's place;
+    pin_len: of what is kept of a PIN."""
     back, forward = device.window
     return SPEC.pack(
         KINDS.index(device.mechanism),
@@ -159,7 +165,7 @@ def spec_head(device: Device, serial_len: int, key_len: int | None = None) -> by
         len(device.key) if key_len is None else key_len,
         serial_len,
         len(device.suite),
-        len(device.pin_hash) + len(device.phone),
+        pin_len,
         device.label,
         0,
         device.t0,
@@ -167,12 +173,25 @@ def spec_head(device: Device, serial_len: int, key_len: int | None = None) -> by
 
 
 def device_add(
-    user: int, number: int, device: Device, key: bytes, serial: bytes, moving: int, by: str = ""
-) -> bytes:
-    """key: the device's, or what is kept in its place."""
-    tail = spec_head(device, len(serial), len(key)) + key + serial
-    tail += device.suite.encode("ascii") + device.pin_hash + device.phone + by.encode()
+    user: int, number: int, device: Device, key: bytes, serial: bytes, moving: int, pin: bytes,
+    by: str = "",
+) -> bytes:  # fmt: skip
+    """key: the device's, or what is kept in its place; pin: what is kept of one."""
+    tail = spec_head(device, len(serial), len(key), len(pin)) + key + serial
+    tail += device.suite.encode("ascii") + pin + by.encode()
     return _record(DEVICE_ADD, user, device=number, moving=moving, tail=tail)
+
+
+def secret_add(user: int, number: int, kind: str, kept: bytes, serial: bytes) -> bytes:
+    """A password or a security question: kept like a device."""
+    figures = (KINDS.index(kind), HASH_NAMES.index("sha256"), 0, DEVICE_STATES.index("active"))
+    lengths = (len(kept), len(serial), 0, 0, 0, 0)
+    tail = SPEC.pack(*figures, 0, 0, 0, 0, 0, *lengths, 0) + kept + serial
+    return _record(DEVICE_ADD, user, device=number, tail=tail)
+
+
+def pin_set(user: int, number: int, kept: bytes) -> bytes:
+    return _record(PIN, user, device=number, tail=kept, text=len(kept))
 
 
 def device_set(user: int, number: int, state: str, by: str = "") -> bytes:

@@ -4,7 +4,7 @@ A verb never knows which one it has. Whoever owns the store does the work: we op
 does, and ask through the store's administration socket when a daemon does.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -19,11 +19,13 @@ from watchword import (
     Passcode,
     Push,
     PushShown,
+    Question,
     User,
+    Verdict,
     Wanted,
 )
 from watchword.audit import Page
-from watchword.cli.answers import Answer, Enrolled
+from watchword.cli.answers import Answer, Change, Enrolled
 from watchword.cli.options import settings, who
 from watchword.cli.remote import RemoteDoor
 from watchword.cli.words import note
@@ -54,8 +56,16 @@ class Door(Protocol):
     ) -> Challenge: ...  # fmt: skip
     def verify(
         self, user: str, response: str, platform: str, serial: str | None, challenge: str | None,
-        session: bytes | None,
+        session: bytes | None, password: str | None, pin: str | None,
     ) -> Answer: ...  # fmt: skip
+    def set_password(self, name: str, password: str) -> None: ...
+    def clear_password(self, name: str) -> None: ...
+    def set_questions(self, name: str, questions: Sequence[tuple[str, str, str]]) -> None: ...
+    def clear_questions(self, name: str) -> None: ...
+    def question(self, user: str) -> Question: ...
+    def answer(self, user: str, id: str, answer: str) -> Answer: ...
+    def change_pin(self, user: str, old: str, code: str, new: str, by: Change) -> Answer: ...
+    def change_password(self, user: str, old: str, code: str, new: str, by: Change) -> Answer: ...
     def push(self, user: str, platform: str, purpose: str | None, text: str) -> Push: ...
     def claim(self, user: str, platform: str, push: str, wait_ms: int) -> Answer: ...
     def pushes(
@@ -92,6 +102,11 @@ class OwnDoor:
         self.remove_device = partial(engine.remove_device, by=by)
         self.audit_page = engine.audit_page
         self.bare_rows = engine.bare_rows
+        self.set_password = engine.set_password
+        self.clear_password = engine.clear_password
+        self.set_questions = engine.set_questions
+        self.clear_questions = engine.clear_questions
+        self.question = engine.question
         self.close = engine.close
 
     def head(self) -> int:
@@ -107,8 +122,7 @@ class OwnDoor:
         return self._engine.card(user, serial, by=by)
 
     def resync(self, user: str, first: str, second: str, serial: str) -> Answer:
-        verdict = self._engine.resync(user, first, second, device=serial)
-        return Answer(verdict.code, verdict.device, verdict.retry_after_ms)
+        return told(self._engine.resync(user, first, second, device=serial))
 
     def challenge(
         self, user: str, platform: str, serial: str | None, purpose: str | None, sms: bool,
@@ -123,12 +137,26 @@ class OwnDoor:
 
     def verify(
         self, user: str, response: str, platform: str, serial: str | None, challenge: str | None,
-        session: bytes | None,
+        session: bytes | None, password: str | None, pin: str | None,
     ) -> Answer:  # fmt: skip
-        verdict = self._engine.verify(
-            user, response, platform=platform, device=serial, challenge=challenge, session=session
-        )
-        return Answer(verdict.code, verdict.device, verdict.retry_after_ms)
+        return told(self._engine.verify(
+            user, response, platform=platform, device=serial, challenge=challenge,
+            session=session, password=password, pin=pin,
+        ))  # fmt: skip
+
+    def answer(self, user: str, id: str, answer: str) -> Answer:
+        return told(self._engine.answer(user, id, answer))
+
+    def change_pin(self, user: str, old: str, code: str, new: str, by: Change) -> Answer:
+        return told(self._engine.change_pin(
+            user, old, code, new, device=by.device, challenge=by.challenge,
+            platform=by.platform, personal=by.personal,
+        ))  # fmt: skip
+
+    def change_password(self, user: str, old: str, code: str, new: str, by: Change) -> Answer:
+        return told(self._engine.change_password(
+            user, old, code, new, device=by.device, challenge=by.challenge, platform=by.platform
+        ))  # fmt: skip
 
     def push(self, user: str, platform: str, purpose: str | None, text: str) -> Push:
         raise needs_daemon()
@@ -161,6 +189,10 @@ class OwnDoor:
 
     def accept_clock(self, by: str) -> None:
         self._engine.accept_clock(by=by)
+
+
+def told(verdict: Verdict) -> Answer:
+    return Answer(verdict.code, verdict.device, verdict.retry_after_ms)
 
 
 def needs_daemon() -> Error:

@@ -21,6 +21,7 @@ from watchword.cli import (
     pushes,
     replay,
     responders,
+    secrets,
     stores,
     users,
 )
@@ -54,7 +55,7 @@ def root() -> None:
         init                    make a new store
         serve                   answer gateways on TCP
         config show             the daemon's settings, commented, to copy and change
-        user add NAME           enrol a user; also list, show, unlock, remove
+        user add NAME           enrol a user; also list, show, unlock, remove, password, questions
         device add totp USER    give a user a device; also hotp, ocra, preset, passcode, sms
         card print USER SERIAL  draw a code card to print; also show
         challenge USER          ask a device that answers challenges
@@ -90,6 +91,9 @@ for verb in (
     root.add_command(verb)
 for verb in (responders.ocra, responders.preset, given.passcode, given.sms):
     devices.add.add_command(verb)
+for verb in (secrets.password, secrets.questions, secrets.question, secrets.answer):
+    users.user.add_command(verb)
+devices.device.add_command(secrets.pin)
 
 
 def run(arguments: Sequence[str]) -> int:

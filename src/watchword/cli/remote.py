@@ -1,7 +1,7 @@
 """The door through a daemon: every verb as one command on the store's administration socket."""
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,12 @@ from watchword import (
     Passcode,
     Push,
     PushShown,
+    Question,
     User,
     Wanted,
 )
 from watchword.audit import Page
-from watchword.cli.answers import Answer, Enrolled
+from watchword.cli.answers import Answer, Change, Enrolled
 from watchword.cli.connection import Connection, Reply
 from watchword.cli.options import who
 from watchword.errors import Error
@@ -87,6 +88,8 @@ class RemoteDoor:
             words += ["DRIFT", device.drift_max, "T0", device.t0]
         if device.mechanism == "hotp":
             words += ["COUNTER", device.counter, "LOOKAHEAD", device.look_ahead]
+        if device.pin:
+            words += ["PIN", device.pin]
         if serial is not None:
             words += ["SERIAL", serial]
         return str(self._ask(*words, "BY", who()))
@@ -128,11 +131,13 @@ class RemoteDoor:
 
     def verify(
         self, user: str, response: str, platform: str, serial: str | None, challenge: str | None,
-        session: bytes | None,
+        session: bytes | None, password: str | None, pin: str | None,
     ) -> Answer:  # fmt: skip
         words = ["DEVICE", serial] if serial is not None else []
         words += ["CHALLENGE", challenge] if challenge is not None else []
         words += ["SESSION", session.hex()] if session is not None else []
+        words += ["PASSWORD", password] if password is not None else []
+        words += ["PIN", pin] if pin is not None else []
         reply = self._ask("VERIFY", user, response, "PLATFORM", platform, *words, "DETAIL")
         return answer_of(reply)
 
@@ -177,6 +182,32 @@ class RemoteDoor:
             bytes.fromhex(str(fields["key"] or "")), str(fields["suite"] or ""),
             tuple(str(gone) for gone in listed(fields["replaced"])),
         )  # fmt: skip
+
+    def set_password(self, name: str, password: str) -> None:
+        self._ask("USER", "PASSWORD", name, "SET", password)
+
+    def clear_password(self, name: str) -> None:
+        self._ask("USER", "PASSWORD", name, "CLEAR")
+
+    def set_questions(self, name: str, questions: Sequence[tuple[str, str, str]]) -> None:
+        self._ask("USER", "QUESTIONS", name, "SET", *(word for one in questions for word in one))
+
+    def clear_questions(self, name: str) -> None:
+        self._ask("USER", "QUESTIONS", name, "CLEAR")
+
+    def question(self, user: str) -> Question:
+        fields = mapping(self._ask("QUESTION", user))
+        return Question(str(fields["id"]), str(fields["question"]))
+
+    def answer(self, user: str, id: str, answer: str) -> Answer:
+        return said(self._ask("ANSWER", user, id, answer))
+
+    def change_pin(self, user: str, old: str, code: str, new: str, by: Change) -> Answer:
+        words = ["PERSONAL", "\n".join(by.personal)] if by.personal else []
+        return said(self._ask("CHANGEPIN", user, old, code, new, *of_change(by), *words))
+
+    def change_password(self, user: str, old: str, code: str, new: str, by: Change) -> Answer:
+        return said(self._ask("CHANGEPASSWORD", user, old, code, new, *of_change(by)))
 
     def rotate_key(self) -> None:
         self._ask("KEY", "ROTATE", "BY", who())
@@ -237,6 +268,16 @@ def entry(fields: dict[str, Reply]) -> Entry:
     told["position"] = None if fields["position"] is None else number(fields["position"])
     told["others"] = tuple(map(str, listed(fields["others"])))
     return Entry(**told)
+
+
+def said(reply: Reply) -> Answer:
+    return Answer(Code[str(reply)], None, 0)
+
+
+def of_change(by: Change) -> list[str]:
+    words = ["PLATFORM", by.platform]
+    words += ["DEVICE", by.device] if by.device is not None else []
+    return words + (["CHALLENGE", by.challenge] if by.challenge is not None else [])
 
 
 def answer_of(reply: Reply) -> Answer:

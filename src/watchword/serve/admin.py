@@ -5,8 +5,8 @@
     USER REMOVE name                       USER UNLOCK name
     DEVICE ADD user kind KEY hex | BASE32 text [SERIAL s] and, by kind,
                TOTP, ALPINE: [DIGITS n] [ALGORITHM a] [PERIOD s] [WINDOW back forward] [DRIFT n]
-                   [T0 s]
-               HOTP, DSC: [DIGITS n] [ALGORITHM a] [COUNTER n] [LOOKAHEAD n]
+                   [T0 s] [PIN p]
+               HOTP, DSC: [DIGITS n] [ALGORITHM a] [COUNTER n] [LOOKAHEAD n] [PIN p]
                SMS: nothing more, and the key is made here where none is given
                OCRA, DSC-PLUS, GOLD, PLATINUM, IB-KEY: [SUITE s] [COUNTER n] [LOOKAHEAD n]
                    [WINDOW back forward] [DRIFT n] [PIN p | PINHASH hex]
@@ -15,6 +15,7 @@
     DEVICE GET user serial                 DEVICE LIST user
     DEVICE SET user serial STATE s         DEVICE RESYNC user serial code code
     DEVICE PASSCODE user [SERIAL s]        DEVICE REMOVE user serial
+    USER PASSWORD, USER QUESTIONS: see secrets.py
     DEVICE CELLS user serial
     KEY ROTATE                             CLOCK ACCEPT
     AUDIT READ | EXPLAIN | HEAD | ROWS     see audit.py
@@ -48,8 +49,10 @@ from watchword.engine import Engine
 from watchword.errors import Error, Exists, InvalidArgument, NotFound
 from watchword.serve import limits
 from watchword.serve.commands import Client, Commands, arity
+from watchword.serve.knowing import Knowing
 from watchword.serve.phones import Phones
 from watchword.serve.resp import Refusal, Reply, Simple, encode
+from watchword.serve.secrets import user_password, user_questions
 
 __all__ = ["Admin"]
 
@@ -71,8 +74,8 @@ FIGURES = {
     "PHONE": "phone",
 }
 OF_KIND: dict[str, tuple[str, ...]] = {
-    "TOTP": ("DIGITS", "ALGORITHM", "PERIOD", "WINDOW", "DRIFT", "T0"),
-    "HOTP": ("DIGITS", "ALGORITHM", "COUNTER", "LOOKAHEAD"),
+    "TOTP": ("DIGITS", "ALGORITHM", "PERIOD", "WINDOW", "DRIFT", "T0", "PIN"),
+    "HOTP": ("DIGITS", "ALGORITHM", "COUNTER", "LOOKAHEAD", "PIN"),
     "OCRA": ("SUITE", "COUNTER", "LOOKAHEAD", "WINDOW", "DRIFT", "PIN", "PINHASH"),
     "CARD": ("COUNTER",),
 }
@@ -99,11 +102,14 @@ class Admin(Commands):
         worker: ThreadPoolExecutor,
         gateway: int,
         facts: Callable[[], dict[str, object]],
+        knowing: Knowing | None = None,
         phones: Phones | None = None,
         more: "Mapping[bytes, dict[str, Verb]] | None" = None,
     ) -> None:
         """more: verbs of other files, by their first word."""
-        super().__init__(gateway, True, facts, engine.achallenge, engine.asend_code, phones)
+        super().__init__(
+            gateway, True, facts, engine.achallenge, engine.asend_code, knowing, phones
+        )
         self._verbs = {b"USER": USER, b"DEVICE": DEVICE, b"KEY": KEY, b"CLOCK": CLOCK}
         self._verbs |= more or {}
         self._engine = engine
@@ -377,6 +383,8 @@ USER: dict[str, Verb] = {
     "REMOVE": (1, user_remove),
     "UNLOCK": (1, user_unlock),
     "LIST": (0, user_list),
+    "PASSWORD": (2, user_password),
+    "QUESTIONS": (2, user_questions),
 }
 DEVICE: dict[str, Verb] = {
     "ADD": (2, device_add),
