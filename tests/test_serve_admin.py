@@ -131,7 +131,7 @@ MISUSE = [
     (f"DEVICE ADD carol OCRA KEY {KEY.hex()} SUITE OCRA-1", "INVALID suite must be OCRA-1:HOTP"),
     (f"DEVICE ADD carol GOLD KEY {KEY.hex()} DIGITS 6", "ERR syntax error, options are KEY"),
     (f"DEVICE ADD carol GOLD KEY {KEY.hex()} PIN 1234", "INVALID pin must not be one character"),
-    (f"DEVICE ADD carol GOLD KEY {KEY.hex()} PIN 47a1", "INVALID pin must be text of 4 to 16 digits"),
+    (f"DEVICE ADD carol GOLD KEY {KEY.hex()} PIN 47a1", "INVALID pin must be text of 4 to 16"),
     (f"DEVICE ADD carol GOLD KEY {KEY.hex()} COUNTER 1", "INVALID counter and look_ahead must"),
     (f"DEVICE ADD carol IB-KEY KEY {KEY.hex()}", "INVALID pin or pin_hash, one of the two"),
     (f"DEVICE ADD carol IB-KEY KEY {KEY.hex()} PIN 123", "INVALID pin must be text of 4 to 6"),

@@ -873,7 +873,7 @@ class Reference:
         self, name: str, id: str, text: str, now_ms: int, address: str | None, shed: bool
     ) -> tuple[Answer, list[Record]]:
         user = self.users.get(name)
-        main = Record(Event.ANSWER, user.number if user else name, tail=address)
+        main = Record(Event.ANSWER, user.number if user else name, place=32, tail=address)
         if not name_is_legal(name, self.figures.names_any):
             return self._answer(main, Verdict.BAD_CHARACTER, Reason.NAME)
         source_is_full = self._source_is_full(address, now_ms)
