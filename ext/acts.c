@@ -155,7 +155,7 @@ ww_device *ww_device_place(ww_tables *t, ww_user *u, const ww_spec *spec, const 
         memcpy(own, mid ? mid : spec->key, ww_mid_bytes((ww_hash)spec->hash));
     else
         ww_hmac_mid((ww_hash)spec->hash, spec->key, spec->key_len, own);
-    d->period_s = spec->period_s;
+    d->period_s = spec->period_s & 4095u;
     d->kind = spec->kind & 15u;
     d->drift_max = spec->drift_max & 15u;
     d->state = spec->state & 7u;

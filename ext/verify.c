@@ -149,7 +149,7 @@ static uint32_t lay_group(ww_tables *t, const ww_policy *p, ww_batch *b, uint32_
         const uint8_t *name = b->bytes + a->name_at;
         if (*tries + WW_DEVICES_PER_USER_MAX > TRIES_MAX)
             break;
-        a->place_in = (uint8_t)(a->platform | (uint32_t)a->realm << 2 | facts_of(a));
+        a->place_in = (uint8_t)((uint32_t)a->platform | (uint32_t)a->realm << 2 | facts_of(a));
         a->bad_name |= !ww_name_legal(p, name, a->name_len);
         a->slot = a->bad_name ? WW_SLOT_NONE : slot_of(t, a, name);
         if (a->slot != WW_SLOT_NONE) {
