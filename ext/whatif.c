@@ -159,8 +159,8 @@ static uint8_t spoil(const ww_tables *t, const told *f, ww_attempt *a, ww_scratc
             continue;
         unsure |= r->verdict == WW_LOCKED;
         s->tries[i].spoiled = r->reason == WW_REASON_PIN ||
-                              (r->verdict != WW_LOCKED && d->number != r->device &&
-                               !(was->effects & WW_EFFECT_FORGIVE));
+                              (r->verdict != WW_LOCKED && r->verdict != WW_REJECTED &&
+                               d->number != r->device && !(was->effects & WW_EFFECT_FORGIVE));
     }
     for (uint32_t i = 0; i < n && r->reason == WW_REASON_PIN; i++)
         s->tries[i].spoiled = 1;

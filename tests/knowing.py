@@ -58,6 +58,9 @@ class Knowing:
     def change_pin(
         self, who: str, word: Any, old: str, new: str, options: dict[str, Any]
     ) -> tuple[Any, Any]:
+        user = self.twin.users.get(self.name(who))
+        if user is not None and any(d.phone for d in user.devices):
+            return None, None   # one that serves others keeps its PIN: misuse, and it raises
         a = self.attempt(who, word, {**options, "pin": old, "realm": "live", "session": None})
         verdict = None
         with contextlib.suppress(watchword.InvalidArgument):     # right, and yet the PIN stays

@@ -39,14 +39,18 @@ def played(seed: int, figures: Figures, histories: int) -> Both:
     return both
 
 
+ATTEMPTS = (Event.ATTEMPT, Event.RESYNC, Event.ANSWER)
+
+
 class Doubled:
     """Two twins that are told the same, each with a policy of its own; the first one answers."""
 
     SAID = (
         "add_user", "set_user", "remove_user", "unlock", "add_device", "set_device",
         "remove_device", "attempt", "challenge", "push", "decide_push", "enrol_phone",
+        "set_password", "set_questions", "change_pin", "question", "answer",
     )  # fmt: skip
-    ASKED = ("challenge", "push", "decide_push", "enrol_phone")
+    ASKED = ("challenge", "push", "decide_push", "enrol_phone", "question", "change_pin")
 
     def __init__(self, first: Reference, other: Reference) -> None:
         self.first, self.other = first, other
@@ -70,7 +74,7 @@ class Doubled:
                 self.odd.add(who)
             for _, records in self.first.journal[rows:]:
                 first = records[0]
-                if first.event in (Event.ATTEMPT, Event.RESYNC) and isinstance(first.user, int):
+                if first.event in ATTEMPTS and isinstance(first.user, int):
                     verdict = getattr(other, "verdict", mine.verdict)
                     self.recorded.append((int(first.verdict), int(verdict), who in self.odd))
             return mine
