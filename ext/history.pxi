@@ -124,6 +124,8 @@ def bare_row(row, stand_in):
                 raise InvalidArgument("a record passes the end of its row")
             if r[n].event == WW_EVENT_DEVICE_ADD:
                 spec = <uint8_t *>(&r[n] + 1)
+                if r[n].tail * WW_RECORD_BYTES < WW_SPEC_HEAD_BYTES:
+                    raise InvalidArgument("an enrolment passes the end of its record")
                 size = WW_SPEC_HEAD_BYTES + spec[10] + spec[11] + spec[12] + spec[13]
                 if size > r[n].tail * WW_RECORD_BYTES:
                     raise InvalidArgument("an enrolment passes the end of its record")
