@@ -12,20 +12,15 @@ lower: one in lower case, cut: one without its last character, more: with one to
 of a code. OPTIONS: - or several of purpose=, device=, id=, realm=, joined by commas.
 """
 
-import signal
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from challenge_doors import DRIVER
 from code_doors import DEVICES, WEBHOOK_SECRET, DaemonDoor, EngineDoor, Hook, TwinDoor
 from code_told import DAY_S, Told
-from served import Served
+from daemons import APART_S, Daemons
 
 import watchword
-
-APART_S = 3_600_000
 
 # What alice has; further policy figures; rows.
 TABLES: dict[str, tuple[list[str], dict[str, Any], str]] = {
@@ -258,50 +253,34 @@ def test_every_device_and_every_word_is_in_a_table() -> None:
 # ---- the same through a daemon -------------------------------------------------------------------
 
 
-class Daemons:
-    """One for each policy that a table asks for, and one webhook."""
+class HookedDaemons(Daemons):
+    """One webhook serves them all."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.hook = folder, Hook()
-        self.running: dict[str, Served] = {}
-        (folder / "webhook.secret").write_bytes(WEBHOOK_SECRET + b"\n")
-
-    def of(self, figures: dict[str, Any]) -> Served:
-        policy = "".join(f"{name} = {figure}\n" for name, figure in figures.items())
-        if policy not in self.running:
-            folder = self.folder / f"d{len(self.running)}"
-            folder.mkdir()
-            (folder / "watchword.toml.now").write_text("0")
-            settings = (
-                f'[delivery]\nwebhook = "{self.hook.url}"\nsecret_file = "../webhook.secret"\n'
-                f"[policy]\n{policy}"
-            )
-            self.running[policy] = Served(folder, settings, driver=["-c", DRIVER]).start()
-        return self.running[policy]
+    hook: Hook
 
 
 @pytest.fixture(scope="module")
-def daemons(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemons]:
-    started = Daemons(tmp_path_factory.mktemp("codes"))
+def daemons(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HookedDaemons]:
+    folder, hook = tmp_path_factory.mktemp("codes"), Hook()
+    (folder / "webhook.secret").write_bytes(WEBHOOK_SECRET + b"\n")
+    settings = f'[delivery]\nwebhook = "{hook.url}"\nsecret_file = "../webhook.secret"\n'
+    started = HookedDaemons(folder, settings)
+    started.hook = hook
     try:
-        yield started
-        for served in started.running.values():
-            assert served.stop() == 0
-            assert served.healthy(), served.said()
-        assert started.hook.bodies.empty()
+        with started.ended():
+            yield started
+        assert hook.bodies.empty()
     finally:
-        for served in started.running.values():
-            served.stop(signal.SIGKILL)
-        started.hook.close()
+        hook.close()
 
 
 @pytest.mark.parametrize("title", TABLES)
-def test_table_through_a_daemon(title: str, daemons: Daemons) -> None:
+def test_table_through_a_daemon(title: str, daemons: HookedDaemons) -> None:
     begins_s = APART_S * (1 + list(TABLES).index(title))
     play(DaemonDoor(daemons.of(TABLES[title][1]), begins_s, daemons.hook), title)
 
 
-def test_a_daemon_issues_and_shows_once(daemons: Daemons) -> None:
+def test_a_daemon_issues_and_shows_once(daemons: HookedDaemons) -> None:
     """The admin socket's own verbs, and what their replies hold."""
     with daemons.of({}).acts() as acts:
         acts.ask("HELLO", 3)

@@ -5,7 +5,6 @@ own: test_challenges.py, card_tables.py, test_codes.py.
 
 import hmac
 import re
-import signal
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,15 +12,14 @@ import challenge_doors
 import pytest
 from challenge_doors import KEY
 from code_told import second_of
+from daemons import APART_S, Daemons
 from rule_tables import DEVICES, SAME_KEY, TABLES
 from served import Served
-from test_serve_challenges import Daemons
 
 import watchword
 from watchword import reference
 from watchword.reference import Reason, Verdict
 
-APART_S = 3_600_000
 DOORS = pytest.mark.parametrize("title", TABLES)
 
 
@@ -149,14 +147,8 @@ def play(door: Any, title: str) -> None:
 @pytest.fixture(scope="module")
 def daemons(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemons]:
     started = Daemons(tmp_path_factory.mktemp("rules"))
-    try:
+    with started.ended():
         yield started
-        for served in started.running.values():
-            assert served.stop() == 0
-            assert served.healthy(), served.said()
-    finally:
-        for served in started.running.values():
-            served.stop(signal.SIGKILL)
 
 
 @pytest.mark.parametrize("door", [TwinDoor, EngineDoor])

@@ -15,19 +15,15 @@ TYPED: wrong, - for nothing, or PIN/SERIAL:N, that device's code N (a counter, o
 NAME) behind a PIN. OPTIONS: - or several of pin=, password=, vouched=, device=, id=, by commas.
 """
 
-import signal
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from challenge_doors import DRIVER
+from daemons import APART_S, Daemons
 from secret_doors import ANSWERS, DEVICES, POLICY, DaemonDoor, EngineDoor, TwinDoor, key_of
-from served import Served
 
 import watchword
 
-APART_S = 3_600_000
 SUITES = {"gold": "OCRA-1:HOTP-SHA1-6:QN06", "key": "OCRA-1:HOTP-SHA256-8:QN06-PSHA256"}
 
 # What alice has; further policy figures; rows.
@@ -337,40 +333,14 @@ def test_every_device_is_in_a_table() -> None:
 # ---- the same through a daemon -------------------------------------------------------------------
 
 
-class Daemons:
-    """One for each policy that a table asks for."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self.running: dict[str, Served] = {}
-
-    def of(self, figures: dict[str, Any]) -> Served:
-        policy = "".join(
-            f"{name} = {str(figure).lower()}\n" for name, figure in {**POLICY, **figures}.items()
-        )
-        if policy not in self.running:
-            folder = self._folder / f"d{len(self.running)}"
-            folder.mkdir()
-            (folder / "watchword.toml.now").write_text("0")
-            settings = f"reasons = true\n[policy]\n{policy}"
-            self.running[policy] = Served(folder, settings, driver=["-c", DRIVER]).start()
-        return self.running[policy]
-
-
 @pytest.fixture(scope="module")
 def daemons(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemons]:
     started = Daemons(tmp_path_factory.mktemp("secrets"))
-    try:
+    with started.ended():
         yield started
-        for served in started.running.values():
-            assert served.stop() == 0
-            assert served.healthy(), served.said()
-    finally:
-        for served in started.running.values():
-            served.stop(signal.SIGKILL)
 
 
 @pytest.mark.parametrize("title", TABLES)
 def test_table_through_a_daemon(title: str, daemons: Daemons) -> None:
     begins_s = APART_S * (1 + list(TABLES).index(title))
-    play(DaemonDoor(daemons.of(TABLES[title][1]), begins_s), TABLES[title])
+    play(DaemonDoor(daemons.of({**POLICY, **TABLES[title][1]}), begins_s), TABLES[title])

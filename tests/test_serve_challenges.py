@@ -2,51 +2,24 @@
 more, on a clock that a file tells, and what a gateway sees beside them.
 """
 
-import json
 import signal
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from challenge_doors import DRIVER, DaemonDoor
+from daemons import APART_S, Daemons
 from served import KEY, Served, frame
 from test_challenges import TABLES, play
 
 import watchword
 
-APART_S = 3_600_000  # whole epochs, hours and minutes: a table's times mean there what they mean
-
-
-class Daemons:
-    """One for each policy that a table asks for."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self.running: dict[str, Served] = {}
-
-    def of(self, figures: dict[str, Any]) -> Served:
-        policy = "".join(f"{name} = {json.dumps(figure)}\n" for name, figure in figures.items())
-        if policy not in self.running:
-            folder = self._folder / f"d{len(self.running)}"
-            folder.mkdir()
-            (folder / "watchword.toml.now").write_text("0")
-            settings = f"reasons = true\n[policy]\n{policy}"
-            self.running[policy] = Served(folder, settings, driver=["-c", DRIVER]).start()
-        return self.running[policy]
-
 
 @pytest.fixture(scope="module")
 def daemons(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemons]:
     started = Daemons(tmp_path_factory.mktemp("challenges"))
-    try:
+    with started.ended():
         yield started
-        for served in started.running.values():
-            assert served.stop() == 0
-            assert served.healthy(), served.said()
-    finally:
-        for served in started.running.values():
-            served.stop(signal.SIGKILL)
 
 
 @pytest.mark.parametrize("title", TABLES)
