@@ -96,18 +96,17 @@ static int apply_attempt(ww_tables *t, ww_user *u, const ww_record *r, int64_t n
 int ww_apply_challenge(ww_tables *t, const ww_record *r)
 {
     ww_asked_for tail;
-    uint32_t slot = (uint32_t)r->user, platform = r->place & 3u;
+    uint32_t platform = r->place & 3u;
     if (!r->device)
         return 0; /* a plausible one: there is nothing to answer it */
-    if (slot >= t->users_used || t->users[slot].id != r->user || !t->users[slot].name_len)
-        return -1;
-    ww_device *d = ww_device_find(t, &t->users[slot], r->device);
+    ww_user *u = ww_user_of(t, r);
+    ww_device *d = u ? ww_device_find(t, u, r->device) : NULL;
     if (!d || !ww_has_issue(d) || !r->tail || platform >= WW_PLATFORMS ||
         r->moving >= UINT32_MAX - 1)
         return -1;
     if (d->kind == WW_KIND_CARD && (r->moving != d->moving || ww_card_spent(d)))
         return -1;
-    ww_mark_dirty(t, slot, WW_DIRTY_STATE);
+    ww_mark_dirty(t, (uint32_t)r->user, WW_DIRTY_STATE);
     memcpy(&tail, r + 1, sizeof tail);
     ww_issue *issue = ww_device_issue(d);
     if (issue->issued <= r->moving)
@@ -134,9 +133,9 @@ static int apply_answer(ww_tables *t, const ww_record *r, int64_t now_ms, ww_str
         ww_apply_answer(t, NULL, r, 1);
         return 0;
     }
-    if (slot >= t->users_used || t->users[slot].id != r->user || !t->users[slot].name_len)
+    ww_user *u = ww_user_of(t, r);
+    if (!u)
         return -1;
-    ww_user *u = &t->users[slot];
     ww_mark_dirty(t, slot, WW_DIRTY_STATE);
     apply_streak(r, now_ms, &u->streak, t->deep ? t->deep[slot] : NULL);
     ww_apply_answer(t, u, r, streak != NULL);
@@ -146,7 +145,7 @@ static int apply_answer(ww_tables *t, const ww_record *r, int64_t now_ms, ww_str
 static int apply_later(ww_tables *t, const ww_record *r, int64_t now_ms, ww_streak *streak,
                        uint32_t *deep)
 {
-    uint32_t slot = (uint32_t)r->user;
+    ww_user *u;
     switch (r->event) {
     case WW_EVENT_CHALLENGE:
         return ww_apply_challenge(t, r);
@@ -155,10 +154,11 @@ static int apply_later(ww_tables *t, const ww_record *r, int64_t now_ms, ww_stre
     case WW_EVENT_ANSWER:
         return apply_answer(t, r, now_ms, streak, deep);
     case WW_EVENT_PIN:
-        if (slot >= t->users_used || t->users[slot].id != r->user || !t->users[slot].name_len)
+        u = ww_user_of(t, r);
+        if (!u)
             return -1;
-        ww_mark_dirty(t, slot, WW_DIRTY_IDENTITY);
-        return ww_apply_pin(t, &t->users[slot], r);
+        ww_mark_dirty(t, (uint32_t)r->user, WW_DIRTY_IDENTITY);
+        return ww_apply_pin(t, u, r);
     default:
         return 0;
     }

@@ -148,6 +148,14 @@ static inline uint32_t ww_gap(int64_t from_ms, int64_t to_ms)
     return gap < 0 ? 0 : gap > (int64_t)UINT32_MAX ? UINT32_MAX : (uint32_t)gap;
 }
 
+/* The user whom a record names; NULL: there is none, and the record does not fit the tables. */
+static inline ww_user *ww_user_of(const ww_tables *t, const ww_record *r)
+{
+    uint32_t slot = (uint32_t)r->user;
+    ww_user *u = slot < t->users_used ? &t->users[slot] : NULL;
+    return u && u->id == r->user && u->name_len ? u : NULL;
+}
+
 void ww_streak_clear(ww_streak *s, uint32_t *deep);
 int ww_apply_challenge(ww_tables *t, const ww_record *r);
 

@@ -102,16 +102,14 @@ static void nothing_stands(const ww_tables *t, ww_user *u)
 
 int ww_apply_question(ww_tables *t, const ww_record *r)
 {
-    uint32_t slot = (uint32_t)r->user;
     if (!r->device)
         return 0; /* a plausible one: nothing answers it */
-    if (slot >= t->users_used || t->users[slot].id != r->user || !t->users[slot].name_len)
-        return -1;
-    ww_device *d = ww_device_find(t, &t->users[slot], r->device);
+    ww_user *u = ww_user_of(t, r);
+    ww_device *d = u ? ww_device_find(t, u, r->device) : NULL;
     if (!d || d->kind != WW_KIND_QUESTION || r->moving >= UINT32_MAX - 1)
         return -1;
-    ww_mark_dirty(t, slot, WW_DIRTY_STATE);
-    nothing_stands(t, &t->users[slot]);
+    ww_mark_dirty(t, (uint32_t)r->user, WW_DIRTY_STATE);
+    nothing_stands(t, u);
     ww_issue *issue = issue_of(d);
     if (issue->issued <= r->moving)
         issue->issued = (uint32_t)r->moving + 1;

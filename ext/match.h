@@ -14,7 +14,7 @@ typedef struct {
     uint16_t first[WW_GROUP_ATTEMPTS_MAX + 1];  /* tries of attempt i: first[i] .. first[i + 1] */
     uint8_t owner[TRIES_MAX];                   /* whose response a try is held against */
     const ww_device *source[TRIES_MAX];         /* midstates: the device's own, or a decoy's */
-    /* passed_over: bits of WW_NOT_TRIED, WW_LIMITED and WW_PUSHED */
+    /* passed_over: bits of WW_NOT_TRIED and on */
     uint8_t inactive[WW_GROUP_ATTEMPTS_MAX], passed_over[WW_GROUP_ATTEMPTS_MAX];
     uint8_t met[MET];                           /* by slot: attempts of the group, from 1        */
     /* The response as a number, and its length if it is digits alone, else 0; then the second. */
@@ -82,6 +82,19 @@ int ww_lay_open(const ww_tables *t, ww_scratch *s, uint32_t i, uint32_t *n, ww_d
 /* For the challenge that the attempt names, if it is this user's and stands. */
 void ww_lay_named(const ww_tables *t, const ww_batch *b, const ww_attempt *a, ww_scratch *s,
                   uint32_t i, uint32_t *n, int64_t now_ms);
+/* Runs their lanes. */
+void ww_match_answers(const ww_tables *t, const ww_kernel *k, const ww_batch *b, uint32_t group,
+                      ww_scratch *s, uint32_t tries);
+/* The message of position j, in words. */
+void ww_lay_message(const ww_tables *t, const ww_batch *b, uint32_t group, const ww_scratch *s,
+                    uint32_t n, uint32_t j, uint64_t *words);
+/* 1 when the attempt's session fits the suite: one too long is never right. */
+static inline uint32_t ww_session_fits(const ww_attempt *a, const ww_suite *suite)
+{
+    return !suite->session_bytes ||
+           (uint32_t)a->second_len - a->challenge_len <= suite->session_bytes;
+}
+
 /* ---- push.c ---- */
 
 /* For the push that the attempt names, if it is this user's: what has become of it. */
@@ -125,29 +138,11 @@ void ww_lay_question(const ww_tables *t, const ww_batch *b, const ww_attempt *a,
 void ww_match_answered(const ww_tables *t, const ww_batch *b, uint32_t group, ww_scratch *s,
                        uint32_t tries);
 
-/* ---- answers.c ---- */
-
-/* The message of position j, in words. */
-void ww_lay_message(const ww_tables *t, const ww_batch *b, uint32_t group, const ww_scratch *s,
-                    uint32_t n, uint32_t j, uint64_t *words);
-/* 1 when the attempt's session fits the suite: one too long is never right. */
-static inline uint32_t ww_session_fits(const ww_attempt *a, const ww_suite *suite)
-{
-    return !suite->session_bytes ||
-           (uint32_t)a->second_len - a->challenge_len <= suite->session_bytes;
-}
-
 /* ---- whole.c ---- */
 
 /* Holds responses against whole HMACs, of the suites without digits. */
 void ww_match_whole(const ww_tables *t, const ww_batch *b, uint32_t group, ww_scratch *s,
                     uint32_t tries);
-
-/* ---- answers.c ---- */
-
-/* Runs their lanes. */
-void ww_match_answers(const ww_tables *t, const ww_kernel *k, const ww_batch *b, uint32_t group,
-                      ww_scratch *s, uint32_t tries);
 
 /* ---- card.c ---- */
 
