@@ -27,12 +27,7 @@ static void known_kept(const uint8_t *text, size_t len, uint8_t kept[WW_KEPT_BYT
 
 static int known_verdict(world *w, ww_attempt *a, uint8_t verdict, uint8_t reason, int64_t now_ms)
 {
-    ww_turn(&w->t, &w->p, &w->b, now_ms);
-#ifdef WATCHWORD_CHECK_SECRETS
-    (void)VALGRIND_CHECK_MEM_IS_DEFINED(a, sizeof *a);
-    (void)VALGRIND_CHECK_MEM_IS_DEFINED(w->b.records, w->b.units * sizeof *w->b.records);
-    WW_PUBLIC(a, sizeof *a);
-#endif
+    world_turn(w, now_ms);
     if (a->verdict == verdict && a->reason == reason)
         return 0;
     printf("known: verdict %d, reason %d, not %d, %d\n", a->verdict, a->reason, verdict, reason);

@@ -126,6 +126,17 @@ static inline ww_attempt *world_attempt(world *w, const char *name, const void *
     return a;
 }
 
+/* A turn; what it says and what it records must hang on nothing that is marked. */
+static inline void world_turn(world *w, int64_t now_ms)
+{
+    ww_turn(&w->t, &w->p, &w->b, now_ms);
+#ifdef WATCHWORD_CHECK_SECRETS
+    (void)VALGRIND_CHECK_MEM_IS_DEFINED(w->b.attempts, w->b.count * sizeof *w->b.attempts);
+    (void)VALGRIND_CHECK_MEM_IS_DEFINED(w->b.records, w->b.units * sizeof *w->b.records);
+    WW_PUBLIC(w->b.attempts, w->b.count * sizeof *w->b.attempts);
+#endif
+}
+
 /* A code as it is typed, from a number whose value may be secret. */
 static inline void code_text(uint32_t code, uint32_t digits, uint8_t *text)
 {
