@@ -123,12 +123,10 @@ def machine() -> dict[str, str | int]:
 class Child:
     """A peer in a process of its own, which does a round when it is told."""
 
-    def __init__(self, row: tuple[str, str, int], options: argparse.Namespace) -> None:
-        name, way, users = row
+    def __init__(self, only: str, users: int, options: argparse.Namespace) -> None:
         self.rows: list[dict[str, Any]] = []
         command = [
-            sys.executable, "-m", "bench", "engine", "--only", f"{name}/{way}",
-            "--users", str(max(10, int(users * options.scale))),
+            sys.executable, "-m", "bench", "engine", "--only", only, "--users", str(users),
             "--rounds", str(options.rounds), "--seed", str(options.seed),
         ]  # fmt: skip
         pipe = subprocess.PIPE
@@ -207,7 +205,10 @@ def main(arguments: list[str]) -> int:
         f"{host['date']}, load before {host['load']}; kernel {host['kernel']}; "
         f"median of {options.rounds} rounds, seed {options.seed}\n"
     )
-    children = [Child(row, options) for row in ROWS]
+    children = [
+        Child(f"{name}/{way}", max(10, int(users * options.scale)), options)
+        for name, way, users in ROWS
+    ]
     for number in range(options.rounds + 1):
         for child in children:
             child.round()

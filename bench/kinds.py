@@ -10,7 +10,6 @@ do: the kernel's newest kept rate over the compressions that an attempt takes.
 import argparse
 import json
 import random
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -21,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from bench.engine import PASSES, Child
 from bench.native import MissingError
 from bench.peers import ocra as least
 from bench.rows import Row, load
@@ -45,7 +45,6 @@ MIXED = ("totp", "hotp", "ocra-sha1", "card", "passcode")
 KINDS = (*COMPRESSIONS, "mixed")
 PEERS = ("oath", "ocra")  # of ocra-sha1, and how many attempts they make
 PEER_ATTEMPTS = 20_000
-PASSES = ("wrong", "right", "again")
 
 
 def device_of(kind: str, key: bytes) -> Device:
@@ -169,34 +168,6 @@ def tell(row: Row) -> None:
     print(json.dumps(row), flush=True)
 
 
-class Child:
-    """A kind, or a peer, in a process of its own, which does a round when it is told."""
-
-    def __init__(self, kind: str, users: int, options: argparse.Namespace) -> None:
-        self.rows: list[Row] = []
-        self.kind, self.users = kind, users
-        command = [
-            sys.executable, "-m", "bench", "engine", "--only", f"kinds/{kind}",
-            "--users", str(users), "--rounds", str(options.rounds), "--seed", str(options.seed),
-        ]  # fmt: skip
-        pipe = subprocess.PIPE
-        self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True)
-
-    def round(self) -> None:
-        assert self._process.stdin and self._process.stdout
-        self._process.stdin.write("go\n")
-        self._process.stdin.flush()
-        for _ in PASSES:
-            line = self._process.stdout.readline()
-            if not line:
-                raise SystemExit(self._process.wait())
-            self.rows.append({**json.loads(line), "users": self.users})
-
-    def end(self) -> None:
-        if self._process.communicate()[0] or self._process.returncode:
-            raise SystemExit("a kind did not end as it should")
-
-
 def peers_here() -> list[str]:
     """Those whose library is installed; of the others it is said."""
     here = []
@@ -214,14 +185,16 @@ def run(options: argparse.Namespace) -> list[Row]:
     rows: list[Row] = []
     for most in options.kinds:
         users = max(100, int(most * options.scale))
-        children = [Child(kind, users, options) for kind in (*KINDS, *peers_here())]
+        children = [
+            Child(f"kinds/{kind}", users, options) for kind in (*KINDS, *peers_here())
+        ]
         for number in range(options.rounds + 1):
             for child in children:
                 child.round()
             print(f"  {users} users, round {number}: all verdicts as made", file=sys.stderr)
         for child in children:
             child.end()
-            rows += child.rows
+            rows += [{**row, "users": users} for row in child.rows]
     return rows
 
 
