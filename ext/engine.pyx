@@ -106,7 +106,8 @@ cdef dict PLATFORM_CODES = {"trading": WW_TRADING, "portal": WW_PORTAL}
 cdef dict REALM_CODES = {"live": WW_LIVE, "paper": WW_PAPER}
 cdef dict HASH_CODES = {name: code for code, name in enumerate(HASH_NAMES)}
 cdef tuple CODES = (None,) + tuple(Code)
-cdef dict REASONS = {int(reason): reason for reason in Reason}
+cdef tuple REASONS = tuple([{int(reason): reason for reason in Reason}.get(number)
+                            for number in range(max(Reason) + 1)])  # some are nobody's
 
 BATCH_ATTEMPTS_MAX = WW_BATCH_ATTEMPTS_MAX
 PAGE_USERS = WW_PAGE_USERS

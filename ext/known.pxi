@@ -1,6 +1,7 @@
 # What users know, at the door: what is said of a password, PINs given apart, and questions.
 
-cdef put_facts(Batch b, ww_attempt *a, pin, response, int first, uint32_t password, bint answer):
+cdef int put_facts(Batch b, ww_attempt *a, pin, response, int first, uint32_t password,
+                   bint answer) except -1:
     """What an attempt brings besides. pin: of the response, which then begins with it."""
     cdef const char *text = NULL
     cdef Py_ssize_t n = 0
@@ -11,6 +12,7 @@ cdef put_facts(Batch b, ww_attempt *a, pin, response, int first, uint32_t passwo
     a.password = password
     if answer:
         a.event = WW_EVENT_ANSWER
+    return 0
 
 
 cdef object with_pin(pin, response):

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
 __all__ = [
     "GIVEN", "KEPT", "NEEDS_PIN", "PASSWORDS_WAITING_MAX", "PASSWORD_BYTES_MAX", "SALT_BYTES",
-    "VOUCHED", "Asked", "Fact", "Figures", "Hasher",
+    "UNTOLD", "VOUCHED", "VOUCHED_FOR", "Asked", "Fact", "Figures", "Hasher",
 ]  # fmt: skip
 
 PASSWORDS_WAITING_MAX: Final = 256      # beyond it attempts with a password are BUSY
@@ -34,6 +34,9 @@ class Fact(NamedTuple):
 
     first: int
     number: int = 0
+
+
+UNTOLD, VOUCHED_FOR = Fact(0), Fact(VOUCHED)    # what most attempts are told
 
 
 class Figures(NamedTuple):

@@ -23,7 +23,7 @@ from watchword._engine import (
     pack_address,
 )
 from watchword.errors import InvalidArgument
-from watchword.hashing import VOUCHED, Fact
+from watchword.hashing import UNTOLD, VOUCHED_FOR, Fact
 from watchword.parts import Parts
 
 if TYPE_CHECKING:
@@ -66,9 +66,10 @@ class Logins(Parts):
         places = place_of(platform, realm)
         _session(session)
         names = self._names if gateway is None else lifecycle.gateway_packed(gateway)
-        fact: Fact | None = Fact(VOUCHED if first_factor else 0)
+        fact: Fact | None = VOUCHED_FOR if first_factor else UNTOLD
         if password is not None:
             fact = self._fact(user, password, first_factor)
+        first, number = fact or UNTOLD
         with self._lock:
             self._alive()
             batch = self._one
@@ -77,7 +78,7 @@ class Logins(Parts):
             shed = self._shed() or fact is None
             batch.put(
                 user, response, *places, device, address, None, shed, challenge, session, pin,
-                *(fact or ())
+                first, number,
             )  # fmt: skip
             turn = self._take(batch, now, names, 1)
             verdict = self._core.verdict(batch, 0)
@@ -181,11 +182,11 @@ class Logins(Parts):
         self._alive()
         _session(session)
         gather, places = self._gather(), place_of(platform, realm)
-        fact: Fact | None = Fact(VOUCHED if first_factor else 0)
+        fact: Fact | None = VOUCHED_FOR if first_factor else UNTOLD
         if password is not None:
             fact = await self._fact_soon(user, password, first_factor)
         verdict: Verdict = await gather.ask(
-            user, response, *places, device, address, challenge, session, pin, *(fact or Fact(0)),
+            user, response, *places, device, address, challenge, session, pin, *(fact or UNTOLD),
             shed=fact is None,
         )  # fmt: skip
         return verdict

@@ -20,7 +20,7 @@ from typing import Any
 from watchword._engine import PLATFORMS, REALMS, Code, Gather, Verdict, pack_address
 from watchword.engine import Engine
 from watchword.errors import Busy, Error, InvalidArgument
-from watchword.hashing import Fact
+from watchword.hashing import UNTOLD
 from watchword.serve.resp import Refusal, Reply, Simple, encode
 
 __all__ = ["VERBS", "Knowing"]
@@ -110,7 +110,7 @@ class Knowing:
             REALMS.index(lower(given.get("REALM", b"live"))),
             given.get("DEVICE"), address(given), given.get("CHALLENGE"),
             None if session is None else bytes.fromhex(session.decode()),
-            given.get("PIN"), *(fact or Fact(0)), gateway=gateway, shed=fact is None,
+            given.get("PIN"), *(fact or UNTOLD), gateway=gateway, shed=fact is None,
         )  # fmt: skip
         return verdict
 
