@@ -258,6 +258,8 @@ cdef extern from "watchword.h" nogil:
                  uint32_t *deep)
 
     int ww_row_needed(const ww_tables *t, const uint8_t *row, size_t len, ww_row_needs *needs)
+    void ww_streaks_deepen(ww_tables *t, const int64_t *state_turns, uint32_t pages,
+                           int64_t turn)
     int ww_row_replay(ww_tables *t, const uint8_t *row, size_t len, const int64_t *identity_turns,
                       const int64_t *state_turns, uint32_t pages)
     size_t ww_page_identity_max(const ww_tables *t, uint32_t page)

@@ -82,9 +82,28 @@ cdef class Core:
         self.p.failures_cap = failures_cap
         self.p.source_failures = source_failures
         self.p.names_any = names_any
+        if lockout_failures > WW_RING_INLINE + 1:
+            self.deepen(lockout_failures)
+            return
+        self.t.deep = NULL
+        self.deep_region = None
+
+    def deepen(self, uint32_t lockout_failures):
+        """Sees to it that streaks can be as long as a policy with so many failures asks; those
+        that stand keep what they know. Errors: MemoryError, and nothing has changed."""
         if lockout_failures > WW_RING_INLINE + 1 and self.deep_region is None:
             self.deep_region = Region(<size_t>self.t.users_cap * WW_RING_DEEP * 4, table=True)
             self.t.deep = <void *>self.deep_region.at
+            ww_streaks_deepen(&self.t, NULL, 0, 0)
+
+    def deepened(self, state_turns, int64_t turn):
+        """A row that is replayed made streaks deep: what older pages hold was not."""
+        cdef Py_buffer state
+        PyObject_GetBuffer(state_turns, &state, PyBUF_SIMPLE)
+        try:
+            ww_streaks_deepen(&self.t, <const int64_t *>state.buf, <uint32_t>(state.len // 8), turn)
+        finally:
+            PyBuffer_Release(&state)
 
     # -- room: tables grow between turns, never below the door
 

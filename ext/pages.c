@@ -351,6 +351,9 @@ static void take_streak(reader *r, ww_tables *t, uint32_t slot, ww_streak *s)
         else if (t->deep)
             t->deep[slot][g - WW_RING_INLINE] = gap;
     }
+    for (uint32_t g = gaps; t->deep && !r->bad && g + 1u < s->count; g++)
+        if (g >= WW_RING_INLINE) /* the page is from when fewer were kept: see deep.c */
+            t->deep[slot][g - WW_RING_INLINE] = UINT32_MAX;
 }
 
 static void take_issue(reader *r, ww_tables *t, ww_device *d)

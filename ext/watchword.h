@@ -123,7 +123,7 @@ typedef enum { WW_OPEN = 0, WW_PENDING = 1, WW_CLOSED = 2 } ww_account;
 typedef enum { WW_TRADING = 0, WW_PORTAL = 1, WW_PLATFORMS = 2 } ww_platform;
 typedef enum { WW_LIVE = 0, WW_PAPER = 1 } ww_realm;
 
-/* What a record is about. Frozen: it stands in journals. Last used: 13. */
+/* What a record is about. Frozen: it stands in journals. Last used: 25. */
 typedef enum {
     WW_EVENT_ATTEMPT = 1,        /* a login; tail: client address                                */
     WW_EVENT_ALSO = 2,           /* a further device touched by the attempt before it            */
@@ -137,7 +137,10 @@ typedef enum {
     WW_EVENT_DEVICE_REMOVE = 10,
     WW_EVENT_TOMBSTONE = 11,     /* tail: key fingerprint; moving: floor                         */
     WW_EVENT_NOTE = 12,          /* tail: text; what the store itself did (key rotation, clock)  */
-    WW_EVENT_CHALLENGE = 13      /* one was asked for; moving: its count; tail: ww_asked_for     */
+    WW_EVENT_CHALLENGE = 13,     /* one was asked for; moving: its count; tail: ww_asked_for     */
+    WW_EVENT_POLICY = 23,        /* tail: text; who set it, what changed, and all its figures    */
+    WW_EVENT_IMPORT = 24,        /* the acts of this row are rows of a file; tail: who did it    */
+    WW_EVENT_EXPORT = 25         /* keys of devices were written to a file; tail: who did it     */
 } ww_event;
 
 enum { WW_PLACE_UNKNOWN = 0x80 }; /* in place: the user field is a name's keyed hash, not an id */
@@ -627,6 +630,12 @@ int ww_row_needed(const ww_tables *t, const uint8_t *row, size_t len, ww_row_nee
 /* Applies every record that is newer than its user's page. */
 int ww_row_replay(ww_tables *t, const uint8_t *row, size_t len, const int64_t *identity_turns,
                   const int64_t *state_turns, uint32_t pages);
+
+/* ---- deep.c: streaks of more failures than a user's own line holds ---- */
+
+/* Streaks become deep with the row of this turn: times that were not kept count as far apart.
+ * state_turns: of the pages whose streaks are from before it; NULL: all are. */
+void ww_streaks_deepen(ww_tables *t, const int64_t *state_turns, uint32_t pages, int64_t turn);
 
 /* ---- pages.c: 1,024 users as bytes ---- */
 

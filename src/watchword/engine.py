@@ -6,6 +6,7 @@ and nowhere below.
 """
 
 import asyncio
+import contextlib
 import os
 import threading
 import time
@@ -26,6 +27,7 @@ from watchword.errors import Error, InvalidArgument, StoreDamaged, StoreFailed
 from watchword.keeper import COVERED, UNCOVERED_BYTES_MAX, Keeper
 from watchword.keys import KeyProvider, derive
 from watchword.logins import Logins
+from watchword.policies import POLICY_PAGE, Policies
 from watchword.policy import Policy
 from watchword.store import Store, open_store
 from watchword.store.commits import Commits, said
@@ -53,7 +55,7 @@ def _after_fork() -> None:
 os.register_at_fork(after_in_child=_after_fork)
 
 
-class Engine(Logins, Challenges, Cards, Acts, Bulk):
+class Engine(Logins, Challenges, Cards, Acts, Bulk, Policies):
     """A verification engine over one store. Thread-safe; after a fork its use raises Error.
 
     Open it with Engine.open, as a context manager or with close().
@@ -63,7 +65,7 @@ class Engine(Logins, Challenges, Cards, Acts, Bulk):
         self,
         path: str,
         store: Store,
-        policy: Policy,
+        policy: Policy | None,
         clock: Callable[[], int] | None,
         entropy: Callable[[int], bytes],
         deliver: Callable[[Delivery], object] | None = None,
@@ -73,7 +75,8 @@ class Engine(Logins, Challenges, Cards, Acts, Bulk):
         self._path = path
         self._store = store
         self._entropy = entropy
-        self._policy = policy
+        self._policy, self._policy_kept = policy or Policy(), None
+        self._policy_dirty = False
         self._durable = not isinstance(store, MemoryStore)
         secret = store.secret if self._durable else entropy(32)
         self._core = Core(
@@ -84,6 +87,7 @@ class Engine(Logins, Challenges, Cards, Acts, Bulk):
         self._mark_key = derive(secret, "watchword fingerprints", 32)
         self._tombs = Tombs()
         self._set_core_policy()
+        self._policy_given = policy is not None
         self._row_bytes = self._covered_bytes = 0  # of rows beyond the pages; what pages hold since
         self._covered = self._load()
         self._turn = store.head
@@ -121,7 +125,9 @@ class Engine(Logins, Challenges, Cards, Acts, Bulk):
         """Opens the store at `path`, made if it is not there; ":memory:" keeps nothing.
 
         key: 32 bytes, the path of a key file, or a provider of watchword.keys; None: the file
-        `path`.key, made on first use. clock: () -> integer milliseconds since 1970, and
+        `path`.key, made on first use. policy: None: the one that was set last (RULES as written in
+        a new store); one that is given is in force from here on, and recorded where it differs.
+        clock: () -> integer milliseconds since 1970, and
         entropy: n -> n random bytes, for tests and replay. deliver: takes a watchword.Delivery to
         its phone, on a thread of its own: a callable, or a watchword.Webhook; without it no code is
         sent. Errors: WrongKey, StoreOwned, StoreDamaged, StoreFailed, InvalidArgument.
@@ -134,12 +140,18 @@ class Engine(Logins, Challenges, Cards, Acts, Bulk):
         store = open_store(path, key)
         try:
             engine = cls(
-                os.fspath(path), store, policy or Policy(), clock, entropy or os.urandom, deliver
+                os.fspath(path), store, policy, clock, entropy or os.urandom, deliver
             )
         except BaseException:
             store.close()
             raise
         if engine._keeper is not None:
+            try:
+                engine._policy_opened()
+            except BaseException:
+                with contextlib.suppress(StoreFailed):
+                    engine.close()
+                raise
             engine._keeper.start()
         return engine
 
@@ -151,6 +163,9 @@ class Engine(Logins, Challenges, Cards, Acts, Bulk):
         turns = {"identity": array("q"), "state": array("q")}
         core.reserve(self._store.counters().get("pages", 0) // 2 * PAGE_USERS)
         for page in self._store.pages():
+            if page.table == "covered" and page.number == POLICY_PAGE:
+                self._policy_found(bytes(page.image), page.turn)
+                continue
             if page.table == "covered":
                 covered = page.turn
                 if len(page.image) >= COVERED.size:  # none of before the second format has it
@@ -175,8 +190,11 @@ class Engine(Logins, Challenges, Cards, Acts, Bulk):
             if events & 1 << lifecycle.TOMBSTONE:
                 for mark, floor in lifecycle.tombstones(bytes(row)):
                     self._tombs.add(mark, floor)
+            if events & 1 << lifecycle.POLICY:
+                self._policy_replayed(bytes(row), turn, turns["state"])
         core.loaded()
         core.passed(self._store.last_time_ms)
+        self._set_core_policy()
         return covered
 
     def _set_core_policy(self) -> None:
@@ -258,10 +276,6 @@ class Engine(Logins, Challenges, Cards, Acts, Bulk):
     def memory_locked(self) -> bool:
         """Whether the system let the tables be locked into memory."""
         return self._core.memory_locked
-
-    @property
-    def policy(self) -> Policy:
-        return self._policy
 
     # -- time
 
@@ -377,6 +391,7 @@ class Engine(Logins, Challenges, Cards, Acts, Bulk):
             self._act(lifecycle.note(f"data key {number} in use"))
             self._core.dirty_all()
             self._tombs.all_changed()
+            self._policy_dirty = True
         while True:
             self._keeper.write()
             with self._keeper.resting(), self._lock:

@@ -21,11 +21,14 @@ __all__ = [
     "device_add",
     "device_remove",
     "device_set",
+    "exported",
     "fingerprint",
     "gateway_packed",
+    "imported",
     "names_packed",
     "note",
     "place",
+    "policy_set",
     "records",
     "row",
     "spec_head",
@@ -42,6 +45,7 @@ HEADER = struct.Struct("<IHHIIqq")
 SPEC = struct.Struct("<8BH6Bq")
 TOMB = struct.Struct("<16sBxHxxxxq")
 UNIT = 32
+TEXT_BYTES_MAX = 255 * UNIT
 STEPS_REACH = 64  # more than window, drift and resynchronisation together can reach
 ROW_VERSION = 1
 GATEWAY_BYTES_MAX = 64
@@ -49,6 +53,7 @@ GATEWAY_BYTES_MAX = 64
 # ww_event, ww_verdict: numbers are frozen, they stand in journals
 ATTEMPT, ALSO, RESYNC, USER_ADD, USER_SET, USER_REMOVE, UNLOCK = 1, 2, 3, 4, 5, 6, 7
 DEVICE_ADD, DEVICE_SET, DEVICE_REMOVE, TOMBSTONE, NOTE, CHALLENGE = 8, 9, 10, 11, 12, 13
+POLICY, IMPORT, EXPORT = 23, 24, 25
 
 
 class Record(NamedTuple):
@@ -131,8 +136,21 @@ def note(text: str) -> bytes:
     return _text(NOTE, 0, text)
 
 
+def policy_set(text: str) -> bytes:
+    """A policy in force from this row on; text says who set it, and every figure."""
+    return _text(POLICY, 0, text)
+
+
+def imported(by: str) -> bytes:
+    return _text(IMPORT, 0, by)
+
+
+def exported(by: str) -> bytes:
+    return _text(EXPORT, 0, by)
+
+
 def _text(event: int, user: int, text: str) -> bytes:
-    tail = text.encode()[: 255 * UNIT]
+    tail = text.encode()[:TEXT_BYTES_MAX]
     return _record(event, user, tail=tail, text=len(tail))
 
 
