@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from watchword import Card, Challenge, Device, Engine, Passcode, User
+from watchword import Card, Challenge, Device, Engine, Passcode, Policy, User
 from watchword.cli.answers import Answer
 from watchword.cli.options import settings
 from watchword.cli.remote import RemoteDoor
@@ -44,6 +44,9 @@ class Door(Protocol):
     ) -> Answer: ...  # fmt: skip
     def rotate_key(self) -> None: ...
     def accept_clock(self, by: str) -> None: ...
+    def policy(self) -> Policy: ...
+    def check_policy(self, policy: Policy) -> list[str]: ...
+    def set_policy(self, policy: Policy, by: str, force: bool) -> int: ...
     def close(self) -> None: ...
 
 
@@ -59,6 +62,7 @@ class OwnDoor:
         self.add_device = engine.add_device
         self.issue_passcode = engine.issue_passcode
         self.remove_device = engine.remove_device
+        self.check_policy = engine.check_policy
         self.close = engine.close
 
     def unlock(self, name: str, by: str) -> None:
@@ -91,6 +95,12 @@ class OwnDoor:
 
     def accept_clock(self, by: str) -> None:
         self._engine.accept_clock(by=by)
+
+    def policy(self) -> Policy:
+        return self._engine.policy
+
+    def set_policy(self, policy: Policy, by: str, force: bool) -> int:
+        return len(self._engine.set_policy(policy, by=by, force=force))
 
 
 def is_store(config: Config) -> bool:

@@ -11,7 +11,17 @@ from typing import NoReturn
 
 import click
 
-from watchword.cli import cards, demo, devices, given, logins, responders, stores, users
+from watchword.cli import (
+    cards,
+    demo,
+    devices,
+    given,
+    logins,
+    policies,
+    responders,
+    stores,
+    users,
+)
 from watchword.cli.options import shared_options
 from watchword.cli.words import Verbs, complain, hint, spoken, tell
 from watchword.errors import Error, InvalidArgument
@@ -49,6 +59,7 @@ def root() -> None:
         verify USER             decide one login
         key rotate              encrypt the store under a new key
         clock accept            believe the clock again after it has jumped
+        policy show             the rules' figures in force, as a file; also check, diff, set
 
     --store PATH     the store's directory; else $WATCHWORD_STORE, or ./watchword-store
     --config FILE    the daemon's settings: they name the store, its key and its policy
@@ -69,6 +80,7 @@ def root() -> None:
 for verb in (
     demo.demo, stores.init, stores.serve, stores.config, users.user, devices.device,
     cards.card, logins.challenge, logins.verify, stores.key, stores.clock,
+    policies.policy,
 ):  # fmt: skip
     root.add_command(verb)
 for verb in (responders.ocra, responders.preset, given.passcode, given.sms):

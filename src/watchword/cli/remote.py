@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
-from watchword import Card, Challenge, Code, Device, DeviceView, Passcode, User
+from watchword import Card, Challenge, Code, Device, DeviceView, Passcode, Policy, User
 from watchword.cli.answers import Answer
 from watchword.cli.connection import Connection, Reply
 from watchword.errors import Error
+from watchword.figures import text_of
 from watchword.views import OpenChallenge
 
 __all__ = ["RemoteDoor"]
@@ -115,6 +116,16 @@ class RemoteDoor:
 
     def accept_clock(self, by: str) -> None:
         self._ask("CLOCK", "ACCEPT", "BY", by)
+
+    def policy(self) -> Policy:
+        return Policy.from_text(str(self._ask("POLICY", "SHOW")), name="the daemon's policy")
+
+    def check_policy(self, policy: Policy) -> list[str]:
+        return [str(danger) for danger in listed(self._ask("POLICY", "CHECK", text_of(policy)))]
+
+    def set_policy(self, policy: Policy, by: str, force: bool) -> int:
+        words = ["FORCE"] if force else []
+        return len(listed(self._ask("POLICY", "SET", text_of(policy), "BY", by, *words)))
 
 
 def device_view(fields: dict[str, Reply]) -> DeviceView:

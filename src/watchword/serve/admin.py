@@ -16,6 +16,8 @@
     DEVICE PASSCODE user [SERIAL s]        DEVICE REMOVE user serial
     DEVICE CELLS user serial [BY who]
     KEY ROTATE                             CLOCK ACCEPT [BY who]
+    POLICY SHOW                            POLICY CHECK toml
+    POLICY SET toml [BY who] [FORCE]
 
 The rules: the kernel says who is at the other end, and only root and the daemon's own user may
 speak; an act runs on a thread of its own while the loop goes on, and is answered when it is
@@ -40,6 +42,8 @@ from typing import Any
 from watchword.devices.device import GIVEN, PRESETS, Device
 from watchword.engine import Engine
 from watchword.errors import Error, Exists, InvalidArgument, NotFound
+from watchword.figures import text_of
+from watchword.policy import Policy
 from watchword.serve import limits
 from watchword.serve.commands import Client, Commands, arity
 from watchword.serve.resp import Refusal, Reply, Simple, encode
@@ -103,7 +107,7 @@ class Admin(Commands):
 
     def answer(self, client: Client, args: list[bytes]) -> bytes | Future[bytes]:
         name = args[0].upper()
-        verbs = {b"USER": USER, b"DEVICE": DEVICE, b"KEY": KEY, b"CLOCK": CLOCK}.get(name)
+        verbs = VERBS.get(name)
         if verbs is None:
             return super().answer(client, args)
         loop = asyncio.get_running_loop()
@@ -328,6 +332,29 @@ def clock_accept(engine: Engine, words: list[str]) -> Reply:
     return engine.accept_clock(by=options(words, ("BY",)).get("BY", BY))
 
 
+# ---- the policy ----
+
+
+def policy_show(engine: Engine, words: list[str]) -> Reply:
+    no_more(words)
+    return text_of(engine.policy)
+
+
+def policy_check(engine: Engine, words: list[str]) -> Reply:
+    no_more(words[1:])
+    return list(engine.check_policy(Policy.from_text(words[0])))
+
+
+def policy_set(engine: Engine, words: list[str]) -> Reply:
+    """What changed: a figure, what it was, what it is."""
+    force = len(words) > 1 and words[-1].upper() == "FORCE"
+    given = options(words[1 : len(words) - force], ("BY",))
+    changed = engine.set_policy(
+        Policy.from_text(words[0]), by=given.get("BY", BY), force=force
+    )
+    return [[change.figure, change.old, change.new] for change in changed]
+
+
 # How many words each needs at least.
 USER: dict[str, Verb] = {
     "ADD": (1, user_add),
@@ -349,3 +376,9 @@ DEVICE: dict[str, Verb] = {
 }
 KEY: dict[str, Verb] = {"ROTATE": (0, key_rotate)}
 CLOCK: dict[str, Verb] = {"ACCEPT": (0, clock_accept)}
+POLICY: dict[str, Verb] = {
+    "SHOW": (0, policy_show),
+    "CHECK": (1, policy_check),
+    "SET": (1, policy_set),
+}
+VERBS = {b"USER": USER, b"DEVICE": DEVICE, b"KEY": KEY, b"CLOCK": CLOCK, b"POLICY": POLICY}
