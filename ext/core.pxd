@@ -258,6 +258,8 @@ cdef extern from "watchword.h" nogil:
                  uint32_t *deep)
 
     int ww_row_needed(const ww_tables *t, const uint8_t *row, size_t len, ww_row_needs *needs)
+    ww_device *ww_device_find(const ww_tables *t, ww_user *u, uint32_t number)
+    const uint8_t *ww_device_pin(const ww_tables *t, const ww_device *d, size_t *len)
     void ww_streaks_deepen(ww_tables *t, const int64_t *state_turns, uint32_t pages,
                            int64_t turn)
     int ww_row_replay(ww_tables *t, const uint8_t *row, size_t len, const int64_t *identity_turns,

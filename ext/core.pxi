@@ -382,6 +382,20 @@ cdef class Core:
             return slot, self.t.users[slot].id
         return slot, slot
 
+    def next_slots(self, uint32_t count):
+        """The ids of the next so many users, in order."""
+        cdef uint32_t slot, free_slot = self.t.users_free, used = self.t.users_used
+        ids = []
+        for _ in range(count):
+            if free_slot:
+                slot = free_slot - 1
+                free_slot = self.t.users[slot].more
+                ids.append(self.t.users[slot].id)
+            else:
+                ids.append(used)
+                used += 1
+        return ids
+
     def next_device(self):
         return self.t.device_next
 
@@ -462,6 +476,25 @@ cdef class Core:
                 return PyBytes_FromStringAndSize(<const char *>at, <Py_ssize_t>n)
             d = ww_device_next(&self.t, &self.t.users[slot], d)
         return None
+
+    def device_pin(self, uint32_t slot, uint32_t number):
+        """The digest of a device's PIN, as its suite has it; empty where there is none."""
+        cdef ww_device *d
+        cdef size_t n = 0
+        cdef const uint8_t *at
+        d = ww_device_find(&self.t, &self.t.users[slot], number)
+        if d == NULL or d.kind != WW_KIND_OCRA:
+            return b""
+        at = ww_device_pin(&self.t, d, &n)
+        return PyBytes_FromStringAndSize(<const char *>at, <Py_ssize_t>n)
+
+    def suite_known(self, bytes suite):
+        """Whether the table holds this suite."""
+        return ww_suite_find(&self.t, <const uint8_t *>PyBytes_AS_STRING(suite), len(suite)) >= 0
+
+    def suites_left(self):
+        """How many suites more the table has room for."""
+        return self.t.suites_cap - self.t.suites_used
 
     def slots_used(self):
         return self.t.users_used

@@ -164,7 +164,7 @@ typedef struct {
     uint8_t effects;
     uint8_t gateway;             /* index into the row's gateways                                */
     uint8_t place;               /* platform | realm << 2; account or device state for the acts  */
-    int8_t drift;
+    int8_t drift;                /* of an attempt, or of a device that is added with one         */
     uint64_t user;               /* user id; for a name that does not exist its keyed hash       */
     uint64_t moving;             /* first position not used up; matched position + 1             */
     uint32_t device;             /* number                                                       */

@@ -31,7 +31,7 @@ LAYERS = [
     ["tombs", "clock", "views", "delivery"],
     ["parts"],
     ["keeper", "logins", "acts", "challenges"],
-    ["bulk", "cards", "policies"],
+    ["bulk", "cards", "enrolment", "policies"],
     ["engine"],
     ["__init__"],
     ["serve", "client"],

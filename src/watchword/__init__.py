@@ -7,6 +7,7 @@ from watchword.devices.device import Device
 from watchword.devices.oath import hotp, totp
 from watchword.devices.ocra import ocra
 from watchword.engine import Engine
+from watchword.enrolment import Imported
 from watchword.errors import (
     Busy,
     Error,
@@ -32,6 +33,7 @@ __all__ = [
     "Engine",
     "Error",
     "Exists",
+    "Imported",
     "InvalidArgument",
     "NotFound",
     "OpenChallenge",

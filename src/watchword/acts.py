@@ -24,7 +24,7 @@ from watchword.errors import Exists, InvalidArgument, NotFound
 from watchword.parts import Parts
 from watchword.views import Passcode, User, user_of
 
-__all__ = ["Acts", "one_of", "utf8"]
+__all__ = ["BY_BYTES_MAX", "Acts", "expect_by", "floor_of", "one_of", "serial_of", "utf8"]
 
 SERIAL_BYTES_MAX = 32
 BY_BYTES_MAX = 128
@@ -96,8 +96,7 @@ class Acts(Parts):
 
         Errors: InvalidArgument, NotFound, StoreFailed.
         """
-        if not 1 <= len(utf8("by", by)) <= BY_BYTES_MAX:
-            raise InvalidArgument(f"by is text of 1 to {BY_BYTES_MAX} bytes")
+        expect_by(by)
         with self._deciding():
             number, _ = self._user(name)
             turn = self._act(lifecycle.unlock(number, by))
@@ -156,7 +155,7 @@ class Acts(Parts):
             if len(user.devices) >= DEVICES_PER_USER_MAX:
                 raise InvalidArgument(f"a user has at most {DEVICES_PER_USER_MAX} devices")
             device_number = self._core.next_device()
-            text = _serial(serial) if serial is not None else f"W{device_number:08d}"
+            text = serial_of(serial) if serial is not None else f"W{device_number:08d}"
             if any(view.serial == text for view in user.devices):
                 raise Exists(f"user {name!r} has a device {text!r} already")
             mark = lifecycle.fingerprint(self._mark_key, device.key)
@@ -258,7 +257,7 @@ class Acts(Parts):
         for other in found[-1] if found else ():
             key = self._core.device_key(slot, other[0])
             if key is not None and hmac.compare_digest(key, device.key):
-                floor = max(floor, _floor(other).lift(device))
+                floor = max(floor, floor_of(other).lift(device))
         return floor
 
     def _bury(self, number: int, serial: str) -> bytes:
@@ -268,7 +267,7 @@ class Acts(Parts):
         for device in found[-1] if found else ():
             if device[1] != serial:
                 continue
-            floor = _floor(device)
+            floor = floor_of(device)
             key = self._core.device_key(slot, device[0])
             if not floor.moving or key is None:
                 return b""
@@ -278,7 +277,7 @@ class Acts(Parts):
         return b""
 
 
-def _floor(device: tuple[Any, ...]) -> lifecycle.Floor:
+def floor_of(device: tuple[Any, ...]) -> lifecycle.Floor:
     """What a device, as the core tells it, has used up."""
     period = device[10] if KINDS[device[2]] == "card" else device[7]
     return lifecycle.Floor(device[2], period, device[12], device[13])
@@ -293,7 +292,13 @@ def utf8(name: str, text: object) -> bytes:
         raise InvalidArgument(f"{name} is text that UTF-8 can hold") from None
 
 
-def _serial(serial: object) -> str:
+def expect_by(by: object) -> None:
+    """Who does an act, as the record of it has it."""
+    if not 1 <= len(utf8("by", by)) <= BY_BYTES_MAX:
+        raise InvalidArgument(f"by is text of 1 to {BY_BYTES_MAX} bytes")
+
+
+def serial_of(serial: object) -> str:
     if (
         not isinstance(serial, str)
         or not 1 <= len(serial) <= SERIAL_BYTES_MAX

@@ -23,6 +23,7 @@ from watchword.cards import Cards
 from watchword.challenges import Challenges
 from watchword.clock import SystemClock
 from watchword.delivery import Courier, Delivery
+from watchword.enrolment import Enrolment
 from watchword.errors import Error, InvalidArgument, StoreDamaged, StoreFailed
 from watchword.keeper import COVERED, UNCOVERED_BYTES_MAX, Keeper
 from watchword.keys import KeyProvider, derive
@@ -55,7 +56,7 @@ def _after_fork() -> None:
 os.register_at_fork(after_in_child=_after_fork)
 
 
-class Engine(Logins, Challenges, Cards, Acts, Bulk, Policies):
+class Engine(Logins, Challenges, Cards, Acts, Bulk, Enrolment, Policies):
     """A verification engine over one store. Thread-safe; after a fork its use raises Error.
 
     Open it with Engine.open, as a context manager or with close().

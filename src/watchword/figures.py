@@ -12,6 +12,7 @@ import re
 import textwrap
 from collections.abc import Callable
 from dataclasses import asdict, fields
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from watchword import policy as table
@@ -88,7 +89,7 @@ def _words() -> dict[str, str]:
         if isinstance(node, ast.ClassDef) and node.name == Policy.__name__
     )  # fmt: skip
     found = {}
-    for name, text in zip(body, body[1:], strict=False):
+    for name, text in pairwise(body):
         if (
             isinstance(name, ast.AnnAssign) and isinstance(name.target, ast.Name)
             and isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant)
@@ -232,8 +233,8 @@ def _lowers(old: Policy, new: Policy) -> list[str]:
             )
     if _an_hour(new) > max(FAILURES_PER_HOUR_MAX, _an_hour(old)):
         found.append(
-            f"lockout_failures and lockout_window_ms lower a floor: {_an_hour(new):.0f} failures an "
-            f"hour before a lock, at most {FAILURES_PER_HOUR_MAX} (OWASP ASVS 2.2.1)"
+            f"lockout_failures and lockout_window_ms lower a floor: {_an_hour(new):.0f} failures in "
+            f"an hour without a lock, at most {FAILURES_PER_HOUR_MAX} (OWASP ASVS 2.2.1)"
         )
     return found
 

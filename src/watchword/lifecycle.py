@@ -109,10 +109,11 @@ def _record(
     device: int = 0,
     tail: bytes = b"",
     text: int = 0,
+    drift: int = 0,
 ) -> bytes:
     padded = tail + bytes(-len(tail) % UNIT)
     units = len(padded) // UNIT
-    return RECORD.pack(event, 0, 0, units, 0, 0, place, 0, user, moving, device, text) + padded
+    return RECORD.pack(event, 0, 0, units, 0, 0, place, drift, user, moving, device, text) + padded
 
 
 def user_add(user: int, name: bytes, state: str, realm: str) -> bytes:
@@ -158,14 +159,16 @@ def place(state: str, realm: str) -> int:
     return ACCOUNT_STATES.index(state) | REALMS.index(realm) << 2
 
 
-def spec_head(device: Device, serial_len: int, key_len: int | None = None) -> bytes:
+def spec_head(
+    device: Device, serial_len: int, key_len: int | None = None, state: str = "active"
+) -> bytes:
     """The fixed part of ww_spec. key_len: where something else is kept in the key's place."""
     back, forward = device.window
     return SPEC.pack(
         KINDS.index(device.mechanism),
         HASH_NAMES.index(device.algorithm),
         device.digits,
-        DEVICE_STATES.index("active"),
+        DEVICE_STATES.index(state),
         back,
         forward,
         device.look_ahead or int(device.once),
@@ -182,12 +185,13 @@ def spec_head(device: Device, serial_len: int, key_len: int | None = None) -> by
 
 
 def device_add(
-    user: int, number: int, device: Device, key: bytes, serial: bytes, moving: int
-) -> bytes:
-    """key: the device's, or what is kept in its place."""
-    tail = spec_head(device, len(serial), len(key)) + key + serial
+    user: int, number: int, device: Device, key: bytes, serial: bytes, moving: int,
+    state: str = "active", drift: int = 0,
+) -> bytes:  # fmt: skip
+    """key: the device's, or what is kept in its place. drift: what it had run away by."""
+    tail = spec_head(device, len(serial), len(key), state) + key + serial
     tail += device.suite.encode("ascii") + device.pin_hash
-    return _record(DEVICE_ADD, user, device=number, moving=moving, tail=tail)
+    return _record(DEVICE_ADD, user, device=number, moving=moving, tail=tail, drift=drift)
 
 
 def device_set(user: int, number: int, state: str) -> bytes:

@@ -9,7 +9,7 @@ import json
 from array import array
 
 from watchword import lifecycle
-from watchword.acts import BY_BYTES_MAX, utf8
+from watchword.acts import expect_by
 from watchword.errors import Error, InvalidArgument
 from watchword.figures import Change, changes, dangers, from_stored, stored
 from watchword.parts import Parts
@@ -46,8 +46,7 @@ class Policies(Parts):
         by: who sets it. What would lock people out or lower a floor is refused unless forced, and
         the force is recorded. Errors: InvalidArgument, StoreFailed.
         """
-        if not 1 <= len(utf8("by", by)) <= BY_BYTES_MAX:
-            raise InvalidArgument(f"by is text of 1 to {BY_BYTES_MAX} bytes")
+        expect_by(by)
         with self._deciding():
             turn, found = self._turn, changes(self._policy, _policy(policy))
             if found:

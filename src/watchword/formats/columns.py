@@ -1,0 +1,370 @@
+"""Users and devices as CSV, a row each: read and written, and every hostile line refused by name.
+
+The first line names the columns, in any order; `name` alone must be there. UTF-8, with or without
+a byte order mark; lines end in LF or CRLF; no field holds a line end. A field that a spreadsheet
+would take for a formula is refused unless an apostrophe stands before it, and written with one.
+Rule: a fault is a row, a column and what is legal; never the field, which may be a key.
+"""
+
+import base64
+import csv
+import io
+import re
+import secrets
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from typing import Any, BinaryIO, NamedTuple
+
+from watchword.devices.card import ANSWERS_MAX
+from watchword.devices.device import COUNTER_MAX, MECHANISMS, PRESETS, Device
+from watchword.errors import InvalidArgument
+from watchword.formats.otpauth import key_from_text
+
+__all__ = ["COLUMNS", "Fault", "Row", "Rows", "fields_from", "header", "line_of", "lines_of", "rows_of"]
+
+# The device's own figures, which rows share; then what each row has for itself.
+FIGURES = (
+    "digits", "algorithm", "period", "t0", "window", "drift_max", "look_ahead", "suite", "once",
+)  # fmt: skip
+OWN = ("drift", "counter", "pin", "pin_hash")
+COLUMNS = ("name", "state", "realm", "kind", "serial", "key", *FIGURES, *OWN, "device_state")
+STATES, REALMS = ("open", "pending", "closed"), ("live", "paper")
+DEVICE_STATES = ("shipped", "active", "suspended", "lost", "returned", "ended")
+KINDS = (*MECHANISMS, *PRESETS, "sms")
+ROWS_MAX = 1_000_000
+LINE_BYTES_MAX = 4_096
+FIELD_CHARS_MAX = 512
+# Which of them a device may be given, by its mechanism.
+OF: dict[str, tuple[str, ...]] = {
+    "totp": ("digits", "algorithm", "period", "t0", "window", "drift_max", "drift", "counter"),
+    "hotp": ("digits", "algorithm", "look_ahead", "counter"),
+    "ocra": ("suite", "window", "drift_max", "look_ahead", "drift", "counter", "pin", "pin_hash"),
+    "card": ("once", "counter"),
+    "sms": ("counter",),
+}
+# lowest, highest; what cannot stand together is found when the device is made
+WHOLE = {
+    "digits": (6, 8), "period": (1, 3_600), "t0": (0, 2**40), "drift_max": (0, 10),
+    "drift": (-10, 10), "counter": (0, COUNTER_MAX), "look_ahead": (0, 100),
+}  # fmt: skip
+COUNTERS_MAX = {"card": ANSWERS_MAX, "sms": 2**32 - 2}
+FORMULA = ("=", "+", "-", "@")
+SUSPECT = re.compile(r"""(?:^|,)"?['=+\-@]""")
+CONTROL = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029]")
+BOMS = (b"\xff\xfe", b"\xfe\xff")
+
+
+class Fault(NamedTuple):
+    """What is wrong with a row: its line in the file, the column, and what is legal there."""
+
+    row: int
+    column: str
+    says: str
+
+    def __str__(self) -> str:
+        return f"row {self.row}, {self.column}: {self.says}"
+
+
+class Row(NamedTuple):
+    """A line of the file, read: a user, and a device where a kind was given. state, realm and
+    serial are None where nothing was said; moving: the first position that is not used up;
+    key_made: the key of a phone was made here."""
+
+    row: int
+    name: str
+    state: str | None = None
+    realm: str | None = None
+    device: Device | None = None
+    serial: str | None = None
+    device_state: str = "active"
+    moving: int = 0
+    drift: int = 0
+    key_made: bool = False
+
+
+class FieldError(Exception):
+    """A field is not what its column takes: the column, and what is legal."""
+
+
+# ---- a line's fields
+
+
+def fields_of(raw: bytes, columns: list[str]) -> list[str]:
+    """A line's fields. None holds a line end, so a quote that stays open is one that is missing."""
+    if len(raw) > LINE_BYTES_MAX:
+        raise FieldError("the line", f"is at most {LINE_BYTES_MAX} bytes")
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError as error:
+        raise FieldError(place(columns, raw[: error.start].count(b",")), "is not UTF-8") from None
+    if found := CONTROL.search(text):
+        what = "holds a NUL" if found[0] == "\0" else "holds a control character"
+        raise FieldError(place(columns, text[: found.start()].count(",")), what)
+    fields = text.split(",")
+    if '"' in text:
+        try:
+            fields = next(csv.reader(io.StringIO(text), strict=True))
+        except csv.Error:
+            raise FieldError("the line", "has quotes that do not belong together") from None
+    if len(text) > FIELD_CHARS_MAX:
+        for at, field in enumerate(fields):
+            if len(field) > FIELD_CHARS_MAX:
+                raise FieldError(place(columns, at), f"is at most {FIELD_CHARS_MAX} characters")
+    return fields
+
+
+def place(columns: list[str], at: int) -> str:
+    return columns[at] if at < len(columns) else f"column {at + 1}"
+
+
+def one_of(column: str, field: str, words: tuple[str, ...]) -> str | None:
+    if field and field not in words:
+        raise FieldError(column, f"is one of {', '.join(words)}")
+    return field or None
+
+
+def whole(column: str, field: str, high: int | None = None) -> int:
+    """A number within its column's range; 0 where nothing was said."""
+    low, most = WHOLE[column]
+    digits = field.removeprefix("-")
+    legal = digits.isascii() and digits.isdecimal() and len(digits) <= 20
+    if field and not (legal and low <= int(field) <= (high or most)):
+        raise FieldError(column, f"is a whole number from {low} to {high or most}")
+    return int(field or 0)
+
+
+def window(column: str, field: str) -> tuple[int, int]:
+    """Steps either side, as 1; or back and forward, as 2/0."""
+    parts = field.split("/")
+    if len(parts) > 2 or not all(p.isascii() and p.isdecimal() and len(p) <= 2 for p in parts):
+        raise FieldError(column, "is 0 to 10 steps either side, or back/forward")
+    return int(parts[0]), int(parts[-1])
+
+
+def flag(column: str, field: str) -> bool:
+    return one_of(column, field, ("true", "false")) == "true"
+
+
+def digest(field: str) -> bytes | None:
+    try:
+        return bytes.fromhex(field) if field else None
+    except ValueError:
+        raise FieldError("pin_hash", "is hex digits") from None
+
+
+def key_of(kind: str, field: str) -> bytes:
+    if not field and kind == "sms":
+        return secrets.token_bytes(20)
+    try:
+        return key_from_text(field)
+    except InvalidArgument:
+        raise FieldError("key", "is base32, or hex after 'hex:'") from None
+
+
+def misfit(error: InvalidArgument, kind: str) -> FieldError:
+    """What a device says of its arguments, under the column that has them."""
+    name, _, says = str(error.args[0]).partition(" ")
+    name = name.removesuffix(":")
+    return FieldError(name, says) if name in COLUMNS else FieldError("kind", f"{kind}: {name} {says}")
+
+
+READ: dict[str, Callable[[str, str], Any]] = {
+    **dict.fromkeys(WHOLE, whole), "window": window, "once": flag
+}
+
+
+# ---- rows
+
+
+class Rows:
+    """Reads rows under one header. Errors: InvalidArgument, when the header is none."""
+
+    def __init__(self, header: bytes) -> None:
+        try:
+            columns = [name.strip() for name in fields_of(header, [])]
+        except FieldError as error:
+            raise InvalidArgument("the header: {} {}".format(*error.args)) from None
+        for name in columns:
+            if name not in COLUMNS:
+                raise InvalidArgument(
+                    f"the header has a column {name[:32]!r}, and there is none such",
+                    hint=f"the columns are {', '.join(COLUMNS)}",
+                )
+            if columns.count(name) > 1:
+                raise InvalidArgument(f"the header has the column {name!r} twice")
+        if "name" not in columns:
+            raise InvalidArgument("the header has no column 'name'")
+        self._columns = columns
+        self._made: dict[tuple[str, ...], Device] = {}  # by figures, with any key
+        # Where each column stands; one that is not there is the empty field after a line's own.
+        self._at = {name: columns.index(name) if name in columns else -1 for name in COLUMNS}
+        self._shared = [self._at[name] for name in ("kind", *FIGURES) if name in columns]
+        self._own = [name for name in OWN if name in columns]
+
+    def row(self, number: int, raw: bytes) -> Row | Fault:
+        """One line, read."""
+        try:
+            fields = fields_of(raw, self._columns)
+            if len(fields) != len(self._columns):
+                says = f"has {len(fields)} fields, the header has {len(self._columns)}"
+                raise FieldError("the line", says)
+            if SUSPECT.search(raw.decode()):
+                fields = [self._harmless(at, field) for at, field in enumerate(fields)]
+            return self._row(number, [*fields, ""])
+        except FieldError as error:
+            return Fault(number, *error.args)
+
+    def _harmless(self, at: int, field: str) -> str:
+        """A field that no spreadsheet takes for a formula, without the apostrophe that says so."""
+        if field[:1] in FORMULA and self._columns[at] not in WHOLE:
+            says = "begins like a formula; write an apostrophe before it"
+            raise FieldError(self._columns[at], says)
+        return field[1:] if field[:1] == "'" and field[1:2] in FORMULA else field
+
+    def _row(self, number: int, fields: list[str]) -> Row:
+        """fields: those of the line, and an empty one that stands for all that are not there."""
+        at = self._at
+        name, kind = fields[at["name"]], fields[at["kind"]]
+        if not name:
+            raise FieldError("name", "is empty")
+        state = one_of("state", fields[at["state"]], STATES)
+        realm = one_of("realm", fields[at["realm"]], REALMS)
+        if not kind:
+            for column, field in zip(self._columns, fields, strict=False):
+                if field and column not in ("name", "state", "realm"):
+                    raise FieldError(column, "is for a device, and kind is empty")
+            return Row(number, name, state, realm)
+        words = tuple([fields[place] for place in self._shared])
+        made = self._made.get(words) or self._make(words, kind, fields)
+        mechanism = made.mechanism if kind != "sms" else kind
+        given = {own: fields[at[own]] for own in self._own if fields[at[own]]}
+        for own in given:
+            if own not in OF[mechanism]:
+                raise FieldError(own, f"is not for a device of kind {kind}")
+        key = key_of(kind, fields[at["key"]])
+        try:
+            if made.mechanism == "ocra" and ("pin" in given or "pin_hash" in given):
+                made = with_pin(made, given)
+            device = replace(made, key=key)
+        except InvalidArgument as error:
+            raise misfit(error, kind) from None
+        drift = whole("drift", given.get("drift", ""))
+        if abs(drift) > device.drift_max:
+            raise FieldError("drift", f"is at most drift_max, {device.drift_max}, either way")
+        moving = whole("counter", given.get("counter", ""), COUNTERS_MAX.get(mechanism))
+        if moving and mechanism == "ocra" and ":C-" not in device.suite:
+            raise FieldError("counter", "must be left out: the suite has no C")
+        serial, made_key = fields[at["serial"]] or None, not fields[at["key"]]
+        device_state = one_of("device_state", fields[at["device_state"]], DEVICE_STATES) or "active"
+        return Row(
+            number, name, state, realm, device, serial, device_state, moving, drift, made_key
+        )
+
+    def _make(self, words: tuple[str, ...], kind: str, fields: list[str]) -> Device:
+        """A device of these figures, with any key and no PIN yet."""
+        one_of("kind", kind, KINDS)
+        mechanism = PRESETS[kind][0] if kind in PRESETS else kind
+        figures: dict[str, Any] = {}
+        for name in FIGURES:
+            field = fields[self._at[name]]
+            if not field:
+                continue
+            if name not in OF[mechanism]:
+                raise FieldError(name, f"is not for a device of kind {kind}")
+            figures[name] = READ.get(name, lambda name, field: field)(name, field)
+        if kind == "ocra" and "suite" not in figures:
+            raise FieldError("suite", "is needed for a device of kind ocra")
+        try:
+            if mechanism == "ocra":  # a row's own PIN comes in its place
+                suite = str(figures.get("suite") or PRESETS[kind][1]["suite"])
+                wanted = re.search(r"-P(SHA1|SHA256|SHA512)", suite)
+                if wanted:
+                    figures["pin_hash"] = bytes({"SHA1": 20, "SHA256": 32, "SHA512": 64}[wanted[1]])
+            made = Device.of(kind, bytes(20), **figures)
+        except InvalidArgument as error:
+            raise misfit(error, kind) from None
+        self._made[words] = made
+        return made
+
+
+def with_pin(made: Device, given: dict[str, str]) -> Device:
+    """The same device with a row's own PIN."""
+    pins = {"pin": given.get("pin"), "pin_hash": digest(given.get("pin_hash", ""))}
+    own = Device.of(made.kind, bytes(20), suite=made.suite, **pins)
+    return replace(made, pin_hash=own.pin_hash)
+
+
+# ---- whole files
+
+
+def lines_of(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
+    """The lines of a file that hold something, with their numbers and without their ends. Of a
+    line past the limit comes a part that is past it too."""
+    number, fresh = 0, True
+    while raw := file.readline(LINE_BYTES_MAX + 3):
+        began, fresh = fresh, raw.endswith(b"\n")
+        if not began:
+            continue  # the rest of a line that was too long
+        number += 1
+        if number == 1:
+            if raw[:2] in BOMS:
+                raise InvalidArgument("the file is UTF-16; save it as UTF-8")
+            raw = raw.removeprefix(b"\xef\xbb\xbf")
+        if number > ROWS_MAX:
+            raise InvalidArgument(f"the file has more than {ROWS_MAX} rows: import it in parts")
+        raw = raw.removesuffix(b"\n").removesuffix(b"\r")
+        if raw:
+            yield number, raw
+
+
+def rows_of(file: BinaryIO) -> Iterator[Row | Fault]:
+    """The rows of a file, or what is wrong with them. Errors: InvalidArgument, when it is no CSV
+    file with a header."""
+    lines = lines_of(file)
+    _, first = next(lines, (0, b""))
+    if not first:
+        raise InvalidArgument("the file is empty: its first line names the columns")
+    rows = Rows(first)
+    for number, raw in lines:
+        yield rows.row(number, raw)
+
+
+# ---- written
+
+
+def header() -> str:
+    return ",".join(COLUMNS)
+
+
+def fields_from(
+    name: str, state: str, realm: str, view: Any = None, key: bytes | None = None,
+    pin_hash: bytes = b"",
+) -> list[str]:  # fmt: skip
+    """What a row has of a user, and of a device as an engine shows it; its key where one is given."""
+    words: dict[str, Any] = {"name": name, "state": state, "realm": realm}
+    if view is not None:
+        words |= {"kind": view.kind, "serial": view.serial, "device_state": view.state}
+        figures = {
+            **{figure: getattr(view, figure) for figure in (*FIGURES, "drift")},
+            "window": "{}/{}".format(*view.window), "counter": view.moving,
+            "once": "true" if view.once else "false",
+        }  # fmt: skip
+        told = OF.get("sms" if view.kind == "sms" else view.mechanism, ())
+        if view.mechanism == "ocra":
+            told = ("suite",)
+            told += ("look_ahead", "counter") if ":C-" in view.suite else ()
+            told += ("window", "drift_max", "drift") if "-T" in view.suite else ()
+        words |= {name: figures[name] for name in told}
+    if key is not None:
+        words |= {"key": base64.b32encode(key).decode().rstrip("="), "pin_hash": pin_hash.hex()}
+    return [str(words.get(column, "")) for column in COLUMNS]
+
+
+def line_of(fields: Iterable[str]) -> str:
+    """Fields as one line, without its end."""
+    safe = [f"'{f}" if f[:1] in FORMULA and not f[1:].isdecimal() else f for f in fields]
+    if not any('"' in field or "," in field for field in safe):
+        return ",".join(safe)
+    out = io.StringIO()
+    csv.writer(out, lineterminator="").writerow(safe)
+    return out.getvalue()
