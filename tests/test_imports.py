@@ -31,7 +31,7 @@ LAYERS = [
     ["tombs", "clock", "views", "delivery"],
     ["parts"],
     ["keeper", "logins", "acts", "challenges"],
-    ["bulk", "cards", "enrolment", "policies"],
+    ["bulk", "cards", "enrolment", "exports", "policies"],
     ["engine"],
     ["__init__"],
     ["serve", "client"],

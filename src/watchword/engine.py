@@ -6,7 +6,6 @@ and nowhere below.
 """
 
 import asyncio
-import contextlib
 import os
 import threading
 import time
@@ -25,6 +24,7 @@ from watchword.clock import SystemClock
 from watchword.delivery import Courier, Delivery
 from watchword.enrolment import Enrolment
 from watchword.errors import Error, InvalidArgument, StoreDamaged, StoreFailed
+from watchword.exports import Exports
 from watchword.keeper import COVERED, UNCOVERED_BYTES_MAX, Keeper
 from watchword.keys import KeyProvider, derive
 from watchword.logins import Logins
@@ -56,7 +56,7 @@ def _after_fork() -> None:
 os.register_at_fork(after_in_child=_after_fork)
 
 
-class Engine(Logins, Challenges, Cards, Acts, Bulk, Enrolment, Policies):
+class Engine(Logins, Challenges, Cards, Acts, Bulk, Enrolment, Exports, Policies):
     """A verification engine over one store. Thread-safe; after a fork its use raises Error.
 
     Open it with Engine.open, as a context manager or with close().
@@ -76,7 +76,8 @@ class Engine(Logins, Challenges, Cards, Acts, Bulk, Enrolment, Policies):
         self._path = path
         self._store = store
         self._entropy = entropy
-        self._policy, self._policy_kept = policy or Policy(), None
+        self._policy: Policy = policy or Policy()
+        self._policy_kept: Policy | None = None
         self._policy_dirty = False
         self._durable = not isinstance(store, MemoryStore)
         secret = store.secret if self._durable else entropy(32)
@@ -147,12 +148,7 @@ class Engine(Logins, Challenges, Cards, Acts, Bulk, Enrolment, Policies):
             store.close()
             raise
         if engine._keeper is not None:
-            try:
-                engine._policy_opened()
-            except BaseException:
-                with contextlib.suppress(StoreFailed):
-                    engine.close()
-                raise
+            engine._policy_opened()
             engine._keeper.start()
         return engine
 

@@ -1,4 +1,4 @@
-"""Rows of a file into a store, and out of it: users, and devices of any kind.
+"""Rows of a file into a store: users, and devices of any kind.
 
 Rule: every row is held against the rules, the store and the rows before it before the first is
 applied; a row is applied whole or not at all; what stands in the store already is never changed.
@@ -7,9 +7,9 @@ cut off can be imported again.
 """
 
 import hmac
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 from typing import BinaryIO, NamedTuple, TypeVar
 
 from watchword import lifecycle
@@ -17,7 +17,7 @@ from watchword._engine import DEVICES_PER_USER_MAX, KINDS
 from watchword.acts import expect_by, floor_of, serial_of
 from watchword.devices.device import Device
 from watchword.errors import InvalidArgument
-from watchword.formats.columns import Fault, Row, fields_from, header, line_of, rows_of
+from watchword.formats.columns import Fault, Row, rows_of
 from watchword.lifecycle import Floor
 from watchword.parts import Parts
 from watchword.views import DeviceView, user_of
@@ -25,7 +25,6 @@ from watchword.views import DeviceView, user_of
 __all__ = ["Enrolment", "Imported"]
 
 ROWS_PER_TURN = 2_048
-USERS_PER_TURN = 1_000  # of an export
 STORED = 0  # in place of a row: it was in the store before
 
 T = TypeVar("T")
@@ -61,20 +60,41 @@ class Standing:
     """A user as the store and the rows so far have it. row: which named it first."""
 
     row: int
-    state: str = "open"
-    realm: str = "live"
-    number: int = -1
-    devices: list[Held] = field(default_factory=list)
+    state: str
+    realm: str
+    number: int
+    devices: list[Held]
+
+
+class Placed(NamedTuple):
+    """What a row comes to: its user, whose number is -1 where it has none yet, and the device that
+    it adds, from the position where that begins."""
+
+    row: int
+    state: str
+    realm: str
+    number: int
+    device: Device | None = None
+    serial: str = ""
+    moving: int = 0
+
+    def held(self) -> list[Held]:
+        device = self.device
+        if device is None:
+            return []
+        once = int(device.once) if device.mechanism == "card" else device.period
+        floor = Floor(KINDS.index(device.mechanism), once, device.t0, self.moving)
+        return [Held(self.row, self.serial, device.kind, device.key, floor, figures_of(device))]
 
 
 @dataclass(slots=True)
 class Plan:
-    """What rows come to, and what they said so far."""
+    """What rows come to, and what was said of each name so far: of most, one row."""
 
     users: int = 0
     devices: int = 0
     there: int = 0
-    standing: dict[str, Standing] = field(default_factory=dict)
+    names: dict[str, Placed | Standing] = field(default_factory=dict)
     suites: set[str] = field(default_factory=set)
 
 
@@ -83,7 +103,7 @@ class RefusedError(Exception):
 
 
 class Enrolment(Parts):
-    """import_csv, export_csv."""
+    """import_csv."""
 
     def import_csv(
         self,
@@ -102,120 +122,157 @@ class Enrolment(Parts):
         StoreFailed.
         """
         expect_by(by)
+        found = parts(rows_of(file), ROWS_PER_TURN)
+        first, second = next(found, []), next(found, None)
+        if second is None and not dry_run:
+            return self._import_one(first, by, skip_bad)
         rows: list[Row] = []
         faults: list[Fault] = []
-        total, done, plan = 0, 0, Plan()
-        for part in parts(rows_of(file), ROWS_PER_TURN):
-            good = [row for row in part if isinstance(row, Row)]
-            wrong = self._look_at(good, plan)
-            faults += [row for row in part if isinstance(row, Fault)] + wrong
-            refused = {fault.row for fault in wrong}
-            rows += [row for row in good if row.row not in refused]
+        total, done, seen = 0, 0, Plan()
+        for part in chain([first], [second or []], found):
+            wrong, new = self._look_at(part, seen)
+            faults += wrong
+            rows += new
             total += len(part)
             if progress is not None:
                 progress(total)
-        applied = not dry_run and (skip_bad or not faults)
-        if applied:
-            plan = Plan()
-            for part in parts(rows, ROWS_PER_TURN):
-                wrong = self._enrol(part, plan, by)
-                faults += wrong
-                done += len(part)
-                if progress is not None:
-                    progress(total + done)
-                if wrong and not skip_bad:
-                    break  # somebody was quicker; what is applied is there when it is tried again
-            self._catch_up()
+        if dry_run:
+            faults.sort()
+            return Imported(total, seen.users, seen.devices, seen.there, tuple(faults), False)
+        users, devices, there, applied = 0, 0, seen.there, skip_bad or not faults
+        for ready in parts(rows, ROWS_PER_TURN) if applied else ():
+            wrong, plan = self._enrol(ready, by, skip_bad)
+            faults += wrong
+            users, devices = users + plan.users, devices + plan.devices
+            there += plan.there
+            done += len(ready)
+            if progress is not None:
+                progress(total + done)
+            if wrong and not skip_bad:
+                break  # somebody was quicker; what is applied is there when it is tried again
+        self._catch_up()
         faults.sort()
-        return Imported(total, plan.users, plan.devices, plan.there, tuple(faults), applied)
+        return Imported(total, users, devices, there, tuple(faults), applied)
 
-    def _look_at(self, rows: list[Row], plan: Plan) -> list[Fault]:
-        """What of these rows cannot be done, after those that came before; nothing is changed."""
-        faults = []
+    def _import_one(self, part: list[Row | Fault], by: str, skip_bad: bool) -> Imported:
+        """A file that is one act: it is looked at and applied under one lock."""
+        rows = [row for row in part if isinstance(row, Row)]
+        faults = [row for row in part if isinstance(row, Fault)]
+        if faults and not skip_bad:
+            plan = Plan()
+            wrong, _ = self._look_at(rows, plan)
+            plan.users = plan.devices = 0
+        else:
+            wrong, plan = self._enrol(rows, by, skip_bad)
+        faults = sorted(faults + wrong)
+        applied = skip_bad or not faults
+        return Imported(
+            len(part), plan.users, plan.devices, plan.there, tuple(faults), applied
+        )
+
+    def _look_at(self, part: Sequence[Row | Fault], plan: Plan) -> tuple[list[Fault], list[Row]]:
+        """What of these rows cannot be done, after those that came before, and what is new of the
+        others. Nothing is changed."""
+        faults, rows = [], []
         with self._deciding():
             turn = self._turn
-            for row in rows:
+            for row in part:
+                if isinstance(row, Fault):
+                    faults.append(row)
+                    continue
+                there = plan.there
                 try:
                     self._place(plan, row)
                 except RefusedError as refused:
                     faults.append(Fault(row.row, *refused.args))
+                else:
+                    if plan.there == there:
+                        rows.append(row)
         self._wait(turn)
-        return faults
+        return faults, rows
 
-    def _enrol(self, rows: list[Row], plan: Plan, by: str) -> list[Fault]:
-        """One journal row, durable when this returns; what could not be done after all."""
-        faults, acts = [], [lifecycle.imported(by)]
+    def _enrol(self, rows: list[Row], by: str, skip_bad: bool) -> tuple[list[Fault], Plan]:
+        """One journal row, durable when this returns: what could not be done after all, and what
+        was."""
+        faults, acts, plan = [], [lifecycle.imported(by)], Plan()
         with self._deciding():
-            plan.standing.clear()  # what was said before stands in the store by now
-            plan.suites.clear()
-            ids, number = iter(self._core.next_slots(len(rows))), self._core.next_device()
+            ids, used, number = self._core.next_slots(len(rows)), 0, self._core.next_device()
             for row in rows:
+                users = plan.users
                 try:
-                    user, device, moving = self._place(plan, row, f"W{number:08d}")
+                    placed = self._place(plan, row, f"W{number:08d}", ids[used])
                 except RefusedError as refused:
                     faults.append(Fault(row.row, *refused.args))
                     continue
-                if user.row == row.row and user.number < 0:
-                    user.number = next(ids)
+                if plan.users > users:
+                    used += 1
                     name = row.name.encode()
-                    acts.append(lifecycle.user_add(user.number, name, user.state, user.realm))
-                if device is not None:
-                    serial = user.devices[-1].serial.encode()
+                    acts.append(lifecycle.user_add(placed.number, name, placed.state, placed.realm))
+                if placed.device is not None:
                     acts.append(lifecycle.device_add(
-                        user.number, number, device, device.key, serial, moving, row.device_state,
-                        row.drift,
+                        placed.number, number, placed.device, placed.device.key,
+                        placed.serial.encode(), placed.moving, row.device_state, row.drift,
                     ))  # fmt: skip
                     number += 1
-            turn = self._turn if len(acts) == 1 else self._act(b"".join(acts))
+            turn = self._turn
+            if faults and not skip_bad:
+                plan.users = plan.devices = 0
+            elif len(acts) > 1:
+                turn = self._act(b"".join(acts))
         self._wait(turn)
-        return faults
+        return faults, plan
 
-    def _place(
-        self, plan: Plan, row: Row, made: str = ""
-    ) -> tuple[Standing, Device | None, int]:
-        """The user of a row, the device that it adds, and where that begins. The lock is held.
+    def _place(self, plan: Plan, row: Row, made: str = "", number: int = -1) -> Placed:
+        """What a row comes to. The lock is held.
 
-        made: the serial of a device that names none. Raises RefusedError when it cannot be; the
-        plan is as it was then.
+        made, number: the serial of a device that names none, and the number of a new user. Raises
+        RefusedError when it cannot be, and has planned nothing then.
         """
-        user = plan.standing.get(row.name)
-        known = user is not None
+        user = plan.names.get(row.name)
         if user is None:
-            user = self._stands(row)
-        new = not known and user.number < 0
-        for column, said, is_ in (
+            slot = self._find(row.name)
+            if slot is None:
+                new = Placed(row.row, row.state or "open", row.realm or "live", number)
+                if row.device is not None:
+                    new = self._device_of(plan, new, row, row.device, made, [])
+                plan.names[row.name] = new
+                plan.users += 1
+                plan.devices += new.device is not None
+                return new
+            user = plan.names[row.name] = self._stored(slot)
+        elif isinstance(user, Placed):
+            user = Standing(user.row, user.state, user.realm, user.number, user.held())
+            plan.names[row.name] = user
+        for column, said, stands in (
             ("state", row.state, user.state), ("realm", row.realm, user.realm)
         ):
-            if said is not None and said != is_ and not new:
-                raise RefusedError(column, f"is {is_}, {as_said(user.row)}")
+            if said not in (None, stands):
+                raise RefusedError(column, f"is {stands} {where(user.row)}")
+        placed = Placed(row.row, user.state, user.realm, user.number)
         if row.device is None:
-            if known:
-                raise RefusedError("name", f"stands in row {user.row} already")
-            device, moving = None, 0
-        else:
-            device, moving = self._fits(plan, user, row, row.device, new)
-            if device is not None and made and any(made == held.serial for held in user.devices):
-                raise RefusedError("serial", f"is needed: {made}, the next one made, is taken")
-        plan.standing[row.name] = user
-        plan.users += new
-        plan.devices += device is not None
-        plan.there += not new and device is None
-        if device is not None:
-            floor = Floor(KINDS.index(device.mechanism), *period_of(device), moving)
-            user.devices.append(
-                Held(row.row, row.serial or made, device.kind, device.key, floor, figures_of(device))
-            )
-        return user, device, moving
+            if user.row != STORED:
+                raise RefusedError("name", f"stands {where(user.row)} already")
+            plan.there += 1
+            return placed
+        if self._is_there(user, row, row.device):
+            plan.there += 1
+            return placed
+        if row.serial is None:
+            raise RefusedError("serial", f"is needed: the user stands {where(user.row)} already")
+        placed = self._device_of(plan, placed, row, row.device, made, user.devices)
+        user.devices += placed.held()
+        plan.devices += 1
+        return placed
 
-    def _stands(self, row: Row) -> Standing:
-        """A user who is named for the first time: as the store has it, or new."""
+    def _find(self, name: str) -> int | None:
+        """The slot of a user, if there is one."""
         try:
-            text = self._legal(row.name)
+            return self._core.find(self._legal(name))
         except InvalidArgument as error:
             raise RefusedError("name", str(error.args[0]).removeprefix("user ")) from None
-        slot = self._core.find(text)
-        if slot is None:
-            return Standing(row.row, row.state or "open", row.realm or "live")
+
+    def _stored(self, slot: int) -> Standing:
+        """A user as it stands in the store."""
         found = self._core.user(slot)
         assert found is not None, "the index names no free slot"
         view = user_of(found)
@@ -226,25 +283,28 @@ class Enrolment(Parts):
         ]  # fmt: skip
         return Standing(STORED, view.state, view.realm, found[0], held)
 
-    def _fits(
-        self, plan: Plan, user: Standing, row: Row, device: Device, new: bool
-    ) -> tuple[Device | None, int]:
-        """The device as it is to be enrolled and where it begins; None: it is there already."""
+    def _is_there(self, user: Standing, row: Row, device: Device) -> bool:
+        """Whether the store has this very device already. Raises RefusedError where another has its
+        serial, or an earlier row is the same."""
         for held in user.devices:
-            named = row.serial in (None, held.serial)
-            if named and is_same(held, row, device):
+            if row.serial in (None, held.serial) and is_same(held, row, device):
                 if held.row != STORED:
                     raise RefusedError("serial", f"is the device of row {held.row} again")
-                return None, 0
-            if row.serial is not None and row.serial == held.serial:
-                raise RefusedError("serial", f"is taken, {as_said(held.row)}")
-        if not new and row.serial is None:
-            raise RefusedError("serial", f"is needed: the user stands {as_said(user.row)}")
-        if len(user.devices) >= DEVICES_PER_USER_MAX:
+                return True
+            if row.serial == held.serial:
+                raise RefusedError("serial", f"is taken {where(held.row)}")
+        return False
+
+    def _device_of(
+        self, plan: Plan, placed: Placed, row: Row, device: Device, made: str, others: list[Held]
+    ) -> Placed:
+        """A row with the device that it adds, as policy and tombstones have it."""
+        if len(others) >= DEVICES_PER_USER_MAX:
             raise RefusedError("kind", f"is one too many: {DEVICES_PER_USER_MAX} devices a user")
+        serial = row.serial or made
         if row.serial is not None:
             try:
-                serial_of(row.serial)
+                serial_of(serial)
             except InvalidArgument as error:
                 raise RefusedError("serial", str(error.args[0]).removeprefix("serial ")) from None
         if len(device.key) < self._policy.key_bytes_min:
@@ -253,71 +313,18 @@ class Enrolment(Parts):
         if max(device.window) > self._policy.window_max:
             most = self._policy.window_max
             raise RefusedError("window", f"is at most {most} steps under this policy")
-        if device.suite and device.suite not in plan.suites:
-            if not self._core.suite_known(device.suite.encode("ascii")):
-                if len(plan.suites) >= self._core.suites_left():
-                    raise RefusedError("suite", "is one too many: a store holds 256 different ones")
-                plan.suites.add(device.suite)
-        device = self._under_policy(device)
-        moving = row.moving
+        if device.suite and not self._core.suite_known(device.suite.encode("ascii")):
+            if len(plan.suites | {device.suite}) > self._core.suites_left():
+                raise RefusedError("suite", "is one too many: a store holds 256 different ones")
+            plan.suites.add(device.suite)
+        device, moving = self._under_policy(device), row.moving
         if self._tombs:
             mark = lifecycle.fingerprint(self._mark_key, device.key)
             moving = max(moving, self._tombs.lift(mark, device))
-        for held in user.devices:
+        for held in others:
             if hmac.compare_digest(held.key, device.key):
                 moving = max(moving, held.floor.lift(device))
-        return device, moving
-
-    # -- out of the store
-
-    def export_csv(
-        self, file: BinaryIO, *, keys: bool = False, by: str | None = None
-    ) -> int:
-        """Every user and device as CSV, without secrets; how many users. keys: with their keys and
-        PINs' digests, which opens every login to whoever reads it: by, who exports, is recorded
-        first. Errors: InvalidArgument, StoreFailed."""
-        file.write(header().encode() + b"\n")
-        after, users = "", 0
-        while True:
-            count, after, lines = self.export_rows(after, keys=keys, by=by)
-            if not count:
-                return users
-            file.write("".join(f"{line}\n" for line in lines).encode())
-            users += count
-
-    def export_rows(
-        self, after: str = "", count: int = USERS_PER_TURN, *, keys: bool = False,
-        by: str | None = None,
-    ) -> tuple[int, str, list[str]]:  # fmt: skip
-        """Lines of an export, without the header: of up to `count` users after the one named. How
-        many users these are, and the last one's name."""
-        if keys:
-            expect_by(by)
-        with self._deciding():
-            turn, names, lines = self._turn, [], []
-            slot = self._slot(after) + 1 if after else 0
-            while slot < self._core.slots_used() and len(names) < count:
-                found = self._core.user(slot)
-                if found is not None:
-                    names.append(found[1])
-                    lines += self._lines(slot, found, keys)
-                slot += 1
-            if keys and names:
-                said = f"{by}: keys of {len(names)} users, {names[0]} to {names[-1]}"
-                turn = self._act(lifecycle.exported(said))
-        self._wait(turn)
-        return len(names), names[-1] if names else "", lines
-
-    def _lines(self, slot: int, found: tuple, keys: bool) -> list[str]:  # type: ignore[type-arg]
-        user = user_of(found)
-        fields = [fields_from(user.name, user.state, user.realm)] if not user.devices else []
-        for view, told in zip(user.devices, found[-1], strict=True):
-            key, pin_hash = None, b""
-            if keys and view.kind != "temporary-passcode":  # of which a hash is kept, no text
-                key = self._core.device_key(slot, told[0])
-                pin_hash = self._core.device_pin(slot, told[0])
-            fields.append(fields_from(user.name, user.state, user.realm, view, key, pin_hash))
-        return [line_of(line) for line in fields]
+        return placed._replace(device=device, serial=serial, moving=moving)
 
 
 def is_same(held: Held, row: Row, device: Device) -> bool:
@@ -335,12 +342,8 @@ def figures_of(device: Device | DeviceView) -> tuple[object, ...]:
     )  # fmt: skip
 
 
-def period_of(device: Device) -> tuple[int, int]:
-    return (int(device.once) if device.mechanism == "card" else device.period), device.t0
-
-
-def as_said(row: int) -> str:
-    return f"by row {row}" if row != STORED else "in the store"
+def where(row: int) -> str:
+    return f"in row {row}" if row != STORED else "in the store"
 
 
 def parts(rows: Iterable[T], size: int) -> Iterator[list[T]]:

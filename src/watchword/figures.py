@@ -181,13 +181,15 @@ def changes(old: Policy, new: Policy) -> list[Change]:
     for field in fields(old):
         before, after = getattr(old, field.name), getattr(new, field.name)
         if before != after:
-            says = [
-                written(value) + (f" ({spoken(field.name, value)})" if spoken(field.name, value)
-                                  else " (off)" if value is None else "")
-                for value in (before, after)
-            ]
-            found.append(Change(field.name, *says, meaning(field.name)))
+            old_says, new_says = said(field.name, before), said(field.name, after)
+            found.append(Change(field.name, old_says, new_says, meaning(field.name)))
     return found
+
+
+def said(figure: str, value: Any) -> str:
+    """A figure as a file writes it, and as a person says it."""
+    also = "off" if value is None else spoken(figure, value)
+    return f"{written(value)} ({also})" if also else written(value)
 
 
 def dangers(old: Policy, new: Policy, strangers: int = 0) -> list[str]:
@@ -233,8 +235,8 @@ def _lowers(old: Policy, new: Policy) -> list[str]:
             )
     if _an_hour(new) > max(FAILURES_PER_HOUR_MAX, _an_hour(old)):
         found.append(
-            f"lockout_failures and lockout_window_ms lower a floor: {_an_hour(new):.0f} failures in "
-            f"an hour without a lock, at most {FAILURES_PER_HOUR_MAX} (OWASP ASVS 2.2.1)"
+            f"lockout_failures and lockout_window_ms lower a floor: {_an_hour(new):.0f} failures "
+            f"in an hour without a lock, at most {FAILURES_PER_HOUR_MAX} (OWASP ASVS 2.2.1)"
         )
     return found
 

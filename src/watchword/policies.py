@@ -5,12 +5,13 @@ from the turn of that record on, and is kept with the store. What would lock peo
 floor is refused unless forced, and the record says that it was forced.
 """
 
+import contextlib
 import json
 from array import array
 
 from watchword import lifecycle
 from watchword.acts import expect_by
-from watchword.errors import Error, InvalidArgument
+from watchword.errors import Error, InvalidArgument, StoreFailed
 from watchword.figures import Change, changes, dangers, from_stored, stored
 from watchword.parts import Parts
 from watchword.policy import Policy
@@ -26,6 +27,8 @@ SHORT = 12  # lockout_failures up to here: a user's own line holds the streak
 class Policies(Parts):
     """policy, check_policy, set_policy."""
 
+    _policy: Policy
+    _policy_kept: Policy | None
     _policy_turn = 0  # of the page that was found
     _policy_unread: Error | None = None
 
@@ -143,14 +146,20 @@ class Policies(Parts):
 
     def _policy_opened(self) -> None:
         """A policy that was given at opening and is not the one that was in force is recorded."""
-        before = self._policy_kept or Policy()
-        if self._policy_given and (self._policy_unread or self._policy != before):
+        before, given = self._policy_kept or Policy(), self._policy
+        if not self._policy_given or (given == before and self._policy_unread is None):
+            return
+        try:
             with self._lock:
-                given, self._policy = self._policy, before
+                self._policy = before
                 if before.lockout_failures <= SHORT < given.lockout_failures:
                     self._core.deepened(array("q"), 0)
                 turn = self._change_policy(given, AT_OPENING, bool(dangers(before, given)))
             self._wait(turn)
+        except BaseException:
+            with contextlib.suppress(StoreFailed):
+                self.close()
+            raise
 
 
 def _policy(policy: object) -> Policy:

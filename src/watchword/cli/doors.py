@@ -4,12 +4,12 @@ A verb never knows which one it has. Whoever owns the store does the work: we op
 does, and ask through the store's administration socket when a daemon does.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
-from watchword import Card, Challenge, Device, Engine, Passcode, Policy, User
+from watchword import Card, Challenge, Device, Engine, Imported, Passcode, Policy, User
 from watchword.cli.answers import Answer
 from watchword.cli.options import settings
 from watchword.cli.remote import RemoteDoor
@@ -20,6 +20,9 @@ from watchword.serve.daemon import ADMIN_SOCKET
 from watchword.store.owner import DATABASE
 
 __all__ = ["ADMIN_SOCKET", "Door", "OwnDoor", "enter", "is_store"]
+
+
+Progress = Callable[[int], object] | None
 
 
 class Door(Protocol):
@@ -47,6 +50,10 @@ class Door(Protocol):
     def policy(self) -> Policy: ...
     def check_policy(self, policy: Policy) -> list[str]: ...
     def set_policy(self, policy: Policy, by: str, force: bool) -> int: ...
+    def import_csv(
+        self, file: BinaryIO, by: str, dry_run: bool, skip_bad: bool, progress: Progress
+    ) -> Imported: ...
+    def export_csv(self, file: BinaryIO, keys: bool, by: str) -> int: ...
     def close(self) -> None: ...
 
 
@@ -98,6 +105,16 @@ class OwnDoor:
 
     def policy(self) -> Policy:
         return self._engine.policy
+
+    def import_csv(
+        self, file: BinaryIO, by: str, dry_run: bool, skip_bad: bool, progress: Progress
+    ) -> Imported:
+        return self._engine.import_csv(
+            file, by=by, dry_run=dry_run, skip_bad=skip_bad, progress=progress
+        )
+
+    def export_csv(self, file: BinaryIO, keys: bool, by: str) -> int:
+        return self._engine.export_csv(file, keys=keys, by=by if keys else None)
 
     def set_policy(self, policy: Policy, by: str, force: bool) -> int:
         return len(self._engine.set_policy(policy, by=by, force=force))

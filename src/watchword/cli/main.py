@@ -12,6 +12,7 @@ from typing import NoReturn
 import click
 
 from watchword.cli import (
+    bulk,
     cards,
     demo,
     devices,
@@ -59,6 +60,7 @@ def root() -> None:
         verify USER             decide one login
         key rotate              encrypt the store under a new key
         clock accept            believe the clock again after it has jumped
+        import FILE             users and devices from CSV; export writes it
         policy show             the rules' figures in force, as a file; also check, diff, set
 
     --store PATH     the store's directory; else $WATCHWORD_STORE, or ./watchword-store
@@ -80,7 +82,7 @@ def root() -> None:
 for verb in (
     demo.demo, stores.init, stores.serve, stores.config, users.user, devices.device,
     cards.card, logins.challenge, logins.verify, stores.key, stores.clock,
-    policies.policy,
+    policies.policy, bulk.import_users, bulk.export,
 ):  # fmt: skip
     root.add_command(verb)
 for verb in (responders.ocra, responders.preset, given.passcode, given.sms):

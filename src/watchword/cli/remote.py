@@ -1,11 +1,13 @@
 """The door through a daemon: every verb as one command on the store's administration socket."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
-from watchword import Card, Challenge, Code, Device, DeviceView, Passcode, Policy, User
+from watchword import Card, Challenge, Code, Device, DeviceView, Imported, Passcode, Policy, User
 from watchword.cli.answers import Answer
-from watchword.cli.connection import Connection, Reply
-from watchword.errors import Error
+from watchword.cli.carrier import Carrier
+from watchword.cli.connection import Connection, Reply, listed, mapping, number
 from watchword.figures import text_of
 from watchword.views import OpenChallenge
 
@@ -117,6 +119,15 @@ class RemoteDoor:
     def accept_clock(self, by: str) -> None:
         self._ask("CLOCK", "ACCEPT", "BY", by)
 
+    def import_csv(
+        self, file: BinaryIO, by: str, dry_run: bool, skip_bad: bool,
+        progress: Callable[[int], object] | None,
+    ) -> Imported:  # fmt: skip
+        return Carrier(self._ask, by).import_csv(file, dry_run, skip_bad, progress)
+
+    def export_csv(self, file: BinaryIO, keys: bool, by: str) -> int:
+        return Carrier(self._ask, by).export_csv(file, keys)
+
     def policy(self) -> Policy:
         return Policy.from_text(str(self._ask("POLICY", "SHOW")), name="the daemon's policy")
 
@@ -163,23 +174,3 @@ def open_challenge(fields: dict[str, Reply]) -> OpenChallenge:
         epoch=number(fields["epoch"]),
         for_purpose=bool(number(fields["for_purpose"])),
     )
-
-
-def listed(reply: Reply) -> list[Reply]:
-    if not isinstance(reply, list):
-        raise Error("the daemon's answer is not a list")
-    return reply
-
-
-def mapping(reply: Reply) -> dict[str, Reply]:
-    """A map, which RESP2 writes as a flat array."""
-    flat = listed(reply)
-    return {str(name): value for name, value in zip(flat[::2], flat[1::2], strict=True)}
-
-
-def number(reply: Reply) -> int:
-    if reply is None:
-        return 0
-    if not isinstance(reply, int | str):
-        raise Error("the daemon's answer holds no number where one must be")
-    return int(reply)

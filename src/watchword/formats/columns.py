@@ -20,7 +20,9 @@ from watchword.devices.device import COUNTER_MAX, MECHANISMS, PRESETS, Device
 from watchword.errors import InvalidArgument
 from watchword.formats.otpauth import key_from_text
 
-__all__ = ["COLUMNS", "Fault", "Row", "Rows", "fields_from", "header", "line_of", "lines_of", "rows_of"]
+__all__ = [
+    "COLUMNS", "Fault", "Row", "Rows", "fields_from", "header", "line_of", "lines_of", "rows_of",
+]  # fmt: skip
 
 # The device's own figures, which rows share; then what each row has for itself.
 FIGURES = (
@@ -165,7 +167,9 @@ def misfit(error: InvalidArgument, kind: str) -> FieldError:
     """What a device says of its arguments, under the column that has them."""
     name, _, says = str(error.args[0]).partition(" ")
     name = name.removesuffix(":")
-    return FieldError(name, says) if name in COLUMNS else FieldError("kind", f"{kind}: {name} {says}")
+    if name in COLUMNS:
+        return FieldError(name, says)
+    return FieldError("kind", f"{kind}: {name} {says}")
 
 
 READ: dict[str, Callable[[str, str], Any]] = {
@@ -204,15 +208,31 @@ class Rows:
     def row(self, number: int, raw: bytes) -> Row | Fault:
         """One line, read."""
         try:
-            fields = fields_of(raw, self._columns)
-            if len(fields) != len(self._columns):
-                says = f"has {len(fields)} fields, the header has {len(self._columns)}"
-                raise FieldError("the line", says)
+            fields = self._fields(raw)
             if SUSPECT.search(raw.decode()):
                 fields = [self._harmless(at, field) for at, field in enumerate(fields)]
             return self._row(number, [*fields, ""])
         except FieldError as error:
             return Fault(number, *error.args)
+
+    def fault(self, number: int, raw: bytes) -> Fault | None:
+        """What is wrong with a line as a line, whatever its fields say."""
+        try:
+            self._fields(raw)
+        except FieldError as error:
+            return Fault(number, *error.args)
+        return None
+
+    def name(self, raw: bytes) -> str:
+        """Whom a line without a fault is about."""
+        return self._fields(raw)[self._at["name"]]
+
+    def _fields(self, raw: bytes) -> list[str]:
+        fields = fields_of(raw, self._columns)
+        if len(fields) != len(self._columns):
+            says = f"has {len(fields)} fields, the header has {len(self._columns)}"
+            raise FieldError("the line", says)
+        return fields
 
     def _harmless(self, at: int, field: str) -> str:
         """A field that no spreadsheet takes for a formula, without the apostrophe that says so."""
@@ -245,7 +265,7 @@ class Rows:
         try:
             if made.mechanism == "ocra" and ("pin" in given or "pin_hash" in given):
                 made = with_pin(made, given)
-            device = replace(made, key=key)
+            device = made.under(key)
         except InvalidArgument as error:
             raise misfit(error, kind) from None
         drift = whole("drift", given.get("drift", ""))
@@ -271,7 +291,7 @@ class Rows:
                 continue
             if name not in OF[mechanism]:
                 raise FieldError(name, f"is not for a device of kind {kind}")
-            figures[name] = READ.get(name, lambda name, field: field)(name, field)
+            figures[name] = READ[name](name, field) if name in READ else field
         if kind == "ocra" and "suite" not in figures:
             raise FieldError("suite", "is needed for a device of kind ocra")
         try:
@@ -340,7 +360,8 @@ def fields_from(
     name: str, state: str, realm: str, view: Any = None, key: bytes | None = None,
     pin_hash: bytes = b"",
 ) -> list[str]:  # fmt: skip
-    """What a row has of a user, and of a device as an engine shows it; its key where one is given."""
+    """What a row has of a user, and of a device as an engine shows it; its key where that is
+    given."""
     words: dict[str, Any] = {"name": name, "state": state, "realm": realm}
     if view is not None:
         words |= {"kind": view.kind, "serial": view.serial, "device_state": view.state}
