@@ -16,22 +16,17 @@
     DEVICE PASSCODE user [SERIAL s]        DEVICE REMOVE user serial
     DEVICE CELLS user serial [BY who]
     KEY ROTATE                             CLOCK ACCEPT [BY who]
-    POLICY SHOW                            POLICY CHECK toml
-    POLICY SET toml [BY who] [FORCE]
-    IMPORT CHECK csv                       IMPORT ADD csv [BY who] [SKIP]
-    EXPORT ROWS [AFTER name] [COUNT n]
+    POLICY, IMPORT, EXPORT: see files.py
 
 The rules: the kernel says who is at the other end, and only root and the daemon's own user may
 speak; an act runs on a thread of its own while the loop goes on, and is answered when it is
-durable; a key comes in and never goes out, into a reply or a message: what is exported here has
-none. A passcode goes out once.
+durable; a key comes in and never goes out, into a reply or a message. A passcode goes out once.
 What a code card shows goes out by CELLS alone, and who asked for it stands in the journal.
 """
 
 import asyncio
 import base64
 import binascii
-import io
 import os
 import socket
 import struct
@@ -45,12 +40,10 @@ from typing import Any
 
 from watchword.devices.device import GIVEN, PRESETS, Device
 from watchword.engine import Engine
-from watchword.enrolment import Imported
 from watchword.errors import Error, Exists, InvalidArgument, NotFound
-from watchword.figures import text_of
-from watchword.policy import Policy
 from watchword.serve import limits
 from watchword.serve.commands import Client, Commands, arity
+from watchword.serve.files import FILES
 from watchword.serve.resp import Refusal, Reply, Simple, encode
 
 __all__ = ["Admin"]
@@ -337,63 +330,6 @@ def clock_accept(engine: Engine, words: list[str]) -> Reply:
     return engine.accept_clock(by=options(words, ("BY",)).get("BY", BY))
 
 
-# ---- the policy ----
-
-
-def policy_show(engine: Engine, words: list[str]) -> Reply:
-    no_more(words)
-    return text_of(engine.policy)
-
-
-def policy_check(engine: Engine, words: list[str]) -> Reply:
-    no_more(words[1:])
-    return list(engine.check_policy(Policy.from_text(words[0])))
-
-
-def policy_set(engine: Engine, words: list[str]) -> Reply:
-    """What changed: a figure, what it was, what it is."""
-    force = len(words) > 1 and words[-1].upper() == "FORCE"
-    given = options(words[1 : len(words) - force], ("BY",))
-    changed = engine.set_policy(
-        Policy.from_text(words[0]), by=given.get("BY", BY), force=force
-    )
-    return [[change.figure, change.old, change.new] for change in changed]
-
-
-# ---- files, a part at a time ----
-
-
-def import_check(engine: Engine, words: list[str]) -> Reply:
-    no_more(words[1:])
-    return imported(engine.import_csv(io.BytesIO(words[0].encode()), by=BY, dry_run=True))
-
-
-def import_add(engine: Engine, words: list[str]) -> Reply:
-    """Rows that are wrong are told; with SKIP the others are applied all the same."""
-    skip = len(words) > 1 and words[-1].upper() == "SKIP"
-    by = options(words[1 : len(words) - skip], ("BY",)).get("BY", BY)
-    return imported(engine.import_csv(io.BytesIO(words[0].encode()), by=by, skip_bad=skip))
-
-
-def imported(found: Imported) -> Reply:
-    return {
-        "rows": found.rows,
-        "users": found.users,
-        "devices": found.devices,
-        "there": found.there,
-        "faults": [list(fault) for fault in found.faults],
-    }
-
-
-def export_rows(engine: Engine, words: list[str]) -> Reply:
-    given = options(words, ("AFTER", "COUNT"))
-    count = given.get("COUNT", limits.NAMES_PER_LIST_MAX)
-    if not 1 <= count <= limits.NAMES_PER_LIST_MAX:
-        raise InvalidArgument(f"COUNT is 1 to {limits.NAMES_PER_LIST_MAX}")
-    users, last, lines = engine.export_rows(given.get("AFTER", ""), count)
-    return {"users": users, "last": last, "rows": lines}
-
-
 # How many words each needs at least.
 USER: dict[str, Verb] = {
     "ADD": (1, user_add),
@@ -415,19 +351,10 @@ DEVICE: dict[str, Verb] = {
 }
 KEY: dict[str, Verb] = {"ROTATE": (0, key_rotate)}
 CLOCK: dict[str, Verb] = {"ACCEPT": (0, clock_accept)}
-POLICY: dict[str, Verb] = {
-    "SHOW": (0, policy_show),
-    "CHECK": (1, policy_check),
-    "SET": (1, policy_set),
-}
-IMPORT: dict[str, Verb] = {"CHECK": (1, import_check), "ADD": (1, import_add)}
-EXPORT: dict[str, Verb] = {"ROWS": (0, export_rows)}
-VERBS = {
+VERBS: dict[bytes, dict[str, Verb]] = {
     b"USER": USER,
     b"DEVICE": DEVICE,
     b"KEY": KEY,
     b"CLOCK": CLOCK,
-    b"POLICY": POLICY,
-    b"IMPORT": IMPORT,
-    b"EXPORT": EXPORT,
+    **FILES,
 }
