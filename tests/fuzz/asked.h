@@ -1,5 +1,5 @@
-/* Devices that are asked, for the turn target: how they are enrolled, what they answer, and which of
- * their challenges were accepted.
+/* Devices that are asked, or sent to, for the turn target: how they are enrolled, what they answer,
+ * and which of their challenges were accepted.
  */
 #ifndef WATCHWORD_ASKED_H
 #define WATCHWORD_ASKED_H
@@ -60,6 +60,23 @@ static inline uint32_t asked_answer(const ww_tables *t, ww_device *d, uint32_t p
     return s->digits;
 }
 
+/* What stands in the two cells that a card is asked for, or in others beside them. */
+static inline uint32_t card_answer(const ww_tables *t, ww_device *d, uint32_t platform, int64_t off,
+                                   uint8_t *to)
+{
+    static uint8_t cells[WW_CARD_CELLS][WW_CELL_CHARS];
+    const ww_issue *issue = ww_device_issue(d);
+    size_t len;
+    if (!issue->open[platform].stands)
+        return 0;
+    const uint8_t *key = ww_device_key(t, d, &len), *pair = issue->question[platform];
+    ww_card_cells(key, len, cells);
+    memcpy(to, cells[pair[0] - 1], WW_CELL_CHARS);
+    memcpy(to + WW_CELL_CHARS, cells[(pair[1] - 1 + (off > 0 ? 1 : 0)) % WW_CARD_CELLS],
+           WW_CELL_CHARS);
+    return 2 * WW_CELL_CHARS;
+}
+
 enum { ASKED_NUMBERS = 16, ASKED_COUNTS = 64 };
 
 /* Which challenges stood before a turn, by the device's number and the platform. */
@@ -72,19 +89,21 @@ static inline void asked_look(asked_before *b, const ww_tables *t, uint32_t user
     for (uint32_t slot = 0; slot < users; slot++)
         for (ww_device *d = ww_device_first(t, &t->users[slot]); d;
              d = ww_device_next(t, &t->users[slot], d))
-            for (uint32_t at = 0; d->kind == WW_KIND_OCRA && at < WW_PLATFORMS; at++)
+            for (uint32_t at = 0; ww_has_issue(d) && at < WW_PLATFORMS; at++)
                 b->open[d->number][at] = ww_device_issue(d)->open[at];
 }
 
-/* One was accepted: it stood before the turn, for ten minutes at most, and was never accepted. */
-static inline void asked_spend(const asked_before *b, uint32_t number, uint32_t platform,
-                               int64_t now_ms)
+/* One was accepted: it stood before the turn, for ten minutes at most unless it is a card's, and was
+ * never accepted. */
+static inline void asked_spend(const asked_before *b, const ww_attempt *a, int64_t now_ms)
 {
+    uint32_t number = a->device;
     HOLDS(number < ASKED_NUMBERS);
-    const ww_open *open = &b->open[number][platform];
+    const ww_open *open = &b->open[number][a->platform];
     uint32_t stands = open->stands;
     HOLDS(stands > 0 && stands <= ASKED_COUNTS);
-    HOLDS(now_ms / WW_EPOCH_MS <= open->epoch + 1ll);
+    HOLDS(a->kind != WW_KIND_OCRA || now_ms / WW_EPOCH_MS <= open->epoch + 1ll);
+    HOLDS(a->label != WW_SMS || now_ms / 1000 < open->epoch);
     HOLDS(!spent[number][stands - 1]);
     spent[number][stands - 1] = 1;
 }

@@ -102,7 +102,7 @@ static int replay(world *w, size_t len)
     return fits;
 }
 
-/* Three users: one without a device, one with one in the line, one with a chain of five. */
+/* Three users: one without a device, one with one in the line, one with a chain of seven. */
 static void settle(world *w)
 {
     world_begin(w, 0);
@@ -117,6 +117,10 @@ static void settle(world *w)
     }
     spec = world_spec(WW_KIND_OCRA, WW_SHA1, 0, 5);
     world_add_device(w, 2, &spec, 0);
+    for (uint8_t number = 7; number < 9; number++) {
+        spec = world_spec(WW_KIND_PASSCODE, number < 8 ? WW_SHA1 : WW_SHA256, 0, number);
+        world_add_device(w, 2, &spec, 0);
+    }
     spec = world_spec(WW_KIND_CARD, WW_SHA1, 0, 6);
     world_add_device(w, 2, &spec, 0);
 }

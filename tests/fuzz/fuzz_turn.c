@@ -8,11 +8,10 @@
  */
 #include "asked.h"
 
-enum { USERS = 6, ATTEMPTS = 80, TURNS = 4, ARENA = 1 << 14, UNITS = ATTEMPTS * 34, DEVICES = 9 };
+enum { USERS = 6, ATTEMPTS = 80, TURNS = 4, ARENA = 1 << 14, UNITS = ATTEMPTS * 34, DEVICES = 12 };
 
 enum { ADDRESSES = 4 };
 
-static const int64_t START_MS = 1700000010000;
 static world lived, replayed, spare;
 static ww_decoys *decoys;
 static ww_source *sources, *charged[ADDRESSES]; /* where failures of an address are counted */
@@ -44,6 +43,15 @@ static void stand(world *w, int deep)
         ww_spec spec = asked_spec(i, 7 + i);
         world_add_device(w, i ? 5 : 0, &spec, i ? 0 : UINT64_MAX - 3);
     }
+    static const struct { uint8_t user, kind, hash; uint64_t moving; } given[] = {
+        {3, WW_KIND_CARD, WW_SHA1, 0}, {1, WW_KIND_PASSCODE, WW_SHA256, 0},
+        {3, WW_KIND_PASSCODE, WW_SHA1, 0},
+    };
+    for (uint8_t i = 0; i < sizeof given / sizeof *given; i++) {
+        ww_spec spec = world_spec((ww_kind)given[i].kind, (ww_hash)given[i].hash, 0, 9 + i);
+        world_add_device(w, given[i].user, &spec, given[i].moving);
+    }
+    ww_passcode_key(&w->t, (const uint8_t *)"passcodes", 9);
     w->t.decoys = decoys;
     w->t.sources = sources;
     (void)world_room(w, USERS, 0, 0); /* from here on nothing grows */
@@ -61,6 +69,12 @@ static uint32_t right_code(uint32_t slot, uint32_t which, int64_t off, int64_t n
         return 0;
     if (d->kind == WW_KIND_OCRA)
         return asked_answer(&lived.t, d, platform, off, now_ms, to);
+    if (d->kind == WW_KIND_CARD)
+        return card_answer(&lived.t, d, platform, off, to);
+    if (d->label == WW_TEMPORARY_PASSCODE) {
+        memcpy(to, WORLD_PASSCODE, WW_PASSCODE_CHARS);
+        return WW_PASSCODE_CHARS;
+    }
     size_t key_len;
     const uint8_t *key = ww_cold_first(&lived.t, d->cold, &key_len);
     uint64_t from = d->kind == WW_KIND_TOTP ? (uint64_t)ww_step_now(d, now_ms) : d->moving;
@@ -158,7 +172,7 @@ static void find_charged(void)
 {
     for (uint8_t i = 0; i < ADDRESSES; i++) {
         uint8_t address[16] = {[10] = 255, [11] = 255, [15] = i};
-        ww_source_charge(&lived.t, address, START_MS);
+        ww_source_charge(&lived.t, address, WORLD_START_MS);
         for (ww_source *at = sources; !charged[i]; at++)
             if (at->used)
                 charged[i] = at;
@@ -196,12 +210,22 @@ static void ask(source *s, const ww_policy *p, int64_t now_ms)
     memcpy(name, slot < USERS ? lived.t.users[slot].name.text : (const uint8_t *)"zoe", 3);
     serial[2] = (uint8_t)('0' + how / 4 % 16);
     ww_ask a = {.name = name, .name_len = 3, .serial = serial, .serial_len = 3,
-                .has_serial = how >> 7, .platform = how & 1,
+                .has_serial = how >> 7, .platform = how & 1, .sends = 1, .sms = how % 16 == 8,
                 .purpose = how & 2 ? ww_purpose(&lived.t, purposes, 1 + how / 64) : 0};
-    ww_challenge(&lived.t, p, &a, now_ms);
-    HOLDS(a.kind == WW_KIND_OCRA && a.prompt_len >= 4 && a.prompt_len <= WW_QUESTION_CHARS_MAX);
+    if (ww_challenge(&lived.t, p, &a, now_ms)) { /* so many codes were sent */
+        HOLDS(a.sms || !a.prompt_len);
+        return;
+    }
+    HOLDS(!a.sms || a.label == WW_SMS);
+    HOLDS(a.prompt_len <= WW_QUESTION_CHARS_MAX);
+    HOLDS(a.kind == WW_KIND_OCRA ? a.prompt_len >= 4
+          : a.kind == WW_KIND_CARD ? a.prompt_len >= 3 && a.prompt_len <= 7
+                                   : a.label == WW_SMS && !a.prompt_len);
     HOLDS(a.records[0].event == WW_EVENT_CHALLENGE && a.records[0].tail == 1);
-    HOLDS(a.expires_ms > now_ms && a.expires_ms % WW_EPOCH_MS == 0);
+    HOLDS(a.kind == WW_KIND_CARD ? !a.expires_ms
+                                 : a.expires_ms > now_ms && a.expires_ms % 1000 == 0);
+    HOLDS(a.kind != WW_KIND_OCRA || a.expires_ms % WW_EPOCH_MS == 0);
+    HOLDS(a.label == WW_SMS || !a.cold);
     HOLDS(ww_apply(&replayed.t, a.records, now_ms, NULL, NULL) == 0);
     memcpy(shown[slot][a.platform], a.id, WW_TOKEN_CHARS);
     if (slot >= USERS) { /* decoys are forgotten input by input */
@@ -217,11 +241,13 @@ static void expect(const ww_batch *b, const ww_device *before, const asked_befor
     HOLDS(b->units <= b->count * WW_RECORD_UNITS_PER_ATTEMPT_MAX);
     for (uint32_t i = 0; i < b->count; i++) {
         const ww_attempt *a = &b->attempts[i];
-        HOLDS(a->verdict >= WW_ACCEPTED && a->verdict <= WW_BUSY && a->reason <= WW_REASON_OVERDUE);
+        HOLDS(a->verdict >= WW_ACCEPTED && a->verdict <= WW_BUSY && a->reason <= WW_REASON_SCOPE);
         HOLDS((a->verdict == WW_EXPIRED) == (a->reason == WW_REASON_OVERDUE));
-        HOLDS(a->verdict != WW_EXPIRED || a->challenge_len); /* nothing else runs out */
-        if (a->verdict == WW_ACCEPTED && a->kind == WW_KIND_OCRA)
-            asked_spend(stood, a->device, a->platform, now_ms);
+        HOLDS(a->verdict != WW_EXPIRED || a->challenge_len || a->label == WW_TEMPORARY_PASSCODE);
+        HOLDS((a->reason == WW_REASON_SCOPE) <= (a->label == WW_TEMPORARY_PASSCODE));
+        if (a->verdict == WW_ACCEPTED && a->kind >= WW_KIND_OCRA &&
+            a->label != WW_TEMPORARY_PASSCODE)
+            asked_spend(stood, a, now_ms);
         HOLDS((a->verdict == WW_ACCEPTED) == (a->reason == WW_REASON_NONE));
         HOLDS(a->verdict != WW_ACCEPTED || (a->slot < USERS && a->device > 0));
         HOLDS(a->retry_after_ms >= 0 && a->retry_after_ms <= (int64_t)UINT32_MAX);
@@ -283,11 +309,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     ww_policy p = {.lockout_window_ms = 86400000,
                    .lockout_failures = how & 1 ? 3 : how & 2 ? 20 : 10,
                    .failures_cap = how & 4 ? 5 : 0, .source_failures = how & 8 ? 4 : 0,
-                   .lockout_extend = how >> 4 & 1, .names_any = how >> 5 & 1};
+                   .lockout_extend = how >> 4 & 1, .names_any = how >> 5 & 1,
+                   .sms_per_hour = 1 + (how & 3), .sms_seconds = how & 1 ? 600 : 60};
     asking = how >> 7;
     HOLDS(ww_kernel_force(how & 64 ? "portable" : NULL) == 0);
     begin(how & 2);
-    int64_t now_ms = START_MS;
+    int64_t now_ms = WORLD_START_MS;
     for (uint32_t turns = 0; turns < TURNS && s.at < s.end; turns++) {
         uint8_t step = (uint8_t)take(&s, 1);
         now_ms += step < 128 ? step : step < 192 ? 30000 * (step & 7) : step < 224 ? 86400000 / 4

@@ -115,6 +115,10 @@ static inline void world_add_device(world *w, uint32_t slot, const ww_spec *spec
     world_act(w, r);
 }
 
+/* When the turns of a world begin, and the text of every temporary passcode. */
+#define WORLD_START_MS INT64_C(1700000010000)
+#define WORLD_PASSCODE "ABCDEFGH23"
+
 /* A legal device, its key and serial made of one number. */
 static inline ww_spec world_spec(ww_kind kind, ww_hash hash, int64_t t0_s, uint8_t number)
 {
@@ -139,6 +143,21 @@ static inline ww_spec world_spec(ww_kind kind, ww_hash hash, int64_t t0_s, uint8
         spec.period_s = 0;
         spec.look_ahead = number % 2;
         spec.label = WW_CODE_CARD;
+    }
+    if (kind == WW_KIND_PASSCODE) { /* sent; or by SHA-256 a temporary passcode, for two days and one */
+        spec.back = spec.forward = spec.look_ahead = spec.drift_max = 0;
+        spec.period_s = 0;
+        spec.label = hash == WW_SHA256 ? WW_TEMPORARY_PASSCODE : WW_SMS;
+        spec.digits = hash == WW_SHA256 ? WW_PASSCODE_CHARS : WW_DIGITS_MIN;
+    }
+    if (spec.label == WW_TEMPORARY_PASSCODE) {
+        ww_passcode kept = {.full_until_ms = WORLD_START_MS + 172800000,
+                            .until_ms = WORLD_START_MS + 259200000};
+        uint8_t text[sizeof kept.salt + WW_PASSCODE_CHARS] = {0};
+        memcpy(text + sizeof kept.salt, WORLD_PASSCODE, WW_PASSCODE_CHARS);
+        ww_hmac(WW_SHA256, (const uint8_t *)"passcodes", 9, text, sizeof text, kept.digest);
+        spec.key_len = sizeof kept;
+        memcpy(spec.key, &kept, sizeof kept);
     }
     return spec;
 }
@@ -175,9 +194,11 @@ static inline void world_holds(const world *w)
                     const ww_open *open = &ww_device_issue(d)->open[at];
                     const uint8_t *pair = ww_device_issue(d)->question[at];
                     HOLDS(!open->stands || (open->stands - 1 == d->moving && !ww_card_spent(d)));
-                    HOLDS(!open->stands == !pair[0] && pair[0] <= WW_CARD_CELLS);
-                    HOLDS(!open->stands || (pair[1] && pair[0] != pair[1]));
+                    HOLDS(pair[0] <= WW_CARD_CELLS && pair[1] <= WW_CARD_CELLS);
+                    HOLDS(!open->stands || (pair[0] && pair[1] && pair[0] != pair[1]));
                 }
+            } else if (d->label == WW_TEMPORARY_PASSCODE) {
+                HOLDS(d->hash == WW_SHA256 && d->digits == WW_PASSCODE_CHARS);
             } else {
                 HOLDS(d->digits >= WW_DIGITS_MIN && d->digits <= WW_DIGITS_MAX);
             }

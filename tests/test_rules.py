@@ -1,0 +1,185 @@
+"""RULES sections 2, 4, 5 and 7 for devices that show a code: every table of rule_tables.py through
+the slow twin, the engine and a daemon. What is asked, printed, given out or sent has tables of its
+own: test_challenges.py, card_tables.py, test_codes.py.
+"""
+
+import hmac
+import re
+import signal
+from collections.abc import Iterator
+from typing import Any
+
+import challenge_doors
+import pytest
+from challenge_doors import KEY
+from code_told import second_of
+from rule_tables import DEVICES, SAME_KEY, TABLES
+from served import Served
+from test_serve_challenges import Daemons
+
+import watchword
+from watchword import reference
+from watchword.reference import Reason, Verdict
+
+APART_S = 3_600_000
+DOORS = pytest.mark.parametrize("title", TABLES)
+
+
+def device_of(serial: str, title: str) -> watchword.Device:
+    """Keys are a table's own: what was removed in another leaves its floor behind."""
+    kind, figures = DEVICES[serial]
+    key = hmac.digest(KEY, (SAME_KEY.get(serial, serial) + title).encode(), "sha1")
+    return watchword.Device.of(kind, key, **figures)
+
+
+def code_of(device: watchword.Device, further: int, now_s: int) -> str:
+    if device.mechanism == "totp":
+        return watchword.totp(device.key, now_s + 30 * further)
+    return watchword.hotp(device.key, further)
+
+
+class TwinDoor(challenge_doors.TwinDoor):
+    """The slow twin."""
+
+    title: str
+
+    def add_device(self, name: str, serial: str) -> None:
+        made = device_of(serial, self.title)
+        back, forward = made.window
+        self.twin.add_device(
+            name,
+            reference.Device(
+                made.mechanism, made.key, serial, look_ahead=made.look_ahead, period=made.period,
+                back=back, forward=forward, drift_max=made.drift_max,
+                label=made.kind if made.label else "",
+            ),
+            self.now_s * 1000,
+        )  # fmt: skip
+
+    def sync(self, user: str, serial: str, first: str, second: str) -> tuple[str, str, str]:
+        return self.say(user, first, platform="trading", device=serial, second=second)
+
+
+class EngineDoor(challenge_doors.EngineDoor):
+    """The engine."""
+
+    title: str
+
+    def add_device(self, name: str, serial: str) -> None:
+        self.engine.add_device(name, device_of(serial, self.title), serial=serial)
+
+    def sync(self, user: str, serial: str, first: str, second: str) -> tuple[str, str, str]:
+        verdict = self.engine.resync(user, first, second, device=serial)
+        return verdict.code.name, verdict.reason.name, verdict.device or "-"
+
+
+class DaemonDoor(challenge_doors.DaemonDoor):
+    """A daemon, over its two sockets."""
+
+    title: str
+
+    def add_device(self, name: str, serial: str) -> None:
+        kind, figures = DEVICES[serial]
+        words: list[object] = ["SERIAL", serial, "KEY", device_of(serial, self.title).key.hex()]
+        for figure, value in figures.items():
+            words += [figure, *value]
+        self._acts.ask("DEVICE", "ADD", self._prefix + name, kind, *words)
+
+    def sync(self, user: str, serial: str, first: str, second: str) -> tuple[str, str, str]:
+        told = self._acts.ask("DEVICE", "RESYNC", self._prefix + user, serial, first, second)
+        return told, "", ""
+
+
+class Told:
+    """One table on its way through one door."""
+
+    def __init__(self, door: Any, first: str) -> None:
+        self.door, self.first = door, first
+
+    def typed(self, word: str) -> str:
+        title, now_s = self.door.title, self.door.now_s
+        code = code_of(device_of(self.first, title), 0, now_s)
+        plain = {
+            "-": "", "wrong": "0", "spaced": " " + code, "long": code + "0",
+            "letters": "O" + code[1:],
+        }  # fmt: skip
+        if word in plain:
+            return plain[word]
+        found = re.fullmatch(r"(\w+)([+-]\d+)", word)
+        assert found is not None, word
+        return code_of(device_of(found[1], title), int(found[2]), now_s)
+
+    def say(self, user: str, word: str, platform: str, options: str, *expected: str) -> None:
+        found = dict(pair.split("=") for pair in options.split(",")) if options != "-" else {}
+        said = self.door.say(user, self.typed(word), platform=platform, **found)
+        self.holds(said, expected)
+
+    def sync(self, user: str, serial: str, first: str, second: str, *expected: str) -> None:
+        self.holds(self.door.sync(user, serial, self.typed(first), self.typed(second)), expected)
+
+    def holds(self, said: tuple[str, str, str], expected: tuple[str, ...]) -> None:
+        verdict, reason, serial = said
+        count, devices = self.door.failures("alice")
+        seen = (verdict, reason or expected[1], serial or expected[2], str(count))
+        assert (*seen, "+".join(map(str, devices))) == expected
+
+    def row(self, line: str) -> None:
+        second, verb, *words = line.split()
+        self.door.now_s = self.door.begins_s + second_of(second)
+        if verb.isupper():
+            self.door.act(verb, *words)
+        else:
+            getattr(self, verb)(*words)
+
+
+def play(door: Any, title: str) -> None:
+    """A table from its first row to its last, through a door that nobody has been through yet."""
+    devices, _, rows = TABLES[title]
+    told, door.title = Told(door, devices[0]), title
+    door.add_user("alice")
+    for serial in devices:
+        door.add_device("alice", serial)
+    for line in rows.strip().splitlines():
+        try:
+            told.row(line)
+        except AssertionError as error:
+            pytest.fail(f"{line.strip()}\n{error}", pytrace=False)
+
+
+@pytest.fixture(scope="module")
+def daemons(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemons]:
+    started = Daemons(tmp_path_factory.mktemp("rules"))
+    try:
+        yield started
+        for served in started.running.values():
+            assert served.stop() == 0
+            assert served.healthy(), served.said()
+    finally:
+        for served in started.running.values():
+            served.stop(signal.SIGKILL)
+
+
+@pytest.mark.parametrize("door", [TwinDoor, EngineDoor])
+@DOORS
+def test_table(title: str, door: Any) -> None:
+    play(door(**TABLES[title][1]), title)
+
+
+@DOORS
+def test_table_through_a_daemon(title: str, daemons: Daemons) -> None:
+    served: Served = daemons.of(TABLES[title][1])
+    door = DaemonDoor(served, APART_S * (1 + list(TABLES).index(title)))
+    try:
+        play(door, title)
+    finally:
+        door.close()
+
+
+def test_every_device_and_every_verdict_is_in_a_table() -> None:
+    """EXPIRED, and reasons of what is asked or given out, are in the tables of those."""
+    words = {word for _, _, rows in TABLES.values() for word in rows.split()}
+    assert {serial for devices, _, _ in TABLES.values() for serial in devices} == set(DEVICES)
+    elsewhere = {Verdict.EXPIRED}
+    assert words >= {verdict.name for verdict in Verdict if verdict not in elsewhere}
+    asked = {Reason.NO_CHALLENGE, Reason.OVERDUE, Reason.SCOPE, Reason.LOAD}
+    assert words >= {reason.name for reason in Reason if reason not in asked}
