@@ -4,11 +4,14 @@ through both, and where they part.
 Verdicts, the whole state of the users and the journal's records are compared after every step.
 """
 
+import json
 import random
 import struct
+from dataclasses import asdict, replace
 from itertools import zip_longest
 from typing import Any
 
+from filed import filed
 from histories import COINCIDENT_KEYS, History, Step
 from said import address_bytes, answer_of, encoded, made_of, open_of, session_of
 
@@ -28,6 +31,7 @@ from watchword.reference import (
     Keys,
     Reference,
 )
+from watchword.reference_rows import Line, import_rows
 
 DEVICES_MAX = 16                        # of one user
 HEADER = struct.Struct("<IHHIIqq")      # ww_row
@@ -53,15 +57,20 @@ def records_of(row: bytes) -> list[tuple[Any, ...]]:
     return records
 
 
+def policy_of(figures: Figures) -> watchword.Policy:
+    words = dict(vars(figures))
+    words["names"] = "any" if words.pop("names_any") else "sls"
+    return watchword.Policy(**words)
+
+
 class Both:
     """An engine and its twin. Names and addresses carry the number of the history under way."""
 
     def __init__(self, figures: Figures) -> None:
-        policy = dict(vars(figures))
-        policy["names"] = "any" if policy.pop("names_any") else "sls"
+        self.figures = figures
         self.now_ms = self.number = self.serials = self.rows_seen = self.turns_seen = 0
         self.engine = watchword.Engine.open(
-            ":memory:", policy=watchword.Policy(**policy), clock=lambda: self.now_ms,
+            ":memory:", policy=policy_of(figures), clock=lambda: self.now_ms,
             entropy=lambda n: SECRET[:n], deliver=lambda delivery: None,
         )  # fmt: skip
         self.engine.tap = []
@@ -76,6 +85,7 @@ class Both:
         rng = random.Random(number)
         self.keys = [rng.randbytes(rng.choice([10, 20, 64, 65, 128])) for _ in range(3)]
         self.keys.append(rng.choice(COINCIDENT_KEYS))
+        self.act("set_policy", "", vars(self.figures))
         for at, step in enumerate(steps):
             difference = self.step(step)
             if difference:
@@ -222,6 +232,11 @@ class Both:
     def act(self, verb: str, who: str, *words: Any) -> None:
         """An administrative act, where it is legal."""
         name, now_ms = self.name(who), self.now_ms
+        if verb == "set_policy":
+            figures = replace(self.twin.figures, **words[0])
+            self.engine.set_policy(policy_of(figures), by="client services", force=True)
+            self.twin.set_policy(figures, now_ms)
+            return
         there = name in self.twin.users
         if (verb == "add_user") == there:
             return
@@ -249,17 +264,39 @@ class Both:
 
     def add_device(self, name: str, now_ms: int, words: dict[str, Any]) -> None:
         self.serials += 1
-        serial = f"{'qzajm'[self.serials % 5]}{self.number}x{self.serials}"
+        device, own = self.made(words, f"{'qzajm'[self.serials % 5]}{self.number}x{self.serials}")
+        self.twin.add_device(name, own, now_ms)
+        assert self.engine.add_device(name, device, serial=own.serial) == own.serial
+
+    def made(self, words: dict[str, Any], serial: str) -> tuple[watchword.Device, Device]:
+        """A device in the library's words and in the twin's."""
         mechanism, key = words.pop("kind"), self.keys[words.pop("key")]
         if words["label"] == "temporary-passcode":
             key = "".join(PASSCODES[byte % 32] for byte in key[:10]).encode()
-        device = made_of(mechanism, key, dict(words))
+        plain = {name: word for name, word in words.items() if name not in ("state", "drift")}
+        device = made_of(mechanism, key, plain)
         own = {"algorithm": device.algorithm, "digits": device.digits, **words}
         if mechanism in reference.ASKED:
             plain = {"moving": 0, "look_ahead": 0, "back": 0, "forward": 0}
             own = {**plain, **own, "pin_hash": device.pin_hash}
-        self.twin.add_device(name, Device(mechanism, key, serial, **own), now_ms)
-        assert self.engine.add_device(name, device, serial=serial) == serial
+        return device, Device(mechanism, key, serial, **own)
+
+    def import_rows(self, rows: list[Any], skip_bad: bool) -> tuple[Any, Any]:
+        """Rows of a file; their serials are their own, one that there is already, or none."""
+        lines = []
+        for who, state, realm, words, serial in rows:
+            device = None
+            if words is not None:
+                self.serials += 1
+                own = serial if serial is not None else f"f{self.number}x{self.serials}"
+                own = self.serial(who, own) if isinstance(own, int) else own
+                device = self.made(dict(words), "" if own == "none-such" else str(own))[1]
+            lines.append(Line(self.name(who), state, realm, device))
+        found = self.engine.import_csv(filed(lines), by="client services", skip_bad=skip_bad)
+        twins = import_rows(self.twin, lines, self.now_ms, skip_bad)
+        self.seen |= {f"a row {word}" for word in ("wrong", "there") if getattr(twins, word)}
+        wrong = [fault.row - 2 for fault in found.faults]
+        return (found.users, found.devices, found.there, wrong), tuple(twins)
 
     def enrol_again(self, who: str, index: int, whole_user: bool, words: dict[str, Any]) -> None:
         """The same key in another device, after the old one or the whole user has gone."""
@@ -280,7 +317,7 @@ class Both:
         wait_ms, verb, *words = step
         self.now_ms = max(0, self.now_ms + wait_ms)
         self.rows_seen, self.turns_seen = len(self.engine.tap), len(self.twin.journal)
-        if verb in ("verify", "verify_many", "resync", "challenge"):
+        if verb in ("verify", "verify_many", "resync", "challenge", "import_rows"):
             mine, twins = getattr(self, verb)(*words)
             if mine != twins:
                 return f"said {mine}, twin {twins}"
@@ -342,6 +379,11 @@ class Both:
             assert isinstance(own.tail, reference.Standing)
             if tail != struct.pack("<QII16x", own.tail.purpose, own.tail.epoch, own.sent_s):
                 return False
+        if own.event is Event.POLICY:
+            said = json.loads(tail[:lock_ms])
+            return bool(said["policy"] == json.loads(json.dumps(asdict(policy_of(own.tail)))))
+        if own.event is Event.IMPORT:
+            return bool(tail[:lock_ms] == b"client services")
         if own.event in ATTEMPTS:
             if lock_ms != own.lock_ms or bool(tail) != (own.tail is not None):
                 return False

@@ -97,6 +97,10 @@ def history(seed: int, figures: Figures) -> History:
             steps += hammering(rng, figures)
         elif dice < 0.88:
             steps += answering(rng, wait)
+        elif dice < 0.90:
+            steps.append((wait, "set_policy", "", policy_words(rng)))
+        elif dice < 0.92:
+            steps.append((wait, "import_rows", *file_words(rng)))
         else:
             steps.append((wait, *act_words(rng)))
     return rng.choice([0, 59_000, 1_000_000, 1_700_000_000_000]), steps
@@ -181,6 +185,33 @@ def act_words(rng: random.Random) -> Step:
     if verb == "add_device":
         return (verb, who, device_words(rng))
     return (verb, who)
+
+
+def policy_words(rng: random.Random) -> dict[str, Any]:
+    """Some figures that change, those of lockout more often than others."""
+    other = vars(figures_of(rng.randrange(2**32)))
+    names = rng.sample(sorted(other), rng.choice([1, 1, 3, len(other)]))
+    return {name: other[name] for name in {*names, "lockout_failures"}}
+
+
+def file_words(rng: random.Random) -> tuple[list[Any], bool]:
+    """Rows of a file: who, state, realm, a device or none, and its serial: its own, none, or one
+    that the user has."""
+    rows: list[Any] = []
+    for _ in range(rng.choice([1, 1, 2, 3, 6])):
+        who = rng.choice(["alice", "bob", "bob", "carol", "dave"])
+        state = rng.choice(["", "", "", "open", "closed"])
+        words = None
+        if rng.random() < 0.8:
+            words = device_words(rng, rng.choice(["totp", "hotp", "ocra", "card"]))
+            if rng.random() < 0.2:
+                words["state"] = rng.choice(["suspended", "lost", "shipped"])
+            if words.get("drift_max") and rng.random() < 0.5:
+                words["drift"] = rng.choice([-1, 1, words["drift_max"]])
+        rows.append((who, state, rng.choice(["", "live"]), words, rng.choice([None] * 4 + ["", 0])))
+        if rng.random() < 0.1:
+            rows.append(rows[-1])
+    return rows, rng.random() < 0.5
 
 
 def device_words(rng: random.Random, kind: str = "") -> dict[str, Any]:

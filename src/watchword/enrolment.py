@@ -57,9 +57,11 @@ class Held(NamedTuple):
 
 @dataclass(slots=True)
 class Standing:
-    """A user as the store and the rows so far have it. row: which named it first."""
+    """A user as the store and the rows so far have it. row: which made it, or STORED; named: the
+    first one that is about it."""
 
     row: int
+    named: int
     state: str
     realm: str
     number: int
@@ -241,7 +243,7 @@ class Enrolment(Parts):
                 return new
             user = plan.names[row.name] = self._stored(slot)
         elif isinstance(user, Placed):
-            user = Standing(user.row, user.state, user.realm, user.number, user.held())
+            user = Standing(user.row, user.row, user.state, user.realm, user.number, user.held())
             plan.names[row.name] = user
         for column, said, stands in (
             ("state", row.state, user.state), ("realm", row.realm, user.realm)
@@ -250,17 +252,20 @@ class Enrolment(Parts):
                 raise RefusedError(column, f"is {stands} {where(user.row)}")
         placed = Placed(row.row, user.state, user.realm, user.number)
         if row.device is None:
-            if user.row != STORED:
-                raise RefusedError("name", f"stands {where(user.row)} already")
+            if user.named:
+                raise RefusedError("name", f"stands {where(user.named)} already")
+            user.named = row.row
             plan.there += 1
             return placed
         if self._is_there(user, row, row.device):
+            user.named = user.named or row.row
             plan.there += 1
             return placed
         if row.serial is None:
             raise RefusedError("serial", f"is needed: the user stands {where(user.row)} already")
         placed = self._device_of(plan, placed, row, row.device, made, user.devices)
         user.devices += placed.held()
+        user.named = user.named or row.row
         plan.devices += 1
         return placed
 
@@ -281,7 +286,7 @@ class Enrolment(Parts):
                  floor_of(told), figures_of(device))
             for device, told in zip(view.devices, found[-1], strict=True)
         ]  # fmt: skip
-        return Standing(STORED, view.state, view.realm, found[0], held)
+        return Standing(STORED, 0, view.state, view.realm, found[0], held)
 
     def _is_there(self, user: Standing, row: Row, device: Device) -> bool:
         """Whether the store has this very device already. Raises RefusedError where another has its
