@@ -25,30 +25,33 @@ TURNS = 100
 # a later one, but not much later.
 SEEDS_MAX = 30
 FOUND_BY = {
-    "answer_before_sync": 0,
+    "answer_before_sync": 2,
     "gathered_answer_before_sync": 1,
-    "refusal_before_its_turn": 2,
+    "refusal_before_its_turn": 4,
     "challenge_before_its_turn": 4,
-    "code_sent_before_its_turn": 37,
-    "sync_skipped": 0,
-    "segment_name_not_synced": 1,
-    "tail_not_settled": 37,
-    "commit_tried_again": 4,
-    "page_beyond_the_head": 45,
-    "lost_ring_entry": 0,
+    "code_sent_before_its_turn": 7,
+    "sync_skipped": 2,
+    "segment_name_not_synced": 2,
+    "tail_not_settled": 58,
+    "commit_tried_again": 44,
+    "page_beyond_the_head": 56,
+    "lost_ring_entry": 1,
     "lock_forgotten_at_reopen": 1,
-    "floor_forgotten_at_reopen": 1,
-    "last_row_ignored": 0,
-    "unlock_not_journaled": 0,
-    "tombstone_not_journaled": 10,
+    "floor_forgotten_at_reopen": 2,
+    "last_row_ignored": 1,
+    "unlock_not_journaled": 2,
+    "tombstone_not_journaled": 4,
+    "policy_forgotten_at_reopen": 1,
+    "policy_not_journaled": 1,
+    "file_applied_unchecked": 0,
     "passcode_outlives_its_days": 52,
     "floor_falls_at_enrolment": 1,
     "window_off_by_one": 1,
     "mask_from_stale_state": 3,
     "challenge_good_twice": 6,
     "busy_is_charged": 0,
-    "clock_back_accepted": 4,
-    "answer_after_the_end": 0,
+    "clock_back_accepted": 8,
+    "answer_after_the_end": 1,
 }
 
 # What once broke a promise, shortened, and what it was.
@@ -79,7 +82,7 @@ ONCE_BROKEN: dict[str, Story] = {
 MET = {
     "a client not read", "a client that does not read", "a client too many", "a half close",
     "a retry", "a turn amid a page", "a crash in recovery", "a fault in recovery", "exits",
-    "a code sent", "too many codes",
+    "a code sent", "too many codes", "another policy", "a row of a file", "a wrong row",
     *(f"a crash: {policy}" for policy in (*POLICIES, "killed")),
 }  # fmt: skip
 

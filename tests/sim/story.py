@@ -56,6 +56,7 @@ class Author:
         self.asking: list[tuple[float, Callable[[], Step]]] = [
             (8, self.verify), (2, self.verify_many), (1, self.resync), (2, self.user_act),
             (2, self.unlock), (2, self.device_act), (3, self.challenge),
+            (0.7, self.policy), (0.7, self.file),
             (6 * often, self.say), (3 * often, self.awaited),
             (1 * often, self.tell), (0.7, self.look), (rng.choice([0] * 5 + [2]), self.crowd),
         ]  # fmt: skip
@@ -272,6 +273,24 @@ class Author:
             return "set_device", who, rng.randrange(3), state
         return "remove_device", who, rng.randrange(3)
 
+    def policy(self) -> Step:
+        """Some figures of another policy."""
+        other = vars(figures_of(self.rng))
+        names = self.rng.sample(sorted(other), self.rng.choice([1, 2, len(other)]))
+        return "policy", {name: other[name] for name in names}
+
+    def file(self) -> Step:
+        """Rows of a file: users of the story and others, with devices or without."""
+        rng = self.rng
+        rows: list[Any] = []
+        for _ in range(rng.choice([1, 2, 3, 6])):
+            who = rng.choice([*self.users, "newcomer", "other"])
+            kind = rng.choice(["totp", "hotp", "ocra", "card"])
+            words = self.device(kind) if rng.random() < 0.8 else None
+            state = rng.choice(["", "", "", "open", "closed"])
+            rows.append((who, state, words, rng.choice(["own", "own", "own", "none", "first"])))
+        return "import", tuple(rows), rng.random() < 0.5
+
     def look(self) -> Step:
         return "look", self.rng.choice([*self.users, "nobody"])
 
@@ -353,6 +372,12 @@ def simpler(step: Step) -> Iterator[Step]:
     elif verb == "say" and len(step[2]) > 1:
         for at in range(len(step[2])):
             yield (verb, step[1], step[2][:at] + step[2][at + 1 :], *step[3:])
+    elif verb == "import" and len(step[1]) > 1:
+        for at in range(len(step[1])):
+            yield (verb, step[1][:at] + step[1][at + 1 :], step[2])
+    elif verb == "policy" and len(step[1]) > 1:
+        for name in step[1]:
+            yield verb, {other: word for other, word in step[1].items() if other != name}
     elif verb == "verify" and step[3]:
         yield (*step[:3], {})
     elif verb in ("crash", "crash_in", "keep") and step[-1]:

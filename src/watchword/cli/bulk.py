@@ -17,6 +17,7 @@ from watchword.cli.doors import enter
 from watchword.cli.options import shared_options
 from watchword.cli.words import Verb, complain, hint, note, table, tell
 from watchword.errors import Exists, InvalidArgument
+from watchword.formats.columns import header
 
 __all__ = ["export", "import_users"]
 
@@ -158,27 +159,34 @@ def export(out: str | None, keys: bool, by: str | None) -> None:
     """
     if keys and out is None and sys.stdout.isatty():
         raise InvalidArgument("--keys writes to no terminal", hint="name a file with --out")
-    with enter() as door, sink(out) as file:
-        users = door.export_csv(file, keys, by or getpass.getuser())
+    users, after = 0, ""
+    with enter() as door, sink(out) as write:
+        write(header())
+        while True:
+            count, after, lines = door.export_rows(after, keys, by or getpass.getuser())
+            if not count:
+                break
+            write("\n".join(lines))
+            users += count
     note(f"{users} users are written" + (f" to {out}" if out else ""))
     if keys:
         note("warning: keys are in it: whoever reads it can log in as anybody")
 
 
 @contextlib.contextmanager
-def sink(out: str | None) -> Iterator[BinaryIO]:
-    """A new file of our own, or standard output; one that stays half written is removed."""
+def sink(out: str | None) -> Iterator[Callable[[str], object]]:
+    """What takes lines: standard output, or a new file that nobody else may read; one that stays
+    half written is removed."""
     if out is None:
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
+        yield tell
         return
     try:
-        file = os.fdopen(os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
+        file = os.fdopen(os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w")
     except FileExistsError:
         raise Exists(f"there is a file {out} already") from None
     try:
         with file:
-            yield file
+            yield lambda lines: file.write(f"{lines}\n")
     except BaseException:
         os.unlink(out)
         raise

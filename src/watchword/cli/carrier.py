@@ -1,4 +1,4 @@
-"""A file to a daemon and back: in parts that each fit a command, so that logins go on between them.
+"""A file to a daemon: in parts that each fit a command, so that logins go on between them.
 
 Rule: the whole file is looked at, part by part, before the first part of it is applied. Rows that
 share a name go in one part, where the daemon sees them beside each other.
@@ -9,8 +9,7 @@ from typing import BinaryIO
 
 from watchword import Imported
 from watchword.cli.connection import Reply, listed, mapping, number
-from watchword.errors import InvalidArgument
-from watchword.formats.columns import Fault, Rows, header, lines_of
+from watchword.formats.columns import Fault, Rows, lines_of
 
 __all__ = ["Carrier"]
 
@@ -90,22 +89,6 @@ class Carrier:
                 progress(done)
 
         return tell
-
-    def export_csv(self, file: BinaryIO, keys: bool) -> int:
-        if keys:
-            raise InvalidArgument(
-                "keys never leave a daemon",
-                hint="stop it, and export them where the store and its key are",
-            )
-        file.write(header().encode() + b"\n")
-        users, after = 0, ""
-        while True:
-            words = ["AFTER", after] if after else []
-            fields = mapping(self._ask("EXPORT", "ROWS", *words))
-            if not number(fields["users"]):
-                return users
-            file.write("".join(f"{line}\n" for line in listed(fields["rows"])).encode())
-            users, after = users + number(fields["users"]), str(fields["last"])
 
 
 def parts(groups: dict[str, list[Line]]) -> Iterator[list[Line]]:

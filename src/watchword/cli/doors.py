@@ -53,7 +53,7 @@ class Door(Protocol):
     def import_csv(
         self, file: BinaryIO, by: str, dry_run: bool, skip_bad: bool, progress: Progress
     ) -> Imported: ...
-    def export_csv(self, file: BinaryIO, keys: bool, by: str) -> int: ...
+    def export_rows(self, after: str, keys: bool, by: str) -> tuple[int, str, list[str]]: ...
     def close(self) -> None: ...
 
 
@@ -113,8 +113,8 @@ class OwnDoor:
             file, by=by, dry_run=dry_run, skip_bad=skip_bad, progress=progress
         )
 
-    def export_csv(self, file: BinaryIO, keys: bool, by: str) -> int:
-        return self._engine.export_csv(file, keys=keys, by=by if keys else None)
+    def export_rows(self, after: str, keys: bool, by: str) -> tuple[int, str, list[str]]:
+        return self._engine.export_rows(after, keys=keys, by=by)
 
     def set_policy(self, policy: Policy, by: str, force: bool) -> int:
         return len(self._engine.set_policy(policy, by=by, force=force))

@@ -8,6 +8,7 @@ from watchword import Card, Challenge, Code, Device, DeviceView, Imported, Passc
 from watchword.cli.answers import Answer
 from watchword.cli.carrier import Carrier
 from watchword.cli.connection import Connection, Reply, listed, mapping, number
+from watchword.errors import InvalidArgument
 from watchword.figures import text_of
 from watchword.views import OpenChallenge
 
@@ -125,8 +126,15 @@ class RemoteDoor:
     ) -> Imported:  # fmt: skip
         return Carrier(self._ask, by).import_csv(file, dry_run, skip_bad, progress)
 
-    def export_csv(self, file: BinaryIO, keys: bool, by: str) -> int:
-        return Carrier(self._ask, by).export_csv(file, keys)
+    def export_rows(self, after: str, keys: bool, by: str) -> tuple[int, str, list[str]]:
+        if keys:
+            raise InvalidArgument(
+                "keys never leave a daemon",
+                hint="stop it, and export them where the store and its key are",
+            )
+        fields = mapping(self._ask("EXPORT", "ROWS", *(["AFTER", after] if after else [])))
+        lines = [str(line) for line in listed(fields["rows"])]
+        return number(fields["users"]), str(fields["last"]), lines
 
     def policy(self) -> Policy:
         return Policy.from_text(str(self._ask("POLICY", "SHOW")), name="the daemon's policy")
