@@ -134,6 +134,8 @@ static inline uint32_t ww_gap(int64_t from_ms, int64_t to_ms)
 }
 
 void ww_streak_clear(ww_streak *s, uint32_t *deep);
+/* Of its gaps so many are kept, or WW_RING_INLINE; the others count as far apart (deep.c). */
+void ww_streak_deepen(const ww_streak *s, uint32_t *deep, uint32_t kept);
 int ww_apply_challenge(ww_tables *t, const ww_record *r);
 
 /* ---- codes.c ---- */

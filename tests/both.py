@@ -4,14 +4,12 @@ through both, and where they part.
 Verdicts, the whole state of the users and the journal's records are compared after every step.
 """
 
-import json
 import random
 import struct
-from dataclasses import asdict, replace
 from itertools import zip_longest
 from typing import Any
 
-from filed import filed
+from both_files import FILED, BothFiles, policy_of, told_alike
 from histories import COINCIDENT_KEYS, History, Step
 from said import address_bytes, answer_of, encoded, made_of, open_of, session_of
 
@@ -31,7 +29,6 @@ from watchword.reference import (
     Keys,
     Reference,
 )
-from watchword.reference_rows import Line, import_rows
 
 DEVICES_MAX = 16                        # of one user
 HEADER = struct.Struct("<IHHIIqq")      # ww_row
@@ -57,13 +54,7 @@ def records_of(row: bytes) -> list[tuple[Any, ...]]:
     return records
 
 
-def policy_of(figures: Figures) -> watchword.Policy:
-    words = dict(vars(figures))
-    words["names"] = "any" if words.pop("names_any") else "sls"
-    return watchword.Policy(**words)
-
-
-class Both:
+class Both(BothFiles):
     """An engine and its twin. Names and addresses carry the number of the history under way."""
 
     def __init__(self, figures: Figures) -> None:
@@ -233,9 +224,7 @@ class Both:
         """An administrative act, where it is legal."""
         name, now_ms = self.name(who), self.now_ms
         if verb == "set_policy":
-            figures = replace(self.twin.figures, **words[0])
-            self.engine.set_policy(policy_of(figures), by="client services", force=True)
-            self.twin.set_policy(figures, now_ms)
+            self.set_policy(*words)
             return
         there = name in self.twin.users
         if (verb == "add_user") == there:
@@ -280,23 +269,6 @@ class Both:
             plain = {"moving": 0, "look_ahead": 0, "back": 0, "forward": 0}
             own = {**plain, **own, "pin_hash": device.pin_hash}
         return device, Device(mechanism, key, serial, **own)
-
-    def import_rows(self, rows: list[Any], skip_bad: bool) -> tuple[Any, Any]:
-        """Rows of a file; their serials are their own, one that there is already, or none."""
-        lines = []
-        for who, state, realm, words, serial in rows:
-            device = None
-            if words is not None:
-                self.serials += 1
-                own = serial if serial is not None else f"f{self.number}x{self.serials}"
-                own = self.serial(who, own) if isinstance(own, int) else own
-                device = self.made(dict(words), "" if own == "none-such" else str(own))[1]
-            lines.append(Line(self.name(who), state, realm, device))
-        found = self.engine.import_csv(filed(lines), by="client services", skip_bad=skip_bad)
-        twins = import_rows(self.twin, lines, self.now_ms, skip_bad)
-        self.seen |= {f"a row {word}" for word in ("wrong", "there") if getattr(twins, word)}
-        wrong = [fault.row - 2 for fault in found.faults]
-        return (found.users, found.devices, found.there, wrong), tuple(twins)
 
     def enrol_again(self, who: str, index: int, whole_user: bool, words: dict[str, Any]) -> None:
         """The same key in another device, after the old one or the whole user has gone."""
@@ -379,11 +351,8 @@ class Both:
             assert isinstance(own.tail, reference.Standing)
             if tail != struct.pack("<QII16x", own.tail.purpose, own.tail.epoch, own.sent_s):
                 return False
-        if own.event is Event.POLICY:
-            said = json.loads(tail[:lock_ms])
-            return bool(said["policy"] == json.loads(json.dumps(asdict(policy_of(own.tail)))))
-        if own.event is Event.IMPORT:
-            return bool(tail[:lock_ms] == b"client services")
+        if own.event in FILED:
+            return told_alike(own, tail[:lock_ms])
         if own.event in ATTEMPTS:
             if lock_ms != own.lock_ms or bool(tail) != (own.tail is not None):
                 return False

@@ -121,7 +121,7 @@ def test_a_policy_that_is_given_wins_and_is_recorded(path):
     with on_disk(path) as engine:
         assert engine.policy == given
         rows = [bytes(row) for _, row in engine._store.replay(0)]
-        record = list(lifecycle.records(rows[0]))[0]
+        record = next(iter(lifecycle.records(rows[0])))
         assert json.loads(record.tail[: record.lock_ms])["by"] == AT_OPENING
         engine.set_policy(Policy(), by="desk 4")
     with Engine.open(path, STORE_KEY, policy=given, clock=lambda: T) as engine:
@@ -265,7 +265,7 @@ def test_through_a_daemon(tmp_path):
         assert acts.ask("POLICY", "CHECK", shown) == []
         harm = shown.replace("lockout_failures = 8", "lockout_failures = 1")
         assert "lock everyone out" in str(acts.ask("POLICY", "CHECK", harm))
-        with pytest.raises(ReplyError, match="^INVALID the policy is refused"):
+        with pytest.raises(ReplyError, match="INVALID the policy is refused"):
             acts.ask("POLICY", "SET", harm, "BY", "desk 4")
         assert acts.ask("POLICY", "SET", harm, "BY", "desk 4", "FORCE") == [
             ["lockout_failures", "8", "1"]
@@ -273,7 +273,7 @@ def test_through_a_daemon(tmp_path):
         acts.ask("USER", "ADD", "alice")
         assert gateway.ask("VERIFY", "alice", "0") == "REJECTED"
         assert gateway.ask("VERIFY", "alice", "0") == "LOCKED"
-        with pytest.raises(ReplyError, match="^NOPERM 'POLICY' is answered on the store's own"):
+        with pytest.raises(ReplyError, match="NOPERM 'POLICY' is answered on the store's own"):
             gateway.ask("POLICY", "SHOW")
         for words, says in (
             (("NOSUCH",), "unknown subcommand"), (("SET",), "wrong number of arguments"),

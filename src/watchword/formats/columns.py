@@ -21,7 +21,8 @@ from watchword.errors import InvalidArgument
 from watchword.formats.otpauth import key_from_text
 
 __all__ = [
-    "COLUMNS", "Fault", "Row", "Rows", "fields_from", "header", "line_of", "lines_of", "rows_of",
+    "COLUMNS", "Fault", "Row", "Rows", "fields_from", "harmless", "header", "line_of", "lines_of",
+    "rows_of",
 ]  # fmt: skip
 
 # The device's own figures, which rows share; then what each row has for itself.
@@ -263,7 +264,7 @@ class Rows:
                 raise FieldError(own, f"is not for a device of kind {kind}")
         key = key_of(kind, fields[at["key"]])
         try:
-            if made.mechanism == "ocra" and ("pin" in given or "pin_hash" in given):
+            if made.pin_hash or "pin" in given or "pin_hash" in given:
                 made = with_pin(made, given)
             device = made.under(key)
         except InvalidArgument as error:
@@ -274,11 +275,10 @@ class Rows:
         moving = whole("counter", given.get("counter", ""), COUNTERS_MAX.get(mechanism))
         if moving and mechanism == "ocra" and ":C-" not in device.suite:
             raise FieldError("counter", "must be left out: the suite has no C")
-        serial, made_key = fields[at["serial"]] or None, not fields[at["key"]]
-        device_state = one_of("device_state", fields[at["device_state"]], DEVICE_STATES) or "active"
-        return Row(
-            number, name, state, realm, device, serial, device_state, moving, drift, made_key
-        )
+        serial, device_state = fields[at["serial"]] or None, fields[at["device_state"]] or "active"
+        one_of("device_state", device_state, DEVICE_STATES)
+        rest = device, serial, device_state, moving, drift, not fields[at["key"]]
+        return Row(number, name, state, realm, *rest)
 
     def _make(self, words: tuple[str, ...], kind: str, fields: list[str]) -> Device:
         """A device of these figures, with any key and no PIN yet."""
@@ -294,9 +294,12 @@ class Rows:
             figures[name] = READ[name](name, field) if name in READ else field
         if kind == "ocra" and "suite" not in figures:
             raise FieldError("suite", "is needed for a device of kind ocra")
+        suite = str(figures.get("suite") or PRESETS.get(kind, ("", {}))[1].get("suite", ""))
+        for name, element in (("look_ahead", "C"), ("window", "T"), ("drift_max", "T")):
+            if name in figures and suite and not re.search(f"[:-]{element}[-0-9]", suite):
+                raise FieldError(name, f"must be left out: the suite has no {element}")
         try:
             if mechanism == "ocra":  # a row's own PIN comes in its place
-                suite = str(figures.get("suite") or PRESETS[kind][1]["suite"])
                 wanted = re.search(r"-P(SHA1|SHA256|SHA512)", suite)
                 if wanted:
                     figures["pin_hash"] = bytes({"SHA1": 20, "SHA256": 32, "SHA512": 64}[wanted[1]])
@@ -310,6 +313,8 @@ class Rows:
 def with_pin(made: Device, given: dict[str, str]) -> Device:
     """The same device with a row's own PIN."""
     pins = {"pin": given.get("pin"), "pin_hash": digest(given.get("pin_hash", ""))}
+    if pins == {"pin": None, "pin_hash": None}:
+        raise FieldError("pin", "is needed: the suite has P")
     own = Device.of(made.kind, bytes(20), suite=made.suite, **pins)
     return replace(made, pin_hash=own.pin_hash)
 
@@ -349,13 +354,6 @@ def rows_of(file: BinaryIO) -> Iterator[Row | Fault]:
         yield rows.row(number, raw)
 
 
-# ---- written
-
-
-def header() -> str:
-    return ",".join(COLUMNS)
-
-
 def fields_from(
     name: str, state: str, realm: str, view: Any = None, key: bytes | None = None,
     pin_hash: bytes = b"",
@@ -378,14 +376,23 @@ def fields_from(
         words |= {name: figures[name] for name in told}
     if key is not None:
         words |= {"key": base64.b32encode(key).decode().rstrip("="), "pin_hash": pin_hash.hex()}
-    return [str(words.get(column, "")) for column in COLUMNS]
+    return [harmless(column, str(words.get(column, ""))) for column in COLUMNS]
+
+
+def header() -> str:
+    return ",".join(COLUMNS)
+
+
+def harmless(column: str, field: str) -> str:
+    """A field as no spreadsheet takes it for a formula."""
+    return f"'{field}" if field[:1] in FORMULA and column not in WHOLE else field
 
 
 def line_of(fields: Iterable[str]) -> str:
     """Fields as one line, without its end."""
-    safe = [f"'{f}" if f[:1] in FORMULA and not f[1:].isdecimal() else f for f in fields]
-    if not any('"' in field or "," in field for field in safe):
-        return ",".join(safe)
+    told = list(fields)
+    if not any('"' in field or "," in field for field in told):
+        return ",".join(told)
     out = io.StringIO()
-    csv.writer(out, lineterminator="").writerow(safe)
+    csv.writer(out, lineterminator="").writerow(told)
     return out.getvalue()
