@@ -8,7 +8,6 @@ from standing import KEY
 from watchword import Device, InvalidArgument
 from watchword.formats.columns import (
     COLUMNS,
-    LINE_BYTES_MAX,
     ROWS_MAX,
     Fault,
     Row,
@@ -18,6 +17,7 @@ from watchword.formats.columns import (
     lines_of,
     rows_of,
 )
+from watchword.formats.fields import LINE_BYTES_MAX
 
 KEY32 = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"  # the same as KEY
 SUITE_P = "OCRA-1:HOTP-SHA256-8:C-QN06-PSHA1-T1M"
@@ -87,7 +87,7 @@ def test_the_key_of_a_phone_is_made_where_none_is_given():
     one, two = (only({"name": "alice", "kind": "sms"}) for _ in range(2))
     assert isinstance(one, Row)
     assert isinstance(two, Row)
-    assert one.key_made
+    assert one.keyless
     assert one.device != two.device
 
 
@@ -97,8 +97,11 @@ FAULTS = [
     ({"name": "", "state": "open"}, "name", "is empty"),
     ({**ALICE, "state": "shut"}, "state", "is one of open, pending, closed"),
     ({**ALICE, "realm": "LIVE"}, "realm", "is one of live, paper"),
-    ({**ALICE, "kind": "temporary-passcode"}, "kind", "is one of totp, hotp, ocra, dsc-plus"),
+    ({**ALICE, "kind": "temporary-passcode"}, "key", "is base32"),
+    ({**OF_KEY, "kind": "temporary-passcode"}, "key", "passcodes are issued, not imported"),
+    ({**ALICE, "kind": "temporary-passcode", "counter": "1", "serial": "P"}, "counter", "is not"),
     ({**ALICE, "kind": "toString"}, "kind", "is one of"),
+    ({**ALICE, "kind": "toTP"}, "kind", "is one of totp, hotp, ocra, dsc-plus"),
     ({**ALICE, "kind": "totp"}, "key", "is base32, or hex after 'hex:'"),
     ({**ALICE, "kind": "totp", "key": "11111111"}, "key", "is base32"),
     ({**ALICE, "kind": "totp", "key": "hex:abc"}, "key", "is base32"),

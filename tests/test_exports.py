@@ -59,6 +59,23 @@ def test_without_keys_no_secret_is_in_it():
         assert lifecycle.EXPORT not in [record.event for record in bench.last()]
 
 
+def test_an_export_without_keys_is_there_when_it_comes_back():
+    bench = Bench()
+    with bench.engine as engine:
+        fill(engine)
+        engine.issue_passcode("bob", serial="P")
+        turn, text = engine._turn, exported(engine)
+        found = engine.import_csv(io.BytesIO(text.encode()), by="x")
+        assert (found.there, found.faults, engine._turn) == (len(DEVICES) + 2, (), turn)
+    with Bench().engine as other:
+        found = other.import_csv(io.BytesIO(text.encode()), by="x")
+        faults = {(fault.column, fault.says) for fault in found.faults}
+        assert faults == {
+            ("key", "is base32, or hex after 'hex:'"), ("kind", "is issued, not imported"),
+        }  # fmt: skip
+        assert not found.applied
+
+
 def test_what_is_exported_with_keys_is_the_same_store_again(path):
     """A round trip through another store, on disk: every device as far as it had come."""
     bench = Bench()

@@ -18,6 +18,7 @@ from watchword.acts import expect_by, floor_of, serial_of
 from watchword.devices.device import Device
 from watchword.errors import InvalidArgument
 from watchword.formats.columns import Fault, Row, rows_of
+from watchword.formats.fields import KEY_IS, PASSCODE
 from watchword.lifecycle import Floor
 from watchword.parts import Parts
 from watchword.views import DeviceView, user_of
@@ -304,6 +305,11 @@ class Enrolment(Parts):
         self, plan: Plan, placed: Placed, row: Row, device: Device, made: str, others: list[Held]
     ) -> Placed:
         """A row with the device that it adds, as policy and tombstones have it."""
+        if row.keyless and device.kind != "sms":
+            column, says = ("kind", "is issued, not imported") if device.kind == PASSCODE else (
+                "key", KEY_IS
+            )  # fmt: skip
+            raise RefusedError(column, says)
         if len(others) >= DEVICES_PER_USER_MAX:
             raise RefusedError("kind", f"is one too many: {DEVICES_PER_USER_MAX} devices a user")
         serial = row.serial or made
@@ -336,7 +342,7 @@ def is_same(held: Held, row: Row, device: Device) -> bool:
     """Whether a device is the one that a row has; one whose key was made here is told by serial."""
     if (held.kind, held.figures) != (device.kind, figures_of(device)):
         return False
-    return row.key_made or hmac.compare_digest(held.key, device.key)
+    return row.keyless or hmac.compare_digest(held.key, device.key)
 
 
 def figures_of(device: Device | DeviceView) -> tuple[object, ...]:

@@ -41,7 +41,7 @@ def import_users(
     columns, in any order: name, and any of
         state realm              open, pending or closed; live or paper
         kind serial key          a device: totp, hotp, ocra, a preset, sms; its key in base32, or
-                                 in hex after hex:
+                                 in hex after hex:; none where the device is there already
         digits algorithm period t0 window drift_max look_ahead suite pin pin_hash once
                                  its figures, where they are not the kind's; a window is N or
                                  BACK/FORWARD
@@ -62,7 +62,7 @@ def import_users(
     --config FILE    the daemon's settings
 
     try:
-        printf 'name,kind,key\\nalice,totp,GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ\\n' > users.csv
+        watchword export > users.csv
         watchword import users.csv --dry-run
     """
     with source(file) as read, enter() as door, bar(read) as progress:

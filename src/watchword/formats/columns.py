@@ -11,50 +11,47 @@ import csv
 import io
 import re
 import secrets
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any, BinaryIO, NamedTuple
 
+from watchword.devices import passcode
 from watchword.devices.card import ANSWERS_MAX
-from watchword.devices.device import COUNTER_MAX, MECHANISMS, PRESETS, Device
+from watchword.devices.device import PRESETS, Device
 from watchword.errors import InvalidArgument
-from watchword.formats.otpauth import key_from_text
+from watchword.formats.fields import (
+    COLUMNS,
+    DEVICE_STATES,
+    FIGURES,
+    FORMULA,
+    KEY_IS,
+    KINDS,
+    LINE_BYTES_MAX,
+    OF,
+    OWN,
+    PASSCODE,
+    READ,
+    REALMS,
+    STATES,
+    WHOLE,
+    FieldError,
+    digest,
+    fields_of,
+    key_of,
+    misfit,
+    one_of,
+    whole,
+)
 
 __all__ = [
     "COLUMNS", "Fault", "Row", "Rows", "fields_from", "harmless", "header", "line_of", "lines_of",
     "rows_of",
 ]  # fmt: skip
 
-# The device's own figures, which rows share; then what each row has for itself.
-FIGURES = (
-    "digits", "algorithm", "period", "t0", "window", "drift_max", "look_ahead", "suite", "once",
-)  # fmt: skip
-OWN = ("drift", "counter", "pin", "pin_hash")
-COLUMNS = ("name", "state", "realm", "kind", "serial", "key", *FIGURES, *OWN, "device_state")
-STATES, REALMS = ("open", "pending", "closed"), ("live", "paper")
-DEVICE_STATES = ("shipped", "active", "suspended", "lost", "returned", "ended")
-KINDS = (*MECHANISMS, *PRESETS, "sms")
 ROWS_MAX = 1_000_000
-LINE_BYTES_MAX = 4_096
-FIELD_CHARS_MAX = 512
-# Which of them a device may be given, by its mechanism.
-OF: dict[str, tuple[str, ...]] = {
-    "totp": ("digits", "algorithm", "period", "t0", "window", "drift_max", "drift", "counter"),
-    "hotp": ("digits", "algorithm", "look_ahead", "counter"),
-    "ocra": ("suite", "window", "drift_max", "look_ahead", "drift", "counter", "pin", "pin_hash"),
-    "card": ("once", "counter"),
-    "sms": ("counter",),
-}
-# lowest, highest; what cannot stand together is found when the device is made
-WHOLE = {
-    "digits": (6, 8), "period": (1, 3_600), "t0": (0, 2**40), "drift_max": (0, 10),
-    "drift": (-10, 10), "counter": (0, COUNTER_MAX), "look_ahead": (0, 100),
-}  # fmt: skip
-COUNTERS_MAX = {"card": ANSWERS_MAX, "sms": 2**32 - 2}
-FORMULA = ("=", "+", "-", "@")
-SUSPECT = re.compile(r"""(?:^|,)"?['=+\-@]""")
-CONTROL = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029]")
 BOMS = (b"\xff\xfe", b"\xfe\xff")
+SUSPECT = re.compile(r"""(?:^|,)"?['=+\-@]""")
+COUNTERS_MAX = {"card": ANSWERS_MAX, "sms": 2**32 - 2}
 
 
 class Fault(NamedTuple):
@@ -71,7 +68,7 @@ class Fault(NamedTuple):
 class Row(NamedTuple):
     """A line of the file, read: a user, and a device where a kind was given. state, realm and
     serial are None where nothing was said; moving: the first position that is not used up;
-    key_made: the key of a phone was made here."""
+    keyless: no key was given. A phone's is made here; any other device must be there already."""
 
     row: int
     name: str
@@ -82,103 +79,7 @@ class Row(NamedTuple):
     device_state: str = "active"
     moving: int = 0
     drift: int = 0
-    key_made: bool = False
-
-
-class FieldError(Exception):
-    """A field is not what its column takes: the column, and what is legal."""
-
-
-# ---- a line's fields
-
-
-def fields_of(raw: bytes, columns: list[str]) -> list[str]:
-    """A line's fields. None holds a line end, so a quote that stays open is one that is missing."""
-    if len(raw) > LINE_BYTES_MAX:
-        raise FieldError("the line", f"is at most {LINE_BYTES_MAX} bytes")
-    try:
-        text = raw.decode()
-    except UnicodeDecodeError as error:
-        raise FieldError(place(columns, raw[: error.start].count(b",")), "is not UTF-8") from None
-    if found := CONTROL.search(text):
-        what = "holds a NUL" if found[0] == "\0" else "holds a control character"
-        raise FieldError(place(columns, text[: found.start()].count(",")), what)
-    fields = text.split(",")
-    if '"' in text:
-        try:
-            fields = next(csv.reader(io.StringIO(text), strict=True))
-        except csv.Error:
-            raise FieldError("the line", "has quotes that do not belong together") from None
-    if len(text) > FIELD_CHARS_MAX:
-        for at, field in enumerate(fields):
-            if len(field) > FIELD_CHARS_MAX:
-                raise FieldError(place(columns, at), f"is at most {FIELD_CHARS_MAX} characters")
-    return fields
-
-
-def place(columns: list[str], at: int) -> str:
-    return columns[at] if at < len(columns) else f"column {at + 1}"
-
-
-def one_of(column: str, field: str, words: tuple[str, ...]) -> str | None:
-    if field and field not in words:
-        raise FieldError(column, f"is one of {', '.join(words)}")
-    return field or None
-
-
-def whole(column: str, field: str, high: int | None = None) -> int:
-    """A number within its column's range; 0 where nothing was said."""
-    low, most = WHOLE[column]
-    digits = field.removeprefix("-")
-    legal = digits.isascii() and digits.isdecimal() and len(digits) <= 20
-    if field and not (legal and low <= int(field) <= (high or most)):
-        raise FieldError(column, f"is a whole number from {low} to {high or most}")
-    return int(field or 0)
-
-
-def window(column: str, field: str) -> tuple[int, int]:
-    """Steps either side, as 1; or back and forward, as 2/0."""
-    parts = field.split("/")
-    if len(parts) > 2 or not all(p.isascii() and p.isdecimal() and len(p) <= 2 for p in parts):
-        raise FieldError(column, "is 0 to 10 steps either side, or back/forward")
-    return int(parts[0]), int(parts[-1])
-
-
-def flag(column: str, field: str) -> bool:
-    return one_of(column, field, ("true", "false")) == "true"
-
-
-def digest(field: str) -> bytes | None:
-    try:
-        return bytes.fromhex(field) if field else None
-    except ValueError:
-        raise FieldError("pin_hash", "is hex digits") from None
-
-
-def key_of(kind: str, field: str) -> bytes:
-    if not field and kind == "sms":
-        return secrets.token_bytes(20)
-    try:
-        return key_from_text(field)
-    except InvalidArgument:
-        raise FieldError("key", "is base32, or hex after 'hex:'") from None
-
-
-def misfit(error: InvalidArgument, kind: str) -> FieldError:
-    """What a device says of its arguments, under the column that has them."""
-    name, _, says = str(error.args[0]).partition(" ")
-    name = name.removesuffix(":")
-    if name in COLUMNS:
-        return FieldError(name, says)
-    return FieldError("kind", f"{kind}: {name} {says}")
-
-
-READ: dict[str, Callable[[str, str], Any]] = {
-    **dict.fromkeys(WHOLE, whole), "window": window, "once": flag
-}
-
-
-# ---- rows
+    keyless: bool = False
 
 
 class Rows:
@@ -257,14 +158,17 @@ class Rows:
             return Row(number, name, state, realm)
         words = tuple([fields[place] for place in self._shared])
         made = self._made.get(words) or self._make(words, kind, fields)
-        mechanism = made.mechanism if kind != "sms" else kind
+        mechanism = made.mechanism if made.mechanism in OF else kind
         given = {own: fields[at[own]] for own in self._own if fields[at[own]]}
         for own in given:
             if own not in OF[mechanism]:
                 raise FieldError(own, f"is not for a device of kind {kind}")
-        key = key_of(kind, fields[at["key"]])
+        key, serial = key_of(kind, fields[at["key"]]), fields[at["serial"]] or None
+        keyless = not fields[at["key"]]
+        if keyless and kind != "sms" and serial is None:
+            raise FieldError("key", KEY_IS)
         try:
-            if made.pin_hash or "pin" in given or "pin_hash" in given:
+            if (made.pin_hash and not keyless) or "pin" in given or "pin_hash" in given:
                 made = with_pin(made, given)
             device = made.under(key)
         except InvalidArgument as error:
@@ -275,9 +179,9 @@ class Rows:
         moving = whole("counter", given.get("counter", ""), COUNTERS_MAX.get(mechanism))
         if moving and mechanism == "ocra" and ":C-" not in device.suite:
             raise FieldError("counter", "must be left out: the suite has no C")
-        serial, device_state = fields[at["serial"]] or None, fields[at["device_state"]] or "active"
+        device_state = fields[at["device_state"]] or "active"
         one_of("device_state", device_state, DEVICE_STATES)
-        rest = device, serial, device_state, moving, drift, not fields[at["key"]]
+        rest = device, serial, device_state, moving, drift, keyless
         return Row(number, name, state, realm, *rest)
 
     def _make(self, words: tuple[str, ...], kind: str, fields: list[str]) -> Device:
@@ -303,7 +207,8 @@ class Rows:
                 wanted = re.search(r"-P(SHA1|SHA256|SHA512)", suite)
                 if wanted:
                     figures["pin_hash"] = bytes({"SHA1": 20, "SHA256": 32, "SHA512": 64}[wanted[1]])
-            made = Device.of(kind, bytes(20), **figures)
+            key = passcode.made(secrets.token_bytes).encode() if kind == PASSCODE else bytes(20)
+            made = Device.of(kind, key, **figures)
         except InvalidArgument as error:
             raise misfit(error, kind) from None
         self._made[words] = made
@@ -368,7 +273,7 @@ def fields_from(
             "window": "{}/{}".format(*view.window), "counter": view.moving,
             "once": "true" if view.once else "false",
         }  # fmt: skip
-        told = OF.get("sms" if view.kind == "sms" else view.mechanism, ())
+        told = OF.get(view.mechanism, OF.get(view.kind, ()))
         if view.mechanism == "ocra":
             told = ("suite",)
             told += ("look_ahead", "counter") if ":C-" in view.suite else ()
