@@ -174,6 +174,11 @@ def table(runs: list[list[dict[str, Any]]]) -> str:
     return "\n".join(lines)
 
 
+def numbers(text: str) -> list[int]:
+    """1e5,1e6 as whole numbers; 0 as none."""
+    return [int(float(word)) for word in text.split(",") if float(word)]
+
+
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench engine", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5, help="rounds each, after one to warm up")
@@ -182,9 +187,18 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--save", action="store_true", help="keep the raw rows in bench/results/")
     parser.add_argument("--only", metavar="PEER/WAY", help="one peer, here, raw rows to stdout")
     parser.add_argument("--users", type=int, default=1000, help="with --only")
+    parser.add_argument(
+        "--kinds", type=numbers, default=[100_000], metavar="N,N",
+        help="users of the table of kinds; 0: no such table",
+    )  # fmt: skip
     options = parser.parse_args(arguments)
     if options.only:
         name, _, way = options.only.partition("/")
+        if name == "kinds":
+            importlib.import_module("bench.kinds").measure(
+                way, options.users, options.rounds, options.seed
+            )
+            return 0
         measure(name, way, options.users, options.rounds, options.seed)
         return 0
     host = machine()
@@ -202,9 +216,13 @@ def main(arguments: list[str]) -> int:
         child.end()
     runs = [child.rows for child in children]
     print(table(runs))
+    kinds = importlib.import_module("bench.kinds")
+    kind_rows = kinds.run(options) if options.kinds else []
+    print("\n" + kinds.table(kind_rows) if kind_rows else "")
     if options.save:
         path = RESULTS / f"engine-{host['date']}.jsonl"
         lines = [{"machine": host, "seed": options.seed}, *(row for rows in runs for row in rows)]
+        lines += kind_rows
         path.write_text("".join(json.dumps(line) + "\n" for line in lines))
         print(f"\nraw rows: {path.relative_to(RESULTS.parents[1])}")
     return 0

@@ -51,6 +51,7 @@ static int device_remove(ww_tables *t, ww_user *u, uint32_t number)
     ww_device *d = ww_device_find(t, u, number);
     if (!d)
         return -1;
+    ww_phone_unlink(t, d);
     cold_drop(t, d->cold);
     u->devices--;
     if (d == &u->device) {
@@ -87,13 +88,22 @@ static int user_remove(ww_tables *t, uint32_t slot, ww_user *u)
     return 0;
 }
 
+/* Behind the PIN's digest of an ib-key: the public key of a phone, or nothing. */
+static uint8_t phone_len(const ww_suite *suite, const ww_spec *s)
+{
+    int phone = s->label == WW_IB_KEY && suite->pin_bytes &&
+                s->pin_len == suite->pin_bytes + WW_PHONE_BYTES;
+    return phone ? WW_PHONE_BYTES : 0;
+}
+
 /* Whether what is enrolled is what its suite says. */
 static int suite_fits(const ww_suite *suite, const ww_spec *s)
 {
     uint32_t counters = suite->counter_at ? s->look_ahead + 1u : 1;
     uint32_t steps = suite->step_s ? s->back + s->forward + 1u : 1;
     return suite->hash == s->hash && suite->digits == s->digits &&
-           suite->pin_bytes == s->pin_len && counters * steps <= WW_POSITIONS_MAX;
+           suite->pin_bytes + phone_len(suite, s) == s->pin_len &&
+           counters * steps <= WW_POSITIONS_MAX;
 }
 
 /* Places a device in the user's own line when it is the first and its midstates fit there. */
@@ -120,8 +130,9 @@ ww_device *ww_device_place(ww_tables *t, ww_user *u, const ww_spec *spec, const 
         d = &w->line;
         d->wide = 1;
         d->u.far.t0_s = spec->t0_s;
-        w->issue.suite = (uint16_t)suite;
+        w->issue.suite = (uint8_t)suite;
         w->issue.steps = (uint8_t)(spec->back << 4 | spec->forward);
+        w->issue.phone = ocra ? phone_len(&t->suites[suite], spec) : 0;
         uint32_t *link = &u->more;
         while (*link)
             link = &t->wides[*link - 1].line.u.far.next;
@@ -141,12 +152,13 @@ ww_device *ww_device_place(ww_tables *t, ww_user *u, const ww_spec *spec, const 
     d->digits = spec->digits & 15u;
     d->window = spec->kind == WW_KIND_TOTP ? (uint8_t)(spec->back << 4 | spec->forward)
                                            : spec->look_ahead;
-    uint8_t secret[WW_KEY_BYTES_MAX + WW_PIN_DIGEST_BYTES_MAX];
+    uint8_t secret[WW_KEY_BYTES_MAX + sizeof spec->pin];
     memcpy(secret, spec->key, spec->key_len);
     memcpy(secret + spec->key_len, spec->pin, spec->pin_len);
     d->cold = ww_cold_add(t, secret, (size_t)spec->key_len + spec->pin_len, spec->serial,
                           spec->serial_len);
     ww_wipe(secret, sizeof secret);
+    ww_phone_link(t, d);
     u->devices++;
     return d;
 }
@@ -163,17 +175,18 @@ int ww_spec_legal(const ww_spec *s)
         return 0;
     if (sms && s->digits != WW_DIGITS_MIN)
         return 0;
+    uint32_t digits_min = s->digits ? WW_SUITE_DIGITS_MIN : 0; /* 0: the whole HMAC */
     int card = s->kind == WW_KIND_CARD;
     if (card && (s->hash != WW_SHA1 || s->back || s->forward || s->look_ahead > 1 ||
                  s->period_s || s->drift_max ||
                  (s->label != WW_CODE_CARD && s->label != WW_ONLINE_CODE_CARD)))
         return 0;
     return (totp || hotp || ocra || card || passcode || sms) && s->hash < WW_HASHES &&
-           s->state <= WW_ENDED && s->digits >= (ocra ? WW_SUITE_DIGITS_MIN : WW_DIGITS_MIN) &&
+           s->state <= WW_ENDED && s->digits >= (ocra ? digits_min : WW_DIGITS_MIN) &&
            s->digits <= (ocra || passcode ? WW_SUITE_DIGITS_MAX : WW_DIGITS_MAX) &&
            s->label < WW_LABELS && (totp || hotp || ocra || !s->t0_s) &&
            s->suite_len <= (ocra ? WW_SUITE_BYTES_MAX : 0) && (!ocra || !s->t0_s) &&
-           s->pin_len <= (ocra ? WW_PIN_DIGEST_BYTES_MAX : 0) &&
+           s->pin_len <= (ocra ? sizeof s->pin : 0) &&
            s->key_len >= WW_KEY_BYTES_MIN && s->key_len <= WW_KEY_BYTES_MAX &&
            s->serial_len >= 1 && s->serial_len <= WW_SERIAL_BYTES_MAX &&
            s->back <= WW_WINDOW_STEPS_MAX && s->forward <= WW_WINDOW_STEPS_MAX &&

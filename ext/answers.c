@@ -28,8 +28,8 @@ void ww_lay_answer(const ww_tables *t, ww_scratch *s, uint32_t i, uint32_t *n, w
     y->device = d;
     uint64_t counters = 1;
     if (suite->counter_at) {
-        uint64_t moving = ww_get(&source->moving), left = UINT64_MAX - moving;
-        counters = source->window + 1u < left ? source->window + 1u : left;
+        uint64_t moving = ww_get(&source->moving), ahead = UINT64_MAX - moving;
+        counters = 1 + (source->window < ahead ? source->window : ahead);
         y->base = moving;
     }
     if (suite->step_s) {
@@ -70,8 +70,13 @@ int ww_lay_open(const ww_tables *t, ww_scratch *s, uint32_t i, uint32_t *n, ww_d
 void ww_lay_named(const ww_tables *t, const ww_batch *b, const ww_attempt *a, ww_scratch *s,
                   uint32_t i, uint32_t *n, int64_t now_ms)
 {
+    if (a->challenge_len == WW_PUSH_ID_CHARS) {
+        ww_lay_push(t, b, a, s, i, n, now_ms);
+        return;
+    }
     ww_token token;
-    int sealed = !ww_token_open(t, b->bytes + a->second_at, a->challenge_len, &token);
+    uint8_t posed[WW_POSED_CHARS_MAX];
+    int sealed = !ww_token_open(t, b->bytes + a->second_at, a->challenge_len, &token, posed);
     if (a->slot == WW_SLOT_NONE)
         return;
     s->inactive[i] = WW_REASON_NO_CHALLENGE;
@@ -102,16 +107,24 @@ void ww_lay_named(const ww_tables *t, const ww_batch *b, const ww_attempt *a, ww
         return;
     }
     ww_lay_answer(t, s, i, n, d, d, a, !ww_open_current(open, ww_epoch(t, now_ms)), now_ms);
+    if (token.posed_len)
+        s->answers[*n - 1].posed = (uint8_t)ww_question_pack(
+            s->answers[*n - 1].suite, posed, token.posed_len, s->posed[i]);
 }
 
 /* ---- messages ---- */
 
-static void put_question(const ww_tables *t, const ww_try *y, const ww_answer *w, uint64_t *words)
+static void put_question(const ww_tables *t, const ww_try *y, const ww_answer *w,
+                         const uint8_t *posed, uint64_t *words)
 {
     static const uint8_t inline_chars[3] = {28, 24, 12}; /* that fit WW_QUESTION_INLINE_BYTES */
     const ww_suite *s = w->suite;
     if (!y->device)
         return;
+    if (w->posed) {
+        ww_text_put(s, words, s->question_at, posed, w->posed);
+        return;
+    }
     const ww_issue *issue = issue_of(y->device);
     uint32_t place = w->platform & 1u;
     if (s->chars <= inline_chars[s->format == 'N' ? 0 : s->format == 'H' ? 1 : 2]) {
@@ -120,16 +133,17 @@ static void put_question(const ww_tables *t, const ww_try *y, const ww_answer *w
     }
     uint8_t text[WW_QUESTION_CHARS_MAX], packed[WW_QUESTION_CHARS_MAX];
     ww_question(t->ask_key, s, y->device->number, issue->open[place].stands - 1, text);
-    ww_text_put(s, words, s->question_at, packed, ww_question_pack(s, text, packed));
+    ww_text_put(s, words, s->question_at, packed, ww_question_pack(s, text, s->chars, packed));
 }
 
 /* All but what a position changes. */
 static void lay_message(const ww_tables *t, const ww_batch *b, const ww_attempt *a, const ww_try *y,
-                        const ww_answer *w, const ww_device *source, uint64_t *words)
+                        const ww_answer *w, const ww_device *source, const uint8_t *posed,
+                        uint64_t *words)
 {
     const ww_suite *s = w->suite;
     memcpy(words, s->words, (size_t)s->blocks * (s->hash == WW_SHA512 ? 128 : 64));
-    put_question(t, y, w, words);
+    put_question(t, y, w, posed, words);
     if (s->pin_at) {
         size_t len;
         const uint8_t *pin = ww_device_pin(t, source, &len);
@@ -155,6 +169,15 @@ static void put_position(const ww_suite *s, const ww_try *y, const ww_answer *w,
     }
 }
 
+void ww_lay_message(const ww_tables *t, const ww_batch *b, uint32_t group, const ww_scratch *s,
+                    uint32_t n, uint32_t j, uint64_t *words)
+{
+    uint32_t who = s->owner[n];
+    lay_message(t, b, &b->attempts[group + who], &s->tries[n], &s->answers[n], s->source[n],
+                s->posed[who], words);
+    put_position(s->answers[n].suite, &s->tries[n], &s->answers[n], j, words);
+}
+
 /* ---- lanes ---- */
 
 static void run_texts(const ww_kernel *k, const ww_batch *b, uint32_t group, ww_scratch *s,
@@ -176,8 +199,7 @@ static void run_texts(const ww_kernel *k, const ww_batch *b, uint32_t group, ww_
         const ww_attempt *a = &b->attempts[group + who];
         uint32_t code = ww_reduce(s->out[lane], suite->digits);
         uint32_t fits = ww_eq_u32(s->digits[0][who], suite->digits);
-        fits &= (uint32_t)a->second_len - a->challenge_len <= suite->session_bytes ||
-                !suite->session_bytes; /* a session too long for its suite: never right */
+        fits &= ww_session_fits(a, suite);
         ww_mask_set(&y->mask, s->text_bit[lane], ww_eq_u32(code, s->value[0][who]) & fits);
     }
 }
@@ -209,7 +231,7 @@ void ww_match_answers(const ww_tables *t, const ww_kernel *k, const ww_batch *b,
                 if (j && lanes)
                     memcpy(to, to - words, words * 8);
                 else
-                    lay_message(t, b, a, &s->tries[n], w, source, to);
+                    lay_message(t, b, a, &s->tries[n], w, source, s->posed[s->owner[n]], to);
                 put_position(w->suite, &s->tries[n], w, j, to);
                 s->mids[lanes] = ww_device_mid(source);
                 s->text_try[lanes] = (uint16_t)n;

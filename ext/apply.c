@@ -68,8 +68,10 @@ static int apply_attempt(ww_tables *t, ww_user *u, const ww_record *r, int64_t n
         if (r->moving > d->moving)
             ww_put(&d->moving, r->moving);
         ww_put(&d->drift, r->drift);
-        if (d->kind == WW_KIND_OCRA || d->kind == WW_KIND_PASSCODE)
+        if (d->kind == WW_KIND_OCRA || d->kind == WW_KIND_PASSCODE) {
             ww_device_issue(d)->open[r->place & 1u].stands = 0;
+            ww_device_issue(d)->answers = 0;
+        }
         if (d->kind == WW_KIND_CARD) /* on both platforms it was asked for the same pair */
             for (uint32_t place = 0; place < WW_PLATFORMS; place++)
                 ww_device_issue(d)->open[place].stands = 0;
@@ -105,6 +107,10 @@ int ww_apply_challenge(ww_tables *t, const ww_record *r)
     ww_issue *issue = ww_device_issue(d);
     if (issue->issued <= r->moving)
         issue->issued = (uint32_t)r->moving + 1;
+    uint32_t answers = issue->answers;
+    answers = ww_is_sms(d) ? 0 : ww_answers_lately(issue->open, answers, tail.epoch);
+    answers += tail.answered && issue->open[platform].stands != (uint32_t)r->moving + 1;
+    issue->answers = (uint8_t)(answers < UINT8_MAX ? answers : UINT8_MAX);
     issue->open[platform] = (ww_open){tail.purpose, (uint32_t)r->moving + 1, tail.epoch};
     if (ww_is_sms(d))
         ww_code_sent(d, platform, &tail);

@@ -13,15 +13,32 @@ cdef tuple opens_of(const ww_issue *issue):
     return tuple(found)
 
 
+cdef pose(Core core, ww_ask *a, bytes purpose, bytes question, bytes client):
+    """What is posed, which the caller of ask keeps, and the purpose it is bound into."""
+    for name, text in (("question", question), ("client_question", client)):
+        if text and not ww_posed_legal(<const uint8_t *>PyBytes_AS_STRING(text), len(text)):
+            raise InvalidArgument(f"{name} is {WW_QUESTION_CHARS_MIN} to {WW_QUESTION_CHARS_MAX} "
+                                  "ASCII letters and digits")
+    a.question = <const uint8_t *>PyBytes_AS_STRING(question)
+    a.question_len = <uint8_t>len(question)
+    a.client = <const uint8_t *>PyBytes_AS_STRING(client)
+    a.client_len = <uint8_t>len(client)
+    a.purpose = ww_posed(&core.t, <const uint8_t *>PyBytes_AS_STRING(purpose), len(purpose),
+                         a.question, a.question_len, a.client, a.client_len)
+
+
 def ask(Core core, bytes user, int platform, purpose, device, int64_t turn, int64_t now_ms,
-        bytes names, int gateways, bint sends=False, bint sms=False):
+        bytes names, int gateways, bint sends=False, bint sms=False, bint phone=False,
+        question=None, client=None):
     """A challenge for a legal name, and it stands: (row, id, kind, prompt, expires_ms, serial,
-    code).
+    code, answer).
 
     purpose and device are bytes or None; whoever has no such device gets a plausible one. sends:
-    codes can be sent, so that devices which get them are asked too; sms: they alone. serial: of
-    the device that `code` is to be sent to, or None: nothing is to be sent. None, and nothing
-    happened: as many codes were sent within the hour as may be.
+    codes can be sent, so that devices which get them are asked too; sms: they alone; phone: a phone
+    that could have approved a push, alone. serial: of the device that `code` is to be sent to, or
+    None: nothing is to be sent. question, client: posed by the caller and by a client, bytes or
+    None; answer: to the client's. None, and nothing happened: as many codes were sent, or answers
+    given, as may be.
     """
     cdef ww_ask a
     cdef ww_row h
@@ -29,11 +46,13 @@ def ask(Core core, bytes user, int platform, purpose, device, int64_t turn, int6
     a.name = <const uint8_t *>PyBytes_AS_STRING(user)
     a.name_len = <size_t>len(user)
     a.platform = <uint8_t>platform
-    a.sends, a.sms = sends, sms
+    a.sends, a.sms, a.phone = sends, sms, phone
     if purpose is not None:
         if not 1 <= len(purpose) <= WW_PURPOSE_BYTES_MAX:
             raise InvalidArgument(f"purpose is text of 1 to {WW_PURPOSE_BYTES_MAX} bytes")
         a.purpose = ww_purpose(&core.t, <const uint8_t *>PyBytes_AS_STRING(purpose), len(purpose))
+    if question is not None or client is not None:
+        pose(core, &a, purpose or b"", question or b"", client or b"")
     if device is not None:
         a.has_serial = 1
         a.serial = <const uint8_t *>PyBytes_AS_STRING(device)
@@ -51,9 +70,10 @@ def ask(Core core, bytes user, int platform, purpose, device, int64_t turn, int6
     h.time_ms = now_ms
     row = (PyBytes_FromStringAndSize(<char *>&h, sizeof(h)) + names
            + PyBytes_FromStringAndSize(<char *>a.records, sizeof(a.records)))
-    return (row, (<char *>a.id)[:WW_TOKEN_CHARS].decode("ascii"), KIND_NAMES[a.kind, a.label],
+    return (row, (<char *>a.id)[:a.id_len].decode("ascii"), KIND_NAMES[a.kind, a.label],
             (<char *>a.prompt)[:a.prompt_len].decode("ascii"), a.expires_ms,
-            core.serial_of(a.cold), "%06d" % a.code)
+            core.serial_of(a.cold), "%06d" % a.code,
+            (<char *>a.answer)[:a.answer_len].decode("ascii"))
 
 
 def question(bytes ask_key, bytes suite, uint64_t who, uint32_t n):

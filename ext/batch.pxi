@@ -36,7 +36,7 @@ cdef class Batch:
         self.cap = cap
         self.texts = Region(
             cap * <size_t>(WW_NAME_BYTES_MAX + WW_RESPONSE_BYTES_MAX + WW_SERIAL_BYTES_MAX
-                           + WW_RESPONSE_BYTES_MAX + WW_SESSION_BYTES_MAX))
+                           + WW_TOKEN_CHARS_MAX + WW_SESSION_BYTES_MAX))
         self.arena = <uint8_t *>self.texts.at
         self.b.attempts = <ww_attempt *>malloc(cap * sizeof(ww_attempt))
         self.b.records = <ww_record *>malloc(
@@ -107,13 +107,13 @@ cdef class Batch:
                             const uint8_t *session, size_t session_len) noexcept:
         """The challenge an attempt names (n 0: none) and its session, at most
         WW_SESSION_BYTES_MAX."""
-        if n > WW_RESPONSE_BYTES_MAX or (n == 0 and token != NULL):
+        if n > WW_TOKEN_CHARS_MAX or (n == 0 and token != NULL):
             token = b"!"  # too long for an id, or empty: one that names nothing
             n = 1
         a.second_at = self.arena_used
         self._keep(token, n)
         self._keep(session, session_len)
-        a.challenge_len = <uint8_t>n
+        a.challenge_len = <uint16_t>n
         a.second_len = <uint16_t>(n + session_len)
 
     def put(self, user, response, int platform=WW_TRADING, int realm=WW_LIVE, device=None,

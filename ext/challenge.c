@@ -93,7 +93,7 @@ int ww_question_keep(ww_tables *t, ww_device *d, uint32_t platform)
     if (!issue->open[platform].stands)
         return 0;
     ww_question(t->ask_key, s, d->number, issue->open[platform].stands - 1, text);
-    size_t len = ww_question_pack(s, text, packed);
+    size_t len = ww_question_pack(s, text, s->chars, packed);
     if (len <= WW_QUESTION_INLINE_BYTES)
         memcpy(issue->question[platform], packed, len);
     return 0;
@@ -115,47 +115,70 @@ int ww_open_current(const ww_open *o, uint32_t epoch)
 
 /* ---- purposes and ids ---- */
 
-/* HMAC-SHA256 under the token key; the first byte says of what. */
-static void token_mac(const ww_tables *t, uint8_t what, const uint8_t *bytes, size_t len,
-                      uint8_t mac[32])
+void ww_token_mac(const ww_tables *t, uint8_t what, const uint8_t *bytes, size_t len,
+                  uint8_t mac[32])
 {
-    uint8_t text[1 + WW_PURPOSE_BYTES_MAX] = {what};
+    uint8_t text[1 + WW_TOKEN_TEXT_MAX];
+    text[0] = what;
     memcpy(text + 1, bytes, len);
     ww_hmac(WW_SHA256, t->token_key, sizeof t->token_key, text, 1 + len, mac);
 }
 
-uint64_t ww_purpose(const ww_tables *t, const uint8_t *text, size_t len)
+uint64_t ww_token_digest(const ww_tables *t, uint8_t what, const uint8_t *bytes, size_t len)
 {
     uint8_t mac[32];
     uint64_t digest;
-    token_mac(t, 3, text, len, mac);
+    ww_token_mac(t, what, bytes, len, mac);
     memcpy(&digest, mac, sizeof digest);
     WW_PUBLIC(&digest, sizeof digest); /* records name the purpose by it */
     return digest ? digest : 1;
 }
 
-void ww_token_seal(const ww_tables *t, const ww_token *token, uint8_t text[WW_TOKEN_CHARS])
+uint64_t ww_purpose(const ww_tables *t, const uint8_t *text, size_t len)
+{
+    return ww_token_digest(t, 3, text, len);
+}
+
+enum { SEALED = sizeof(ww_token) + WW_POSED_CHARS_MAX };
+
+/* Hides, or shows again, what follows a MAC: a stream of HMACs, the first of the MAC alone. */
+static void token_mask(const ww_tables *t, const uint8_t mac[16], uint8_t *bytes, size_t len)
+{
+    uint8_t from[17], stream[32];
+    memcpy(from, mac, 16);
+    for (size_t at = 0; at < len; at += sizeof stream) {
+        from[16] = (uint8_t)(at / sizeof stream);
+        ww_token_mac(t, 2, from, at ? 17 : 16, stream);
+        for (size_t i = 0; i < sizeof stream && at + i < len; i++)
+            bytes[at + i] ^= stream[i];
+    }
+    ww_wipe(stream, sizeof stream);
+}
+
+void ww_token_seal(const ww_tables *t, const ww_token *token, const uint8_t *posed, uint8_t *text)
 {
     static const char hex[] = "0123456789abcdef";
-    uint8_t bytes[16 + sizeof *token], mac[32];
-    token_mac(t, 1, (const uint8_t *)token, sizeof *token, mac);
+    uint8_t bytes[16 + SEALED], mac[32];
+    size_t len = sizeof *token + token->posed_len;
+    memcpy(bytes + 16, token, sizeof *token);
+    memcpy(bytes + 16 + sizeof *token, posed, token->posed_len);
+    ww_token_mac(t, 1, bytes + 16, len, mac);
     memcpy(bytes, mac, 16);
-    token_mac(t, 2, bytes, 16, mac);
-    for (size_t i = 0; i < sizeof *token; i++)
-        bytes[16 + i] = (uint8_t)(mac[i] ^ ((const uint8_t *)token)[i]);
-    WW_PUBLIC(bytes, sizeof bytes); /* it is given out */
-    for (size_t i = 0; i < sizeof bytes; i++) {
+    token_mask(t, bytes, bytes + 16, len);
+    WW_PUBLIC(bytes, 16 + len); /* it is given out */
+    for (size_t i = 0; i < 16 + len; i++) {
         text[2 * i] = (uint8_t)hex[bytes[i] >> 4];
         text[2 * i + 1] = (uint8_t)hex[bytes[i] & 15];
     }
 }
 
-int ww_token_open(const ww_tables *t, const uint8_t *text, size_t len, ww_token *token)
+int ww_token_open(const ww_tables *t, const uint8_t *text, size_t len, ww_token *token,
+                  uint8_t posed[WW_POSED_CHARS_MAX])
 {
-    uint8_t bytes[16 + sizeof *token], mac[32];
-    if (len != WW_TOKEN_CHARS)
+    uint8_t bytes[16 + SEALED], mac[32];
+    if (len < WW_TOKEN_CHARS || len > WW_TOKEN_CHARS_MAX || len % 2)
         return -1;
-    for (size_t i = 0; i < sizeof bytes; i++) {
+    for (size_t i = 0; i < len / 2; i++) {
         uint32_t byte = 0;
         for (size_t k = 0; k < 2; k++) { /* an id is no secret to whoever sent it */
             uint8_t c = text[2 * i + k];
@@ -165,17 +188,18 @@ int ww_token_open(const ww_tables *t, const uint8_t *text, size_t len, ww_token 
         }
         bytes[i] = (uint8_t)byte;
     }
-    token_mac(t, 2, bytes, 16, mac);
-    for (size_t i = 0; i < sizeof *token; i++)
-        ((uint8_t *)token)[i] = (uint8_t)(mac[i] ^ bytes[16 + i]);
-    token_mac(t, 1, (const uint8_t *)token, sizeof *token, mac);
+    len = len / 2 - 16;
+    token_mask(t, bytes, bytes + 16, len);
+    ww_token_mac(t, 1, bytes + 16, len, mac);
     uint32_t ours = ww_equal(mac, bytes, 16);
     ww_wipe(mac, sizeof mac); /* what a forged id lacks */
     WW_PUBLIC(&ours, sizeof ours);
     if (!ours)
         return -1;
-    WW_PUBLIC(token, sizeof *token); /* whom it was given to may know what it says */
-    return token->version == 1 ? 0 : -1;
+    WW_PUBLIC(bytes, 16 + len); /* whom it was given to may know what it says */
+    memcpy(token, bytes + 16, sizeof *token);
+    memcpy(posed, bytes + 16 + sizeof *token, len - sizeof *token);
+    return token->version == 1 && token->posed_len == len - sizeof *token ? 0 : -1;
 }
 
 /* ---- an ask ---- */
@@ -188,10 +212,12 @@ static ww_device *device_asked(const ww_tables *t, const ww_policy *p, ww_user *
         size_t len;
         const uint8_t *serial = ww_cold_second(t, d->cold, &len);
         int sms = ww_is_sms(d);
+        if (!ww_posed_fits(t, d, a))
+            continue;
         if ((sms ? !a->sends : !ww_is_asked(d->kind) || a->sms) || d->state != WW_ACTIVE ||
             ww_device_issue(d)->issued >= UINT32_MAX - 1)
             continue;
-        if (d->kind == WW_KIND_CARD && ww_card_spent(d))
+        if ((d->kind == WW_KIND_CARD && ww_card_spent(d)) || (a->phone && !ww_has_phone(d)))
             continue;
         if (a->has_serial && (len != a->serial_len || memcmp(serial, a->serial, len)))
             continue;
@@ -201,8 +227,7 @@ static ww_device *device_asked(const ww_tables *t, const ww_policy *p, ww_user *
     return best;
 }
 
-/* The one that stands, when it is current and for the same; else the next. */
-static ww_open open_or_next(const ww_open *now, uint64_t purpose, uint32_t epoch, uint32_t next)
+ww_open ww_open_or_next(const ww_open *now, uint64_t purpose, uint32_t epoch, uint32_t next)
 {
     if (ww_open_current(now, epoch) && now->purpose == purpose)
         return *now;
@@ -220,6 +245,8 @@ static uint8_t label_of_nobody(const ww_policy *p, const ww_ask *a, uint64_t has
 {
     if (a->sms)
         return WW_SMS;
+    if (a->phone)
+        return WW_IB_KEY;
     return p->mix_count ? p->mix[(hash >> 32) * p->mix_count >> 32] : WW_DSC_PLUS;
 }
 
@@ -229,7 +256,9 @@ static ww_open ask_plausibly(ww_tables *t, ww_ask *a, uint64_t hash, uint32_t ep
     ww_open *kept = ww_decoy_open(t, hash);
     uint32_t next = kept[0].stands > kept[1].stands ? kept[0].stands : kept[1].stands;
     ww_open *open = &kept[a->platform];
-    *open = open_or_next(open, a->purpose, epoch, next);
+    ww_sent *sent = ww_decoy_sent(t, hash);
+    sent->answers = ww_answers_lately(kept, sent->answers, epoch);
+    *open = ww_open_or_next(open, a->purpose, epoch, next);
     uint64_t words[3] = {hash, open->epoch, (uint64_t)1 << 63};
     const ww_suite *s = suite_of_all_presets();
     ww_question(t->ask_key, s, ww_sip24(t->ask_key, words, 3), open->stands - 1, a->prompt);
@@ -246,8 +275,13 @@ int ww_challenge(ww_tables *t, const ww_policy *p, ww_ask *a, int64_t now_ms)
     ww_user *u = slot == WW_SLOT_NONE ? NULL : &t->users[slot];
     ww_device *d = device_asked(t, p, u, a);
     ww_open open;
+    uint8_t posed[WW_POSED_CHARS_MAX];
+    uint16_t posed_len = 0;
     a->label = d ? d->label : label_of_nobody(p, a, hash);
-    if (a->label == WW_SMS) {
+    if (a->question_len || a->client_len) {
+        if (ww_ask_posed(t, a, d, hash, epoch, now_ms, &open, posed, &posed_len))
+            return -1;
+    } else if (a->label == WW_SMS) {
         if (ww_ask_code(t, p, a, u, d, hash, now_ms, &open))
             return -1;
     } else if (a->label == WW_CODE_CARD || a->label == WW_ONLINE_CODE_CARD) {
@@ -255,7 +289,7 @@ int ww_challenge(ww_tables *t, const ww_policy *p, ww_ask *a, int64_t now_ms)
     } else if (d) {
         const ww_issue *issue = ww_device_issue(d);
         const ww_suite *s = &t->suites[issue->suite];
-        open = open_or_next(&issue->open[a->platform], a->purpose, epoch, issue->issued);
+        open = ww_open_or_next(&issue->open[a->platform], a->purpose, epoch, issue->issued);
         ww_question(t->ask_key, s, d->number, open.stands - 1, a->prompt);
         a->prompt_len = s->chars;
         a->kind = d->kind;
@@ -264,8 +298,9 @@ int ww_challenge(ww_tables *t, const ww_policy *p, ww_ask *a, int64_t now_ms)
     }
     ww_token token = {.name_hash = hash, .purpose = open.purpose, .device = d ? d->number : 0,
                       .count = open.stands - 1, .epoch = open.epoch, .platform = a->platform,
-                      .version = 1};
-    ww_token_seal(t, &token, a->id);
+                      .version = 1, .posed_len = posed_len};
+    ww_token_seal(t, &token, posed, a->id);
+    a->id_len = (uint16_t)(WW_TOKEN_CHARS + 2 * posed_len);
     /* A pair of cells stands until it is answered. */
     a->expires_ms = a->kind == WW_KIND_CARD ? 0
                     : a->label == WW_SMS    ? (int64_t)open.epoch * 1000
@@ -278,7 +313,8 @@ int ww_challenge(ww_tables *t, const ww_policy *p, ww_ask *a, int64_t now_ms)
     a->records[0].device = token.device;
     a->records[0].moving = token.count;
     ww_asked_for tail = {.purpose = open.purpose, .epoch = open.epoch,
-                         .sent_s = a->label == WW_SMS ? ww_second(t, now_ms) : 0};
+                         .sent_s = a->label == WW_SMS ? ww_second(t, now_ms) : 0,
+                         .answered = a->client_len != 0};
     memcpy(&a->records[1], &tail, sizeof tail);
     (void)ww_apply_challenge(t, a->records);
     return 0;

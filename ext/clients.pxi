@@ -17,6 +17,7 @@ cdef enum:                # why an opened connection is not parsed on; any of th
     STALL_ANSWERS = 2     # too many unanswered attempts, or too much that waits behind them
     STALL_WRITE = 4       # the client does not read its replies
     STALL_ACT = 8         # an administrative act is under way, or waits for attempts before it
+    STALL_PUSH = 16       # its VERIFY waits for a push to be decided
 
 
 @cython.final

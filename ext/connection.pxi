@@ -38,6 +38,8 @@ cdef class Connection:
     cdef Replies replies
     cdef uint64_t turn                   # the last turn it waits for
     cdef object act                      # future of the administrative act under way
+    cdef object held                     # (id of the push, wake, timer) its VERIFY waits for
+    cdef bint waited                     # it has: the VERIFY at head goes on
     cdef double active_s, partial_s, unread_s, linger_s  # since when; 0: not at all
 
     def __cinit__(self):
@@ -82,6 +84,7 @@ cdef class Connection:
         """A decision under way is finished all the same; there is only nobody to tell."""
         self.state = CLOSED
         self.transport = None
+        self.let_go()
         inbox_free(&self.inbox)
         replies_free(&self.replies)
         self.clients.all.discard(self)
@@ -90,6 +93,9 @@ cdef class Connection:
     def eof_received(self):
         """The client will say no more, but still hears what it is owed."""
         self.eof = True
+        if self.held is not None:      # it has left: a login that nobody hears of is not claimed
+            self.abort()
+            return False
         if self.state == LINGERING or self.state == CLOSED:
             return False
         self.settle()
@@ -104,8 +110,11 @@ cdef class Connection:
         if self.state == LINGERING:
             self.abort()
         elif self.state == OPENED:
-            self.state = DRAINING
-            self.settle()
+            if self.held is not None:
+                self.woken()           # whoever waits is answered as things stand
+            if self.state == OPENED:
+                self.state = DRAINING
+                self.settle()
         return 0
 
     cdef int abort(self) except -1:
@@ -214,7 +223,8 @@ cdef class Connection:
         cdef uint32_t over = STALL_ANSWERS
         if self.state == CLOSED:
             return 0
-        replies_land(&self.replies, &self.clients.out, &self.clients.gather.core.t, &batch.b, turn,
+        cdef Core core = self.clients.gather.core
+        replies_land(&self.replies, &self.clients.out, &core.t, &core.p, &batch.b, turn,
                      self.reasons)
         if self.act is None and not replies_wait(&self.replies):
             over |= STALL_ACT
@@ -241,7 +251,13 @@ cdef class Connection:
         if self.act is None and not replies_wait(&self.replies):
             if self.state == DRAINING or (self.eof and not self.stalls):
                 return self.finish()
-        return self.read_on(self.state == OPENED and not self.stalls)
+        return self.read_on(self.state == OPENED and (not self.stalls or self.listens()))
+
+    cdef bint listens(self) noexcept:
+        """Whether it is read all the same, so that a client which leaves while it waits is heard
+        of; as long as it says little."""
+        return (self.stalls == STALL_PUSH
+                and self.inbox.tail - self.inbox.head < READ_BYTES_MIN // 2)
 
     cdef int read_on(self, bint on) except -1:
         if on != self.reading and not self.eof:
@@ -300,13 +316,60 @@ cdef class Connection:
         if mistake is not NULL:
             self.say(mistake)
             return True
+        if o.wait_ms and not self.waited and self.hold(frame, &o):
+            return False
         if not self.room(1):
             return False
+        self.waited = False
         self.attempt(frame, &wire.args[1], &o)
         if o.seen & SEEN_DETAIL:
             form = FORM_DETAIL_MAP if self.protocol == 3 else FORM_DETAIL
         self.join(form, 1)
         return True
+
+    # ---- waiting for a push ----
+
+    cdef bint hold(self, const uint8_t *frame, const Options *o) except -1:
+        """Whether the push that a VERIFY names is pending, so that it stays where it is until that
+        is decided or its time is up: no command is parsed behind it. The engine calls back; nobody
+        polls, and what others ask goes on."""
+        if not o.seen & SEEN_CHALLENGE or o.challenge.len != WW_PUSH_ID_CHARS:
+            return False
+        loop = self.clients.loop
+        id = (<const char *>frame + o.challenge.at)[:o.challenge.len].decode("latin-1")
+
+        def wake():
+            try:
+                loop.call_soon_threadsafe(self.decided, wake)
+            except RuntimeError:
+                pass                       # the loop was closed over whoever waited
+
+        left_s = self.clients.gather.engine._watch(id, wake)
+        if left_s is None:
+            return False
+        timer = loop.call_later(min(left_s, o.wait_ms / 1000.0), self.decided, wake)
+        self.held = (id, wake, timer)
+        self.stalls |= STALL_PUSH
+        return True
+
+    cdef bint let_go(self) except -1:
+        """Nothing is held any more; whether something was."""
+        held, self.held = self.held, None
+        if held is None:
+            return False
+        held[2].cancel()
+        self.clients.gather.engine._unwatch(held[0], held[1])
+        return True
+
+    def decided(self, wake):
+        """The push was decided, or the time is up; unless it is another that is waited for now."""
+        if self.held is not None and self.held[1] is wake:
+            self.woken()
+
+    cdef int woken(self) except -1:
+        self.let_go()
+        self.waited = True
+        return self.resume(STALL_PUSH)
 
     cdef bint verify_many(self, ww_wire *wire, uint8_t *frame) except -1:
         cdef Options o

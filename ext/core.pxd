@@ -11,6 +11,9 @@ cdef extern from "watchword.h" nogil:
         WW_SUITES_MAX
         WW_SESSION_BYTES_MAX
         WW_TOKEN_CHARS
+        WW_TOKEN_CHARS_MAX
+        WW_ANSWERS_MAX
+        WW_QUESTION_CHARS_MIN
         WW_QUESTION_CHARS_MAX
         WW_PURPOSE_BYTES_MAX
         WW_CHALLENGE_KINDS_MAX
@@ -99,7 +102,7 @@ cdef extern from "watchword.h" nogil:
 
     ctypedef struct ww_issue:
         uint32_t issued
-        uint16_t suite
+        uint8_t suite
         uint8_t steps
         ww_open open[2]
 
@@ -131,6 +134,32 @@ cdef extern from "watchword.h" nogil:
     ctypedef struct ww_source:
         int64_t minute
 
+    enum:
+        WW_PHONE_BYTES
+        WW_PUSHES_MAX
+        WW_PUSH_ID_BYTES
+        WW_PUSH_ID_CHARS
+        WW_PUSH_NONE
+        WW_PUSH_PENDING
+        WW_PUSH_APPROVED
+        WW_PUSH_DENIED
+        WW_PUSH_MISMATCHED
+        WW_PUSH_OVERDUE
+        WW_PUSH_OPENED
+        WW_PUSH_SPENT
+        WW_PUSH_FULL
+
+    ctypedef struct ww_push:
+        uint8_t id[16]
+        uint64_t user
+        int64_t until_ms
+        uint32_t device
+        uint8_t platform, number, state, claimed, biometric
+
+    ctypedef struct ww_pushes:
+        uint32_t cap
+        ww_push *at
+
     ctypedef struct ww_tables:
         ww_user *users
         void *deep
@@ -151,6 +180,9 @@ cdef extern from "watchword.h" nogil:
         uint64_t ask_key[2]
         uint8_t token_key[32]
         int64_t latest_ms
+        ww_pushes *pushes
+        uint32_t *phones
+        uint32_t phones_mask
 
     ctypedef struct ww_policy:
         int64_t lockout_window_ms
@@ -160,7 +192,8 @@ cdef extern from "watchword.h" nogil:
         uint8_t card_shown_percent
         uint8_t mix[16]
         uint8_t mix_count, sms_per_hour
-        uint32_t sms_seconds
+        uint32_t sms_seconds, push_ms, push_window_ms, push_per_window
+        int64_t session_ms[2]
 
     ctypedef struct ww_attempt:
         uint32_t name_at, response_at, second_at, serial_at
@@ -170,7 +203,8 @@ cdef extern from "watchword.h" nogil:
         uint8_t event, platform, realm, gateway, place_in
         uint8_t has_address, has_serial, shed, bad_name
         uint8_t address[16]
-        uint8_t challenge_len, label, rank, card_only
+        uint8_t label, rank, card_only, biometric
+        uint16_t challenge_len
         uint64_t origin
         uint8_t verdict, reason, kind, units
         uint32_t device, device_cold
@@ -233,6 +267,10 @@ cdef extern from "watchword.h" nogil:
     int ww_suite_find(const ww_tables *t, const uint8_t *text, size_t len)
     void ww_question(const uint64_t key[2], const ww_suite *s, uint64_t who, uint32_t n,
                      uint8_t *text)
+    int ww_posed_legal(const uint8_t *text, size_t len)
+    uint64_t ww_posed(const ww_tables *t, const uint8_t *purpose, size_t purpose_len,
+                      const uint8_t *question, size_t question_len, const uint8_t *client,
+                      size_t client_len)
     uint64_t ww_purpose(const ww_tables *t, const uint8_t *text, size_t len)
 
     ctypedef struct ww_ask:
@@ -240,10 +278,15 @@ cdef extern from "watchword.h" nogil:
         const uint8_t *serial
         size_t name_len, serial_len
         uint64_t purpose
-        uint8_t platform, has_serial, sends, sms, kind, label, prompt_len
+        const uint8_t *question
+        const uint8_t *client
+        uint8_t question_len, client_len
+        uint8_t platform, has_serial, sends, sms, phone, kind, label, prompt_len, answer_len
+        uint16_t id_len
         uint32_t cold, code
         uint8_t prompt[64]
-        uint8_t id[96]
+        uint8_t id[352]
+        uint8_t answer[128]
         int64_t expires_ms
         ww_record records[2]
     uint64_t ww_card_who(const uint8_t *key, size_t len)
@@ -252,6 +295,33 @@ cdef extern from "watchword.h" nogil:
     uint32_t ww_card_left(const ww_tables *t, const ww_policy *p, const ww_device *d)
     void ww_card_cells(const uint8_t *key, size_t len, uint8_t text[224][3])
     int ww_challenge(ww_tables *t, const ww_policy *p, ww_ask *a, int64_t now_ms)
+
+    ctypedef struct ww_token:
+        uint64_t purpose
+    int ww_token_open(const ww_tables *t, const uint8_t *text, size_t len, ww_token *token,
+                      uint8_t *posed)
+
+    ctypedef struct ww_push_ask:
+        const uint8_t *name
+        const uint8_t *serial
+        size_t name_len, serial_len
+        uint8_t id[16]
+        uint8_t number, platform, has_serial, cancels
+        uint8_t cancelled[16]
+        uint32_t device, cold
+        int64_t expires_ms
+    int ww_push_open(ww_tables *t, const ww_policy *p, ww_push_ask *a, int64_t now_ms)
+    ww_push *ww_push_find(const ww_tables *t, const uint8_t *id)
+    uint8_t ww_push_stands(const ww_tables *t, const ww_push *push, int64_t now_ms)
+    uint32_t ww_push_list(const ww_tables *t, uint64_t name_hash, int64_t now_ms, uint32_t *places,
+                          uint32_t most)
+    ww_device *ww_push_phone(const ww_tables *t, const ww_push *push)
+    int64_t ww_session_ms(const ww_policy *p, const ww_attempt *a)
+    const uint8_t *ww_device_phone(const ww_tables *t, const ww_device *d, size_t *len)
+    ww_device *ww_device_find(const ww_tables *t, ww_user *u, uint32_t number)
+    void ww_phones_rebuild(ww_tables *t)
+    int ww_phone_pin_fits(const ww_tables *t, const uint8_t *key, const uint8_t *pin,
+                          size_t pin_len)
 
     void ww_turn(ww_tables *t, const ww_policy *p, ww_batch *b, int64_t now_ms)
     int ww_apply(ww_tables *t, const ww_record *r, int64_t now_ms, ww_streak *streak,

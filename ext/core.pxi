@@ -6,7 +6,7 @@ cdef class Core:
     cdef ww_tables t
     cdef ww_policy p
     cdef Region users_region, wides_region, cold_region, index_region, deep_region
-    cdef Region decoys_region, sources_region, suites_region
+    cdef Region decoys_region, sources_region, suites_region, pushes_region, phones_region
 
     def __cinit__(self, bytes name_key, bytes ask_key=bytes(48), bytes passcode_key=bytes(32)):
         """name_key hashes names; ask_key makes questions (16 bytes) and challenge ids (32);
@@ -37,6 +37,12 @@ cdef class Core:
         self.t.index_mask = 4095
         self.t.decoys = <ww_decoys *>self.decoys_region.at
         self.t.sources = <ww_source *>self.sources_region.at
+        self.pushes_region = Region(sizeof(ww_pushes))  # resident as it is used
+        self.t.pushes = <ww_pushes *>self.pushes_region.at
+        self.t.pushes.cap = WW_PUSHES_MAX
+        self.phones_region = Region(64 * sizeof(uint32_t), table=True)
+        self.t.phones = <uint32_t *>self.phones_region.at
+        self.t.phones_mask = 63
         self.t.device_next = 1
         self.t.dirty = <uint8_t *>calloc(self.t.users_cap // WW_PAGE_USERS, 1)
         if self.t.dirty == NULL:
@@ -66,7 +72,9 @@ cdef class Core:
                    bint lockout_extend, uint32_t failures_cap, uint32_t source_failures,
                    bint names_any, bytes ranks=bytes(WW_KINDS), bytes challenge_labels=b"\1",
                    uint8_t sms_per_hour=3, uint32_t sms_seconds=600,
-                   uint8_t card_shown_percent=50):
+                   uint8_t card_shown_percent=50, uint32_t push_ms=60_000,
+                   uint32_t push_per_window=5, uint32_t push_window_ms=600_000,
+                   int64_t session_pin_ms=0, int64_t session_biometric_ms=0):
         """ranks: of devices without a label, by kind; challenge_labels: of plausible challenges,
         the more often the likelier."""
         if len(ranks) != WW_KINDS or not 1 <= len(challenge_labels) <= WW_CHALLENGE_KINDS_MAX:
@@ -76,6 +84,9 @@ cdef class Core:
         self.p.mix_count = <uint8_t>len(challenge_labels)
         self.p.sms_per_hour, self.p.sms_seconds = sms_per_hour, sms_seconds
         self.p.card_shown_percent = card_shown_percent
+        self.p.push_ms, self.p.push_window_ms = push_ms, push_window_ms
+        self.p.push_per_window = push_per_window
+        self.p.session_ms[0], self.p.session_ms[1] = session_pin_ms, session_biometric_ms
         self.p.lockout_failures = lockout_failures
         self.p.lockout_window_ms = lockout_window_ms
         self.p.lockout_extend = lockout_extend
@@ -144,6 +155,12 @@ cdef class Core:
                 cap += cap // 2
             self.t.wides = <ww_wide *>self.wides_region.grow(cap * sizeof(ww_wide))
             self.t.wides_cap = <uint32_t>cap
+            entries = <uint64_t>self.t.phones_mask + 1
+            while entries < cap:
+                entries *= 2
+            self.t.phones = <uint32_t *>self.phones_region.grow(entries * sizeof(uint32_t))
+            self.t.phones_mask = <uint32_t>(entries - 1)
+            ww_phones_rebuild(&self.t)
         if self.t.cold_used + cold > self.t.cold_cap:
             cap = self.t.cold_cap
             while cap < self.t.cold_used + cold:
@@ -226,6 +243,7 @@ cdef class Core:
         v.device = self.serial_of(a.device_cold)
         v.offset = a.offset
         v.retry_after_ms = a.retry_after_ms
+        v.session_ms = ww_session_ms(&self.p, a)
         return v
 
     # -- administration
@@ -413,9 +431,9 @@ cdef class Core:
         """(id, name, account, realm, failures, lock_until_ms, last_failure_ms, devices) or None;
         a device is (number, serial, kind, state, capped, hash, digits, period_s, back, forward,
         look_ahead, drift_max, t0_s, moving, drift, failures, label, suite, issued, opens, left,
-        full_until_ms, until_ms); opens are (count, epoch, whether it has a purpose) or None, by
-        platform; left: of a card, answers before it shows too many cells, else None. Codes are
-        numbers; the last two are a passcode's, else 0."""
+        full_until_ms, until_ms, phone); opens are (count, epoch, whether it has a purpose) or
+        None, by platform; left: of a card, answers before it shows too many cells, else None; the
+        two times are a passcode's, else 0; phone: a public key, or nothing. Codes are numbers."""
         cdef ww_user *u
         cdef ww_device *d
         cdef ww_issue *issue
@@ -445,10 +463,19 @@ cdef class Core:
                 self.suite_of(issue) if d.kind == WW_KIND_OCRA else "",
                 0 if issue == NULL else issue.issued, opens_of(issue),
                 ww_card_left(&self.t, &self.p, d) if d.kind == WW_KIND_CARD else None,
-                full_until, until))
+                full_until, until, self.phone_of(d)))
             d = ww_device_next(&self.t, u, d)
         return (u.id, PyUnicode_DecodeUTF8(<const char *>name, <Py_ssize_t>n, NULL), u.account,
                 u.realm, u.streak.count, u.streak.lock_until_ms, u.streak.last_ms, devices)
+
+    cdef bytes phone_of(self, const ww_device *d):
+        """The public key of a device's phone, or nothing."""
+        cdef size_t n = 0
+        cdef const uint8_t *at
+        if d.kind != WW_KIND_OCRA:
+            return b""
+        at = ww_device_phone(&self.t, d, &n)
+        return PyBytes_FromStringAndSize(<const char *>at, <Py_ssize_t>n)
 
     cdef str suite_of(self, const ww_issue *issue):
         if issue == NULL:

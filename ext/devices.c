@@ -42,19 +42,33 @@ static size_t pin_bytes(const ww_tables *t, const ww_device *d)
                ? t->suites[((const ww_wide *)(const void *)d)->issue.suite].pin_bytes : 0;
 }
 
+/* And behind that the public key of an ib-key's phone. */
+static size_t phone_bytes(const ww_device *d)
+{
+    return d->kind == WW_KIND_OCRA ? ((const ww_wide *)(const void *)d)->issue.phone : 0;
+}
+
 const uint8_t *ww_device_key(const ww_tables *t, const ww_device *d, size_t *len)
 {
     const uint8_t *key = ww_cold_first(t, d->cold, len);
-    *len -= pin_bytes(t, d);
+    *len -= pin_bytes(t, d) + phone_bytes(d);
     return key;
 }
 
 const uint8_t *ww_device_pin(const ww_tables *t, const ww_device *d, size_t *len)
 {
     const uint8_t *key = ww_cold_first(t, d->cold, len);
-    size_t pin = pin_bytes(t, d), key_len = *len - pin;
+    size_t pin = pin_bytes(t, d), key_len = *len - pin - phone_bytes(d);
     *len = pin;
     return key + key_len;
+}
+
+const uint8_t *ww_device_phone(const ww_tables *t, const ww_device *d, size_t *len)
+{
+    const uint8_t *key = ww_cold_first(t, d->cold, len);
+    size_t phone = phone_bytes(d), before = *len - phone;
+    *len = phone;
+    return key + before;
 }
 
 /* RULES 3, by ww_label. */

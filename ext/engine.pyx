@@ -85,6 +85,10 @@ class Reason(enum.IntEnum):
     NO_CHALLENGE = 14
     OVERDUE = 15
     SCOPE = 16
+    PENDING = 21
+    DENIED = 22
+    MISMATCHED = 23
+    CANCELLED = 24
 
 
 KINDS = tuple([ww_kind_name(kind, 0).decode() for kind in range(WW_KINDS)])
@@ -100,7 +104,7 @@ cdef dict PLATFORM_CODES = {"trading": WW_TRADING, "portal": WW_PORTAL}
 cdef dict REALM_CODES = {"live": WW_LIVE, "paper": WW_PAPER}
 cdef dict HASH_CODES = {name: code for code, name in enumerate(HASH_NAMES)}
 cdef tuple CODES = (None,) + tuple(Code)
-cdef tuple REASONS = tuple(Reason)
+cdef dict REASONS = {int(reason): reason for reason in Reason}
 
 BATCH_ATTEMPTS_MAX = WW_BATCH_ATTEMPTS_MAX
 PAGE_USERS = WW_PAGE_USERS
@@ -109,6 +113,7 @@ NAME_BYTES_MAX = WW_NAME_BYTES_MAX
 SESSION_BYTES_MAX = WW_SESSION_BYTES_MAX
 PURPOSE_BYTES_MAX = WW_PURPOSE_BYTES_MAX
 SENT_MAX = WW_SENT_MAX
+ANSWERS_MAX = WW_ANSWERS_MAX
 ROW_MAGIC = WW_ROW_MAGIC
 
 
@@ -207,5 +212,6 @@ include "region.pxi"
 include "batch.pxi"
 include "core.pxi"
 include "ask.pxi"
+include "push.pxi"
 include "split.pxi"
 include "connection.pxi"

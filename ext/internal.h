@@ -19,7 +19,8 @@
 static_assert(sizeof(ww_record) == WW_RECORD_BYTES, "a journal record is one unit");
 static_assert(offsetof(ww_spec, key) == WW_SPEC_HEAD_BYTES, "an enrolment's head has no gaps");
 static_assert(sizeof(ww_asked_for) == WW_RECORD_BYTES, "what a challenge records is one unit");
-static_assert(sizeof(ww_token) == 32 && WW_TOKEN_CHARS == 2 * (16 + sizeof(ww_token)),
+static_assert(sizeof(ww_token) == 32 && WW_TOKEN_CHARS == 2 * (16 + sizeof(ww_token)) &&
+                  WW_TOKEN_CHARS_MAX == WW_TOKEN_CHARS + 2 * WW_POSED_CHARS_MAX,
               "a challenge id is a MAC and what it seals, in hex");
 static_assert(sizeof(ww_row) == WW_RECORD_BYTES, "a row's header is one unit");
 
@@ -49,8 +50,12 @@ static_assert(WW_DRIFT_STEPS_MAX <= 15, "drift_max is four bits");
 static_assert(WW_SUITE_BYTES_MAX + 1 + 8 + 128 + WW_PIN_DIGEST_BYTES_MAX + WW_SESSION_BYTES_MAX +
                       8 + 17 <= WW_TEXT_BYTES_MAX && WW_TEXT_BYTES_MAX % 128 == 0,
               "every message fits, padded, in whole blocks of either size");
-static_assert(WW_KEY_BYTES_MAX + WW_PIN_DIGEST_BYTES_MAX <= UINT8_MAX,
-              "a key and a PIN's digest are one text of the arena");
+static_assert(WW_KEY_BYTES_MAX + WW_PIN_DIGEST_BYTES_MAX + WW_PHONE_BYTES <= UINT8_MAX,
+              "a key, a PIN's digest and a phone's public key are one text of the arena");
+static_assert(sizeof(ww_push) == 72, "a push is 72 bytes, and a million of them 72 MB");
+static_assert(WW_PUSH_ID_CHARS == 2 * WW_PUSH_ID_BYTES && WW_PUSH_ID_CHARS != WW_TOKEN_CHARS,
+              "a push is told by the length of its id");
+static_assert(WW_SUITES_MAX <= UINT8_MAX + 1, "the index of a suite is a byte");
 static_assert(WW_LABELS <= 16 && WW_KINDS <= 16, "kind and label are four bits each");
 static_assert(WW_LANES_CHUNK % 2 == 0, "a card's answer is two lanes");
 static_assert(WW_LANES_CHUNK >= WW_POSITIONS_MAX, "one window fits one call of the kernel");
@@ -126,6 +131,9 @@ uint64_t ww_permute(const uint64_t key[2], uint64_t who, uint64_t pass, uint64_t
 
 /* ---- state.c, apply.c and acts.c: the transition ---- */
 
+/* Of an attempt: an active device was not tried; what was may have run out; it names a push. */
+enum { WW_NOT_TRIED = 1, WW_LIMITED = 2, WW_PUSHED = 4 };
+
 /* Milliseconds between two moments, as far as a ring can hold them. */
 static inline uint32_t ww_gap(int64_t from_ms, int64_t to_ms)
 {
@@ -137,6 +145,31 @@ void ww_streak_clear(ww_streak *s, uint32_t *deep);
 /* Of its gaps so many are kept, or WW_RING_INLINE; the others count as far apart (deep.c). */
 void ww_streak_deepen(const ww_streak *s, uint32_t *deep, uint32_t kept);
 int ww_apply_challenge(ww_tables *t, const ww_record *r);
+
+/* ---- challenge.c and posed.c ---- */
+
+/* HMAC-SHA256 under the token key; the first byte says of what. At most WW_TOKEN_TEXT_MAX bytes. */
+enum { WW_TOKEN_TEXT_MAX = 2 + WW_PURPOSE_BYTES_MAX + 1 + WW_POSED_CHARS_MAX };
+void ww_token_mac(const ww_tables *t, uint8_t what, const uint8_t *bytes, size_t len,
+                  uint8_t mac[32]);
+uint64_t ww_token_digest(const ww_tables *t, uint8_t what, const uint8_t *bytes, size_t len);
+/* Whether a device can be asked what is posed; nothing posed: any can. */
+int ww_posed_fits(const ww_tables *t, const ww_device *d, const ww_ask *a);
+/* The challenge of an ask with something posed, its prompt, answer and the text its id carries. d
+ * NULL: a plausible one, kept in open. -1: too many answers within the epoch. */
+int ww_ask_posed(ww_tables *t, ww_ask *a, ww_device *d, uint64_t hash, uint32_t epoch,
+                 int64_t now_ms, ww_open *open, uint8_t *posed, uint16_t *posed_len);
+/* The one that stands, when it is current and for the same; else the next. */
+ww_open ww_open_or_next(const ww_open *now, uint64_t purpose, uint32_t epoch, uint32_t next);
+/* How many answers were given in this epoch or later. */
+uint32_t ww_answers_lately(const ww_open open[WW_PLATFORMS], uint32_t answers, uint32_t epoch);
+/* ---- phones.c ---- */
+
+/* Whether there is a phone that could be asked to approve a login. */
+static inline int ww_has_phone(const ww_device *d)
+{
+    return d->kind == WW_KIND_OCRA && ((const ww_wide *)(const void *)d)->issue.phone != 0;
+}
 
 /* ---- codes.c ---- */
 

@@ -7,8 +7,7 @@
 
 #include <string.h>
 
-/* What an attempt on a store without users computes with: nobody's key. */
-static const ww_device nobody = {.kind = WW_KIND_TOTP, .period_s = 30, .digits = 6, .window = 0x11};
+const ww_device ww_nobody = {.kind = WW_KIND_TOTP, .period_s = 30, .digits = 6, .window = 0x11};
 
 int64_t ww_step_now(const ww_device *d, int64_t now_ms)
 {
@@ -78,10 +77,10 @@ static int serial_is(const ww_tables *t, const ww_device *d, const uint8_t *seri
 static const ww_device *decoy_device(const ww_tables *t, uint64_t hash)
 {
     if (!t->users_used)
-        return &nobody;
+        return &ww_nobody;
     ww_user *u = &t->users[ww_decoy_slot(t, hash)];
     const ww_device *d = u->name_len ? ww_device_first(t, u) : NULL;
-    return d ? d : &nobody;
+    return d ? d : &ww_nobody;
 }
 
 /* The windows an attempt is held against: every active device, or the one it names. */
@@ -168,7 +167,8 @@ static uint32_t gather_same(const ww_kernel *k, const ww_batch *b, uint32_t grou
                             uint32_t tries)
 {
     uint32_t n = 0, lanes = k->lanes[WW_SHA1], at = 0;
-    while (s->asked && at + 1 < tries && s->source[at]->kind >= WW_KIND_OCRA)
+    while ((s->asked | s->pushes) && at + 1 < tries &&
+           (s->source[at]->kind >= WW_KIND_OCRA || s->source[at] == &ww_nobody))
         at++;
     const ww_try *first = &s->tries[at];
     const ww_device *like = s->source[at];
@@ -226,6 +226,7 @@ void ww_match_group(const ww_tables *t, const ww_kernel *k, const ww_batch *b, u
     if (same > 0)
         match_same(k, s, same);
     if (s->asked > 0) {
+        ww_match_whole(t, b, group, s, tries);
         ww_match_answers(t, k, b, group, s, tries);
         ww_match_cards(k, b, group, s, tries);
         ww_match_passcodes(t, b, group, s, tries);

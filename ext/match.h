@@ -7,7 +7,6 @@
 
 #include "internal.h"
 
-enum { WW_NOT_TRIED = 1, WW_LIMITED = 2 }; /* an active device was not; what was may have run out */
 enum { TRIES_MAX = 320, MET = 4 * WW_GROUP_ATTEMPTS_MAX };
 
 typedef struct {
@@ -15,7 +14,7 @@ typedef struct {
     uint16_t first[WW_GROUP_ATTEMPTS_MAX + 1];  /* tries of attempt i: first[i] .. first[i + 1] */
     uint8_t owner[TRIES_MAX];                   /* whose response a try is held against */
     const ww_device *source[TRIES_MAX];         /* midstates: the device's own, or a decoy's */
-    /* passed_over: bits of WW_NOT_TRIED */
+    /* passed_over: bits of WW_NOT_TRIED, WW_LIMITED and WW_PUSHED */
     uint8_t inactive[WW_GROUP_ATTEMPTS_MAX], passed_over[WW_GROUP_ATTEMPTS_MAX];
     uint8_t met[MET];                           /* by slot: attempts of the group, from 1        */
     /* The response as a number, and its length if it is digits alone, else 0; then the second. */
@@ -38,13 +37,18 @@ typedef struct {
     uint32_t shared_count;
     /* OCRA: what its tries have besides, and messages for lanes of one hash and length */
     ww_answer answers[TRIES_MAX];
+    uint8_t posed[WW_GROUP_ATTEMPTS_MAX][WW_POSED_CHARS_MAX]; /* questions that ids carry */
     uint32_t asked;                             /* tries of the group that are such              */
+    uint32_t pushes;                            /* attempts of the group that name a push        */
     uint64_t texts[WW_TEXTS_CHUNK * (WW_TEXT_BYTES_MAX / 8)];
     uint16_t text_try[WW_TEXTS_CHUNK];
     uint8_t text_bit[WW_TEXTS_CHUNK];
     size_t texts_used;                          /* the most bytes of any call                    */
     uint16_t cards[WW_LANES_CHUNK / 2];         /* tries of code cards, two lanes each           */
 } ww_scratch;
+
+/* What an attempt on a store without users computes with: nobody's key. */
+extern const ww_device ww_nobody;
 
 /* Whose record a name that does not exist reads; there is at least one slot. */
 static inline uint32_t ww_decoy_slot(const ww_tables *t, uint64_t hash)
@@ -78,6 +82,14 @@ int ww_lay_open(const ww_tables *t, ww_scratch *s, uint32_t i, uint32_t *n, ww_d
 /* For the challenge that the attempt names, if it is this user's and stands. */
 void ww_lay_named(const ww_tables *t, const ww_batch *b, const ww_attempt *a, ww_scratch *s,
                   uint32_t i, uint32_t *n, int64_t now_ms);
+/* ---- push.c ---- */
+
+/* For the push that the attempt names, if it is this user's: what has become of it. */
+void ww_lay_push(const ww_tables *t, const ww_batch *b, const ww_attempt *a, ww_scratch *s,
+                 uint32_t i, uint32_t *n, int64_t now_ms);
+/* What the attempts of a decided group claimed is claimed. */
+void ww_push_claims(ww_tables *t, ww_batch *b, uint32_t from, const ww_scratch *s, uint32_t group);
+
 /* ---- codes.c ---- */
 
 /* Adds the one position of a passcode, or of the code that was sent last; with d NULL a decoy's. */
@@ -89,6 +101,24 @@ int ww_lay_given(const ww_tables *t, ww_scratch *s, uint32_t i, uint32_t *n, ww_
 /* Holds responses against passcodes; codes that were sent are counters like others. */
 void ww_match_passcodes(const ww_tables *t, const ww_batch *b, uint32_t group, ww_scratch *s,
                         uint32_t tries);
+
+/* ---- answers.c ---- */
+
+/* The message of position j, in words. */
+void ww_lay_message(const ww_tables *t, const ww_batch *b, uint32_t group, const ww_scratch *s,
+                    uint32_t n, uint32_t j, uint64_t *words);
+/* 1 when the attempt's session fits the suite: one too long is never right. */
+static inline uint32_t ww_session_fits(const ww_attempt *a, const ww_suite *suite)
+{
+    return !suite->session_bytes ||
+           (uint32_t)a->second_len - a->challenge_len <= suite->session_bytes;
+}
+
+/* ---- whole.c ---- */
+
+/* Holds responses against whole HMACs, of the suites without digits. */
+void ww_match_whole(const ww_tables *t, const ww_batch *b, uint32_t group, ww_scratch *s,
+                    uint32_t tries);
 
 /* ---- answers.c ---- */
 

@@ -125,7 +125,7 @@ int ww_suite_read(const uint8_t *text, size_t len, ww_suite *s)
 /* A decimal number as hex without zeros in front, which is how the RFC's own code writes it. */
 static size_t pack_number(const uint8_t *text, size_t len, uint8_t *packed)
 {
-    uint8_t number[WW_QUESTION_CHARS_MAX / 2] = {0}; /* lowest byte first: 10^64 < 2^256 */
+    uint8_t number[WW_POSED_CHARS_MAX / 2] = {0}; /* lowest byte first: 10^128 < 2^512 */
     size_t used = 1;
     for (size_t i = 0; i < len; i++) {
         uint32_t carry = text[i] - (uint32_t)'0';
@@ -153,9 +153,8 @@ static uint32_t nibble_of(uint8_t c)
     return c <= '9' ? c - (uint32_t)'0' : (c | 0x20u) - (uint32_t)'a' + 10;
 }
 
-size_t ww_question_pack(const ww_suite *s, const uint8_t *text, uint8_t *packed)
+size_t ww_question_pack(const ww_suite *s, const uint8_t *text, size_t len, uint8_t *packed)
 {
-    size_t len = s->chars;
     if (s->format == 'N')
         return pack_number(text, len, packed);
     if (s->format == 'A') {
@@ -183,8 +182,7 @@ int ww_suite_add(ww_tables *t, const uint8_t *text, size_t len)
     int known = ww_suite_find(t, text, len);
     if (known >= 0)
         return known;
-    if (t->suites_used >= t->suites_cap || ww_suite_read(text, len, &t->suites[t->suites_used]) ||
-        !t->suites[t->suites_used].digits)
+    if (t->suites_used >= t->suites_cap || ww_suite_read(text, len, &t->suites[t->suites_used]))
         return -1;
     return (int)t->suites_used++;
 }

@@ -16,9 +16,11 @@ cdef enum:
     SEEN_DETAIL = 16
     SEEN_CHALLENGE = 32
     SEEN_SESSION = 64
-    WITH_VERIFY = 127
+    SEEN_WAIT = 128
+    WITH_VERIFY = 255
     WITH_VERIFYMANY = SEEN_PLATFORM | SEEN_ADDRESS
     ADDRESS_BYTES_MAX = 45                      # of an IPv6 address as text
+    WAIT_MS_MAX = 60000                         # that an answer is held for a push
 
 cdef struct Options:
     uint32_t seen
@@ -26,7 +28,7 @@ cdef struct Options:
     uint8_t address[16]
     ww_span device, challenge
     uint8_t session[WW_SESSION_BYTES_MAX]
-    uint32_t session_len
+    uint32_t session_len, wait_ms
 
 cdef const char *option_unserved(const uint8_t *frame, ww_span s) noexcept nogil:
     """The reply to an option of the house that is not served yet; NULL: it is no option at all."""
@@ -53,6 +55,8 @@ cdef uint32_t option_named(const uint8_t *frame, ww_span s) noexcept nogil:
         return SEEN_CHALLENGE
     if ww_wire_is(frame, s, "SESSION"):
         return SEEN_SESSION
+    if ww_wire_is(frame, s, "WAIT"):
+        return SEEN_WAIT
     return 0
 
 cdef bint address_read(const uint8_t *text, uint32_t n, uint8_t *address) noexcept nogil:
@@ -91,6 +95,17 @@ cdef bint session_read(Options *o, const uint8_t *text, uint32_t n) noexcept nog
     o.session_len = n // 2
     return True
 
+cdef bint wait_read(Options *o, const uint8_t *text, uint32_t n) noexcept nogil:
+    cdef uint32_t i
+    if not 1 <= n <= 5:
+        return False
+    o.wait_ms = 0
+    for i in range(n):
+        if not c'0' <= text[i] <= c'9':
+            return False
+        o.wait_ms = 10 * o.wait_ms + text[i] - c'0'
+    return o.wait_ms <= WAIT_MS_MAX
+
 cdef const char *option_read(Options *o, uint32_t option, const uint8_t *frame,
                              ww_span s) noexcept nogil:
     """Takes an option's value; the reply when it is not one it may have."""
@@ -112,6 +127,9 @@ cdef const char *option_read(Options *o, uint32_t option, const uint8_t *frame,
     elif option == SEEN_SESSION:
         if not session_read(o, frame + s.at, s.len):
             return "-ERR SESSION is hex, of 0 to 512 bytes\r\n"
+    elif option == SEEN_WAIT:
+        if not wait_read(o, frame + s.at, s.len):
+            return "-ERR WAIT is 0 to 60000 milliseconds\r\n"
     return NULL
 
 cdef const char *options_read(const uint8_t *frame, const ww_wire *w, uint32_t first,
@@ -119,7 +137,7 @@ cdef const char *options_read(const uint8_t *frame, const ww_wire *w, uint32_t f
     """Options from args[first] on, in any order, each once. NULL, or the reply to a mistake."""
     cdef uint32_t i = first, option
     cdef const char *mistake
-    o.seen = o.session_len = o.challenge.at = o.challenge.len = 0
+    o.seen = o.session_len = o.wait_ms = o.challenge.at = o.challenge.len = 0
     o.platform = WW_TRADING
     o.realm = WW_LIVE
     while i < w.argc:

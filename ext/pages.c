@@ -68,8 +68,7 @@ static head take_head(reader *r, uint32_t magic, uint32_t page)
 {
     head h;
     r->bad |= take(r, 4) != magic;
-    uint64_t version = take(r, 4);
-    r->bad |= version < 1 || version > PAGE_VERSION;
+    r->bad |= take(r, 4) - 1 >= PAGE_VERSION;
     r->bad |= take(r, 4) != page && page != UINT32_MAX;
     h.slots = (uint32_t)take(r, 4);
     h.device_next = (uint32_t)take(r, 4);
@@ -89,7 +88,7 @@ size_t ww_page_identity_max(const ww_tables *t, uint32_t page)
         if (u->name_len)
             for (ww_device *d = ww_device_first(t, u); d; d = ww_device_next(t, u, d))
                 bytes += DEVICE_BYTES + WW_KEY_BYTES_MAX + WW_SERIAL_BYTES_MAX + 2 +
-                         WW_SUITE_BYTES_MAX + WW_PIN_DIGEST_BYTES_MAX +
+                         WW_SUITE_BYTES_MAX + sizeof(((ww_spec *)0)->pin) +
                          ww_mid_bytes((ww_hash)d->hash);
     }
     return bytes;
@@ -124,13 +123,13 @@ static uint8_t *put_device(const ww_tables *t, const ww_device *d, uint8_t *to)
     to = put(to, serial_len, 2);
     if (suite) {
         to = put(to, suite->text_len, 1);
-        to = put(to, suite->pin_bytes, 1);
+        to = put(to, suite->pin_bytes + (uint64_t)issue->phone, 1);
     }
     to = put_bytes(to, key, key_len);
     to = put_bytes(to, serial, serial_len);
     if (suite) {
         to = put_bytes(to, suite->text, suite->text_len);
-        to = put_bytes(to, key + key_len, suite->pin_bytes); /* they stand together */
+        to = put_bytes(to, key + key_len, (size_t)suite->pin_bytes + issue->phone); /* beside it */
     }
     /* Midstates too: making ten million of them again would take longer than reading them. */
     return put_bytes(to, ww_device_mid(d), ww_mid_bytes((ww_hash)d->hash));
@@ -185,7 +184,7 @@ static const uint8_t *take_device(reader *r, ww_spec *s, uint32_t *number)
     take_text(r, s->key, key_len, WW_KEY_BYTES_MAX);
     take_text(r, s->serial, serial_len, WW_SERIAL_BYTES_MAX);
     take_text(r, s->suite, suite_len, WW_SUITE_BYTES_MAX);
-    take_text(r, s->pin, pin_len, WW_PIN_DIGEST_BYTES_MAX);
+    take_text(r, s->pin, pin_len, sizeof s->pin);
     if (r->bad)
         return NULL;
     s->key_len = (uint8_t)key_len;
@@ -279,7 +278,8 @@ int ww_page_identity_decode(ww_tables *t, uint32_t page, const uint8_t *in, size
 /* ---- state ---- */
 
 enum { USER_STATE_BYTES = 4 + 20 + 4 * (WW_RING_INLINE + WW_RING_DEEP), DEVICE_STATE_BYTES = 15,
-       ISSUE_BYTES = 36 + 4 * WW_SENT_MAX }; /* more for one that is asked, or sent to */
+       ISSUE_BYTES = 37 + 4 * WW_SENT_MAX, /* more for one that is asked, or sent to */
+       ANSWERED = 16 }; /* beside the state: a byte follows, of answers to client's questions */
 
 size_t ww_page_state_max(const ww_tables *t, uint32_t page)
 {
@@ -326,8 +326,10 @@ size_t ww_page_state_encode(const ww_tables *t, uint32_t page, uint8_t *out)
             to = put(to, d->moving, 8);
             to = put(to, (uint8_t)d->drift, 1);
             to = put(to, d->failures, 1);
-            to = put(to, (uint64_t)d->state | (uint64_t)d->capped << 3, 1);
-            if (issue_of(d) || ww_is_sms(d)) {
+            uint64_t answers = ww_has_issue(d) ? ww_device_issue(d)->answers : 0;
+            to = put(to, d->state | (uint32_t)d->capped << 3 | (answers ? ANSWERED : 0u), 1);
+            to = put(to, answers, answers != 0);
+            if (ww_has_issue(d)) {
                 to = put(to, ww_device_issue(d)->issued, 4);
                 to = put_bytes(to, ww_device_issue(d)->open, sizeof issue_of(d)->open);
                 to = put_bytes(to, ww_device_issue(d)->sent_s, ww_is_sms(d) ? 4 * WW_SENT_MAX : 0);
@@ -352,17 +354,15 @@ static void take_streak(reader *r, ww_tables *t, uint32_t slot, ww_streak *s)
         ww_streak_deepen(s, t->deep[slot], gaps);
 }
 
-static void take_issue(reader *r, ww_tables *t, ww_device *d)
+static void take_issue(reader *r, ww_tables *t, ww_device *d, uint32_t answered)
 {
     ww_issue *issue = ww_device_issue(d);
+    issue->answers = (uint8_t)take(r, answered);
     issue->issued = (uint32_t)take(r, 4);
-    const uint8_t *open = take_bytes(r, sizeof issue->open);
-    if (open)
-        memcpy(issue->open, open, sizeof issue->open);
+    take_text(r, (uint8_t *)issue->open, sizeof issue->open, sizeof issue->open);
     for (uint32_t at = 0; at < WW_PLATFORMS && !r->bad; at++)
         r->bad |= ww_question_keep(t, d, at);
-    for (uint32_t at = 0; ww_is_sms(d) && at < WW_SENT_MAX; at++)
-        issue->sent_s[at] = (uint32_t)take(r, 4);
+    take_text(r, (uint8_t *)issue->sent_s, ww_is_sms(d) ? 4 * WW_SENT_MAX : 0, 4 * WW_SENT_MAX);
 }
 
 int ww_page_state_decode(ww_tables *t, uint32_t page, const uint8_t *in, size_t len)
@@ -388,11 +388,11 @@ int ww_page_state_decode(ww_tables *t, uint32_t page, const uint8_t *in, size_t 
             d->drift = (int8_t)take(&r, 1);
             d->failures = (uint8_t)take(&r, 1);
             uint32_t state = (uint32_t)take(&r, 1);
-            r.bad |= (state & 7) > WW_ENDED;
+            r.bad |= (state & 7) > WW_ENDED || ((state & ANSWERED) && !ww_has_issue(d));
             d->state = state & 7u;
             d->capped = (state >> 3) & 1u;
-            if (issue_of(d) || ww_is_sms(d))
-                take_issue(&r, t, d);
+            if (ww_has_issue(d))
+                take_issue(&r, t, d, state & ANSWERED ? 1 : 0);
         }
     }
     return r.bad ? -1 : 0;

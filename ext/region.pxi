@@ -40,7 +40,8 @@ cdef class Region:
         self.grow(size)
 
     cdef void *grow(self, size_t size) except NULL:
-        size = (size + PAGE - 1) & ~(PAGE - 1)
+        cdef size_t unit = HUGE_PAGE if self.table and size >= HUGE_PAGE else PAGE
+        size = (size + unit - 1) & ~(unit - 1)  # huge pages are given where all of one is ours
         if size > self.size:
             if self.at + size > <char *>self.mapped + self.mapped_size:
                 raise MemoryError(f"a table takes at most {TABLE_BYTES_MAX} bytes")

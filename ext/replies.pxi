@@ -108,8 +108,8 @@ cdef uint8_t verdict_shown(uint8_t verdict, bint reasons) noexcept nogil:
         return WW_REJECTED
     return verdict
 
-cdef void detail_put(Bytes *out, const ww_tables *t, const ww_attempt *a, bint reasons,
-                     bint as_map) noexcept nogil:
+cdef void detail_put(Bytes *out, const ww_tables *t, const ww_policy *p, const ww_attempt *a,
+                     bint reasons, bint as_map) noexcept nogil:
     """A verdict with what it carries: for ACCEPTED the device, for LOCKED the time left."""
     cdef uint8_t verdict = verdict_shown(a.verdict, reasons)
     cdef bint accepted = verdict == WW_ACCEPTED
@@ -143,7 +143,7 @@ cdef void detail_put(Bytes *out, const ww_tables *t, const ww_attempt *a, bint r
     else:
         bytes_text(out, kind)
     bytes_number(out, "$4\r\nrank\r\n:", a.rank if accepted else 0)
-    bytes_number(out, "$10\r\nsession_ms\r\n:", 0)
+    bytes_number(out, "$10\r\nsession_ms\r\n:", ww_session_ms(p, a))
     bytes_number(out, "$14\r\nretry_after_ms\r\n:",
                  a.retry_after_ms if verdict == WW_LOCKED else 0)
 
@@ -192,8 +192,8 @@ cdef void replies_put(Replies *r, Bytes *out, const void *at, size_t n) noexcept
         r.slots[r.last - 1].at += <uint32_t>n
         bytes_put(&r.later, at, n)
 
-cdef void replies_land(Replies *r, Bytes *out, const ww_tables *t, const ww_batch *b,
-                       uint64_t turn, bint reasons) noexcept nogil:
+cdef void replies_land(Replies *r, Bytes *out, const ww_tables *t, const ww_policy *p,
+                       const ww_batch *b, uint64_t turn, bint reasons) noexcept nogil:
     """A turn is durable: every reply up to the first that waits for a later one goes into out."""
     cdef Slot *s
     cdef uint32_t i
@@ -211,7 +211,7 @@ cdef void replies_land(Replies *r, Bytes *out, const ww_tables *t, const ww_batc
                 if s.form == FORM_PLAIN or s.form == FORM_MANY:
                     bytes_text(out, verdict_text(verdict_shown(b.attempts[i].verdict, reasons)))
                 else:
-                    detail_put(out, t, &b.attempts[i], reasons, s.form == FORM_DETAIL_MAP)
+                    detail_put(out, t, p, &b.attempts[i], reasons, s.form == FORM_DETAIL_MAP)
             r.unanswered -= s.count
         r.first += 1
     if r.first == r.last:

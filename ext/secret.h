@@ -62,6 +62,15 @@ static inline uint32_t ww_equal(const uint8_t *a, const uint8_t *b, size_t n)
     return ww_nonzero_u32(differ) ^ 1u;
 }
 
+/* n bytes as lower-case hex: a letter is 39 beyond what follows '9'. */
+static inline void ww_hex(const uint8_t *bytes, size_t n, uint8_t *text)
+{
+    for (size_t i = 0; i < 2 * n; i++) {
+        uint32_t nibble = ww_opaque_u32((uint32_t)bytes[i / 2] >> (i % 2 ? 0 : 4) & 15u);
+        text[i] = (uint8_t)('0' + nibble + (39u & (0u - ((nibble + 6) >> 4))));
+    }
+}
+
 /* The compiler is told that somebody may still look, so that the stores stay. */
 static inline void ww_wipe(void *p, size_t n)
 {

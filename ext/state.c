@@ -48,18 +48,19 @@ static int begins_lock(const ww_policy *p, const ww_streak *s, const uint32_t *d
 /* What the window of one device says: the lowest unused position, if any. */
 typedef struct { uint8_t right, replayed; uint64_t moving; int8_t drift; int32_t offset; } finding;
 
-/* Of an OCRA device: a counter, a time step, both or neither. A step may come again, for the
- * question never does. */
+/* Of an OCRA device: a counter, a time step, both or neither. A step may come again, and the last
+ * counter of all, which nothing follows, for the challenge never does. */
 static finding find_answer(const ww_try *y, const ww_answer *w)
 {
     finding f = {0};
     const ww_device *d = y->device;
     f.right = any_bit(y->mask) != 0;
-    if (!f.right)
+    if (!f.right || w->push)
         return f;
     uint32_t bit = lowest_bit(y->mask), counter = bit / w->steps;
     int64_t ahead = (int64_t)(w->first + bit % w->steps) - w->step_now, most = d->drift_max;
-    f.moving = w->suite->counter_at ? y->base + counter + 1 : d->moving;
+    uint64_t used = y->base + counter;
+    f.moving = !w->suite->counter_at ? d->moving : used < UINT64_MAX ? used + 1 : used;
     f.offset = (int32_t)(w->suite->counter_at ? (int64_t)counter : w->suite->time_at ? ahead : 0);
     if (w->suite->time_at)
         f.drift = (int8_t)(ahead > most ? most : ahead < -most ? -most : ahead);
@@ -187,8 +188,10 @@ static inline void put_device(const ww_policy *p, const ww_try *y, const finding
     const ww_device *d = y->device;
     uint32_t effects = 0;
     o->device = d->number;
+    if (f->right && accepted && d->failures)
+        effects = WW_EFFECT_FORGIVE;
     if (f->right && spends) {
-        effects = WW_EFFECT_ADVANCE | (accepted && d->failures ? WW_EFFECT_FORGIVE : 0u);
+        effects |= WW_EFFECT_ADVANCE;
         o->moving = f->moving;
         o->drift = f->drift;
     }
@@ -213,6 +216,28 @@ static uint32_t ran_out_by(const ww_tables *t, ww_attempt *a, const ww_event_in 
     a->card_only = 1;
     *reason = WW_REASON_SCOPE;
     return a->platform == WW_TRADING ? WW_NOT_PERMITTED : 0;
+}
+
+/* What becomes of an attempt without a response: a challenge is asked for first. But a push that it
+ * names may have been decided, and then 0: the rules that follow say the rest. */
+static uint32_t unanswered(const ww_event_in *in, uint32_t *reason)
+{
+    *reason = WW_REASON_EMPTY;
+    if (!(in->limited & WW_PUSHED))
+        return WW_CHALLENGE;
+    switch (in->answers->push) {
+    case WW_PUSH_PENDING:
+        *reason = WW_REASON_PENDING;
+        return WW_CHALLENGE;
+    case WW_PUSH_OVERDUE:
+        *reason = WW_REASON_OVERDUE;
+        return WW_EXPIRED;
+    case WW_PUSH_CANCELLED:
+        *reason = WW_REASON_CANCELLED;
+        return WW_EXPIRED;
+    default:
+        return 0;
+    }
 }
 
 uint32_t ww_decide(const ww_tables *t, const ww_policy *p, ww_attempt *a, const ww_event_in *in,
@@ -272,9 +297,12 @@ uint32_t ww_decide(const ww_tables *t, const ww_policy *p, ww_attempt *a, const 
             effects |= WW_EFFECT_LOCK;
             lock_until = at + p->lockout_window_ms;
         }
-    } else if (!a->response_len && a->event == WW_EVENT_ATTEMPT) {
-        verdict = WW_CHALLENGE;
-        reason = WW_REASON_EMPTY;
+    } else if (!a->response_len && a->event == WW_EVENT_ATTEMPT &&
+               (verdict = unanswered(in, &reason)) != 0) {
+        a->verdict = (uint8_t)verdict;
+        a->reason = (uint8_t)reason;
+        if (reason == WW_REASON_PENDING)
+            return 0; /* a poll: as if it had not been */
     } else if (!right) {
         verdict = WW_REJECTED;
         reason = refusal(in, (int)replayed);
@@ -332,7 +360,8 @@ uint32_t ww_decide(const ww_tables *t, const ww_policy *p, ww_attempt *a, const 
     }
 
     /* The main record first, then ALSO for every further device that changes. */
-    int accepted = verdict == WW_ACCEPTED, spends = verdict != WW_CHALLENGE;
+    int accepted = verdict == WW_ACCEPTED; /* of a device that a push asked, nothing is used up */
+    int spends = verdict != WW_CHALLENGE && !(in->limited & WW_PUSHED);
     put_record(out, a, in, (ww_event)a->event);
     a->verdict = out->verdict = (uint8_t)verdict;
     a->reason = out->reason = (uint8_t)reason;

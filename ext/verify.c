@@ -129,7 +129,7 @@ static uint32_t lay_group(ww_tables *t, const ww_policy *p, ww_batch *b, uint32_
                           ww_scratch *s, uint32_t *tries, int64_t now_ms)
 {
     uint32_t i = 0;
-    *tries = s->asked = 0;
+    *tries = s->asked = s->pushes = 0;
     memset(s->met, 0, sizeof s->met);
     for (; i < WW_GROUP_ATTEMPTS_MAX && from + i < b->count; i++) {
         ww_attempt *a = &b->attempts[from + i];
@@ -170,7 +170,8 @@ static void decide_and_apply(ww_tables *t, const ww_policy *p, ww_batch *b, uint
         .tries = s->tries + s->first[i], .answers = s->answers + s->first[i],
         .tries_count = s->first[i + 1u] - s->first[i],
         .legal = !a->bad_name, .inactive = s->inactive[i],
-        .passed_over = s->passed_over[i] & WW_NOT_TRIED, .limited = s->passed_over[i] & WW_LIMITED,
+        .passed_over = s->passed_over[i] & WW_NOT_TRIED,
+        .limited = s->passed_over[i] & (WW_LIMITED | WW_PUSHED),
         .source_busy = (uint8_t)(a->has_address && ww_source_busy(t, p, a->address, now_ms)),
     };
     ww_record *out = b->records + b->units;
@@ -203,6 +204,8 @@ void ww_turn(ww_tables *t, const ww_policy *p, ww_batch *b, int64_t now_ms)
         ww_match_group(t, k, b, from, &s, tries);
         for (uint32_t i = 0; i < group; i++)
             decide_and_apply(t, p, b, from + i, &s, i, now_ms);
+        if (s.pushes)
+            ww_push_claims(t, b, from, &s, group);
         from += group;
     }
     /* What matched, what was typed and what should have been: for a batch of one, few bytes. */

@@ -28,11 +28,13 @@ enum {
     WW_DIGITS_MIN = 6,
     WW_DIGITS_MAX = 8,
     WW_SUITE_BYTES_MAX = 64,            /* OCRA: the text of a suite                              */
-    WW_SUITE_DIGITS_MIN = 4,
+    WW_SUITE_DIGITS_MIN = 4,            /* or 0: the whole HMAC, in hex                           */
     WW_SUITE_DIGITS_MAX = 10,
     WW_SUITES_MAX = 256,                /* different ones in one store; beyond: not enrolled      */
     WW_TEXT_BYTES_MAX = 896,            /* the longest message of any suite, padded               */
     WW_QUESTION_CHARS_MAX = 64,
+    WW_QUESTION_CHARS_MIN = 4,          /* of one that is posed to us                             */
+    WW_POSED_CHARS_MAX = 128,           /* the caller's question and a client's, joined           */
     WW_QUESTION_INLINE_BYTES = 12,      /* longer ones are made anew for every attempt            */
     WW_SESSION_BYTES_MAX = 512,
     WW_PIN_DIGEST_BYTES_MAX = 64,
@@ -41,11 +43,19 @@ enum {
     WW_CARD_LETTERS = 32,               /* that a cell is made of                                */
     WW_CELL_CHARS = 3,
     WW_EPOCH_MS = 300000,               /* a challenge is good in that of its issue and the next  */
-    WW_TOKEN_CHARS = 96,                /* a challenge id                                         */
+    WW_TOKEN_CHARS = 96,                /* a challenge id ...                                     */
+    WW_TOKEN_CHARS_MAX = 352,           /* ... that carries the longest question                  */
+    WW_ANSWERS_MAX = 5,                 /* to a client's questions, in an epoch, without response */
+    WW_ANSWER_SPACE_MIN = 10000000,     /* questions there must be, where both sign alike         */
     WW_PURPOSE_BYTES_MAX = 256,
     WW_PASSCODE_CHARS = 10,             /* a temporary passcode, RULES 3                          */
     WW_SENT_MAX = 6,                    /* times of codes sent that are kept: the limit's limit   */
     WW_SENT_SECONDS = 3600,             /* within which they count                                */
+    WW_PHONE_BYTES = 33,                /* a phone's public key: what it is, and 32 bytes         */
+    WW_PUSH_ID_BYTES = 16,
+    WW_PUSH_ID_CHARS = 32,              /* a challenge id as long as this names a push            */
+    WW_PUSHES_MAX = 1 << 20,            /* open ones, and those that count; beyond: BUSY          */
+    WW_PUSH_BUCKETS = 1 << 16,
     WW_CHALLENGE_KINDS_MAX = 16,        /* the mix of kinds that names without a device seem of   */
     WW_PERIOD_SECONDS_MAX = 3600,
     WW_WINDOW_STEPS_MAX = 10,           /* TOTP: steps either side                                */
@@ -82,7 +92,7 @@ typedef enum {
     WW_EXPIRED = 5, WW_NOT_PERMITTED = 6, WW_BAD_CHARACTER = 7, WW_BUSY = 8
 } ww_verdict;
 
-/* Why; for the audit trail and for gateways that may see it. Last used: 16. */
+/* Why; for the audit trail and for gateways that may see it. Last used: 24. */
 typedef enum {
     WW_REASON_NONE = 0,          /* accepted                                                     */
     WW_REASON_WRONG = 1,         /* no position of any window matches                            */
@@ -100,7 +110,11 @@ typedef enum {
     WW_REASON_LOAD = 13,         /* load is shed, or the clock is not trusted                    */
     WW_REASON_NO_CHALLENGE = 14, /* the one named is forged, another's or void; or none stands   */
     WW_REASON_OVERDUE = 15,      /* right, but the challenge named, or the passcode, has run out */
-    WW_REASON_SCOPE = 16         /* right, but it opens the portal alone by now                  */
+    WW_REASON_SCOPE = 16,        /* right, but it opens the portal alone by now                  */
+    WW_REASON_PENDING = 21,      /* a push that nobody has decided yet                           */
+    WW_REASON_DENIED = 22,
+    WW_REASON_MISMATCHED = 23,   /* approved under a number that was not its own                 */
+    WW_REASON_CANCELLED = 24     /* a push whose place a later one took                          */
 } ww_reason;
 
 typedef enum { WW_SHA1 = 0, WW_SHA256 = 1, WW_SHA512 = 2, WW_HASHES = 3 } ww_hash;
@@ -176,12 +190,14 @@ typedef struct {
     uint64_t purpose;            /* keyed digest of its text; 0: none                            */
     uint32_t epoch;              /* of the issue; of a code sent, the second it runs out         */
     uint32_t sent_s;             /* when a code was sent; else 0                                 */
-    uint8_t pad[16];
+    uint8_t answered;            /* 1: to a client's question, and the answer was given out      */
+    uint8_t pad[15];
 } ww_asked_for;
 
 /* A device as enrolled; of a code card look_ahead is 1 when no cell is shown twice. In a journal
  * the tail of DEVICE_ADD: the first WW_SPEC_HEAD_BYTES as they stand here, then key_len bytes of
- * key, serial_len of serial, suite_len of suite, pin_len of the PIN's digest. */
+ * key, serial_len of serial, suite_len of suite, pin_len of the PIN's digest: behind it, of an
+ * ib-key that has one, the public key of its phone. */
 typedef struct {
     uint8_t kind, hash, digits, state;
     uint8_t back, forward, look_ahead, drift_max;
@@ -193,7 +209,7 @@ typedef struct {
     uint8_t key[WW_KEY_BYTES_MAX];
     uint8_t serial[WW_SERIAL_BYTES_MAX];
     uint8_t suite[WW_SUITE_BYTES_MAX];
-    uint8_t pin[WW_PIN_DIGEST_BYTES_MAX];
+    uint8_t pin[WW_PIN_DIGEST_BYTES_MAX + WW_PHONE_BYTES];
 } ww_spec;
 
 enum { WW_SPEC_HEAD_BYTES = 24 };
@@ -227,7 +243,7 @@ typedef struct {
     uint8_t failures;            /* in a row, for the cap                                        */
     union {
         uint32_t sha1[10];       /* inner, then outer midstate                                   */
-        struct { int64_t t0_s; uint32_t next; uint32_t owner; uint32_t pad[6]; } far;
+        struct { int64_t t0_s; uint32_t next, owner, alike, pad[5]; } far;
     } u;
 } ww_device;
 
@@ -242,9 +258,10 @@ typedef struct {
  * two indices in place of a question; a device that codes are sent to: what was sent. */
 typedef struct {
     uint32_t issued;             /* the count that the next challenge gets                       */
-    uint16_t suite;              /* index into suites                                            */
+    uint8_t suite;               /* index into suites                                            */
     uint8_t steps;               /* T: back << 4 | forward                                       */
-    uint8_t pad;
+    uint8_t answers;             /* to client's questions, in the newest epoch asked in          */
+    uint8_t phone;               /* bytes of a phone's public key behind the PIN's digest, or 0  */
     ww_open open[WW_PLATFORMS];
     union {
         uint8_t question[WW_PLATFORMS][WW_QUESTION_INLINE_BYTES]; /* as hashed, zeros cut off    */
@@ -290,7 +307,7 @@ typedef struct {
     ww_streak streak;
 } ww_user;
 
-typedef struct { uint32_t issued, sent_s[WW_SENT_MAX]; } ww_sent;
+typedef struct { uint32_t issued, sent_s[WW_SENT_MAX], answers; } ww_sent;
 
 /* Eight decoys that share a place: their hashes are one cache line, so that a name that does not
  * exist costs two cold lines, like a streak of one that does. */
@@ -315,13 +332,41 @@ typedef struct {
     uint32_t step_s;             /* T                                                            */
     uint16_t session_bytes;      /* S                                                            */
     uint16_t counter_at, question_at, pin_at, session_at, time_at;
-    uint8_t hash, digits;        /* digits 0: the whole HMAC, which no device here shows         */
+    uint8_t hash, digits;        /* digits 0: the whole HMAC                                     */
     uint8_t format, chars;       /* of the question: N, H or A, and how many                     */
     uint8_t pin_hash, pin_bytes; /* P                                                            */
     uint8_t blocks, text_len;
     uint8_t text[WW_SUITE_BYTES_MAX];
     uint64_t words[WW_TEXT_BYTES_MAX / 8];      /* as ww_text_many takes them                    */
 } ww_suite;
+
+typedef enum {
+    WW_PUSH_NONE = 0, WW_PUSH_PENDING = 1, WW_PUSH_APPROVED = 2, WW_PUSH_DENIED = 3,
+    WW_PUSH_MISMATCHED = 4, WW_PUSH_CANCELLED = 5, WW_PUSH_OVERDUE = 6
+} ww_push_state;
+
+#define WW_PUSH_NOBODY UINT64_MAX   /* asked for a name that does not exist */
+
+/* A login that a phone is asked to approve. Links are indices + 1. */
+typedef struct {
+    uint8_t id[WW_PUSH_ID_BYTES];
+    uint64_t name_hash, user;
+    int64_t asked_ms, until_ms;
+    uint32_t device;             /* number of the phone's; 0: a plausible one, which nobody sees */
+    uint32_t same_id, same_name; /* the next older one in the bucket                             */
+    uint32_t younger;
+    uint8_t platform, number;    /* 10 to 99, shown where the login is                           */
+    uint8_t state, claimed, biometric;
+    uint8_t pad[3];
+} ww_push;
+
+/* All of them, in memory alone: after a restart none is open, and none could be. The oldest makes
+ * room when it can neither be claimed nor counts any more. */
+typedef struct {
+    uint32_t cap, used, oldest, newest;
+    uint32_t by_id[WW_PUSH_BUCKETS], by_name[WW_PUSH_BUCKETS];
+    ww_push at[WW_PUSHES_MAX];
+} ww_pushes;
 
 /* All memory is the caller's. Capacities are counts of elements; the door grows tables between
  * turns so that no function here ever lacks room (each says what it may consume). */
@@ -347,6 +392,9 @@ typedef struct {
     uint8_t token_key[32];       /* of challenge ids and purposes                                */
     uint32_t passcode_mid[16];   /* of passcodes: midstates of HMAC-SHA256                       */
     int64_t latest_ms;           /* of any row: what had run out by then stays so                */
+    ww_pushes *pushes;           /* or NULL                                                      */
+    uint32_t *phones;            /* by public key: the first device that has it, + 1; or NULL    */
+    uint32_t phones_mask;
 } ww_tables;
 
 enum { WW_DIRTY_STATE = 1, WW_DIRTY_IDENTITY = 2 };
@@ -363,6 +411,10 @@ typedef struct {
     uint8_t mix[WW_CHALLENGE_KINDS_MAX], mix_count; /* labels that plausible challenges bear     */
     uint8_t sms_per_hour;        /* of one user, at most WW_SENT_MAX                             */
     uint32_t sms_seconds;        /* that a code sent is good                                     */
+    uint32_t push_ms;            /* that a push is open                                          */
+    uint32_t push_window_ms;     /* within which at most so many without an approval             */
+    uint32_t push_per_window;
+    int64_t session_ms[2];       /* after a PIN; after a fingerprint or a face                   */
 } ww_policy;
 
 /* ---- attempts ---- */
@@ -383,9 +435,10 @@ typedef struct {
     uint8_t shed;                /* answer BUSY, do nothing                                      */
     uint8_t bad_name;            /* too long to be copied; after the turn: no name at all        */
     uint8_t address[16];
-    uint8_t challenge_len;
     uint8_t label, rank;         /* out: of the device that matched                              */
     uint8_t card_only;           /* out: of an acceptance, the scope is `card`                   */
+    uint8_t biometric;           /* out: of a push, unlocked by fingerprint or face              */
+    uint16_t challenge_len;
     uint64_t origin;             /* the door's own tag: who waits for the verdict                */
     /* out */
     uint8_t verdict, reason, kind;
@@ -498,8 +551,9 @@ void ww_turn(ww_tables *t, const ww_policy *p, ww_batch *b, int64_t now_ms);
 int ww_suite_read(const uint8_t *text, size_t len, ww_suite *s);   /* -1: no suite               */
 int ww_suite_find(const ww_tables *t, const uint8_t *text, size_t len);    /* index, or -1       */
 int ww_suite_add(ww_tables *t, const uint8_t *text, size_t len); /* -1: none, or no room for it  */
-/* A question's text as hashed (section 5.1), zeros on its right cut off: bytes written. */
-size_t ww_question_pack(const ww_suite *s, const uint8_t *text, uint8_t *packed);
+/* A question's text as hashed (section 5.1), zeros on its right cut off: bytes written, no more
+ * than there are characters. */
+size_t ww_question_pack(const ww_suite *s, const uint8_t *text, size_t len, uint8_t *packed);
 /* Bytes into a message's words, at a byte's offset. */
 void ww_text_put(const ww_suite *s, uint64_t *words, size_t at, const uint8_t *bytes, size_t n);
 
@@ -525,29 +579,46 @@ void ww_passcode_key(ww_tables *t, const uint8_t *key, size_t len);
 typedef struct {
     uint64_t name_hash, purpose;
     uint32_t device, count, epoch;
-    uint8_t platform, version, pad[2];
+    uint8_t platform, version;
+    uint16_t posed_len;          /* characters that follow: of a question that was posed to us   */
 } ww_token;
-void ww_token_seal(const ww_tables *t, const ww_token *token, uint8_t text[WW_TOKEN_CHARS]);
-int ww_token_open(const ww_tables *t, const uint8_t *text, size_t len, ww_token *token); /* -1 */
+/* Writes WW_TOKEN_CHARS, and two more for each character posed. */
+void ww_token_seal(const ww_tables *t, const ww_token *token, const uint8_t *posed, uint8_t *text);
+/* -1: it is none of ours. */
+int ww_token_open(const ww_tables *t, const uint8_t *text, size_t len, ww_token *token,
+                  uint8_t posed[WW_POSED_CHARS_MAX]);
 
 /* Somebody asks for a challenge; the name is legal. */
 typedef struct {
     const uint8_t *name, *serial;
     size_t name_len, serial_len;
-    uint64_t purpose;            /* ww_purpose, or 0                                             */
+    uint64_t purpose;            /* ww_purpose, or 0; of what is posed ww_posed                  */
+    const uint8_t *question, *client;   /* posed: by the caller, by the client; ww_posed_legal   */
+    uint8_t question_len, client_len;   /* 0: none                                               */
     uint8_t platform, has_serial;
     uint8_t sends;               /* codes can be delivered: devices that get them are asked too  */
     uint8_t sms;                 /* a code sent is wanted, nothing else                          */
+    uint8_t phone;               /* a phone that could have approved, nothing else               */
     /* out */
     uint8_t kind, label, prompt_len;
-    uint8_t prompt[WW_QUESTION_CHARS_MAX], id[WW_TOKEN_CHARS];
+    uint8_t prompt[WW_QUESTION_CHARS_MAX], id[WW_TOKEN_CHARS_MAX];
+    uint8_t answer[WW_RESPONSE_BYTES_MAX], answer_len;  /* ours, to the client's question        */
+    uint16_t id_len;
     int64_t expires_ms;
     uint32_t cold, code;         /* of a code sent: to whose serial, or 0: to nobody; what       */
     ww_record records[2];        /* one, with its tail                                           */
 } ww_ask;
 /* Decides and applies: a whole turn. Whoever has no device for it gets a plausible one. -1: so many
- * codes were sent as may be within the hour, and nothing happened. */
+ * codes were sent as may be within the hour, or so many answers given, and nothing happened. */
 int ww_challenge(ww_tables *t, const ww_policy *p, ww_ask *a, int64_t now_ms);
+
+/* ---- posed.c: questions that are posed to us ---- */
+
+int ww_posed_legal(const uint8_t *text, size_t len);        /* of any suite at all */
+/* A challenge's purpose when questions are posed; never 0. */
+uint64_t ww_posed(const ww_tables *t, const uint8_t *purpose, size_t purpose_len,
+                  const uint8_t *question, size_t question_len, const uint8_t *client,
+                  size_t client_len);
 
 /* ---- card.c: code cards ---- */
 
@@ -566,6 +637,42 @@ int ww_card_keep(ww_tables *t, ww_device *d, uint32_t platform);   /* ww_questio
 /* What stands when this card is asked, or with d NULL the one that a name seems to have. No time is
  * in it, so that to ask again is to see the same, whenever that is and whoever asks. */
 ww_open ww_card_ask(const ww_tables *t, const ww_device *d, ww_ask *a, uint64_t hash);
+
+/* ---- push.c: logins that a phone approves ---- */
+
+/* Somebody asks for a push; the name is legal. */
+typedef struct {
+    const uint8_t *name, *serial;
+    size_t name_len, serial_len;
+    uint8_t id[WW_PUSH_ID_BYTES], number;       /* random                                        */
+    uint8_t platform, has_serial;
+    /* out */
+    uint8_t cancels, cancelled[WW_PUSH_ID_BYTES];   /* the one that was pending                  */
+    uint32_t device, cold;       /* the phone's; 0: nobody is asked                              */
+    int64_t expires_ms;
+} ww_push_ask;
+typedef enum { WW_PUSH_OPENED = 0, WW_PUSH_SPENT = 1, WW_PUSH_FULL = 2 } ww_push_asked;
+/* SPENT: as many as may be without an approval, so that the manual challenge is left. */
+ww_push_asked ww_push_open(ww_tables *t, const ww_policy *p, ww_push_ask *a, int64_t now_ms);
+ww_push *ww_push_find(const ww_tables *t, const uint8_t id[WW_PUSH_ID_BYTES]);
+/* A ww_push_state; NONE when it was claimed. */
+uint8_t ww_push_stands(const ww_tables *t, const ww_push *push, int64_t now_ms);
+/* Those of a name that have not run out, the newest first: their places. */
+uint32_t ww_push_list(const ww_tables *t, uint64_t name_hash, int64_t now_ms, uint32_t *places,
+                      uint32_t most);
+/* The device that a push asks, while it may answer; or NULL. */
+ww_device *ww_push_phone(const ww_tables *t, const ww_push *push);
+int64_t ww_session_ms(const ww_policy *p, const ww_attempt *a);
+
+/* ---- phones.c: public keys of phones ---- */
+
+const uint8_t *ww_device_phone(const ww_tables *t, const ww_device *d, size_t *len);
+void ww_phone_link(ww_tables *t, ww_device *d);
+void ww_phone_unlink(ww_tables *t, const ww_device *d);
+void ww_phones_rebuild(ww_tables *t);
+/* Whether no user of this phone has another PIN. */
+int ww_phone_pin_fits(const ww_tables *t, const uint8_t key[WW_PHONE_BYTES], const uint8_t *pin,
+                      size_t pin_len);
 
 /* ---- state.c: the one transition ---- */
 
@@ -586,6 +693,9 @@ typedef struct {
     uint32_t count;              /* of the question                                              */
     uint8_t platform;            /* whose open challenge it is                                   */
     uint8_t overdue;             /* which has run out                                            */
+    uint8_t posed;               /* bytes of its question, where that was posed; else 0          */
+    uint8_t push;                /* of a push that is named, ww_push_state                       */
+    uint32_t push_at;            /* its place + 1; 0: it is not this user's                      */
 } ww_answer;
 
 /* What decide is given: who, with which windows matched, and when. */
@@ -600,7 +710,7 @@ typedef struct {
     uint8_t source_busy;         /* too many failures from the address                            */
     uint8_t inactive;            /* what was named cannot answer: the reason, or 0                */
     uint8_t passed_over;         /* an active device had no challenge and was not tried           */
-    uint8_t limited;             /* a challenge is named, or a passcode tried: both run out      */
+    uint8_t limited;             /* a challenge is named, or a passcode tried, or a push claimed */
 } ww_event_in;
 
 /* decide reads, apply writes. decide returns the units it wrote to out (records and tails). */

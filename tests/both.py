@@ -10,6 +10,7 @@ from itertools import zip_longest
 from typing import Any
 
 from both_files import FILED, BothFiles, policy_of, told_alike
+from both_phones import PHONES, SECRET, Phones
 from histories import COINCIDENT_KEYS, History, Step
 from said import address_bytes, answer_of, encoded, made_of, open_of, session_of
 
@@ -35,9 +36,9 @@ HEADER = struct.Struct("<IHHIIqq")      # ww_row
 RECORD = struct.Struct("<7BbQQII")      # ww_record
 UNKNOWN = 0x80                          # in place: user is the keyed hash of a name nobody has
 ATTEMPTS = (Event.ATTEMPT, Event.ALSO, Event.RESYNC)
-SECRET = bytes(32)                      # of every engine here
 KEYS = Keys(derive(SECRET, "watchword names", 16), derive(SECRET, "watchword challenges", 48))
 PASSCODES = passcode.ALPHABET
+SAID = ("verify", "verify_many", "resync", "challenge", "push", "decide_push", "enrol_phone")
 
 
 def records_of(row: bytes) -> list[tuple[Any, ...]]:
@@ -54,19 +55,21 @@ def records_of(row: bytes) -> list[tuple[Any, ...]]:
     return records
 
 
-class Both(BothFiles):
+class Both(BothFiles, Phones):
     """An engine and its twin. Names and addresses carry the number of the history under way."""
 
     def __init__(self, figures: Figures) -> None:
         self.figures = figures
         self.now_ms = self.number = self.serials = self.rows_seen = self.turns_seen = 0
+        self.randoms = 0
         self.engine = watchword.Engine.open(
             ":memory:", policy=policy_of(figures), clock=lambda: self.now_ms,
-            entropy=lambda n: SECRET[:n], deliver=lambda delivery: None,
+            entropy=self.random, deliver=lambda delivery: None,
         )  # fmt: skip
         self.engine.tap = []
         self.twin = Reference(figures, KEYS)
         self.asked: dict[str, list[str]] = {}   # the challenges of a user, the newest first
+        self.pushed: dict[str, list[tuple[str, int]]] = {}     # its pushes likewise: id and number
         self.ids: dict[Any, Any] = {}   # the twin's user and device numbers -> the engine's
         self.seen: set[str] = set()     # verdicts and reasons
 
@@ -111,7 +114,9 @@ class Both(BothFiles):
         if index >= len(devices):
             return "314159"
         if devices[index].kind == "ocra":
-            return self.answered(devices[index], near, options)
+            asked = sealed and sealed.device == devices[index].number
+            posed = sealed.posed if sealed and asked else ""
+            return self.answered(devices[index], near, options, posed)
         if devices[index].label == "temporary-passcode":
             text = devices[index].key.decode()
             return text if near >= 0 else text.lower() if near == -1 else text[:near]
@@ -120,8 +125,11 @@ class Both(BothFiles):
         position = devices[index].expected(self.now_ms) + near + further
         return devices[index].code(position) if 0 <= position < 2**64 else "271828"
 
-    def answered(self, device: Device, near: int, options: dict[str, Any]) -> str:
-        """A response: near in counter or steps, or else to a question near the one that stands."""
+    def answered(
+        self, device: Device, near: int, options: dict[str, Any], posed: str = ""
+    ) -> str:
+        """A response: near in counter or steps, or else to a question near the one that stands; to
+        what was posed, if anything was."""
         suite = device.asked
         standing = device.standing.get(reference.PLATFORMS.index(options["platform"]))
         n = standing.n if standing else max(0, device.issued - 1)
@@ -130,6 +138,8 @@ class Both(BothFiles):
         counter = (device.moving + near if suite.counter else 0) % 2**64
         step = max(0, self.now_ms // 1000 // suite.period + near) if suite.period else 0
         question = reference_ocra.question(KEYS.question, suite, device.number, n)
+        if posed:
+            question = posed
         return device.response(question, counter, session_of(suite, options["session"]), step)
 
     def cells_of(self, device: Device, near: int) -> str:
@@ -147,7 +157,7 @@ class Both(BothFiles):
         return Attempt(
             self.name(who), self.typed(who, word, options), options["platform"], options["realm"],
             self.serial(who, options["device"]), address, session=options["session"] or b"",
-            challenge=self.id_of(who, options["challenge"]),
+            challenge=self.push_id(who, options["push"]) or self.id_of(who, options["challenge"]),
         )  # fmt: skip
 
     def id_of(self, who: str, word: Any) -> str | None:
@@ -174,15 +184,19 @@ class Both(BothFiles):
         named = {**options, "device": self.serial(who, options["device"])}
         verb = self.engine.send_code if named.pop("sms", False) else self.engine.challenge
         sms, name, found = verb == self.engine.send_code, self.name(who), None
+        if sms:
+            named.pop("question"), named.pop("client_question")
         try:
             found = verb(name, **named)
         except watchword.Busy:
-            self.seen.add("too many codes")
+            self.seen.add("too many codes" if sms else "too many answers")
         twins = self.twin.challenge(name, self.now_ms, **named, sends=True, sms=sms)
         if found is None or twins is None:
             return found, twins
         self.asked.setdefault(self.name(who), []).insert(0, twins.id)
-        return (found.id, found.kind, found.prompt, found.expires_ms), tuple(twins)
+        self.seen |= {"posed"} if len(found.id) > 96 else set()
+        self.seen |= {"answered"} if found.answer else set()
+        return (found.id, found.kind, found.prompt, found.expires_ms, found.answer), tuple(twins)
 
     def ask(self, attempt: Attempt) -> Answer:
         answer = self.twin.attempt(attempt, self.now_ms)
@@ -262,6 +276,10 @@ class Both(BothFiles):
         mechanism, key = words.pop("kind"), self.keys[words.pop("key")]
         if words["label"] == "temporary-passcode":
             key = "".join(PASSCODES[byte % 32] for byte in key[:10]).encode()
+        if words.get("phone") is not None and self.may_have(name, words["phone"]):
+            words["phone"] = PHONES[words["phone"]]
+        else:
+            words.pop("phone", None)
         plain = {name: word for name, word in words.items() if name not in ("state", "drift")}
         device = made_of(mechanism, key, plain)
         own = {"algorithm": device.algorithm, "digits": device.digits, **words}
@@ -289,7 +307,7 @@ class Both(BothFiles):
         wait_ms, verb, *words = step
         self.now_ms = max(0, self.now_ms + wait_ms)
         self.rows_seen, self.turns_seen = len(self.engine.tap), len(self.twin.journal)
-        if verb in ("verify", "verify_many", "resync", "challenge", "import_rows"):
+        if verb in SAID:
             mine, twins = getattr(self, verb)(*words)
             if mine != twins:
                 return f"said {mine}, twin {twins}"
@@ -325,7 +343,7 @@ class Both(BothFiles):
         devices = [
             (d.serial, d.state, d.moving, d.drift, d.failures, _engine.LABELS.index(d.label),
              d.suite, d.issued, tuple(open_of(d.standing.get(place)) for place in (0, 1)),
-             self.twin.answers_left(d), d.full_until_ms, d.until_ms)
+             self.twin.answers_left(d), d.full_until_ms, d.until_ms, d.phone)
             for d in user.devices
         ]  # fmt: skip
         return user.account, user.realm, streak.count, streak.lock_until_ms, devices
@@ -349,7 +367,8 @@ class Both(BothFiles):
             return False
         if own.event is Event.CHALLENGE:
             assert isinstance(own.tail, reference.Standing)
-            if tail != struct.pack("<QII16x", own.tail.purpose, own.tail.epoch, own.sent_s):
+            said = own.tail.purpose, own.tail.epoch, own.sent_s, own.answered
+            if tail != struct.pack("<QII?15x", *said):
                 return False
         if own.event in FILED:
             return told_alike(own, tail[:lock_ms])

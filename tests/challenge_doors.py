@@ -7,13 +7,14 @@ matched, and what the state is afterwards.
 
 from typing import Any
 
-from served import Served
+from served import ReplyError, Served
 
 import watchword
 from watchword import reference
 from watchword.devices.card import cells
 from watchword.reference import Attempt, Figures, Reference
 from watchword.reference_ocra import suite_of
+from watchword.reference_posed import own_suite
 
 KEY = b"12345678901234567890"
 PIN = "4711"
@@ -30,6 +31,13 @@ DEVICES: dict[str, tuple[str, dict[str, Any]]] = {
     "both": ("ocra", {"suite": "OCRA-1:HOTP-SHA1-10:C-QN08-T30S", "look_ahead": 1, "window": 1}),
     "session": ("ocra", {"suite": "OCRA-1:HOTP-SHA256-8:QN08-S008"}),
     "sign": ("ocra", {"suite": "OCRA-1:HOTP-SHA1-4:C-QA64-PSHA512-S064-T1H", "pin": PIN}),
+    "sig": ("ocra", {"suite": "OCRA-1:HOTP-SHA256-8:QA08"}),
+    "pinned": ("ocra", {"suite": "OCRA-1:HOTP-SHA512-8:QA08-PSHA1", "pin": PIN}),
+    "apart": ("ocra", {"suite": "OCRA-1:HOTP-SHA1-0:C-QH08-S008-T1M", "counter": 3}),
+    "whole": ("ocra", {"suite": "OCRA-1:HOTP-SHA1-0:QH08"}),
+    "digests": ("ocra", {"suite": "OCRA-1:HOTP-SHA512-0:C-QN08-PSHA256", "pin": PIN,
+                         "look_ahead": 2}),
+    "wholesession": ("ocra", {"suite": "OCRA-1:HOTP-SHA256-0:QA64-S008"}),
     "totp": ("alpine", {}),
     "hotp": ("dsc", {}),
     "card": ("code-card", {}),
@@ -59,6 +67,16 @@ def response_to(serial: str, prompt: str, counter: int, session: bytes, now_s: i
         counter=counter if suite.counter else None,
         pin=PIN if suite.pin else None,
         session=session if suite.session else None,
+        time_step=now_s // suite.period if suite.period else None,
+    )  # fmt: skip
+
+
+def answer_to(serial: str, questions: str, counter: int, now_s: int) -> str:
+    """What the device expects of us: its own computation, but for PIN and session."""
+    device = device_of(serial)
+    suite = own_suite(suite_of(device.suite))
+    return watchword.ocra(
+        suite.text, device.key, questions, counter=counter if suite.counter else None,
         time_step=now_s // suite.period if suite.period else None,
     )  # fmt: skip
 
@@ -145,7 +163,10 @@ class EngineDoor:
             self.add_device(words[0], words[1])
 
     def ask(self, user: str, **options: Any) -> Any:
-        return self.engine.challenge(user, **options)
+        try:
+            return self.engine.challenge(user, **options)
+        except watchword.Busy:
+            return None
 
     def say(self, user: str, response: str, **options: Any) -> tuple[str, str, str]:
         verdict = self.engine.verify(user, response, **options)
@@ -224,9 +245,15 @@ class DaemonDoor:
             self._acts.ask("DEVICE", "REMOVE", user, words[0])
             self.add_device(name, words[0])
 
-    def ask(self, user: str, **options: str) -> watchword.Challenge:
+    def ask(self, user: str, **options: str) -> watchword.Challenge | None:
+        if "client_question" in options:
+            options["client"] = options.pop("client_question")
         words = [word for pair in options.items() for word in pair]
-        return watchword.Challenge(**self._tcp.ask("CHALLENGE", self._prefix + user, *words))
+        try:
+            return watchword.Challenge(**self._tcp.ask("CHALLENGE", self._prefix + user, *words))
+        except ReplyError as error:
+            assert str(error).startswith("BUSY "), error
+            return None
 
     def say(self, user: str, response: str, **options: Any) -> tuple[str, str, str]:
         if "session" in options:

@@ -31,16 +31,26 @@ RESPONDERS = [
     *[("gold", "OCRA-1:HOTP-SHA1-6:QN06")] * 3,
     ("platinum", "OCRA-1:HOTP-SHA1-6:QN06"),
     ("dsc-plus", "OCRA-1:HOTP-SHA1-8:QN06"),
-    ("ib-key", "OCRA-1:HOTP-SHA256-8:QN06-PSHA256"),
+    *[("ib-key", "OCRA-1:HOTP-SHA256-8:QN06-PSHA256")] * 3,
     ("ocra", "OCRA-1:HOTP-SHA512-7:QN04"),
     ("ocra", "OCRA-1:HOTP-SHA1-4:C-QN08"),
     ("ocra", "OCRA-1:HOTP-SHA256-6:QH08-T1M"),
     ("ocra", "OCRA-1:HOTP-SHA512-10:C-QA10-PSHA512"),
     ("ocra", "OCRA-1:HOTP-SHA256-9:C-QA64-PSHA1-S064-T30S"),
     ("ocra", "OCRA-1:HOTP-SHA1-5:QN40-S512-T48H"),
+    *[("ocra", "OCRA-1:HOTP-SHA256-8:QA08")] * 2,
+    ("ocra", "OCRA-1:HOTP-SHA1-8:C-QN08-T1M"),
+    ("ocra", "OCRA-1:HOTP-SHA1-0:QH08"),
+    ("ocra", "OCRA-1:HOTP-SHA256-0:C-QN08-PSHA1"),
+    ("ocra", "OCRA-1:HOTP-SHA512-0:QA08-S064-T1M"),
 ]
+# What the caller and a client pose: lengths that suites have, and others.
+QUESTIONS = [None] * 20 + ["SIG1", "SIG11000", "12345678", "5343", "A1B2C3d4", "9" * 10, "z" * 64]
+CLIENTS = [None] * 20 + ["CLI22220", "12345678", "10000000", "A1B2C3D4", "123456", "c" * 10]
 
-NOTHING = {"device": None, "address": None, "challenge": None, "session": None}
+NOTHING = {
+    "device": None, "address": None, "challenge": None, "session": None, "push": None,
+}  # fmt: skip
 
 Step = tuple[Any, ...]
 History = tuple[int, list[Step]]
@@ -60,6 +70,10 @@ def figures_of(seed: int) -> Figures:
         passcode_card_ms=rng.choice([864_000_000, 600_000, 0]),
         sms_ms=rng.choice([600_000, 600_000, 1_000, 299_999]),
         sms_per_hour=rng.choice([3, 3, 1, 6]),
+        push_ms=rng.choice([60_000, 60_000, 1_000]),
+        push_per_window=rng.choice([5, 5, 1, 2]),
+        push_window_ms=rng.choice([600_000, 600_000, 30_000]),
+        session_pin_ms=rng.choice([43_200_000, 0]),
         challenge_kinds=rng.choice([
             ("dsc-plus",), ("dsc-plus", "sms", "gold"), ("code-card",),
             ("gold", "online-code-card"),
@@ -79,6 +93,8 @@ def history(seed: int, figures: Figures) -> History:
     devices = rng.choice([0, 1, 1, 2, 2, 3, 3, 16])
     steps += [(0, "add_device", "alice", device_words(rng)) for _ in range(devices)]
     steps += [(0, "add_user", "bob", "open", "live"), (0, "add_device", "bob", device_words(rng))]
+    if rng.random() < 0.6 and devices < 16:
+        steps += [(0, "add_device", who, phone_words(rng)) for who in ("alice", "bob")]
     for _ in range(rng.randint(5, STEPS_MAX)):
         wait, dice = rng.choice(waits), rng.random()
         if dice < 0.15:
@@ -95,11 +111,17 @@ def history(seed: int, figures: Figures) -> History:
             steps.append((wait, "resync", who, first, second, options))
         elif dice < 0.83:
             steps += hammering(rng, figures)
-        elif dice < 0.88:
+        elif dice < 0.85:
             steps += answering(rng, wait)
+        elif dice < 0.86:
+            steps += asking_on(rng)
         elif dice < 0.90:
+            steps += approving(rng, wait)
+        elif dice < 0.91:
+            steps.append((wait, "enrol_phone", *enrol_words(rng)))
+        elif dice < 0.925:
             steps.append((wait, "set_policy", "", policy_words(rng)))
-        elif dice < 0.92:
+        elif dice < 0.94:
             steps.append((wait, "import_rows", *file_words(rng)))
         else:
             steps.append((wait, *act_words(rng)))
@@ -123,10 +145,61 @@ def answering(rng: random.Random, wait: int) -> list[Step]:
     options = {**NOTHING, "platform": asked["platform"], "realm": "live", "session": b"session"}
     options["challenge"] = rng.choice([None, 0])
     later = rng.choice([0, 0, 1000, 299_999, 300_000, 600_000])
+    shuts: Step = (0, "set_user", who, rng.choice(["closed", "pending"]), "live")
+    shut = [shuts] if rng.random() < 0.25 else []
     return [
         (wait, "challenge", who, asked),
+        *shut,
         (later, "verify", who, (rng.randrange(3), rng.choice([0, 0, 0, 1, -1])), options),
     ]
+
+
+def asking_on(rng: random.Random) -> list[Step]:
+    """A client that asks for more answers than it gets."""
+    who, asked = rng.choice(["alice", "nobody"]), ask_words(rng)[1]
+    wait = rng.choice([0, 0, 0, 60_000, 300_000])
+    return [
+        (wait, "challenge", who, {**asked, "sms": False, "question": None, "client_question": text})
+        for text in ("CLI0", "CLI1", "CLI2", "CLI2", "CLI3", "CLI4", "CLI5", "CLI6")
+        for text in [text.ljust(8, "x")]
+    ]
+
+def approving(rng: random.Random, wait: int) -> list[Step]:
+    """A push, what its phone says, and who claims it, soon or late, once or more often."""
+    who = rng.choice(["alice"] * 6 + ["bob"] * 6 + ["nobody"])
+    platform = rng.choice(["trading"] * 3 + ["portal"])
+    asked = {
+        "platform": platform, "purpose": rng.choice(PURPOSES),
+        "device": rng.choice([None] * 6 + [0, 1, "unheard-of"]),
+    }  # fmt: skip
+    options = {**NOTHING, "platform": platform, "realm": rng.choice(["live"] * 5 + ["paper"])}
+    options["push"] = rng.choice([0] * 8 + [1, "another's", "0" * 32])
+    claim = ("verify", who, rng.choice([""] * 9 + ["000000"]), options)
+    steps: list[Step] = [(wait, "push", who, asked)] * rng.choice([1, 1, 1, 2, 7])
+    later = [0] * 8 + [500, 29_999, 59_999, 60_000, 600_000]
+    if rng.random() < 0.3:
+        steps.append((rng.choice(later), *claim))
+    for _ in range(rng.choice([0, 1, 1, 1, 1, 2])):
+        steps.append((rng.choice(later), "decide_push", *decision_words(rng, who)))
+    if rng.random() < 0.1:
+        steps.append((0, *act_words(rng)))
+    many = [(who, "", options)] * 3
+    steps += [(rng.choice(later), *claim)] * rng.choice([0, 1, 1, 2])
+    return steps + ([(0, "verify_many", many)] if rng.random() < 0.2 else [])
+
+
+def decision_words(rng: random.Random, who: str) -> tuple[Any, ...]:
+    """Whose push, which, whether it is approved, under how wrong a number, and by which phone."""
+    decision = rng.choice(["approve"] * 3 + ["deny"])
+    unlocked = rng.choice(["pin", "biometric"])
+    phone = rng.choice(["own"] * 6 + ["another's"])
+    return who, rng.choice([0] * 6 + [1]), decision, rng.choice([0, 0, 0, 1]), unlocked, phone
+
+
+def enrol_words(rng: random.Random) -> tuple[Any, ...]:
+    """Who, which of two phones, with which PIN, and whether the token is right."""
+    who = rng.choice(["alice"] * 3 + ["bob", "nobody"])
+    return who, rng.randrange(2), rng.choice([PIN] * 4 + ["0815"]), rng.random() < 0.8
 
 
 def attempt_words(rng: random.Random) -> tuple[str, Any, dict[str, Any]]:
@@ -141,6 +214,7 @@ def attempt_words(rng: random.Random) -> tuple[str, Any, dict[str, Any]]:
         # which of the user's ids so far, the newest 0; another's; forged
         "challenge": rng.choice([None] * 24 + [0] * 10 + [1, 2, "another's", "0" * 96, "f00", ""]),
         "session": rng.choice([None, b"session", b"session", b"s" * 65]),
+        "push": None,
     }
     return who, typed_words(rng), options
 
@@ -153,6 +227,8 @@ def ask_words(rng: random.Random) -> tuple[str, dict[str, Any]]:
         "platform": rng.choice(["trading"] * 3 + ["portal"]),
         "purpose": rng.choice(PURPOSES),
         "device": rng.choice([None] * 4 + [0, 1, 2, "unheard-of"]),
+        "question": rng.choice(QUESTIONS),
+        "client_question": rng.choice(CLIENTS),
     }
     return who, options
 
@@ -217,7 +293,7 @@ def file_words(rng: random.Random) -> tuple[list[Any], bool]:
 def device_words(rng: random.Random, kind: str = "") -> dict[str, Any]:
     """A device; the keys are four, so that several devices share one and match together."""
     kind = kind or rng.choice(
-        ["totp"] * 3 + ["hotp"] * 3 + ["ocra"] * 2 + ["card"] * 2 + ["passcode"]
+        ["totp"] * 3 + ["hotp"] * 3 + ["ocra"] * 2 + ["card"] * 2 + ["passcode"] * 2
     )
     words: dict[str, Any] = {"kind": kind, "key": rng.choice([0, 0, 0, 1, 1, 2, 3])}
     if kind == "ocra":
@@ -246,12 +322,20 @@ def device_words(rng: random.Random, kind: str = "") -> dict[str, Any]:
     return words
 
 
+def phone_words(rng: random.Random) -> dict[str, Any]:
+    """An ib-key that approves pushes."""
+    label, suite = "ib-key", "OCRA-1:HOTP-SHA256-8:QN06-PSHA256"
+    return {"kind": "ocra", "key": rng.randrange(4), "label": label, "suite": suite, "phone": 0}
+
+
 def responder_words(rng: random.Random) -> dict[str, Any]:
     """What a device that answers challenges has beside its key."""
     label, suite = rng.choice(RESPONDERS)
     words: dict[str, Any] = {"suite": suite, "label": "" if label == "ocra" else label}
+    if label == "ib-key":
+        words["phone"] = rng.choice([0, 0, 0, 1, None])
     if ":C-" in suite:
-        words["moving"] = rng.choice([0, 0, 5, 2**32 - 2, 2**64 - 4, 2**64 - 2])
+        words["moving"] = rng.choice([0, 0, 5, 2**32 - 2, 2**64 - 4, 2**64 - 2, 2**64 - 1])
         words["look_ahead"] = rng.choice([0, 1, 10] if "-T" in suite else [0, 1, 10, 100])
     if "-T" in suite:
         words["back"], words["forward"] = rng.choice([(1, 1), (0, 0), (2, 0), (0, 3), (5, 5)])

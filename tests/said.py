@@ -20,7 +20,7 @@ def made_of(mechanism: str, key: bytes, words: dict[str, Any]) -> watchword.Devi
     if "moving" in words:
         words["counter"] = words.pop("moving")
     if "-PSHA" in words.get("suite", ""):
-        words["pin"] = PIN
+        words["pin"] = words.pop("pin", PIN)
     return watchword.Device.of(kind, key, **words)
 
 
@@ -51,4 +51,4 @@ def answer_of(verdict: Any) -> tuple[Any, ...]:
     if verdict.code == watchword.Code.LOCKED:
         device, offset = None, 0
     said = int(verdict.code), int(verdict.reason), device, offset, verdict.retry_after_ms
-    return (*said, verdict.scope)
+    return (*said, verdict.scope, verdict.session_ms)

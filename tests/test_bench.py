@@ -16,9 +16,10 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from bench import scale
+from bench import kinds, scale
 from bench.attempts import STEP_S, Field
 from bench.native import MissingError
+from bench.peers import oath
 from bench.rows import Row, Run, load
 from watchword import Code, Engine, _engine
 
@@ -194,6 +195,39 @@ def test_an_adapter_decides_as_the_standard_library(name: str, ways: tuple[str, 
         answer = peer.decide(peer.prepare(users, codes), at)
         assert answer == bytes([accepted]), f"{shift} steps away"
     peer.close()
+
+
+def rounds_of(kind: str, users: int = 60) -> list[Row]:
+    """Two rounds of one kind, or one peer, as the table's child."""
+    command = [sys.executable, "-m", "bench", "engine", "--only", f"kinds/{kind}",
+               "--users", str(users), "--rounds", "1"]  # fmt: skip
+    done = subprocess.run(
+        command, cwd=ROOT, env=dict(os.environ), text=True, capture_output=True, check=False,
+        input="go\ngo\n",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+@pytest.mark.parametrize("kind", [*kinds.KINDS, "ocra"])
+def test_every_kind_of_device_has_a_row(kind: str) -> None:
+    """Its verdicts are those the round was made to give, or the child ends."""
+    rows = rounds_of(kind)
+    assert [row["pass"] for row in rows] == ["wrong", "right", "again"] * 2
+    assert {row["attempts"] for row in rows} == {60}
+    table = kinds.table([{**row, "users": 60} for row in rows] + [
+        {**row, "users": 60, "kind": "totp"} for row in rows
+    ])  # fmt: skip
+    assert len(table.splitlines()) in (3, 4) and "| 60 |" in table
+
+
+def test_a_peer_that_is_not_installed_says_which_package_brings_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "oath", None)
+    oath.suite_of.cache_clear()
+    assert kinds.peers_here() == ["ocra"]
+    assert "pip install oath" in capsys.readouterr().err
 
 
 def test_a_field_is_the_same_for_whoever_asks() -> None:

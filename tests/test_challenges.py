@@ -15,7 +15,15 @@ from typing import Any
 
 import pytest
 from card_tables import CARD_TABLES
-from challenge_doors import DEVICES, EngineDoor, TwinDoor, device_of, response_to
+from challenge_doors import (
+    DEVICES,
+    EngineDoor,
+    TwinDoor,
+    answer_to,
+    device_of,
+    response_to,
+)
+from posed_tables import POSED_TABLES
 
 from watchword.reference_ocra import suite_of
 
@@ -251,6 +259,7 @@ TABLES: dict[str, tuple[list[str], dict[str, Any], str]] = {
         1    say  alice key:a   portal  -                    ACCEPTED NONE key 0 0
         """),
     **CARD_TABLES,
+    **POSED_TABLES,
 }
 
 SESSION = b"sess"
@@ -263,6 +272,7 @@ class Told:
     def __init__(self, door: Any) -> None:
         self.door = door
         self.known: dict[str, Any] = {}
+        self.clients: dict[str, str] = {}       # what was asked of us first
 
     def options(self, text: str) -> dict[str, Any]:
         pairs = dict(word.split("=") for word in text.split(",")) if text != "-" else {}
@@ -273,14 +283,16 @@ class Told:
             found["challenge"] = forged.get(named) or self.known[named].id
         if "session" in pairs:
             found["session"] = bytes.fromhex(pairs["session"])
+        if "client" in pairs:
+            found["client_question"] = found.pop("client")
         return found
 
     def typed(self, word: str) -> str:
         if word in ("wrong", "-"):
             return "0" if word == "wrong" else ""
-        found = re.fullmatch(r"(\w+):(\w+?)([+-]\d+)?", word)
+        found = re.fullmatch(r"(?:(turned|upper|cut):)?(\w+):(\w+?)([+-]\d+)?", word)
         assert found is not None, word
-        serial, name, further = found.groups()
+        how, serial, name, further = found.groups()
         device, steps = device_of(serial), int(further or 0)
         now_s, counter = self.door.now_s, device.counter
         suite = suite_of(device.suite) if device.suite else None
@@ -288,10 +300,21 @@ class Told:
             counter += steps
         elif suite:
             now_s += steps * suite.period
-        return response_to(serial, self.known[name].prompt, counter, SESSION, now_s)
+        prompt, client = self.known[name].prompt, self.clients.get(name, "")
+        prompt = client + prompt if how == "turned" else prompt + client
+        response = response_to(serial, prompt, counter, SESSION, now_s)
+        return {"upper": response.upper(), "cut": response[:-1]}.get(how, response)
 
     def ask(self, user: str, platform: str, options: str, name: str) -> None:
-        found = self.door.ask(user, platform=platform, **self.options(options))
+        given = self.options(options)
+        found = self.door.ask(user, platform=platform, **given)
+        if name == "BUSY":
+            assert found is None, "it was not refused"
+            return
+        assert found is not None, "it was refused"
+        self.clients[name] = given.get("client_question", "")
+        assert bool(found.answer) == bool(self.clients[name])
+        assert found.prompt == given.get("question", found.prompt)
         same = {known for known, challenge in self.known.items() if challenge.id == found.id}
         assert same == ({name} if name in self.known else set()), f"{name} is {same or 'new'}"
         if name in self.known:
@@ -307,6 +330,12 @@ class Told:
         count, devices = self.door.failures("alice")
         seen = [verdict, reason or expected[1], serial or expected[2]]
         assert [*seen, str(count), "+".join(map(str, devices))] == list(expected)
+
+    def told(self, name: str, serial: str) -> None:
+        questions = self.clients[name] + self.known[name].prompt
+        counter = device_of(serial).counter
+        expected = answer_to(serial, questions, counter, self.door.now_s)
+        assert self.known[name].answer == expected
 
     def row(self, line: str) -> None:
         second, verb, *words = line.split()

@@ -1,346 +1,241 @@
-"""src/watchword/enrolment.py: a file's rows into a store, all or none, and nothing else moved."""
+"""Phones come with a token that was sent, RULES section 6: an attempt, a record row of its own, one
+phone a user, one PIN a phone; and what was enrolled is there after a crash.
+"""
 
-import io
-import shutil
-import time
+import contextlib
+import hashlib
+import queue
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
-from served import ReplyError, serving
-from standing import KEY, Bench, T, on_disk, step_code
+from push_doors import PIN, SUITE, public, signed
+from served import SECONDS_MAX
 
-from watchword import Engine, Imported, InvalidArgument, StoreFailed, hotp, lifecycle, totp
-from watchword.formats.columns import Fault
+import watchword
+from watchword import lifecycle
+from watchword.enrolment import ACTIVATION
 
-KEY32 = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"  # the same as KEY
-OTHER32 = "A" * 32
-HEAD = "name,state,realm,kind,serial,key,counter\n"
-
-
-def brought(engine: Engine, *lines: str, head: str = HEAD, **words: bool) -> Imported:
-    """Rows under the columns name, state, realm, kind, serial, key, counter; the rest may be left
-    out."""
-    filled = [line + "," * (head.count(",") - line.count(",")) for line in lines]
-    return engine.import_csv(io.BytesIO((head + "\n".join(filled)).encode()), by="desk 4", **words)
+NOW_MS = 1_700_000_000_000
+OTHER_PIN = "0815"
 
 
-def counts(found: Imported) -> tuple[int, int, int, int, bool]:
-    return found.rows, found.users, found.devices, found.there, found.applied
+class Store:
+    """An engine with a clock that is told, entropy that is known, and codes caught on their way."""
 
+    def __init__(self, path: str = ":memory:", **figures: Any) -> None:
+        self.now_ms, self.count = NOW_MS, 0
+        self.sent: queue.Queue[watchword.Delivery] = queue.Queue()
+        self.path, self.figures = path, figures
+        self.open()
 
-def everything(engine: Engine) -> list[object]:
-    return [engine._core.user(slot) for slot in range(engine._core.slots_used())]
-
-
-# ---- what rows do ----
-
-
-def test_users_and_devices_of_every_kind_log_in(path):
-    with on_disk(path) as engine:
-        found = brought(
-            engine, f"alice,open,live,totp,T1,{KEY32}", f"alice,,,hotp,H1,hex:{KEY.hex()},3",
-            f"bob,pending,paper,code-card,,{OTHER32}", "carol", f"dave,,,gold,G1,{OTHER32}",
-            "erin,,,sms,phone,",
+    def open(self) -> None:
+        self.engine = watchword.Engine.open(
+            self.path, policy=watchword.Policy(**self.figures), clock=lambda: self.now_ms,
+            entropy=self.random, deliver=self.sent.put,
         )  # fmt: skip
-        assert counts(found) == (6, 5, 5, 0, True)
-        assert found.faults == ()
-        assert engine._turn == 1  # one act
-        assert engine.verify("alice", step_code(), device="T1")
-        assert engine.verify("alice", hotp(KEY, 3), device="H1")
-        assert not engine.verify("alice", hotp(KEY, 2), device="H1")
-    with on_disk(path) as engine:
-        bob, erin = engine.user("bob"), engine.user("erin")
-        assert (bob.state, bob.realm, bob.devices[0].kind) == ("pending", "paper", "code-card")
-        assert bob.devices[0].serial == "W00000003"
-        assert (engine.user("carol").devices, erin.devices[0].kind) == ((), "sms")
-        assert engine.challenge("dave").kind == "gold"
-        assert not engine.verify("alice", hotp(KEY, 3), device="H1")  # once means once
 
+    def random(self, n: int) -> bytes:
+        self.count += 1
+        return hashlib.shake_128(b"%d" % self.count).digest(n)
 
-def test_what_a_device_had_used_comes_with_it():
-    """Counters, steps and drift are kept: no code from before the move is good after it."""
-    step = T // 30_000
-    bench = Bench()
-    with bench.engine as engine:
-        head = "name,kind,key,counter,drift_max,drift,device_state,serial\n"
-        brought(
-            engine, f"alice,totp,{KEY32},{step + 1}", f"bob,alpine,{KEY32},{step - 4},10,-3",
-            f"carol,hotp,{KEY32},9,,,suspended", head=head,
-        )  # fmt: skip
-        assert engine.verify("alice", step_code()).reason.name == "REPLAYED"
-        assert engine.verify("alice", step_code(1))
-        assert engine.user("bob").devices[0].drift == -3
-        assert engine.verify("bob", step_code(-3))
-        assert engine.verify("carol", hotp(KEY, 9)).reason.name == "NO_DEVICE"
-        engine.set_device("carol", "W00000003", state="active")
-        assert engine.verify("carol", hotp(KEY, 9))
+    def token(self, user: str, purpose: str | None = ACTIVATION, **options: Any) -> tuple[str, str]:
+        asked = self.engine.send_code(user, purpose=purpose, **options)
+        while (got := self.sent.get(timeout=SECONDS_MAX)).kind != "sms":
+            assert not got.code, "a phone was told to look"
+        return asked.id, got.code
 
+    def enrol(self, user: str, serial: str, pin: str = PIN, **options: Any) -> watchword.Enrolment:
+        id, code = self.token(user)
+        return self.engine.enrol_phone(user, id, code, public(serial), pin, **options)
 
-def test_a_key_that_was_removed_is_not_fresh_again():
-    bench = Bench()
-    with bench.engine as engine:
-        brought(engine, f"alice,,,hotp,,{KEY32}", f"bob,,,totp,B1,{KEY32}")
-        assert engine.verify("alice", hotp(KEY, 5))
-        engine.remove_user("alice")
-        found = brought(
-            engine, f"alice,,,hotp,,{KEY32}", f"alice,,,hotp,H2,{KEY32},8",
-            f"alice,,,dsc,H3,{KEY32}",
-        )  # fmt: skip
-        assert found.applied
-        assert [view.moving for view in engine.user("alice").devices] == [6, 8, 8]
+    def devices(self, user: str) -> list[tuple[str, str]]:
+        return [(d.serial, d.kind) for d in self.engine.user(user).devices]
 
-
-def test_a_card_under_a_strict_policy_shows_no_cell_twice():
-    bench = Bench(card_cells_once=True)
-    with bench.engine as engine:
-        brought(engine, f"alice,,,code-card,,{KEY32}")
-        assert engine.user("alice").devices[0].once
-
-
-# ---- what a row may not do: lines after "alice" with T1 and H1 of the store -> faults
-
-STANDS = [f"alice,open,live,totp,T1,{KEY32}", f"alice,,,hotp,H1,{KEY32}"]
-WRONG = [
-    (["Bob"], "2 name is lower case: an upper-case letter names nobody"),
-    (["b_b"], "2 name is 1 to 64 letters and digits"),
-    (["b" * 65], "2 name is 1 to 64 letters and digits"),
-    (["bob", "bob"], "3 name stands in row 2 already"),
-    (["bob,open", f"bob,closed,,totp,S,{KEY32}"], "3 state is open in row 2"),
-    (["alice,closed"], "2 state is open in the store"),
-    (["alice,,paper"], "2 realm is live in the store"),
-    (["alice", "alice"], "3 name stands in row 2 already"),
-    ([f"alice,,,totp,,{OTHER32}"], "2 serial is needed: the user stands in the store already"),
-    ([f"alice,,,totp,T1,{OTHER32}"], "2 serial is taken in the store"),
-    ([f"alice,,,hotp,T1,{KEY32}"], "2 serial is taken in the store"),
-    ([f"alice,,,alpine,T1,{KEY32}"], "2 serial is taken in the store"),
-    ([f"bob,,,totp,S,{KEY32}", f"bob,,,totp,S,{KEY32}"], "3 serial is the device of row 2 again"),
-    ([f"bob,,,totp,S,{KEY32}", f"bob,,,totp,S,{OTHER32}"], "3 serial is taken in row 2"),
-    ([f"bob,,,totp,,{KEY32}", f"bob,,,totp,,{KEY32}"], "3 serial is the device of row 2 again"),
-    ([f"bob,,,totp,,{KEY32}", f"bob,,,totp,,{OTHER32}"],
-     "3 serial is needed: the user stands in row 2 already"),
-    ([f"bob,,,totp,S S,{KEY32}"], "2 serial is 1 to 32 ASCII letters, digits and any of - _ . :"),
-    ([f"bob,,,totp,{'S' * 33},{KEY32}"], "2 serial is 1 to 32"),
-    ([f"bob,,,totp,{n},{OTHER32}" for n in range(17)],
-     "18 kind is one too many: 16 devices a user"),
-    (["bob,,,totp,,AAAA"], "2 key is 10 to 128 bytes"),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("lines", "says"), WRONG)
-def test_one_wrong_row_and_nothing_is_applied(lines, says):
-    bench = Bench()
-    with bench.engine as engine:
-        assert brought(engine, *STANDS).applied
-        before, turn = everything(engine), engine._turn
-        found = brought(engine, *lines, dry_run=True)
-        assert everything(engine) == before
-        tried = brought(engine, *lines)
-        (fault,) = found.faults
-        assert f"{fault.row} {fault.column} {fault.says}".startswith(says)
-        assert tried.faults == found.faults
-        assert not tried.applied
-        assert (tried.users, tried.devices) == (0, 0)
-        assert everything(engine) == before
-        assert engine._turn == turn
-        skipped = brought(engine, *lines, skip_bad=True)
-        assert skipped.applied
-        assert skipped.faults == found.faults
-        assert everything(engine)[0] == before[0]  # alice, as she was
-
-
-def test_policy_is_held_against_every_row():
-    bench = Bench(key_bytes_min=14, window_max=0)
-    with bench.engine as engine:
-        found = brought(
-            engine, f"alice,totp,{KEY32}", "bob,hotp,hex:" + "ab" * 13, f"carol,totp,{KEY32},0",
-            head="name,kind,key,window\n",
-        )  # fmt: skip
-        assert found.faults == (
-            Fault(2, "window", "is at most 0 steps under this policy"),
-            Fault(3, "key", "is at least 14 bytes under this policy"),
+    def approve(self, user: str, serial: str, key: str) -> watchword.Verdict:
+        """A login by push, approved by the phone with this key."""
+        push, now = self.engine.push(user), self.now_ms
+        signature = signed(key, "watchword push list 1", user, serial, str(now))
+        shown = self.engine.pushes(user, serial, time_ms=now, signature=signature)[0]
+        fields = [shown.id, str(push.number), user, "trading", "", "", "approve", "pin"]
+        signature = signed(key, "watchword push answer 1", *fields)
+        self.engine.decide_push(
+            push.id, decision="approve", number=push.number, unlocked="pin", signature=signature
         )
+        return self.engine.verify(user, "", challenge=push.id)
 
 
-def test_a_store_holds_so_many_suites():
-    lines = [
-        f"u{n},ocra,{KEY32},OCRA-1:HOTP-SHA1-6:QN{4 + n % 60:02d}-S{1 + n // 60:03d}"
-        for n in range(258)
-    ]
-    bench = Bench()
-    with bench.engine as engine:
-        found = brought(engine, *lines, head="name,kind,key,suite\n")
-        assert [fault.row for fault in found.faults] == [258, 259]
-        assert "a store holds 256 different ones" in found.faults[0].says
-        assert brought(engine, *lines[:256], head="name,kind,key,suite\n").applied
-        assert brought(engine, *lines[:256], head="name,kind,key,suite\n").there == 256
+@pytest.fixture
+def store() -> Iterator[Store]:
+    made = Store()
+    for user in ("alice", "bob"):
+        made.engine.add_user(user)
+        made.engine.add_device(user, watchword.Device.sms(hashlib.sha1(user.encode()).digest()))
+    yield made
+    made.engine.close()
 
 
-# ---- again, cut off, and together with others ----
+def test_a_right_token_enrols_once(store: Store) -> None:
+    id, code = store.token("alice")
+    made = store.engine.enrol_phone("alice", id, code, public("phone"), PIN, serial="p1")
+    assert made and (made.serial, made.suite, made.replaced) == ("p1", SUITE, ())
+    assert len(made.key) == 32 and made.key.hex() not in repr(made)
+    view = store.engine.user("alice").devices[-1]
+    assert (view.kind, view.state, view.phone[:2]) == ("ib-key", "active", "ed")
+    again = store.engine.enrol_phone("alice", id, code, public("phone"), PIN)
+    assert not again and again.verdict.code.name == "REJECTED" and not again.serial
+    assert store.approve("alice", "p1", "phone").session_ms == 12 * 3_600_000
+    asked = store.engine.challenge("alice")     # of equal rank, the lower serial is asked: W...
+    assert asked.kind == "sms"
+    asked = store.engine.challenge("alice", device="p1")
+    response = watchword.ocra(made.suite, made.key, asked.prompt, pin=PIN)
+    assert store.engine.verify("alice", response, challenge=asked.id).session_ms == 12 * 3_600_000
 
 
-def test_a_file_can_be_imported_again(path):
-    lines = [
-        f"alice,,,totp,,{KEY32}", "bob,closed", f"carol,,,gold,G,{KEY32}", f"carol,,,dsc,D,{KEY32}",
-        "erin,,,sms,phone,",
-    ]  # fmt: skip
-    with on_disk(path) as engine:
-        assert counts(brought(engine, *lines)) == (5, 4, 4, 0, True)
-        before, turn = everything(engine), engine._turn
-        assert counts(brought(engine, *lines)) == (5, 0, 0, 5, True)
-        assert (everything(engine), engine._turn) == (before, turn)
-        more = [*lines, f"bob,,,hotp,H,{KEY32}", "frank"]
-        assert counts(brought(engine, *more)) == (7, 1, 1, 5, True)
+def test_a_wrong_token_is_a_failure_and_locks(store: Store) -> None:
+    id, code = store.token("alice")
+    for at in range(10):
+        said = store.engine.enrol_phone("alice", id, "wrong", public("phone"), PIN)
+        assert said.verdict.code.name == "REJECTED"
+        assert store.engine.user("alice").failures == at + 1
+    said = store.engine.enrol_phone("alice", id, code, public("phone"), PIN)
+    assert said.verdict.code.name == "LOCKED" and len(store.devices("alice")) == 1
 
 
-def big(users: int) -> list[str]:
-    kinds = ("totp", "hotp", "gold", "code-card", "")
-    return [
-        f"u{n},,,{kind},{f'S{n}' if kind else ''},{KEY32 if kind else ''}"
-        for n in range(users) for kind in (kinds[n % 5],)
-    ]  # fmt: skip
+def test_a_code_for_anything_else_is_no_token(store: Store) -> None:
+    for purpose in (None, "wire 100"):
+        id, code = store.token("alice", purpose)
+        said = store.engine.enrol_phone("alice", id, code, public("phone"), PIN)
+        assert said.verdict.reason.name == "NO_CHALLENGE"
+        store.now_ms += 3_600_000
+    id, code = store.token("bob")
+    said = store.engine.enrol_phone("alice", id, code, public("phone"), PIN)
+    assert said.verdict.reason.name == "NO_CHALLENGE"
+    for name in ("nobody", "alice"):
+        said = store.engine.enrol_phone(name, "0" * 96, "000000", public("phone"), PIN)
+        assert said.verdict.code.name == "REJECTED"
 
 
-def test_thousands_of_rows_go_in_many_acts_of_which_each_is_whole(path, tmp_path, monkeypatch):
-    """Cut off after any of them, the file goes in again and nothing is there twice."""
-    monkeypatch.setattr("watchword.enrolment.ROWS_PER_TURN", 100)
-    lines, done = big(1_000), []
-    with on_disk(path) as engine:
-        turns = []
-
-        def progress(rows: int) -> None:
-            done.append(rows)
-            if rows > 1_000:
-                turns.append(engine._turn)
-            if rows == 1_400:
-                shutil.copytree(path, tmp_path / "crashed")
-
-        file = io.BytesIO((HEAD + "\n".join(line + "," for line in lines)).encode())
-        found = engine.import_csv(file, by="desk 4", progress=progress)
-        assert counts(found) == (1_000, 1_000, 800, 0, True)
-        assert done == list(range(100, 2_001, 100))
-        assert turns == list(range(1, 11))
-        whole = everything(engine)
-    with on_disk(tmp_path / "crashed") as engine:
-        assert len(engine.users(count=2_000)) == 400
-        assert counts(brought(engine, *lines)) == (1_000, 600, 480, 400, True)
-        assert everything(engine) == whole
+def test_a_token_of_another_device_than_a_phone(store: Store) -> None:
+    store.engine.add_device("alice", watchword.Device.gold(bytes(20)), serial="gold")
+    asked = store.engine.challenge("alice", purpose=ACTIVATION, device="gold")
+    response = watchword.ocra("OCRA-1:HOTP-SHA1-6:QN06", bytes(20), asked.prompt)
+    with pytest.raises(watchword.InvalidArgument, match="challenge is one that send_code gave"):
+        store.engine.enrol_phone("alice", asked.id, response, public("phone"), PIN)
+    assert len(store.devices("alice")) == 2
 
 
-def test_a_wrong_row_far_behind_stops_the_first(monkeypatch):
-    monkeypatch.setattr("watchword.enrolment.ROWS_PER_TURN", 10)
-    bench = Bench()
-    with bench.engine as engine:
-        found = brought(engine, *big(50), "u7,closed")
-        assert counts(found) == (51, 0, 0, 0, False)
-        assert str(found.faults[0]) == "row 52, state: is open in row 9"
-        assert engine.users() == []
-        assert counts(brought(engine, *big(50), "u7,closed", skip_bad=True))[1:3] == (50, 40)
+def test_it_runs_out_like_any_code(store: Store) -> None:
+    id, code = store.token("alice")
+    store.now_ms += 600_000
+    said = store.engine.enrol_phone("alice", id, code, public("phone"), PIN)
+    assert said.verdict.code.name == "EXPIRED" and store.engine.user("alice").failures == 0
 
 
-def test_somebody_is_quicker_between_two_acts(monkeypatch):
-    monkeypatch.setattr("watchword.enrolment.ROWS_PER_TURN", 10)
-    bench = Bench()
-    with bench.engine as engine:
-
-        def progress(rows: int) -> None:
-            if rows == 40 + 10:
-                engine.add_user("u15", state="closed")
-
-        for skip, users in ((False, 11), (True, 40)):
-            file = io.BytesIO((HEAD + "\n".join(f"u{n},open,,,,," for n in range(40))).encode())
-            found = engine.import_csv(
-                file, by="x", skip_bad=skip, progress=None if skip else progress
-            )
-            assert [str(fault) for fault in found.faults] == [
-                "row 17, state: is closed in the store"
-            ]
-            assert found.applied
-            assert len(engine.users()) == users
+def test_a_second_phone_takes_the_place_of_the_first(store: Store) -> None:
+    store.engine.tap = []
+    first = store.enrol("alice", "phone")
+    push = store.engine.push("alice")
+    second = store.enrol("alice", "phone2")
+    assert second.replaced == (first.serial,)
+    assert [kind for _, kind in store.devices("alice")] == ["sms", "ib-key"]
+    rows = [[r.event for r in lifecycle.records(row)] for row in store.engine.tap]
+    assert rows[-1] == [lifecycle.ATTEMPT, lifecycle.DEVICE_REMOVE, lifecycle.DEVICE_ADD]
+    assert store.engine.verify("alice", "", challenge=push.id).code.name == "REJECTED"
+    assert store.approve("alice", second.serial, "phone2")
 
 
-def test_who_did_it_stands_in_the_row_of_the_act():
-    bench = Bench()
-    with bench.engine as engine:
-        brought(engine, "alice", f"bob,,,totp,,{KEY32}")
-        events = [record.event for record in bench.last()]
-        assert events == [
-            lifecycle.IMPORT, lifecycle.USER_ADD, lifecycle.USER_ADD, lifecycle.DEVICE_ADD,
-        ]  # fmt: skip
-        first = bench.last()[0]
-        assert first.tail[: first.lock_ms] == b"desk 4"
-        for by in ("", "x" * 129):
-            with pytest.raises(InvalidArgument, match="by is text of 1 to 128 bytes"):
-                engine.import_csv(io.BytesIO(b"name\nx\n"), by=by)
+def test_one_phone_has_one_pin_for_any_number_of_users(store: Store) -> None:
+    assert store.enrol("alice", "phone") and store.enrol("bob", "phone")
+    store.engine.add_user("carol")
+    store.engine.add_device("carol", watchword.Device.sms())
+    with pytest.raises(watchword.Exists, match="another PIN"):
+        store.enrol("carol", "phone", OTHER_PIN)
+    assert len(store.devices("carol")) == 1, "the token is used up, and nothing came of it"
+    with pytest.raises(watchword.Exists, match="another PIN"):
+        store.engine.add_device(
+            "carol", watchword.Device.ib_key(bytes(32), OTHER_PIN, public("phone"))
+        )
+    with pytest.raises(watchword.Exists, match="a phone already"):
+        store.engine.add_device(
+            "alice", watchword.Device.ib_key(bytes(32), PIN, public("phone2"))
+        )
+    for user in ("alice", "bob"):
+        store.engine.remove_user(user)
+    assert store.enrol("carol", "phone", OTHER_PIN), "whoever held it to the other PIN has gone"
 
 
-def test_a_disk_that_refuses_imports_nothing(path):
-    engine = on_disk(path)
-    engine._store.append = lambda rows: (_ for _ in ()).throw(StoreFailed("the disk refused"))
-    with pytest.raises(StoreFailed):
-        brought(engine, "alice")
-    with pytest.raises(StoreFailed):
-        engine.close()
-    with on_disk(path) as again:
-        assert again.users() == []
+def test_many_phones_keep_their_own_pins(store: Store) -> None:
+    """Past the table's first size, in bulk and one by one: no two phones are taken for one."""
+    from cryptography.hazmat.primitives.asymmetric import ed25519
+
+    for at in range(300):
+        private = ed25519.Ed25519PrivateKey.from_private_bytes(at.to_bytes(32, "big"))
+        key, name = private.public_key().public_bytes_raw(), f"u{at}"
+        store.engine.add_user(name)
+        device = watchword.Device.ib_key(bytes(32), f"{1000 + at}", key)
+        store.engine.add_device(name, device)
+        if at % 50 == 0:
+            twins = [f"v{at}x{n}" for n in range(5)]
+            store.engine.add_users(twins, [bytes(32)] * 5, device=device)
+            with pytest.raises(watchword.Exists, match="another PIN"):
+                store.engine.add_users(
+                    ["w"], [bytes(32)], device=watchword.Device.ib_key(bytes(32), "zzzz", key)
+                )
 
 
-def test_what_stands_is_not_moved_by_rows_that_fail(rng):
-    """Random files, half of them wrong: users and devices that are there keep all they have."""
-    bench = Bench()
-    with bench.engine as engine:
-        brought(engine, *STANDS, "bob,pending")
-        assert engine.verify("alice", step_code(), device="T1")
-        before = {name: engine.user(name) for name in ("alice", "bob")}
-        for _ in range(300):
-            lines = [
-                ",".join((
-                    rng.choice(["alice", "bob", f"n{rng.randrange(10**6)}", "N"]),
-                    rng.choice(["", "open", "closed"]), rng.choice(["", "live", "paper"]),
-                    rng.choice(["", "totp", "hotp"]), rng.choice(["", "T1", "H1"]),
-                    rng.choice(["", KEY32, OTHER32]),
-                ))
-                for _ in range(rng.randint(1, 4))
-            ]  # fmt: skip
-            found = brought(engine, *lines, skip_bad=rng.random() < 0.5)
-            if found.applied:
-                added = {line.split(",")[0] for line in lines} & set(before)
-                for name in added:  # a device more, at most
-                    now = engine.user(name)
-                    assert now.devices[: len(before[name].devices)] == before[name].devices
-                    assert (now.state, now.realm) == (before[name].state, before[name].realm)
-                    before[name] = now
-            assert {name: engine.user(name) for name in before} == before
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"pin": "123"}, "pin must be text of 4 to 6"),
+        ({"public_key": b"x"}, "public_key is an Ed25519 key"),
+        ({"public_key": 7}, "public_key is an Ed25519 key"),
+        ({"platform": "desk"}, "platform is one of"),
+        ({"serial": "a b"}, "serial is 1 to 32"),
+        ({"challenge": 7}, "challenge is str"),
+        ({"token": 7}, "names and responses are str"),
+        ({"gateway": ""}, "gateway is text"),
+        ({"address": "x"}, "address is not"),
+    ],
+)
+def test_misuse_is_told_and_costs_nothing(
+    store: Store, given: dict[str, Any], message: str
+) -> None:
+    id, code = store.token("alice")
+    right: dict[str, Any] = {
+        "user": "alice", "challenge": id, "token": code, "public_key": public("phone"), "pin": PIN,
+    }  # fmt: skip
+    with pytest.raises(watchword.InvalidArgument, match=message) as error:
+        store.engine.enrol_phone(**{**right, **given})
+    assert code not in str(error.value)
+    assert store.engine.user("alice").failures == 0
+    assert store.engine.enrol_phone(**right)
 
 
-# ---- through a daemon ----
-
-
-def test_through_a_daemon(tmp_path):
-    with serving(tmp_path) as daemon, daemon.acts() as acts, daemon.client() as gateway:
-        text = f"{HEAD}alice,,,totp,T1,{KEY32},\nbob,shut,,,,,\ncarol,,,,,,\n"
-
-        def asked(*words: str) -> dict[str, object]:
-            flat = acts.ask("IMPORT", *words)
-            return dict(zip(flat[::2], flat[1::2], strict=True))
-
-        wrong = [[3, "state", "is one of open, pending, closed"]]
-        checked = {"rows": 3, "users": 2, "devices": 1, "there": 0, "faults": wrong}
-        assert asked("CHECK", text) == checked
-        assert asked("ADD", text, "BY", "desk 4") == {**checked, "users": 0, "devices": 0}
-        assert acts.ask("USER", "LIST") == []
-        assert asked("ADD", text, "BY", "desk 4", "SKIP") == checked
-        assert asked("ADD", text, "skip")["there"] == 2
-        now = totp(KEY, int(time.time()))
-        assert gateway.ask("VERIFY", "alice", now) == "ACCEPTED"
-        for words, says in (
-            (("CHECK", "nosuch\n"), "^INVALID the header has a column 'nosuch'"),
-            (("CHECK", ""), "^INVALID the file is empty"), (("ADD",), "wrong number of arguments"),
-            (("ADD", text, "BY"), "syntax error"), (("CHECK", text, "SKIP"), "syntax error"),
-            (("ADD", text, "BY", "a", "BY", "b"), "syntax error"),
-            (("ADD", text, "BY", ""), "^INVALID by is text"),
-        ):  # fmt: skip
-            with pytest.raises(ReplyError, match=says):
-                acts.ask("IMPORT", *words)
-        with pytest.raises(ReplyError, match="NOPERM"):
-            gateway.ask("IMPORT", "ADD", text)
-        assert daemon.stop() == 0
-        assert daemon.healthy()
+def test_what_was_enrolled_is_there_after_a_crash(tmp_path: Path) -> None:
+    """From the journal alone, then from pages; what was open is not, and nobody is charged."""
+    store = Store(str(tmp_path / "store"))
+    store.engine.add_user("alice")
+    store.engine.add_device("alice", watchword.Device.sms())
+    made = store.enrol("alice", "phone")
+    phone = store.engine.user("alice").devices
+    for crash in (True, False, True):
+        push = store.engine.push("alice")
+        if crash:
+            with contextlib.suppress(BaseException):
+                store.engine._store.close()
+            store.engine._ended = watchword.Error("gone")
+            store.engine._keeper.close()  # type: ignore[union-attr]
+        else:
+            store.engine.close()
+        store.open()
+        assert store.engine.user("alice").devices == phone
+        assert store.engine.verify("alice", "", challenge=push.id).reason.name == "NO_CHALLENGE"
+        assert store.approve("alice", made.serial, "phone").session_ms == 12 * 3_600_000
+        with pytest.raises(watchword.Exists, match="another PIN"):
+            store.engine.add_users(
+                ["x"], [bytes(32)],
+                device=watchword.Device.ib_key(bytes(32), OTHER_PIN, public("phone")),
+            )  # fmt: skip
+    store.engine.close()

@@ -40,6 +40,7 @@ LONG = {
     "ext/watchword.h": "the whole C surface, read as one contract",
     "src/watchword/reference.py": "the oracle: one file that leans on nothing of ours",
     "ext/core.pxi": "one cdef class, which Cython cannot take from two files",
+    "ext/connection.pxi": "one cdef class, which Cython cannot take from two files",
 }
 
 # What the C core may take from outside: values, widths, intrinsics, and moving bytes.

@@ -7,7 +7,7 @@ from watchword.devices.device import Device
 from watchword.devices.oath import hotp, totp
 from watchword.devices.ocra import ocra
 from watchword.engine import Engine
-from watchword.enrolment import Imported
+from watchword.intake import Imported
 from watchword.errors import (
     Busy,
     Error,
@@ -20,7 +20,16 @@ from watchword.errors import (
     WrongKey,
 )
 from watchword.policy import Policy
-from watchword.views import Challenge, DeviceView, OpenChallenge, Passcode, User
+from watchword.views import (
+    Challenge,
+    DeviceView,
+    Enrolment,
+    OpenChallenge,
+    Passcode,
+    Push,
+    PushShown,
+    User,
+)
 
 __all__ = [
     "Busy",
@@ -31,6 +40,7 @@ __all__ = [
     "Device",
     "DeviceView",
     "Engine",
+    "Enrolment",
     "Error",
     "Exists",
     "Imported",
@@ -39,6 +49,8 @@ __all__ = [
     "OpenChallenge",
     "Passcode",
     "Policy",
+    "Push",
+    "PushShown",
     "Reason",
     "StoreDamaged",
     "StoreFailed",

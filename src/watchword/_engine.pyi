@@ -35,6 +35,10 @@ class Reason(enum.IntEnum):
     NO_CHALLENGE = 14
     OVERDUE = 15
     SCOPE = 16
+    PENDING = 21
+    DENIED = 22
+    MISMATCHED = 23
+    CANCELLED = 24
 
 class Gate:
     open_turn: bool
@@ -55,6 +59,7 @@ NAME_BYTES_MAX: int
 SESSION_BYTES_MAX: int
 PURPOSE_BYTES_MAX: int
 SENT_MAX: int
+ANSWERS_MAX: int
 PAGE_USERS: int
 ROW_MAGIC: int
 
@@ -82,7 +87,31 @@ def ask(
     gateways: int,
     sends: bool = ...,
     sms: bool = ...,
-) -> tuple[bytes, str, str, str, int, str | None, str] | None: ...
+    phone: bool = ...,
+    question: bytes | None = ...,
+    client: bytes | None = ...,
+) -> tuple[bytes, str, str, str, int, str | None, str, str] | None: ...
+def push_limit(core: Core, most: int) -> None: ...
+def push_open(
+    core: Core,
+    user: bytes,
+    platform: int,
+    device: bytes | None,
+    id: bytes,
+    number: int,
+    now_ms: int,
+) -> tuple[bool, int, str | None, bytes | None] | None: ...
+def push_found(
+    core: Core, id: bytes, now_ms: int
+) -> tuple[str, int, int, int, bytes | None] | None: ...
+def push_decide(
+    core: Core, id: bytes, phone: bytes, state: str, biometric: bool, now_ms: int
+) -> str | None: ...
+def push_list(
+    core: Core, user: bytes, device: int, now_ms: int
+) -> list[tuple[bytes, str, int, int]]: ...
+def phone_pin_fits(core: Core, phone: bytes, pin_hash: bytes) -> bool: ...
+def token_is_for(core: Core, id: bytes, purpose: bytes) -> bool: ...
 def expect_texts(texts: Any) -> None: ...
 def pack_address(address: object) -> bytes: ...
 
@@ -206,6 +235,11 @@ class Core:
         challenge_labels: bytes = ...,
         sms_per_hour: int = ...,
         sms_seconds: int = ...,
+        push_ms: int = ...,
+        push_per_window: int = ...,
+        push_window_ms: int = ...,
+        session_pin_ms: int = ...,
+        session_biometric_ms: int = ...,
         card_shown_percent: int = ...,
     ) -> None: ...
     def deepen(self, lockout_failures: int) -> None: ...

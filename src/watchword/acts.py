@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from watchword import lifecycle
+from watchword import _engine, lifecycle
 from watchword._engine import (
     ACCOUNT_STATES,
     DEVICE_STATES,
@@ -25,7 +25,7 @@ from watchword.errors import Exists, InvalidArgument, NotFound
 from watchword.parts import Parts
 from watchword.views import Passcode, User, user_of
 
-__all__ = ["BY_BYTES_MAX", "Acts", "expect_by", "floor_of", "one_of", "serial_of", "utf8"]
+__all__ = ["BY_BYTES_MAX", "Acts", "expect_by", "floor_of", "legal_serial", "one_of", "utf8"]
 
 SERIAL_BYTES_MAX = 32
 SERIAL = re.compile(f"[0-9A-Za-z_.:-]{{1,{SERIAL_BYTES_MAX}}}")
@@ -157,9 +157,10 @@ class Acts(Parts):
             if len(user.devices) >= DEVICES_PER_USER_MAX:
                 raise InvalidArgument(f"a user has at most {DEVICES_PER_USER_MAX} devices")
             device_number = self._core.next_device()
-            text = serial_of(serial) if serial is not None else f"W{device_number:08d}"
+            text = legal_serial(serial) if serial is not None else f"W{device_number:08d}"
             if any(view.serial == text for view in user.devices):
                 raise Exists(f"user {name!r} has a device {text!r} already")
+            self._expect_one_phone(user, device)
             mark = lifecycle.fingerprint(self._mark_key, device.key)
             moving = max(
                 device.counter, self._tombs.lift(mark, device), self._twins_floor(number, device)
@@ -233,6 +234,19 @@ class Acts(Parts):
         if device.suite and not self._core.suite_fits(device.suite.encode("ascii")):
             raise InvalidArgument("suite is one too many: a store holds 256 different ones")
 
+    def _expect_pin(self, device: Device) -> None:
+        """One phone has one PIN, whoever it serves (RULES section 6)."""
+        if device.phone and not _engine.phone_pin_fits(self._core, device.phone, device.pin_hash):
+            raise Exists("the phone serves other users with another PIN")
+
+    def _expect_one_phone(self, user: User, device: Device) -> None:
+        if device.phone and any(view.phone for view in user.devices):
+            raise Exists(
+                f"user {user.name!r} has a phone already",
+                hint="remove it first, or enrol the other with a token, which replaces it",
+            )
+        self._expect_pin(device)
+
     def _slot(self, name: str) -> int:
         slot = self._core.find(utf8("user", name))
         if slot is None:
@@ -300,7 +314,7 @@ def expect_by(by: object) -> None:
         raise InvalidArgument(f"by is text of 1 to {BY_BYTES_MAX} bytes")
 
 
-def serial_of(serial: object) -> str:
+def legal_serial(serial: object) -> str:
     if not isinstance(serial, str) or not SERIAL.fullmatch(serial):
         raise InvalidArgument(
             f"serial is 1 to {SERIAL_BYTES_MAX} ASCII letters, digits and any of - _ . :"

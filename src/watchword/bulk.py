@@ -69,12 +69,13 @@ class Bulk(Parts):
                     f"window is at most {self._policy.window_max} steps under this policy"
                 )
             spec = lifecycle.spec_head(figures, 0)
-            rest = figures.suite.encode("ascii") + figures.pin_hash
+            rest = figures.suite.encode("ascii") + figures.pin_hash + figures.phone
         where = bytes([lifecycle.place(state, realm)])
         with self._deciding():
             self._alive()
             if figures is not None:
                 self._expect_suite(figures)
+                self._expect_pin(figures)
             bad = self._core.first_bad_name(column)
             if bad is not None:
                 at, why = bad

@@ -23,7 +23,7 @@ from typing import Final
 
 from watchword.errors import Error, InvalidArgument
 
-__all__ = ["Courier", "Delivery", "Webhook"]
+__all__ = ["Courier", "Delivery", "Webhook", "wake_id"]
 
 WAITING_MAX: Final = 1_000          # codes not yet handed over; beyond: asking for one is busy
 COURIERS: Final = 4                 # threads, so that one slow delivery holds up few
@@ -37,7 +37,8 @@ TRY_AGAIN = frozenset([408, 425, 429])      # and whatever is the server's own f
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A code for a user's phone. id: of its challenge, the same however often it is tried."""
+    """Something for a user's phone. id: the same however often it is tried. kind: sms, a code to be
+    sent, and the id is its challenge's; push, to tell the phone to look, and there is no code."""
 
     id: str
     user: str
@@ -46,6 +47,12 @@ class Delivery:
     purpose: str | None
     expires_ms: int
     code: str = field(repr=False)
+    kind: str = "sms"
+
+
+def wake_id(push: str) -> str:
+    """An id for telling a phone of a push: whoever carries it does not learn the push's own."""
+    return hashlib.sha256(b"watchword wake" + bytes.fromhex(push)).hexdigest()[:32]
 
 
 class Courier:

@@ -22,14 +22,17 @@ from watchword.cards import Cards
 from watchword.challenges import Challenges
 from watchword.clock import SystemClock
 from watchword.delivery import Courier, Delivery
-from watchword.enrolment import Enrolment
+from watchword.enrolment import Enrolments
 from watchword.errors import Error, InvalidArgument, StoreDamaged, StoreFailed
 from watchword.exports import Exports
+from watchword.intake import Intake
 from watchword.keeper import COVERED, UNCOVERED_BYTES_MAX, Keeper
 from watchword.keys import KeyProvider, derive
 from watchword.logins import Logins
 from watchword.policies import POLICY_PAGE, Policies
 from watchword.policy import Policy
+from watchword.push_texts import PushTexts
+from watchword.pushes import Pushes
 from watchword.store import Store, open_store
 from watchword.store.commits import Commits, said
 from watchword.store.memory import MemoryStore
@@ -56,7 +59,9 @@ def _after_fork() -> None:
 os.register_at_fork(after_in_child=_after_fork)
 
 
-class Engine(Logins, Challenges, Cards, Acts, Bulk, Enrolment, Exports, Policies):
+class Engine(
+    Logins, Pushes, Enrolments, Challenges, Cards, Acts, Bulk, Intake, Exports, Policies
+):
     """A verification engine over one store. Thread-safe; after a fork its use raises Error.
 
     Open it with Engine.open, as a context manager or with close().
@@ -95,6 +100,7 @@ class Engine(Logins, Challenges, Cards, Acts, Bulk, Enrolment, Exports, Policies
         self._turn = store.head
         self._commits = Commits(store, store.head)
         self._courier = None if deliver is None else Courier(deliver)
+        self._push_texts = PushTexts()
         self._guard: SystemClock | None = None
         if clock is None:
             clock = self._guard = SystemClock(store.last_time_ms)
@@ -205,6 +211,11 @@ class Engine(Logins, Challenges, Cards, Acts, Bulk, Enrolment, Exports, Policies
             names_any=figures.names == "any",
             ranks=bytes((0, figures.rank_totp, figures.rank_hotp, figures.rank_ocra, 0, 0)),
             card_shown_percent=figures.card_shown_percent,
+            push_ms=figures.push_ms,
+            push_per_window=figures.push_per_window,
+            push_window_ms=figures.push_window_ms,
+            session_pin_ms=figures.session_pin_ms,
+            session_biometric_ms=figures.session_biometric_ms,
             challenge_labels=bytes(LABELS.index(kind) for kind in figures.challenge_kinds),
             sms_per_hour=figures.sms_per_hour,
             sms_seconds=figures.sms_ms // 1000,
@@ -231,7 +242,9 @@ class Engine(Logins, Challenges, Cards, Acts, Bulk, Enrolment, Exports, Policies
         with self._lock:
             failed = self._ended
             self._ended = failed or Error("the engine is closed")
-            turn = self._turn
+            turn, woken = self._turn, self._push_texts.all_woken()
+        for wake in woken:
+            wake()
         try:
             if self._keeper is not None:
                 self._keeper.close()
@@ -268,6 +281,8 @@ class Engine(Logins, Challenges, Cards, Acts, Bulk, Enrolment, Exports, Policies
         self._commits.fail(error)
         for tell in self._at_end:
             tell(error)
+        for wake in self._push_texts.all_woken():
+            wake()
 
     @property
     def memory_locked(self) -> bool:

@@ -25,6 +25,7 @@ __all__ = [
     "fingerprint",
     "gateway_packed",
     "imported",
+    "joined",
     "names_packed",
     "note",
     "place",
@@ -177,7 +178,7 @@ def spec_head(
         len(device.key) if key_len is None else key_len,
         serial_len,
         len(device.suite),
-        len(device.pin_hash),
+        len(device.pin_hash) + len(device.phone),
         device.label,
         0,
         device.t0,
@@ -190,7 +191,7 @@ def device_add(
 ) -> bytes:  # fmt: skip
     """key: the device's, or what is kept in its place. drift: what it had run away by."""
     tail = spec_head(device, len(serial), len(key), state) + key + serial
-    tail += device.suite.encode("ascii") + device.pin_hash
+    tail += device.suite.encode("ascii") + device.pin_hash + device.phone
     return _record(DEVICE_ADD, user, device=number, moving=moving, tail=tail, drift=drift)
 
 
@@ -238,6 +239,13 @@ def row(acts: bytes, turn: int, time_ms: int) -> bytes:
     """A journal row of acts."""
     units = len(acts) // UNIT
     return HEADER.pack(ROW_MAGIC, ROW_VERSION, 0, 0, units, turn, time_ms) + acts
+
+
+def joined(image: bytes, acts: bytes) -> bytes:
+    """A row with acts behind its own records."""
+    magic, version, gateways, names, units, turn, time_ms = HEADER.unpack_from(image)
+    head = HEADER.pack(magic, version, gateways, names, units + len(acts) // UNIT, turn, time_ms)
+    return head + image[HEADER.size :] + acts
 
 
 def records(image: bytes) -> Iterator[Record]:

@@ -28,7 +28,7 @@ from watchword.parts import Parts
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Logins"]
+__all__ = ["Logins", "place_of"]
 
 SPLIT_ATTEMPTS_MIN = 1024  # below, a second thread takes longer to start than to help
 SPLIT_PARTS_MAX = 8
@@ -57,7 +57,7 @@ class Logins(Parts):
         a suite with S signs. gateway: who asks, for the record. A refused login never raises.
         Errors: InvalidArgument, StoreFailed.
         """
-        places = _place(platform, realm)
+        places = place_of(platform, realm)
         _session(session)
         names = self._names if gateway is None else lifecycle.gateway_packed(gateway)
         with self._lock:
@@ -93,7 +93,7 @@ class Logins(Parts):
         use, and only where a batch is large and says no addresses. Errors: InvalidArgument,
         StoreFailed.
         """
-        places = _place(platform, realm)
+        places = place_of(platform, realm)
         count = _entries("users", users)
         for name, column in (
             ("responses", responses), ("devices", devices), ("challenges", challenges),
@@ -165,7 +165,7 @@ class Logins(Parts):
         gather = self._gathers.get(loop)
         if gather is None:
             gather = self._gathers[loop] = Gather(self)
-        places = _place(platform, realm)
+        places = place_of(platform, realm)
         verdict: Verdict = await gather.ask(
             user, response, *places, device, address, challenge, session
         )
@@ -208,7 +208,7 @@ PLACES = {
 }
 
 
-def _place(platform: str, realm: str) -> tuple[int, int]:
+def place_of(platform: str, realm: str) -> tuple[int, int]:
     try:
         return PLACES[platform, realm]
     except (KeyError, TypeError):

@@ -10,13 +10,14 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol
 
 from watchword._engine import Batch, Core, Gate, Split
-from watchword.delivery import Courier
+from watchword.delivery import Courier, Delivery
 from watchword.devices.device import Device
 from watchword.policy import Policy
+from watchword.push_texts import PushTexts
 from watchword.store import Page, Store
 from watchword.store.commits import Commits
 from watchword.tombs import Tombs
-from watchword.views import User
+from watchword.views import Challenge, User
 
 __all__ = ["Parts"]
 
@@ -37,6 +38,7 @@ class _Parts(Protocol):
     _passcode_key: bytes
     _entropy: Callable[[int], bytes]
     _courier: Courier | None
+    _push_texts: PushTexts
     _path: str
     _turn: int
     _covered: int
@@ -49,6 +51,14 @@ class _Parts(Protocol):
     def _alive(self) -> None: ...
     def _now(self) -> int: ...
     def _shed(self) -> bool: ...
+    def _ask(
+        self, user: str, platform: str, purpose: str | None, device: str | None,
+        gateway: str | None, sms: bool, posed: tuple[bytes | None, bytes | None] = (None, None),
+        *, phone: bool = False,
+    ) -> tuple[Challenge | None, int, Delivery | None]: ...  # fmt: skip
+    async def _durable_soon(self, turn: int) -> None: ...
+    def _expect_pin(self, device: Device) -> None: ...
+    def _bury(self, number: int, serial: str) -> bytes: ...
     def _uncovered(self) -> int: ...
     def _catch_up(self) -> None: ...
     def _submit(self, row: bytes) -> int: ...

@@ -30,6 +30,11 @@ RANGES: dict[str, tuple[int, int, bool]] = {
     "sms_ms": (1_000, 600_000, False),
     "sms_per_hour": (1, SENT_MAX, False),
     "card_shown_percent": (1, 100, False),
+    "push_ms": (1_000, 600_000, False),
+    "push_per_window": (1, 100, False),
+    "push_window_ms": (1_000, 86_400_000, False),
+    "session_pin_ms": (0, 366 * 86_400_000, False),
+    "session_biometric_ms": (0, 366 * 86_400_000, False),
 }
 
 # Those with six digits to answer, and cards.
@@ -84,6 +89,18 @@ class Policy:
     """How long a code that was sent is good, in whole seconds (RULES section 3)."""
     sms_per_hour: int = 3
     """Codes sent to one user within an hour; beyond it asking for one is busy (RULES section 4)."""
+
+    push_ms: int = 60_000
+    """How long a push is open (RULES section 4)."""
+    push_per_window: int = 5
+    """Pushes of one user within push_window_ms without an approval; then the manual challenge
+    (RULES section 4)."""
+    push_window_ms: int = 600_000
+    """The time within which pushes without an approval count (RULES section 4)."""
+    session_pin_ms: int = 43_200_000
+    """How long a session may last after an ib-key's PIN (RULES section 6)."""
+    session_biometric_ms: int = 108_000_000
+    """How long it may last after a fingerprint or a face (RULES section 6)."""
 
     def __post_init__(self) -> None:
         for name, (low, high, optional) in RANGES.items():

@@ -1,10 +1,11 @@
 """The slow, obvious twin of verification and of the transition: the oracle of the property tests.
 
 Written from RULES.md alone, with the standard library alone (reference_ocra.py has what OCRA
-computes, reference_card.py what a card holds), to be read and believed rather than to be fast:
-dictionaries, lists, Python integers. `decide` reads the state and returns an answer with its
-records, `apply` does what one record says, and living is decide, then apply. A journal applied
-alone gives the same state. Nothing here is constant-time or durable: never serve with it.
+computes, reference_card.py what a card holds, reference_push.py what phones are asked), to be read
+and believed rather than to be fast: dictionaries, lists, Python integers. `decide` reads the state
+and returns an answer with its records, `apply` does what one record says, and living is decide,
+then apply. A journal applied alone gives the same state. Nothing here is constant-time or durable:
+never serve with it.
 """
 
 import hmac
@@ -18,8 +19,12 @@ from typing import NamedTuple
 
 from watchword import reference_card as card
 from watchword import reference_ocra as ocra
+from watchword import reference_posed as mutual
+from watchword.reference_posed import Posed
+from watchword.reference_push import DECIDED, Push, Pushes
 
 POSITION_LAST = 2**64 - 2           # one more must still fit as the next position expected
+COUNTER_LAST = 2**64 - 1            # of a suite with C: used for every challenge from then on
 U32_MAX = 2**32 - 1
 RESYNC_COUNTERS, RESYNC_STEPS = 100, 20
 STREAK_COUNT_MAX = 100
@@ -50,6 +55,7 @@ class Reason(IntEnum):
 
     NONE, WRONG, REPLAYED, UNKNOWN_USER, NO_DEVICE, DEVICE_UNKNOWN, DEVICE_INACTIVE = range(7)
     LOCKED, EMPTY, ACCOUNT, REALM, NAME, SOURCE, LOAD, NO_CHALLENGE, OVERDUE, SCOPE = range(7, 17)
+    PENDING, DENIED, MISMATCHED, CANCELLED = range(21, 25)
 
 
 class Event(IntEnum):
@@ -86,6 +92,11 @@ class Figures:
     sms_per_hour: int = 3
     card_shown_percent: int = 50
     card_cells_once: bool = False
+    push_ms: int = 60_000
+    push_per_window: int = 5
+    push_window_ms: int = 600_000
+    session_pin_ms: int = 43_200_000
+    session_biometric_ms: int = 108_000_000
 
 
 class Keys(NamedTuple):
@@ -127,6 +138,7 @@ class Challenge(NamedTuple):
     kind: str
     prompt: str
     expires_ms: int
+    answer: str = ""
 
 
 @dataclass
@@ -170,7 +182,10 @@ class Device:
     sent_s: list[int] = field(default_factory=list)
     full_until_ms: int = 0
     until_ms: int = 0
+    answers: int = 0            # to client's questions, in the newest epoch that it was asked in
+    asked_epoch: int = 0
     once: bool = False                  # of a card: no cell is shown twice
+    phone: bytes = b""                  # of an ib-key that approves pushes: its public key
 
     @property
     def is_spent(self) -> bool:
@@ -191,7 +206,7 @@ class Device:
         """Those a response is compared with; one that means nothing when the suite has no C."""
         if not self.asked.counter:
             return range(self.moving, self.moving + 1)
-        return range(self.moving, min(self.moving + self.look_ahead, POSITION_LAST) + 1)
+        return range(self.moving, min(self.moving + self.look_ahead, COUNTER_LAST) + 1)
 
     def steps(self, now_ms: int) -> range:
         """T's steps likewise."""
@@ -288,6 +303,7 @@ class Answer(NamedTuple):
     offset: int = 0
     retry_after_ms: int = 0
     scope: str = ""
+    session_ms: int = 0
 
 
 class Record(NamedTuple):
@@ -305,6 +321,7 @@ class Record(NamedTuple):
     lock_ms: int = 0
     tail: object = None
     sent_s: int = 0
+    answered: bool = False
 
 
 class Match(NamedTuple):
@@ -314,6 +331,7 @@ class Match(NamedTuple):
     moving: int
     drift: int
     offset: int
+    spends: bool = True     # of a device that a push asked nothing is used up
 
 
 def name_is_legal(name: str, any_text: bool) -> bool:
@@ -354,7 +372,7 @@ def match_challenge(t: Tried, a: Attempt, now_ms: int) -> Match | None:
                 further, drift = counter - device.moving if suite.counter else 0, 0
                 if suite.period:
                     drift = max(-device.drift_max, min(device.drift_max, step - now_step))
-                moving = counter + 1 if suite.counter else device.moving
+                moving = min(counter + 1, COUNTER_LAST) if suite.counter else device.moving
                 offset = further if suite.counter else step - now_step
                 return Match(device, moving, drift, offset)
     return None
@@ -403,6 +421,29 @@ class Charge(NamedTuple):
     passed_over: bool
 
 
+class Claim(NamedTuple):
+    """A push that an attempt names: what has become of it, and the phone that may still answer.
+    stands is nothing when it is another's, or was claimed."""
+
+    stands: str = ""
+    push: Push | None = None
+    phone: Device | None = None
+
+    @property
+    def reason(self) -> Reason:
+        """Why it is refused."""
+        if self.stands == "approved":
+            return Reason.NONE if self.phone else Reason.DEVICE_INACTIVE
+        reasons = {"denied": Reason.DENIED, "mismatched": Reason.MISMATCHED}
+        return reasons.get(self.stands, Reason.NO_CHALLENGE)
+
+
+def match_claim(claim: Claim, t: Tried) -> Match | None:
+    """Approved by the phone that was asked."""
+    d = t.device
+    return Match(d, d.moving, d.drift, 0, spends=False) if claim.stands == "approved" else None
+
+
 class Reference:
     """The whole state, and its one transition."""
 
@@ -414,9 +455,13 @@ class Reference:
         self.sources: dict[str, list[int]] = {}     # the minutes of an address's failures
         self.tombstones: list[Device] = []
         self.plausible: dict[str, dict[int, Standing]] = {}
+        self.plausible_answers: dict[str, tuple[int, int]] = {}     # newest epoch, how many
         self.plausibly_sent: dict[str, list[int]] = {}
         self.plausibly_issued: dict[str, int] = {}
         self.sent_code: str | None = None           # on its way to a phone; None: to nobody
+        self.pushes = Pushes(
+            self.figures.push_ms, self.figures.push_per_window, self.figures.push_window_ms
+        )
         self.latest_ms = 0                          # of what was ever written: epochs never go back
         self.numbers_used = 0                       # of users
         self.devices_used = 0                       # of devices: questions are keyed by them
@@ -441,22 +486,27 @@ class Reference:
         streak = user.streak if user else self.decoys.get(a.name, Streak())
         locked = now_ms < streak.lock_until_ms
         over = Effect.CLEAR if streak.lock_until_ms and not locked else Effect(0)
+        claim = self._claim(a, now_ms)
         tried, reason, passed_over = self._tried(user, a, now_ms)
         named = a.device is not None or a.challenge is not None
         if tried and named:
             main = main._replace(device=tried[0].device.number)
         if not a.response and a.second is None and not locked:
-            main = main._replace(effects=over)
-            return self._answer(main, Verdict.CHALLENGE, Reason.EMPTY)
+            said = self._unanswered(claim)
+            if said == (Verdict.CHALLENGE, Reason.PENDING):
+                return Answer(*said), []
+            if said is not None:
+                return self._answer(main._replace(effects=over), *said)
         found = [
-            (match_challenge(t, a, now_ms), False) if t.device.kind == "ocra"
+            (match_claim(claim, t), False) if claim
+            else (match_challenge(t, a, now_ms), False) if t.device.kind == "ocra"
             else (match_card(t, a), False) if t.device.kind == "card"
             else (match_given(t, a), False) if t.device.kind == "passcode"
             else match(t.device, a, now_ms)
             for t in tried
         ]
         matched = [m for m, _ in found if m is not None]
-        if tried and not matched:
+        if tried and not matched and claim is None:
             reason = Reason.REPLAYED if any(used for _, used in found) else Reason.WRONG
         charge = Charge([t.device for t in tried], named, passed_over)
         if locked:
@@ -474,7 +524,36 @@ class Reference:
             return self._right(main, over, user, matched, Verdict.NOT_PERMITTED, Reason.REALM)
         clear = Effect.CLEAR if streak.count or streak.lock_until_ms else Effect(0)
         answer, records = self._right(main, clear, user, matched, Verdict.ACCEPTED, Reason.NONE)
-        return answer._replace(scope=scope), records
+        by_phone = self._highest(m.device for m in matched).label == "ib-key"
+        biometric = claim is not None and claim.push is not None and claim.push.is_biometric
+        sessions = (self.figures.session_pin_ms, self.figures.session_biometric_ms)
+        session_ms = sessions[biometric] if by_phone else 0
+        return answer._replace(scope=scope, session_ms=session_ms), records
+
+    def _claim(self, a: Attempt, now_ms: int) -> Claim | None:
+        """The push that an attempt names, if it does: an id of 32 characters."""
+        if a.second is not None or a.challenge is None or len(a.challenge.encode()) != 32:
+            return None
+        named, user = self.pushes.of(a.challenge), self.users.get(a.name)
+        own = (a.name, user.number if user else None, PLATFORMS.index(a.platform))
+        if a.response or not named or (named.name, named.user, named.platform) != own:
+            return Claim()
+        phone = next((d for d in user.devices if d.number == named.device), None) if user else None
+        if named.device and (phone is None or a.device not in (None, phone.serial)):
+            return Claim()
+        active = phone if phone and phone.state == "active" else None
+        return Claim(named.stands(max(now_ms, self.latest_ms)), named, active)
+
+    @staticmethod
+    def _unanswered(claim: Claim | None) -> tuple[Verdict, Reason] | None:
+        """RULES 4 and 7, of an attempt without a response: nothing of a push that was decided."""
+        if claim is None:
+            return Verdict.CHALLENGE, Reason.EMPTY
+        if claim.stands == "pending":
+            return Verdict.CHALLENGE, Reason.PENDING
+        reasons = {"expired": Reason.OVERDUE, "cancelled": Reason.CANCELLED}
+        reason = reasons.get(claim.stands)
+        return None if reason is None else (Verdict.EXPIRED, reason)
 
     def _scope(
         self, matched: list[Match], platform: str, now_ms: int
@@ -497,6 +576,10 @@ class Reference:
         if user is None:
             return [], Reason.UNKNOWN_USER, False
         platform, epoch = PLATFORMS.index(a.platform), self._epoch(now_ms)
+        claim = self._claim(a, now_ms)
+        if claim is not None:
+            tried = [Tried(claim.phone)] if claim.stands and claim.phone else []
+            return tried, claim.reason, False
         if a.challenge is not None:
             return self._tried_challenge(user, a, platform, now_ms)
         named = [d for d in user.devices if a.device in (None, d.serial)]
@@ -548,7 +631,7 @@ class Reference:
                 if d.label == "sms":
                     in_time = self._second(now_ms) < standing.epoch
                     return [Tried(d, "", in_time)], Reason.NONE, False
-                question = self._question(d, standing.n)
+                question = sealed.posed or self._question(d, standing.n)
                 in_time = standing.is_current(self._epoch(now_ms), d.kind)
                 return [Tried(d, question, in_time)], Reason.NONE, False
         return [], Reason.NO_CHALLENGE, False
@@ -568,6 +651,8 @@ class Reference:
     @staticmethod
     def _advance(base: Record, m: Match, forgive: bool = False) -> Record:
         pardon = Effect.FORGIVE if forgive and m.device.failures else Effect(0)
+        if not m.spends:
+            return base._replace(effects=base.effects | pardon, device=m.device.number)
         return base._replace(
             effects=base.effects | Effect.ADVANCE | pardon,
             device=m.device.number, moving=m.moving, drift=m.drift,
@@ -692,20 +777,30 @@ class Reference:
 
     def challenge(
         self, name: str, now_ms: int, *, platform: str = "trading", purpose: str | None = None,
-        device: str | None = None, sends: bool = False, sms: bool = False,
+        device: str | None = None, question: str | None = None, client_question: str | None = None,
+        sends: bool = False, sms: bool = False, phone: bool = False,
     ) -> Challenge | None:  # fmt: skip
         """RULES 4: the challenge that stands, or a new one; of no device, a plausible one. sends:
-        codes can be; sms: nothing else is wanted. None: as many were sent as may be."""
+        codes can be; sms: nothing else is wanted; phone: one that could have approved a push.
+        None: as many were sent, or answers given, as may be."""
         user, place = self.users.get(name), PLATFORMS.index(platform)
         digest, epoch = ocra.purpose_digest(self.keys.token, purpose), self._epoch(now_ms)
+        posed = Posed(question or "", client_question or "")
+        if any(posed):
+            digest = mutual.purpose_digest(self.keys.token, purpose, posed)
         able = [
             d for d in (user.devices if user else [])
-            if (sends if d.label == "sms" else d.kind in ASKED and not sms)
+            if (sends and not any(posed) if d.label == "sms" else d.kind in ASKED and not sms)
             and d.state == "active" and device in (None, d.serial) and not d.is_spent
+            and (d.phone or not phone)
+            and (not any(posed) or (d.kind == "ocra" and mutual.fits(d.asked, posed)))
         ]  # fmt: skip
         asked = self._highest(able) if able else None
         hashed, kinds = ocra.name_hash(self.keys.name, name), self.figures.challenge_kinds
-        plausible = "sms" if sms else kinds[(hashed >> 32) * len(kinds) >> 32]
+        plausible = kinds[(hashed >> 32) * len(kinds) >> 32]
+        plausible = "sms" if sms else "ib-key" if phone else plausible
+        if any(posed):
+            plausible = mutual.plausible_kind(plausible, posed)
         kind = (asked.label or asked.kind) if asked else plausible
         if kind == "sms":
             return self._send(name, user, asked, place, digest, now_ms)
@@ -716,26 +811,62 @@ class Reference:
             standing = Standing(digest, asked.moving if asked else 0, 0)
         elif standing is None or standing.purpose != digest or not standing.is_current(epoch):
             n = asked.issued if asked else max((s.n + 1 for s in standings.values()), default=0)
+            if posed.mutual:
+                newest, count = (
+                    (asked.asked_epoch, asked.answers) if asked
+                    else self.plausible_answers.get(name, (0, 0))
+                )
+                if epoch <= newest and count >= mutual.ANSWERS_MAX:
+                    return None
+                n = self._unreflected(asked, posed, n) if asked else n
             standing = Standing(digest, n, epoch)
         record = Record(
             Event.CHALLENGE, user.number if user else name, place=place,
             device=asked.number if asked else 0, moving=standing.n, tail=standing,
+            answered=posed.mutual,
         )  # fmt: skip
-        self._turn([record], now_ms)
-        sealed = ocra.Sealed(
-            hashed, digest, asked.number if asked else 0, standing.n, standing.epoch, place
-        )
+        answer = ""
         if asked:
-            prompt = self._question(asked, standing.n)
+            prompt = posed.question or self._question(asked, standing.n)
+            if posed.mutual:
+                answer = self._own_answer(asked, posed.client + prompt, now_ms)
         elif sort == "card":
             who = card.who_of(self.keys.token) ^ hashed
             prompt = "{} {}".format(*card.pair(self.keys.question, who, False, 0))
         else:
+            fresh = standings.get(place) is not standing
+            newest, count = self.plausible_answers.get(name, (0, 0))
+            count = (0 if standing.epoch > newest else count) + (posed.mutual and fresh)
+            self.plausible_answers[name] = max(newest, standing.epoch), count
             standings[place] = standing
             who = ocra.sip(self.keys.question, ocra.words(hashed, standing.epoch, 2**63))
-            prompt = ocra.question(self.keys.question, PLAUSIBLE_SUITE, who, standing.n)
+            suite = mutual.plausible_suite(posed.client) if posed.mutual else PLAUSIBLE_SUITE
+            prompt = posed.question or ocra.question(self.keys.question, suite, who, standing.n)
+            if posed.mutual:
+                answer = mutual.plausible_answer(
+                    self.keys.token, digest, standing.n, standing.epoch
+                )
+        self._turn([record], now_ms)
+        sealed = ocra.Sealed(
+            hashed, digest, asked.number if asked else 0, standing.n, standing.epoch, place,
+            posed.joined(prompt) if any(posed) else "",
+        )  # fmt: skip
         expires_ms = 0 if sort == "card" else (standing.epoch + 2) * EPOCH_MS
-        return Challenge(ocra.seal(self.keys.token, sealed), kind, prompt, expires_ms)
+        return Challenge(ocra.seal(self.keys.token, sealed), kind, prompt, expires_ms, answer)
+
+    def _unreflected(self, d: Device, posed: Posed, n: int) -> int:
+        """The first count from n on under which our answer is nobody's response."""
+        if posed.question or mutual.own_suite(d.asked) != d.asked:
+            return n
+        while mutual.reflects(d.asked, self._question(d, n), posed.client):
+            n += 1
+        return n
+
+    def _own_answer(self, d: Device, question: str, now_ms: int) -> str:
+        """RFC 6287 7.2: ours, under the counter expected and the step that now is."""
+        suite = mutual.own_suite(d.asked)
+        step = max(0, now_ms // 1000 // suite.period + d.drift) if suite.period else 0
+        return ocra.response(suite, d.key, question, d.moving, b"", b"", step)
 
     def _send(
         self, name: str, user: User | None, d: Device | None, place: int, digest: int, now_ms: int
@@ -776,6 +907,71 @@ class Reference:
         percent, who = self.figures.card_shown_percent, card.who_of(d.key)
         return max(0, card.lasts(self.keys.question, who, d.once, percent) - d.moving)
 
+    # ---- phones --------------------------------------------------------------------------------
+
+    def push(
+        self, name: str, now_ms: int, *, id: str, number: int, platform: str = "trading",
+        purpose: str | None = None, device: str | None = None,
+    ) -> Push | Challenge | None:  # fmt: skip
+        """RULES 4: a push; or the phone's manual challenge, when there were too many."""
+        user, at_ms = self.users.get(name), max(now_ms, self.latest_ms)
+        phones = [
+            d for d in (user.devices if user else [])
+            if d.phone and d.state == "active" and device in (None, d.serial)
+        ]  # fmt: skip
+        asked = Push(
+            id, name, user.number if user else None, phones[0].number if phones else 0,
+            PLATFORMS.index(platform), number, at_ms, at_ms + self.figures.push_ms,
+        )  # fmt: skip
+        if self.pushes.ask(asked):
+            return asked
+        serial = phones[0].serial if phones else None
+        return self.challenge(
+            name, now_ms, platform=platform, purpose=purpose, device=serial, phone=True
+        )
+
+    def decide_push(
+        self, id: str, phone: bytes, decision: str, number: int | None, unlocked: str, now_ms: int
+    ) -> str | None:
+        """What has become of a push that this phone answered; None: it is not asked."""
+        asked = self.pushes.of(id)
+        if asked is None:
+            return None
+        users = [u for u in self.users.values() if u.number == asked.user]
+        for d in users[0].devices if users else []:
+            if (d.number, d.phone, d.state) == (asked.device, phone, "active"):
+                return self.pushes.decide(
+                    asked, decision, number, unlocked, max(now_ms, self.latest_ms)
+                )
+        return None
+
+    def enrol_phone(
+        self, name: str, challenge: str, token: str, device: Device, now_ms: int, *,
+        platform: str = "trading",
+    ) -> Answer | None:  # fmt: skip
+        """RULES 6: the token is an attempt; accepted, the ib-key before goes and this one comes.
+        None: accepted, and refused all the same, for the phone has another PIN."""
+        sealed, aim = ocra.unseal(self.keys.token, challenge), "activate ib-key"
+        if sealed is None or sealed.purpose != ocra.purpose_digest(self.keys.token, aim):
+            challenge = "-"
+        user = self.users.get(name)
+        attempt = Attempt(
+            name, token, platform, user.realm if user else "live", challenge=challenge
+        )
+        answer, records = self.decide(attempt, now_ms)
+        known = [d for u in self.users.values() for d in u.devices if d.phone == device.phone]
+        fits = all(d.pin_hash == device.pin_hash for d in known)
+        if answer.verdict is Verdict.ACCEPTED and user and fits:
+            for old in [d for d in user.devices if d.label == "ib-key"]:
+                gone = Record(Event.DEVICE_REMOVE, user.number, device=old.number)
+                records += [*([self._tombstone(user, old)] if old.moving else []), gone]
+            number = self.devices_used + 1
+            records.append(
+                Record(Event.DEVICE_ADD, user.number, device=number, moving=0, tail=device)
+            )
+        self._turn(records, now_ms)
+        return answer if answer.verdict is not Verdict.ACCEPTED or fits else None
+
     # ---- the transition: apply -----------------------------------------------------------------
 
     def apply(self, r: Record, now_ms: int) -> None:
@@ -813,6 +1009,7 @@ class Reference:
             if r.effects & Effect.ADVANCE and named:
                 d.moving, d.drift = r.moving, r.drift
                 d.standing.pop(r.place & 3, None)
+                d.answers = 0
                 if d.kind == "card":    # the other platform asks for the same pair
                     d.standing.clear()
             if r.effects & Effect.FORGIVE and named:
@@ -827,6 +1024,10 @@ class Reference:
             if d.number == r.device:
                 assert isinstance(r.tail, Standing)
                 d.issued = max(d.issued, r.tail.n + 1)
+                if r.tail.epoch > d.asked_epoch:
+                    d.answers = 0
+                d.asked_epoch = max(d.asked_epoch, r.tail.epoch)
+                d.answers += r.answered and d.standing.get(r.place) != r.tail
                 if d.label == "sms":
                     d.standing.clear()
                     d.moving = max(d.moving, r.tail.n)
@@ -855,7 +1056,7 @@ class Reference:
             user.devices.append(
                 replace(
                     r.tail, number=r.device, moving=r.moving, standing={}, sent_s=[],
-                    issued=r.moving if r.tail.label == "sms" else 0,
+                    issued=r.moving if r.tail.label == "sms" else 0, answers=0, asked_epoch=0,
                 )
             )
             self.devices_used = max(self.devices_used, r.device)
@@ -901,9 +1102,12 @@ class Reference:
     # ---- turns: decide, apply, and the journal ---------------------------------------------------
 
     def attempt(self, attempt: Attempt, now_ms: int) -> Answer:
-        """One attempt, decided and applied."""
+        """One attempt, decided and applied; what the phone decided is claimed by it."""
+        claim = self._claim(attempt, now_ms)
         answer, records = self.decide(attempt, now_ms)
         self._turn(records, now_ms)
+        if claim and claim.push and claim.stands in DECIDED and records:
+            claim.push.is_claimed = True
         return answer
 
     def _turn(self, records: Iterable[Record], now_ms: int) -> None:

@@ -69,9 +69,14 @@ def response(
     if suite.period:
         message += step.to_bytes(8, "big")
     mac = hmac.digest(key, message, suite.algorithm)
+    return truncated(mac, suite.digits) if suite.digits else mac.hex()
+
+
+def truncated(mac: bytes, digits: int) -> str:
+    """RFC 4226 section 5.3."""
     at = mac[-1] & 15
     number = int.from_bytes(mac[at : at + 4], "big") & 0x7FFFFFFF
-    return str(number % 10**suite.digits).rjust(suite.digits, "0")
+    return str(number % 10**digits).rjust(digits, "0")
 
 
 # ---- keyed functions -----------------------------------------------------------------------------
@@ -168,7 +173,8 @@ def question(key: bytes, suite: Suite, who: int, n: int) -> str:
 
 
 class Sealed(NamedTuple):
-    """What a challenge's id is bound to. device 0: a plausible one that nobody can answer."""
+    """What a challenge's id is bound to. device 0: a plausible one that nobody can answer. posed:
+    the question to be signed, where it was posed."""
 
     name: int
     purpose: int
@@ -176,6 +182,7 @@ class Sealed(NamedTuple):
     n: int
     epoch: int
     platform: int
+    posed: str = ""
 
 
 PAYLOAD = struct.Struct("<QQIIIBBH")
@@ -191,23 +198,29 @@ def purpose_digest(token_key: bytes, purpose: str | None) -> int:
 
 
 def masked(token_key: bytes, mac: bytes, payload: bytes) -> bytes:
-    stream = hmac.digest(token_key, b"\x02" + mac, "sha256")
+    blocks = [b""] + [bytes([at]) for at in range(1, -(-len(payload) // 32))]
+    stream = b"".join(hmac.digest(token_key, b"\x02" + mac + at, "sha256") for at in blocks)
+    stream = stream[: len(payload)]
     return bytes(mine ^ theirs for mine, theirs in zip(payload, stream, strict=True))
 
 
 def seal(token_key: bytes, sealed: Sealed) -> str:
     """The id: a MAC, and the payload hidden under it."""
-    payload = PAYLOAD.pack(*sealed, VERSION, 0)
+    *fields, posed = sealed
+    payload = PAYLOAD.pack(*fields, VERSION, len(posed)) + posed.encode("ascii")
     mac = hmac.digest(token_key, b"\x01" + payload, "sha256")[:16]
     return (mac + masked(token_key, mac, payload)).hex()
 
 
 def unseal(token_key: bytes, text: str) -> Sealed | None:
     """What an id says, if it is one of ours."""
-    if len(text) != 96 or not set(text) <= set("0123456789abcdef"):
+    if not 96 <= len(text) <= 352 or len(text) % 2 or not set(text) <= set("0123456789abcdef"):
         return None
     token = bytes.fromhex(text)
     payload = masked(token_key, token[:16], token[16:])
     mac = hmac.digest(token_key, b"\x01" + payload, "sha256")[:16]
-    *fields, version, rest = PAYLOAD.unpack(payload)
-    return Sealed(*fields) if mac == token[:16] and (version, rest) == (VERSION, 0) else None
+    if mac != token[:16]:
+        return None
+    *fields, version, size = PAYLOAD.unpack(payload[: PAYLOAD.size])
+    posed = payload[PAYLOAD.size :].decode("ascii")
+    return Sealed._make([*fields, posed]) if (version, size) == (VERSION, len(posed)) else None

@@ -11,21 +11,27 @@ from watchword._engine import (
     LABELS,
     PLATFORMS,
     REALMS,
+    Verdict,
 )
 
-__all__ = ["Challenge", "DeviceView", "OpenChallenge", "Passcode", "User", "user_of"]
+__all__ = [
+    "Challenge", "DeviceView", "Enrolment", "OpenChallenge", "Passcode", "Push", "PushShown",
+    "User", "user_of",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Challenge:
     """What a user is asked: `prompt` is shown, `id` comes back with the response. kind: of the
     device that answers. Good until expires_ms (RULES section 4). A code that was sent is not shown:
-    its prompt is empty."""
+    its prompt is empty. answer: ours to the client's question, which the client holds against its
+    own before it responds; empty where it asked none."""
 
     id: str
     kind: str
     prompt: str
     expires_ms: int
+    answer: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +40,47 @@ class Passcode:
 
     serial: str
     passcode: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    """A login that a phone was asked to approve: `number` is shown where the login is, and `id` is
+    what verify claims it by. number 0: the manual challenge stands instead, and `prompt` is shown.
+    Open until expires_ms."""
+
+    id: str
+    number: int
+    prompt: str
+    expires_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class PushShown:
+    """A push as its phone sees it: all but the number. state: pending, or cancelled by a later
+    one."""
+
+    id: str
+    user: str
+    platform: str
+    purpose: str | None
+    text: str
+    expires_ms: int
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolment:
+    """What became of a phone's enrolment: true when it was accepted. serial, key, suite: of the new
+    ib-key, for the phone alone, told this once. replaced: serials of those that are gone."""
+
+    verdict: Verdict
+    serial: str = ""
+    key: bytes = field(default=b"", repr=False)
+    suite: str = ""
+    replaced: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.verdict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +103,7 @@ class DeviceView:
     many challenges it was given. full_until_ms, until_ms: of a temporary passcode, when it begins
     to open the portal alone, and when it ends; else 0. once: a card that shows no cell twice;
     answers_left: of a card, how many remain before the policy's share of its cells has been shown.
+    phone: the public key of one that approves pushes, in hex.
     """
 
     serial: str
@@ -80,6 +128,7 @@ class DeviceView:
     until_ms: int
     once: bool = False
     answers_left: int | None = None
+    phone: str = ""
 
     @property
     def counter(self) -> int | None:
@@ -122,7 +171,8 @@ def user_of(found: tuple[Any, ...]) -> User:
 
 def _device_of(device: tuple[Any, ...]) -> DeviceView:
     (_, serial, kind, state, capped, hash_, digits, period, back, forward, look_ahead, drift_max,
-     t0, moving, drift, failures, label, suite, issued, opens, left, full_until, until) = device
+     t0, moving, drift, failures, label, suite, issued, opens, left, full_until, until,
+     phone) = device
     is_card = KINDS[kind] == "card"
     challenges = tuple(
         OpenChallenge(platform, *stands)
@@ -132,5 +182,5 @@ def _device_of(device: tuple[Any, ...]) -> DeviceView:
         serial, LABELS[label] or KINDS[kind], DEVICE_STATES[state], HASH_NAMES[hash_], digits,
         period, t0, (back, forward), 0 if is_card else look_ahead, drift_max, moving, drift,
         failures, bool(capped), KINDS[kind], suite, issued, challenges, full_until, until,
-        is_card and bool(look_ahead), left,
+        is_card and bool(look_ahead), left, phone.hex(),
     )  # fmt: skip

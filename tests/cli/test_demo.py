@@ -31,9 +31,11 @@ def test_the_story(tmp_path: Path) -> None:
     asked = re.findall(r"VERIFY bob (\d{8}) +([A-Z]+)", done.stdout)
     assert [name for _, name in asked] == ["ACCEPTED", "REJECTED", "REJECTED", "ACCEPTED"]
     assert asked[0] == (asked[1][0], "ACCEPTED") and asked[2][0] == asked[3][0]
-    let_in = set(re.findall(r"VERIFY (\w+) \w+ +ACCEPTED", done.stdout))
+    pushed = re.findall(r"VERIFY fay \S+ +([A-Z]+)", done.stdout)
+    assert pushed == ["CHALLENGE", "ACCEPTED", "REJECTED", "REJECTED", "ACCEPTED"]
+    let_in = set(re.findall(r"VERIFY (\w+) \S+ +ACCEPTED", done.stdout))
     assert let_in == {
-        "alice", "bob", "carol", "dave", "erin",
+        "alice", "bob", "carol", "dave", "erin", "fay", "frank", "grace",
         "alpine", "dsc", "hotp", "gold", "platinum", "ibkey", "online",
     }  # fmt: skip
     assert "kill -9" in done.stdout

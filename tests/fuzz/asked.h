@@ -6,14 +6,22 @@
 
 #include "world.h"
 
-/* The first counts and is near its end, the second has all there is but a counter. */
+/* The first counts and is near its end, the second has all there is but a counter, the third answers
+ * with the whole HMAC. */
 static inline ww_spec asked_spec(uint32_t which, uint8_t number)
 {
     static const char suite[] = "OCRA-1:HOTP-SHA256-6:QA13-PSHA1-S008-T30S";
+    static const char whole[] = "OCRA-1:HOTP-SHA1-0:QH08";
     ww_spec spec = world_spec(WW_KIND_OCRA, WW_SHA1, 0, number);
     spec.back = spec.forward = 0;
     if (!which)
         return spec;
+    if (which == 2) {
+        spec.digits = spec.look_ahead = spec.label = 0;
+        spec.suite_len = sizeof whole - 1;
+        memcpy(spec.suite, whole, sizeof whole - 1);
+        return spec;
+    }
     spec.hash = WW_SHA256;
     spec.digits = 6;
     spec.back = spec.forward = 1;
@@ -26,10 +34,17 @@ static inline ww_spec asked_spec(uint32_t which, uint8_t number)
     return spec;
 }
 
-/* What such a device shows for the challenge that stands on a platform, without a session; `off`
- * counters or steps from now. Returns its length, 0 when none stands. */
+/* What was shown last: the id, and the question in it where one was posed. */
+typedef struct {
+    uint16_t len, posed_len;
+    uint8_t id[WW_TOKEN_CHARS_MAX], posed[WW_POSED_CHARS_MAX];
+} asked_shown;
+
+/* What such a device shows for the challenge that stands on a platform, or for what was posed,
+ * without a session; `off` counters or steps from now. Returns its length, 0 when none stands. */
 static inline uint32_t asked_answer(const ww_tables *t, ww_device *d, uint32_t platform,
-                                    int64_t off, int64_t now_ms, uint8_t *to)
+                                    const asked_shown *shown, int64_t off, int64_t now_ms,
+                                    uint8_t *to)
 {
     const ww_issue *issue = ww_device_issue(d);
     const ww_suite *s = &t->suites[issue->suite];
@@ -43,7 +58,10 @@ static inline uint32_t asked_answer(const ww_tables *t, ww_device *d, uint32_t p
         ww_store_be64(text + at, d->moving + (uint64_t)off);
         at += 8;
     }
-    (void)ww_question_pack(s, question, text + at);
+    if (shown->posed_len)
+        (void)ww_question_pack(s, shown->posed, shown->posed_len, text + at);
+    else
+        (void)ww_question_pack(s, question, s->chars, text + at);
     at += 128;
     const uint8_t *pin = ww_device_pin(t, d, &len);
     memcpy(text + at, pin, len);
@@ -54,6 +72,10 @@ static inline uint32_t asked_answer(const ww_tables *t, ww_device *d, uint32_t p
     }
     const uint8_t *key = ww_device_key(t, d, &len);
     ww_hmac((ww_hash)s->hash, key, len, text, at, mac);
+    if (!s->digits) {
+        ww_hex(mac, ww_hash_bytes((ww_hash)s->hash), to);
+        return 2 * (uint32_t)ww_hash_bytes((ww_hash)s->hash);
+    }
     uint32_t code = ww_reduce(ww_truncate(mac, ww_hash_bytes((ww_hash)s->hash)), s->digits);
     for (uint32_t i = s->digits; i-- > 0; code /= 10)
         to[i] = (uint8_t)('0' + code % 10);

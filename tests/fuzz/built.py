@@ -98,6 +98,8 @@ PLANTS = {
     "a challenge that has run out is good": Plant(
         "turn", "ext/answers.c", "!ww_open_current(open, ww_epoch(t, now_ms)), now_ms);",
         "0, now_ms);"),
+    "a push is claimed again": Plant(
+        "turn", "ext/push.c", "        push->claimed = 1;\n", ""),
     "a lock's effect is in no record": Plant(
         "turn", "ext/verify.c", "    b->units += units;",
         "    if (u && a->verdict == WW_LOCKED)\n        u->streak.count = 1;\n"

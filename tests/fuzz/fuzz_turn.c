@@ -7,8 +7,9 @@
  * no challenge, moving factors never fall, and what a turn writes stays in the room it was given.
  */
 #include "asked.h"
+#include "pushed.h"
 
-enum { USERS = 6, ATTEMPTS = 80, TURNS = 4, ARENA = 1 << 14, UNITS = ATTEMPTS * 34, DEVICES = 12 };
+enum { USERS = 6, ATTEMPTS = 80, TURNS = 4, ARENA = 1 << 14, UNITS = ATTEMPTS * 34, DEVICES = 13 };
 
 enum { ADDRESSES = 4 };
 
@@ -21,7 +22,7 @@ static ww_attempt attempts[ATTEMPTS];
 
 enum { SHOWN = USERS + 1 };
 static int asking;           /* whether this input asks at all */
-static uint8_t shown[SHOWN][WW_PLATFORMS][WW_TOKEN_CHARS]; /* the last id; the last is nobody's */
+static asked_shown shown[SHOWN][WW_PLATFORMS]; /* the last one is nobody's */
 
 static void stand(world *w, int deep)
 {
@@ -39,18 +40,21 @@ static void stand(world *w, int deep)
                                   devices[i].t0, i);
         world_add_device(w, devices[i].user, &spec, i == 6 ? UINT64_MAX - 5 : 0);
     }
-    for (uint8_t i = 0; i < 2; i++) { /* ann's and fay's second ones are asked */
+    for (uint8_t i = 0; i < 3; i++) { /* ann's, fay's and bob's second ones are asked */
+        static const uint8_t whose[3] = {0, 5, 1};
         ww_spec spec = asked_spec(i, 7 + i);
-        world_add_device(w, i ? 5 : 0, &spec, i ? 0 : UINT64_MAX - 3);
+        world_add_device(w, whose[i], &spec, i ? 0 : UINT64_MAX - 3);
     }
     static const struct { uint8_t user, kind, hash; uint64_t moving; } given[] = {
         {3, WW_KIND_CARD, WW_SHA1, 0}, {1, WW_KIND_PASSCODE, WW_SHA256, 0},
         {3, WW_KIND_PASSCODE, WW_SHA1, 0},
     };
     for (uint8_t i = 0; i < sizeof given / sizeof *given; i++) {
-        ww_spec spec = world_spec((ww_kind)given[i].kind, (ww_hash)given[i].hash, 0, 9 + i);
+        ww_spec spec = world_spec((ww_kind)given[i].kind, (ww_hash)given[i].hash, 0, 10 + i);
         world_add_device(w, given[i].user, &spec, given[i].moving);
     }
+    ww_spec phone = phone_spec(12);
+    world_add_device(w, 0, &phone, 0); /* ann's third approves */
     ww_passcode_key(&w->t, (const uint8_t *)"passcodes", 9);
     w->t.decoys = decoys;
     w->t.sources = sources;
@@ -68,7 +72,7 @@ static uint32_t right_code(uint32_t slot, uint32_t which, int64_t off, int64_t n
     if (!d)
         return 0;
     if (d->kind == WW_KIND_OCRA)
-        return asked_answer(&lived.t, d, platform, off, now_ms, to);
+        return asked_answer(&lived.t, d, platform, &shown[slot][platform], off, now_ms, to);
     if (d->kind == WW_KIND_CARD)
         return card_answer(&lived.t, d, platform, off, to);
     if (d->label == WW_TEMPORARY_PASSCODE) {
@@ -114,12 +118,16 @@ static void name_challenge(source *s, ww_attempt *a, uint32_t slot, uint32_t *us
 {
     uint8_t how = (uint8_t)take(s, 1);
     if (how < 200) {
-        const uint8_t *id = shown[how < 160 ? slot : how % SHOWN][a->platform];
-        memcpy(arena + *used, id, WW_TOKEN_CHARS);
-        *used += a->challenge_len = WW_TOKEN_CHARS;
+        const asked_shown *it = &shown[how < 160 ? slot : how % SHOWN][a->platform];
+        memcpy(arena + *used, it->id, it->len);
+        *used += a->challenge_len = it->len;
         arena[*used - 1] ^= how >= 190;
+    } else if (how < 220) { /* a push, claimed */
+        pushed_text(how % 8, arena + *used);
+        *used += a->challenge_len = WW_PUSH_ID_CHARS;
+        a->response_len = how % 16 ? 0 : a->response_len;
     } else if (how < 240) {
-        a->challenge_len = (uint8_t)own_text(s, WW_TOKEN_CHARS + 1, used);
+        a->challenge_len = own_text(s, WW_TOKEN_CHARS + 1, used);
     }
     a->second_len = (uint16_t)(a->challenge_len + (how % 4 ? 0 : own_text(s, 12, used)));
 }
@@ -192,12 +200,34 @@ static void begin(int deep)
     }
     stand(&lived, deep);
     stand(&replayed, deep);
+    pushed_begin(&lived.t);
     memset(shown, '0', sizeof shown);
+    for (uint32_t i = 0; i < SHOWN; i++)
+        for (uint32_t at = 0; at < WW_PLATFORMS; at++)
+            shown[i][at].len = WW_TOKEN_CHARS, shown[i][at].posed_len = 0;
     memset(spent, 0, sizeof spent);
     if (!charged[0])
         find_charged();
     for (uint32_t i = 0; i < ADDRESSES; i++)
         memset(charged[i], 0, sizeof *sources);
+}
+
+/* What is posed, if anything: of lengths that the suites have, and of others. */
+static void pose(source *s, ww_ask *a)
+{
+    static const char *const texts[] = {
+        "", "", "", "12345678", "10000000", "5343", "A1B2C3D4", "thirteenchars", "13characters3",
+        "00000001", "z9z9z9z9z9z9z9z9z9z9z9z9z9z9z9z9z9z9z9z9z9z9z9z9z9z9z9z9z9z9z9z9",
+    };
+    uint8_t which = (uint8_t)take(s, 1), client = (uint8_t)take(s, 1);
+    a->question = (const uint8_t *)texts[which % (sizeof texts / sizeof *texts)];
+    a->client = (const uint8_t *)texts[client % (sizeof texts / sizeof *texts)];
+    a->question_len = (uint8_t)strlen((const char *)a->question);
+    a->client_len = (uint8_t)strlen((const char *)a->client);
+    a->sms = a->sms && !(a->question_len + a->client_len);
+    if (a->question_len + a->client_len)
+        a->purpose = ww_posed(&lived.t, (const uint8_t *)"wire", which >> 6, a->question,
+                              a->question_len, a->client, a->client_len);
 }
 
 /* One asks for challenges: what is recorded of it brings the other to the same. */
@@ -212,10 +242,13 @@ static void ask(source *s, const ww_policy *p, int64_t now_ms)
     ww_ask a = {.name = name, .name_len = 3, .serial = serial, .serial_len = 3,
                 .has_serial = how >> 7, .platform = how & 1, .sends = 1, .sms = how % 16 == 8,
                 .purpose = how & 2 ? ww_purpose(&lived.t, purposes, 1 + how / 64) : 0};
-    if (ww_challenge(&lived.t, p, &a, now_ms)) { /* so many codes were sent */
-        HOLDS(a.sms || !a.prompt_len);
+    if (how & 64)
+        pose(s, &a);
+    if (ww_challenge(&lived.t, p, &a, now_ms)) /* so many were sent, or answered */
         return;
-    }
+    HOLDS((a.answer_len != 0) == (a.client_len != 0));
+    HOLDS(!a.question_len || (a.prompt_len == a.question_len &&
+                              !memcmp(a.prompt, a.question, a.question_len)));
     HOLDS(!a.sms || a.label == WW_SMS);
     HOLDS(a.prompt_len <= WW_QUESTION_CHARS_MAX);
     HOLDS(a.kind == WW_KIND_OCRA ? a.prompt_len >= 4
@@ -227,11 +260,29 @@ static void ask(source *s, const ww_policy *p, int64_t now_ms)
     HOLDS(a.kind != WW_KIND_OCRA || a.expires_ms % WW_EPOCH_MS == 0);
     HOLDS(a.label == WW_SMS || !a.cold);
     HOLDS(ww_apply(&replayed.t, a.records, now_ms, NULL, NULL) == 0);
-    memcpy(shown[slot][a.platform], a.id, WW_TOKEN_CHARS);
+    ww_token token;
+    asked_shown *it = &shown[slot][a.platform];
+    HOLDS(!ww_token_open(&lived.t, a.id, a.id_len, &token, it->posed));
+    memcpy(it->id, a.id, it->len = a.id_len);
+    it->posed_len = token.posed_len;
+    HOLDS((it->posed_len != 0) == (a.question_len + a.client_len != 0));
     if (slot >= USERS) { /* decoys are forgotten input by input */
         ww_attempt of = {.name_hash = ww_name_hash(&lived.t, name, 3)};
         forget_decoy(&of);
     }
+}
+
+/* A login is put before a phone, or one speaks; mostly ann's. */
+static void push(source *s, const ww_policy *p, int64_t now_ms)
+{
+    static uint8_t name[8];
+    uint8_t who = (uint8_t)take(s, 1), how = (uint8_t)take(s, 1);
+    uint32_t slot = who < 128 ? 0 : who % SHOWN;
+    memcpy(name, slot < USERS ? lived.t.users[slot].name.text : (const uint8_t *)"zoe", 3);
+    if (how & 1)
+        pushed_ask(&lived.t, p, name, how >> 1, now_ms);
+    else
+        pushed_decide(&lived.t, how / 2 % 8, how >> 4, now_ms);
 }
 
 static void expect(const ww_batch *b, const ww_device *before, const asked_before *stood,
@@ -241,12 +292,16 @@ static void expect(const ww_batch *b, const ww_device *before, const asked_befor
     HOLDS(b->units <= b->count * WW_RECORD_UNITS_PER_ATTEMPT_MAX);
     for (uint32_t i = 0; i < b->count; i++) {
         const ww_attempt *a = &b->attempts[i];
-        HOLDS(a->verdict >= WW_ACCEPTED && a->verdict <= WW_BUSY && a->reason <= WW_REASON_SCOPE);
-        HOLDS((a->verdict == WW_EXPIRED) == (a->reason == WW_REASON_OVERDUE));
+        HOLDS(a->verdict >= WW_ACCEPTED && a->verdict <= WW_BUSY && a->reason <= WW_REASON_CANCELLED);
+        HOLDS((a->verdict == WW_EXPIRED) ==
+              (a->reason == WW_REASON_OVERDUE || a->reason == WW_REASON_CANCELLED));
+        HOLDS(a->reason != WW_REASON_PENDING || (a->verdict == WW_CHALLENGE && !a->units));
         HOLDS(a->verdict != WW_EXPIRED || a->challenge_len || a->label == WW_TEMPORARY_PASSCODE);
         HOLDS((a->reason == WW_REASON_SCOPE) <= (a->label == WW_TEMPORARY_PASSCODE));
-        if (a->verdict == WW_ACCEPTED && a->kind >= WW_KIND_OCRA &&
-            a->label != WW_TEMPORARY_PASSCODE)
+        if (a->verdict == WW_ACCEPTED && a->challenge_len == WW_PUSH_ID_CHARS)
+            pushed_spend(b, a, now_ms);
+        else if (a->verdict == WW_ACCEPTED && a->kind >= WW_KIND_OCRA &&
+                 a->label != WW_TEMPORARY_PASSCODE)
             asked_spend(stood, a, now_ms);
         HOLDS((a->verdict == WW_ACCEPTED) == (a->reason == WW_REASON_NONE));
         HOLDS(a->verdict != WW_ACCEPTED || (a->slot < USERS && a->device > 0));
@@ -277,6 +332,9 @@ static void turn(source *s, const ww_policy *p, int64_t now_ms)
     if (asking)
         for (uint32_t n = (uint32_t)take(s, 1) % 4; n-- > 0;)
             ask(s, p, now_ms);
+    if (asking)
+        for (uint32_t n = (uint32_t)take(s, 1) % 4; n-- > 0;)
+            push(s, p, now_ms);
     asked_look(&stood, &lived.t, USERS);
     uint32_t used = 0, count = 1 + (uint32_t)take(s, 1) % ATTEMPTS, i = 0;
     for (uint32_t slot = 0; slot < USERS; slot++) {
@@ -285,7 +343,7 @@ static void turn(source *s, const ww_policy *p, int64_t now_ms)
             before[i++] = *d;
     }
     fence_open(arena, 0, sizeof arena);
-    for (i = 0; i < count && s->at < s->end && used < ARENA - 512; i++)
+    for (i = 0; i < count && s->at < s->end && used < ARENA - 1024; i++)
         lay(s, &attempts[i], now_ms, &used);
     ww_batch b = {.attempts = attempts, .count = i, .bytes = arena, .records = records};
     fence_shut(arena, used, sizeof arena);
@@ -309,6 +367,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     ww_policy p = {.lockout_window_ms = 86400000,
                    .lockout_failures = how & 1 ? 3 : how & 2 ? 20 : 10,
                    .failures_cap = how & 4 ? 5 : 0, .source_failures = how & 8 ? 4 : 0,
+                   .push_ms = 60000, .push_window_ms = 90000, .push_per_window = 3,
                    .lockout_extend = how >> 4 & 1, .names_any = how >> 5 & 1,
                    .sms_per_hour = 1 + (how & 3), .sms_seconds = how & 1 ? 600 : 60};
     asking = how >> 7;

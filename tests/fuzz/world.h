@@ -103,7 +103,7 @@ static inline void world_add_user(world *w, uint32_t slot, const char *name, uin
 
 static inline void world_add_device(world *w, uint32_t slot, const ww_spec *spec, uint64_t moving)
 {
-    ww_record r[8] = {{.event = WW_EVENT_DEVICE_ADD, .tail = 7, .user = slot, .moving = moving}};
+    ww_record r[10] = {{.event = WW_EVENT_DEVICE_ADD, .tail = 9, .user = slot, .moving = moving}};
     uint8_t *tail = (uint8_t *)(r + 1);
     r->device = w->t.device_next;
     memcpy(tail, spec, WW_SPEC_HEAD_BYTES);

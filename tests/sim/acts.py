@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import watchword
+from tests.sim.phones import PHONES, PIN
 from watchword.devices import passcode
 from watchword.errors import Busy
 from watchword.reference import Device
@@ -105,8 +106,7 @@ class Acts:
             figures["window"] = (figures.pop("back"), figures.pop("forward"))
         if "moving" in figures:
             figures["counter"] = figures.pop("moving")
-        label = figures.pop("label", "")
-        device = watchword.Device.of(label or words["kind"], key, **figures)
+        device = self._made(who, own, figures)
         own.algorithm, own.digits = device.algorithm, device.digits
         twin, there = self.checker.twin, who in self.checker.twin.users
         if there:
@@ -115,12 +115,25 @@ class Acts:
             "" if there else "-NOTFOUND", lambda: self.engine.add_device(who, device, serial)
         )
 
+    def _made(self, who: str, own: Device, figures: dict[str, Any]) -> watchword.Device:
+        """The library's device, and what of it the twin's lacks. One phone a user."""
+        if own.label != "ib-key":
+            return watchword.Device.of(figures.pop("label", "") or own.kind, own.key, **figures)
+        own.phone = b"" if any(d.phone for d in self.devices(who)) else PHONES[int(own.phone)]
+        device = watchword.Device.ib_key(own.key, PIN, own.phone or None)
+        own.pin_hash, own.suite = device.pin_hash, device.suite
+        own.look_ahead = own.back = own.forward = 0
+        return device
+
     def on_challenge(
-        self, who: str, platform: str, purpose: str | None, index: Any, sms: bool = False
-    ) -> None:
+        self, who: str, platform: str, purpose: str | None, index: Any, sms: bool = False,
+        question: str | None = None, client_question: str | None = None,
+    ) -> None:  # fmt: skip
         """Asking: the engine shows what its twin shows, and what is shown, or sent, is durable."""
         twin, twins, phone = self.checker.twin, [], self.engine.phone
         named = {"platform": platform, "purpose": purpose, "device": self.serial(who, index)}
+        if not sms:
+            named |= {"question": question, "client_question": client_question}
         phone.sent.clear()
 
         def act(now_ms: int) -> None:
@@ -137,10 +150,14 @@ class Acts:
         self.checker.acting = None
         if found == "" and not self.checker.guard.busy and twins != [None]:
             self.checker.fail("a challenge was refused, and the engine is not busy")
-        self.met["too many codes"] += found == "" and twins == [None]
+        too_many = "too many answers" if client_question and not sms else "too many codes"
+        self.met[too_many] += found == "" and twins == [None]
         if not found:
             return
-        if (found.id, found.kind, found.prompt, found.expires_ms) != twins[0]:
+        shown = found.id, found.kind, found.prompt, found.expires_ms, found.answer
+        self.met["something posed"] += len(found.id) > 96
+        self.met["an answer to a client"] += bool(found.answer)
+        if shown != twins[0]:
             self.checker.fail(f"{who} was shown {found}, its twin says {twins[0]}")
         codes = [twin.sent_code] if found.kind == "sms" and twin.sent_code else []
         if [delivery.code for delivery in phone.sent] != codes:

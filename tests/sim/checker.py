@@ -166,6 +166,9 @@ class Checker:
         if answer.verdict is Verdict.ACCEPTED and answer.device is not None:
             device, at = expected[answer.device]
             what = (a.name, device.key, device.algorithm, device.kind, device.period, device.t0)
+            if a.challenge is not None and len(a.challenge) == 32:
+                asked.used = [("push", a.challenge)]
+                return answer
             if device.kind == "ocra":  # a challenge, whatever its counter or step
                 asked.used = [(a.name, device.number, a.platform, at)]
                 return answer
@@ -277,10 +280,12 @@ class Checker:
             del self.marks[head + 1 :], self.times_ms[head + 1 :]
             self._set_back(self.twin.journal[: self.marks[-1]])
         self.twin.keys = keys_of(engine)
-        self.twin.decoys.clear()  # these three live in memory only
+        self.twin.decoys.clear()  # these live in memory only
         self.twin.sources.clear()
         self.twin.plausible.clear()
+        self.twin.pushes.all.clear()
         self.twin.plausibly_sent.clear()
+        self.twin.plausible_answers.clear()
         self.twin.plausibly_issued.clear()
         self.twin.latest_ms = max(self.times_ms)  # not the last row's: time may have gone back
         self.pending.clear()

@@ -52,8 +52,8 @@ class SimEngine(Engine):
             self.checker.acted(self, self.checker.now_ms())
         return turn
 
-    def _ask(self, *words: Any) -> Any:
-        found = super()._ask(*words)
+    def _ask(self, *words: Any, **named: Any) -> Any:
+        found = super()._ask(*words, **named)
         if self.checker is not None:
             self.checker.acted(self, self.checker.now_ms())
         return found

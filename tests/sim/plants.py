@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from tests.sim.engine import SimEngine
-from watchword import errors, lifecycle, logins
+from watchword import _engine, challenges, errors, lifecycle, logins, pushes
 from watchword.acts import Acts
 from watchword.challenges import Challenges
 from watchword.clock import SystemClock
@@ -80,9 +80,13 @@ def refusal_before_its_turn(put: Put) -> None:
 def challenge_before_its_turn(put: Put) -> None:
     """A challenge is shown while the record of it is still on its way."""
 
-    def challenge(self: Any, user: str, *, platform: str, purpose: str, device: str) -> Any:
-        challenge, _turn, delivery = self._ask(user, platform, purpose, device, None, False)
-        return self._sent(challenge, delivery)
+    def challenge(
+        self: Any, user: str, *, platform: str, purpose: str, device: str,
+        question: str | None = None, client_question: str | None = None,
+    ) -> Any:  # fmt: skip
+        posed = challenges._posed(question, client_question)
+        challenge, _turn, delivery = self._ask(user, platform, purpose, device, None, False, posed)
+        return self._sent(challenge, delivery, posed)
 
     put(Challenges, "challenge", challenge)
 
@@ -334,6 +338,61 @@ def challenge_good_twice(put: Put) -> None:
         return right[named]
 
     put(logins.Logins, "verify", verify)
+
+
+@plant
+def question_of_another_case(put: Put) -> None:
+    """What is posed is signed and answered as if it were written in capitals."""
+    real = challenges._posed
+
+    def posed(*questions: str | None) -> Any:
+        return tuple(text and text.upper() for text in real(*questions))
+
+    put(challenges, "_posed", posed)
+
+
+@plant
+def answer_left_out(put: Put) -> None:
+    """Where no more answers are given, a challenge without one is shown."""
+    real = _engine.ask
+
+    def ask(core: Any, name: bytes, platform: int, *words: Any) -> Any:
+        shown = real(core, name, platform, *words)
+        return shown or real(core, name, platform, *words[:-1], None)
+
+    put(_engine, "ask", ask)
+
+@plant
+def any_signature_approves(put: Put) -> None:
+    """A phone's answer is believed, whoever signed it."""
+    put(pushes, "is_signed", lambda phone, message, signature: True)
+
+
+@plant
+def any_number_approves(put: Put) -> None:
+    """The number that a person typed is not held against the one that was shown."""
+    real = _engine.push_decide
+
+    def decide(core: Any, id: bytes, phone: bytes, to: str, biometric: bool, now_ms: int) -> Any:
+        return real(core, id, phone, to.replace("mismatched", "approved"), biometric, now_ms)
+
+    put(pushes._engine, "push_decide", decide)
+
+
+@plant
+def push_outlives_its_time(put: Put) -> None:
+    """What a policy says of how long a push is open is taken for ten times as much."""
+    put(SimEngine, "_set_core_policy", _longer(SimEngine._set_core_policy))
+
+
+def _longer(real: Callable[[Any], None]) -> Callable[[Any], None]:
+    def set_policy(self: Any) -> None:
+        real_policy = self._policy
+        self._policy = replace(real_policy, push_ms=10 * real_policy.push_ms)
+        real(self)
+        self._policy = real_policy
+
+    return set_policy
 
 
 @plant

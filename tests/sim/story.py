@@ -55,7 +55,8 @@ class Author:
         often = rng.choice([0, 0.3, 1, 3])
         self.asking: list[tuple[float, Callable[[], Step]]] = [
             (8, self.verify), (2, self.verify_many), (1, self.resync), (2, self.user_act),
-            (2, self.unlock), (2, self.device_act), (3, self.challenge),
+            (2, self.unlock), (2, self.device_act), (3, self.challenge), (1.5, self.push),
+            (1.5, self.decide), (1, self.claim),
             (0.7, self.policy), (0.7, self.file),
             (6 * often, self.say), (3 * often, self.awaited),
             (1 * often, self.tell), (0.7, self.look), (rng.choice([0] * 5 + [2]), self.crowd),
@@ -74,8 +75,9 @@ class Author:
             (0.02, lambda: ("room", False)), (0.4, lambda: ("room", True)),
         ]  # fmt: skip
 
-        self.bursts: list[Callable[[], list[Step]]] = [self.hammering, self.sending]
+        self.bursts: list[Callable[[], list[Step]]] = [self.hammering, self.sending, self.harvest]
         self.bursts += [self.late] * 4
+        self.bursts += [self.approving] * 8
         if rng.random() < 0.15:
             self.bursts += [self.killed] * 3
         if often:
@@ -86,6 +88,8 @@ class Author:
         steps: list[Step] = []
         for who in self.users:
             steps.append(("user", "add_user", who, "open", "live"))
+            if rng.random() < 0.5:
+                steps.append(("add_device", who, self.phone()))
             for _ in range(rng.choice([1, 1, 2, 3])):
                 steps.append(("add_device", who, self.device()))
         asking, between = zip(*self.asking, strict=True), zip(*self.between, strict=True)
@@ -166,12 +170,20 @@ class Author:
         return words
 
     def responder(self) -> dict[str, Any]:
-        """A device that is asked; half of them count."""
-        suite = self.rng.choice(["OCRA-1:HOTP-SHA1-6:QN06", "OCRA-1:HOTP-SHA512-8:C-QA10"])
+        """A device that is asked; of those with a suite of their own some count."""
+        if self.rng.random() < 0.4:
+            return self.phone()
+        suite = self.rng.choice([
+            "OCRA-1:HOTP-SHA1-6:QN06", "OCRA-1:HOTP-SHA512-8:C-QA10", "OCRA-1:HOTP-SHA256-0:QA10",
+        ])  # fmt: skip
         words = {"kind": "ocra", "key": self.rng.randrange(4), "suite": suite}
         if ":C-" in suite:
             words |= {"moving": self.rng.choice([0, 2**64 - 4]), "look_ahead": 2}
         return words
+
+    def phone(self) -> dict[str, Any]:
+        which, key = self.rng.choice([0, 0, 1]), self.rng.randrange(4)
+        return {"kind": "ocra", "key": key, "label": "ib-key", "phone": which}
 
     # ---- asking
 
@@ -185,7 +197,40 @@ class Author:
         who = self.rng.choice([*self.users, *self.users, "nobody", "Upper"])
         platform = self.rng.choice(["trading", "trading", "trading", "portal"])
         purpose, index = self.rng.choice([None] * 3 + ["wire"]), self.rng.choice([None, None, 0, 1])
-        return "challenge", who, platform, purpose, index, self.rng.random() < 0.25
+        sms, posed = self.rng.random() < 0.25, (None, None)
+        if self.rng.random() < 0.3:  # something is posed, of a length that suites have
+            posed = self.rng.choice([("5343", None), ("Transfer50", None), (None, self.client())])
+        return "challenge", who, platform, purpose, index, sms, *posed
+
+    def client(self) -> str:
+        """What a client asks first: one of a few."""
+        return f"client000{self.rng.randrange(3)}"
+
+    def push(self) -> Step:
+        return "push", *self.challenge()[1:3]
+
+    def decide(self) -> Step:
+        rng = self.rng
+        decision = rng.choice(["approve"] * 4 + ["deny"])
+        wrong, forged = rng.random() < 0.3, rng.random() < 0.15
+        back = rng.choice([0, 0, 0, 0, 1])
+        return "decide", self.who(), back, decision, wrong, rng.choice(["pin", "biometric"]), forged
+
+    def claim(self) -> Step:
+        back, count = self.rng.choice([0, 0, 0, 1]), self.rng.choice([1, 1, 1, 2, 4])
+        return "claim", self.who(), back, self.challenge()[2], count, self.threads()
+
+    def approving(self) -> list[Step]:
+        """A push, its phone's answer and its claim, perhaps late, twice, or after a crash."""
+        rng = self.rng
+        asked = "push", rng.choice(self.users), rng.choice(["trading", "portal"])
+        decided, claim = self.decide(), self.claim()
+        steps: list[Step] = [asked] * rng.choice([1, 1, 2])
+        steps.append(("decide", asked[1], *decided[2:]))
+        if rng.random() < 0.3:
+            steps.append(rng.choice([self.crash, self.keep, self.push, self.device_act])())
+        steps.append(("wait", rng.choice([0, 0, 0, 59_999, 60_000, 600_000])))
+        return steps + [("claim", asked[1], claim[2], asked[2], *claim[4:])] * rng.choice([1, 2])
 
     def verify_many(self) -> Step:
         pairs = [(self.who(), self.typed()) for _ in range(self.rng.choice([1, 2, 3, 5]))]
@@ -218,6 +263,16 @@ class Author:
         phone: Step = ("add_device", who := self.rng.choice(self.users), self.device("sms"))
         asked: Step = ("challenge", who, "trading", None, None, True)
         return [phone, asked, self.crash_in(), asked]
+
+    def harvest(self) -> list[Step]:
+        """Answers asked for, more than there are; the machine may end in between."""
+        who = self.rng.choice([*self.users, *self.users, "nobody"])
+        steps: list[Step] = [("add_device", who, self.responder())] if who != "nobody" else []
+        for number in range(7):
+            posed = None, f"harvest{number:03d}"
+            steps.append(("challenge", who, "trading", None, None, False, *posed))
+        then = self.rng.choice([self.crash, self.keep, lambda: ("close",)])()
+        return [*steps[:-3], then, *steps[-3:]]
 
     def reconnecting(self) -> list[Step]:
         """A gateway that is lost and comes again before the daemon has heard of it."""

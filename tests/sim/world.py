@@ -19,6 +19,7 @@ from tests.sim.doors import Doors
 from tests.sim.engine import SimEngine
 from tests.sim.files import Files
 from tests.sim.guard import Guard
+from tests.sim.phones import Phones
 from watchword import StoreFailed, reference_card, reference_ocra
 from watchword.errors import Error
 from watchword.reference import PLATFORMS, Attempt, Figures
@@ -33,7 +34,7 @@ LIVES_MAX = 12  # openings that one crash may take: a fault, a crash, another, a
 Step = tuple[Any, ...]
 
 
-class World(Acts, Files, Doors):
+class World(Acts, Files, Phones, Doors):
     """`play` runs steps; BrokenError says what was broken."""
 
     def __init__(self, seed: int, figures: Figures) -> None:
@@ -42,6 +43,7 @@ class World(Acts, Files, Doors):
         self.checker = Checker(figures, self.machine.clock.wall_ms)
         self.typed_last: dict[str, str] = {}
         self.shown: dict[str, str] = {}  # the id of the challenge a user was shown last
+        self.pushed: dict[str, list[tuple[str, int]]] = {}
         self.serials = self.addresses = self.ended_for = 0
         self.tear, self.again = ("kept", 0), deque[tuple[int, bool, str, int]]()
         self.meanwhile: list[Step] = []
@@ -263,13 +265,13 @@ class World(Acts, Files, Doors):
 
     def attempt(self, who: str, typed: Any, options: dict[str, Any], second: Any = None) -> Attempt:
         """What is really said: codes are spelled by the twin, for the time that it is."""
-        platform = options.get("platform", "trading")
+        platform, posed = options.get("platform", "trading"), ""
         if options.get("by_id") and isinstance(typed, tuple):
             sealed = reference_ocra.unseal(self.checker.twin.keys.token, self.shown.get(who, ""))
             numbers = [device.number for device in self.devices(who)]
             if sealed and sealed.device in numbers:
-                typed = numbers.index(sealed.device), typed[1]
-        response = self.spell(who, typed, platform)
+                typed, posed = (numbers.index(sealed.device), typed[1]), sealed.posed
+        response = self.spell(who, typed, platform, posed)
         if response:
             self.typed_last[who] = response
         return Attempt(
@@ -279,7 +281,7 @@ class World(Acts, Files, Doors):
             challenge=self.shown.get(who) if options.get("by_id") else None,
         )  # fmt: skip
 
-    def spell(self, who: str, typed: Any, platform: str) -> str:
+    def spell(self, who: str, typed: Any, platform: str, posed: str = "") -> str:
         if typed == "again":
             return self.typed_last.get(who, "000000")
         if isinstance(typed, str):
@@ -293,7 +295,7 @@ class World(Acts, Files, Doors):
         if device.kind == "ocra":
             standing = device.standing.get(PLATFORMS.index(platform))
             n = standing.n if standing else max(0, device.issued - 1)
-            question = self.checker.twin._question(device, n)
+            question = posed or self.checker.twin._question(device, n)
             further = 0 if near == "fresh" else near
             return device.response(question, (device.moving + further) % 2**64, b"", 0)
         if device.kind == "card":

@@ -22,6 +22,7 @@ PUBLIC_DIVISIONS = {
     "kernel_offer": "numbers of lanes, at load",
     "ww_step_now": "a time by a device's period",
     "ww_lay_answer": "a time by a suite's step",
+    "step_of": "a time by a suite's step",
     "put_position": "a position of a window, each of which is laid, by the steps in it",
     "find_answer": "in decide: the position that matched, which records tell, by those steps",
     "ww_question": "an issue count; then the question, which is shown, by its alphabet's size",

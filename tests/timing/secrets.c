@@ -10,7 +10,9 @@
  */
 #include "answers.h"
 #include "cards.h"
+#include "pushes.h"
 #include "given.h"
+#include "posed.h"
 
 enum { NOW_S = 1700000010, KEY = 20, DIGITS = 6, CROWD = 40 };
 
@@ -259,6 +261,8 @@ int main(int argc, char **argv)
         wrong |= challenges_are_right((int64_t)NOW_S * 1000);
         wrong |= given_are_right((int64_t)NOW_S * 1000);
         wrong |= cards_are_right((int64_t)NOW_S * 1000);
+        wrong |= posed_are_right((int64_t)NOW_S * 1000);
+        wrong |= pushes_are_right((int64_t)NOW_S * 1000);
     }
     return wrong;
 }

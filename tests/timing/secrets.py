@@ -76,6 +76,19 @@ PLANTS = (
         "    if (low >> 40 == 48) __asm__ volatile(\"\");\n    uint64_t bad = (~(known",
     ),
     Plant(
+        "whole_is_compared_by_bytes", "whole.c",
+        "ww_equal(typed, right, len) & fits", "(uint32_t)!memcmp(typed, right, len) & fits",
+    ),
+    Plant(
+        "hex_is_an_index", "secret.h",
+        "(uint8_t)('0' + nibble + (39u & (0u - ((nibble + 6) >> 4))));",
+        "(uint8_t)\"0123456789abcdef\"[nibble];",
+    ),
+    Plant(
+        "phones_pin_is_compared_by_bytes", "phones.c",
+        "1u ^ ww_equal(own, pin, pin_len)", "memcmp(own, pin, pin_len) != 0",
+    ),
+    Plant(
         "id_is_compared_by_bytes", "challenge.c",
         "uint32_t ours = ww_equal(mac, bytes, 16);",
         "uint32_t ours = 1;\n"

@@ -145,7 +145,7 @@ static inline uint32_t answer_of(const ww_suite *s, const uint8_t *key, size_t k
         ww_store_be64(text + at, counter);
         at += 8;
     }
-    (void)ww_question_pack(s, prompt, text + at);
+    (void)ww_question_pack(s, prompt, s->chars, text + at);
     at += 128;
     memcpy(text + at, pin, s->pin_bytes);
     at += s->pin_bytes;

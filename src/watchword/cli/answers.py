@@ -1,6 +1,6 @@
 """A verdict as the command line knows it, whichever door it came through."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from watchword import Code
 
@@ -17,3 +17,14 @@ class Answer:
 
     def __bool__(self) -> bool:
         return self.code is Code.ACCEPTED
+
+
+@dataclass(frozen=True)
+class Enrolled:
+    """What became of a phone's enrolment: Enrolment's fields, with the verdict as an Answer."""
+
+    verdict: Answer
+    serial: str
+    key: bytes = field(repr=False)
+    suite: str
+    replaced: tuple[str, ...]

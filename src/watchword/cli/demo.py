@@ -31,7 +31,10 @@ from watchword.errors import Error, NotFound
 __all__ = ["demo"]
 
 START_SECONDS_MAX = 20.0
-COLOURS = {Code.ACCEPTED: "bold green", Code.REJECTED: "yellow", Code.LOCKED: "bold red"}
+COLOURS = {
+    Code.ACCEPTED: "bold green", Code.REJECTED: "yellow", Code.LOCKED: "bold red",
+    Code.CHALLENGE: "cyan",
+}  # fmt: skip
 CONFIG = """\
 store = "{store}"
 listen = "127.0.0.1:{port}"

@@ -9,12 +9,23 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from watchword import Card, Challenge, Device, Engine, Imported, Passcode, Policy, User
-from watchword.cli.answers import Answer
+from watchword import (
+    Card,
+    Challenge,
+    Device,
+    Engine,
+    Imported,
+    Passcode,
+    Policy,
+    Push,
+    PushShown,
+    User,
+)
+from watchword.cli.answers import Answer, Enrolled
 from watchword.cli.options import settings
 from watchword.cli.remote import RemoteDoor
 from watchword.cli.words import note
-from watchword.errors import NotFound, StoreOwned
+from watchword.errors import Error, NotFound, StoreOwned
 from watchword.serve.config import Config
 from watchword.serve.daemon import ADMIN_SOCKET
 from watchword.store.owner import DATABASE
@@ -39,12 +50,25 @@ class Door(Protocol):
     def card(self, user: str, serial: str, by: str) -> Card: ...
     def resync(self, user: str, first: str, second: str, serial: str) -> Answer: ...
     def challenge(
-        self, user: str, platform: str, serial: str | None, purpose: str | None, sms: bool
-    ) -> Challenge: ...
+        self, user: str, platform: str, serial: str | None, purpose: str | None, sms: bool,
+        question: str | None, client_question: str | None,
+    ) -> Challenge: ...  # fmt: skip
     def verify(
         self, user: str, response: str, platform: str, serial: str | None, challenge: str | None,
         session: bytes | None,
     ) -> Answer: ...  # fmt: skip
+    def push(self, user: str, platform: str, purpose: str | None, text: str) -> Push: ...
+    def claim(self, user: str, platform: str, push: str, wait_ms: int) -> Answer: ...
+    def pushes(
+        self, user: str, serial: str, time_ms: int, signature: str
+    ) -> list[PushShown]: ...
+    def decide_push(
+        self, push: str, decision: str, number: int | None, unlocked: str, signature: str
+    ) -> str: ...
+    def enrol_phone(
+        self, user: str, challenge: str, token: str, public_key: str, pin: str, platform: str,
+        serial: str | None,
+    ) -> Enrolled: ...  # fmt: skip
     def rotate_key(self) -> None: ...
     def accept_clock(self, by: str) -> None: ...
     def policy(self) -> Policy: ...
@@ -83,10 +107,15 @@ class OwnDoor:
         return Answer(verdict.code, verdict.device, verdict.retry_after_ms)
 
     def challenge(
-        self, user: str, platform: str, serial: str | None, purpose: str | None, sms: bool
-    ) -> Challenge:
-        ask = self._engine.send_code if sms else self._engine.challenge
-        return ask(user, platform=platform, device=serial, purpose=purpose)
+        self, user: str, platform: str, serial: str | None, purpose: str | None, sms: bool,
+        question: str | None, client_question: str | None,
+    ) -> Challenge:  # fmt: skip
+        if sms:
+            return self._engine.send_code(user, platform=platform, device=serial, purpose=purpose)
+        return self._engine.challenge(
+            user, platform=platform, device=serial, purpose=purpose, question=question,
+            client_question=client_question,
+        )  # fmt: skip
 
     def verify(
         self, user: str, response: str, platform: str, serial: str | None, challenge: str | None,
@@ -96,6 +125,32 @@ class OwnDoor:
             user, response, platform=platform, device=serial, challenge=challenge, session=session
         )
         return Answer(verdict.code, verdict.device, verdict.retry_after_ms)
+
+    def push(self, user: str, platform: str, purpose: str | None, text: str) -> Push:
+        raise needs_daemon()
+
+    def claim(self, user: str, platform: str, push: str, wait_ms: int) -> Answer:
+        raise needs_daemon()
+
+    def pushes(
+        self, user: str, serial: str, time_ms: int, signature: str
+    ) -> list[PushShown]:
+        raise needs_daemon()
+
+    def decide_push(
+        self, push: str, decision: str, number: int | None, unlocked: str, signature: str
+    ) -> str:
+        raise needs_daemon()
+
+    def enrol_phone(
+        self, user: str, challenge: str, token: str, public_key: str, pin: str, platform: str,
+        serial: str | None,
+    ) -> Enrolled:  # fmt: skip
+        made = self._engine.enrol_phone(
+            user, challenge, token, public_key, pin, platform=platform, serial=serial
+        )
+        verdict = Answer(made.verdict.code, made.serial or None, made.verdict.retry_after_ms)
+        return Enrolled(verdict, made.serial, made.key, made.suite, made.replaced)
 
     def rotate_key(self) -> None:
         self._engine.rotate_key()
@@ -118,6 +173,13 @@ class OwnDoor:
 
     def set_policy(self, policy: Policy, by: str, force: bool) -> int:
         return len(self._engine.set_policy(policy, by=by, force=force))
+
+
+def needs_daemon() -> Error:
+    return Error(
+        "a push lives in the daemon, and none owns this store",
+        hint="watchword serve, and try again",
+    )
 
 
 def is_store(config: Config) -> bool:

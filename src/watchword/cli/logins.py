@@ -21,12 +21,15 @@ __all__ = ["challenge", "speak", "verify"]
 @click.option("--platform", type=click.Choice(["trading", "portal"]), default="trading")
 @click.option("--device", metavar="SERIAL", default=None)
 @click.option("--purpose", metavar="TEXT", default=None)
+@click.option("--question", metavar="TEXT", default=None)
+@click.option("--client-question", metavar="TEXT", default=None)
 @click.option("--sms", is_flag=True)
 @click.option("--detail", is_flag=True)
 @shared_options
 def challenge(
-    user: str, platform: str, device: str | None, purpose: str | None, sms: bool, detail: bool
-) -> None:
+    user: str, platform: str, device: str | None, purpose: str | None, question: str | None,
+    client_question: str | None, sms: bool, detail: bool,
+) -> None:  # fmt: skip
     """
     usage: watchword challenge USER [--platform trading|portal] [--device SERIAL] [--detail]
 
@@ -38,6 +41,10 @@ def challenge(
     --device        the one device to ask; else the highest in rank
     --sms           send a code to the user's phone, and show nothing of it
     --purpose TEXT  what it confirms: only its id answers it, so the id is printed too
+    --question TEXT         data that the device signs in place of a question of ours: letters and
+                            digits, 4 and no more than its suite has; only its id answers it
+    --client-question TEXT  what the client asks us first, as long as the suite says: our answer
+                            is printed too
     --detail        also print its id, the kind of device, and how long it is good
     --store PATH     the store's directory
     --config FILE    the daemon's settings
@@ -46,13 +53,17 @@ def challenge(
         watchword challenge carol
         watchword verify carol
     """
+    if sms and not (question is client_question is None):
+        raise InvalidArgument("--sms goes with neither --question nor --client-question")
     with enter() as door:
-        asked = door.challenge(user, platform, device, purpose, sms)
+        asked = door.challenge(user, platform, device, purpose, sms, question, client_question)
     if asked.prompt:
         tell(asked.prompt)
     else:
         note("a code is on its way to the phone, if there is one")
-    if detail or purpose is not None:
+    if asked.answer:
+        tell(f"answer {asked.answer}")
+    if detail or not (purpose is question is client_question is None):
         tell(f"id {asked.id}")
     if detail:
         tell(f"kind {asked.kind}")

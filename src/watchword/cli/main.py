@@ -19,6 +19,7 @@ from watchword.cli import (
     given,
     logins,
     policies,
+    pushes,
     responders,
     stores,
     users,
@@ -58,6 +59,7 @@ def root() -> None:
         card print USER SERIAL  draw a code card to print; also show
         challenge USER          ask a device that answers challenges
         verify USER             decide one login
+        push USER               ask a phone to approve one; and phone, one to try it with
         key rotate              encrypt the store under a new key
         clock accept            believe the clock again after it has jumped
         import FILE             users and devices from CSV; export writes it
@@ -81,7 +83,8 @@ def root() -> None:
 
 for verb in (
     demo.demo, stores.init, stores.serve, stores.config, users.user, devices.device,
-    cards.card, logins.challenge, logins.verify, stores.key, stores.clock,
+    cards.card, logins.challenge, logins.verify, pushes.push, pushes.phone, stores.key,
+    stores.clock,
     policies.policy, bulk.import_users, bulk.export,
 ):  # fmt: skip
     root.add_command(verb)

@@ -4,8 +4,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
-from watchword import Card, Challenge, Code, Device, DeviceView, Imported, Passcode, Policy, User
-from watchword.cli.answers import Answer
+from watchword import (
+    Card,
+    Challenge,
+    Code,
+    Device,
+    DeviceView,
+    Imported,
+    Passcode,
+    Policy,
+    Push,
+    PushShown,
+    User,
+)
+from watchword.cli.answers import Answer, Enrolled
 from watchword.cli.carrier import Carrier
 from watchword.cli.connection import Connection, Reply, listed, mapping, number
 from watchword.errors import InvalidArgument
@@ -18,8 +30,8 @@ __all__ = ["RemoteDoor"]
 class RemoteDoor:
     """Engine's verbs, asked of the daemon that owns the store."""
 
-    def __init__(self, path: Path) -> None:
-        self._connection = Connection(path)
+    def __init__(self, to: Path | int) -> None:
+        self._connection = Connection(to)
         self._ask = self._connection.ask
         self.close = self._connection.close
 
@@ -59,6 +71,7 @@ class RemoteDoor:
             words += ["LOOKAHEAD", device.look_ahead, "WINDOW", *device.window]
             words += ["DRIFT", device.drift_max]
             words += ["PINHASH", device.pin_hash.hex()] if device.pin_hash else []
+            words += ["PHONE", device.phone.hex()] if device.phone else []
         elif device.mechanism != "passcode":
             words += ["DIGITS", device.digits, "ALGORITHM", device.algorithm]
         if device.mechanism == "totp":
@@ -88,17 +101,21 @@ class RemoteDoor:
         return Answer(Code[str(verdict)], serial, 0)
 
     def challenge(
-        self, user: str, platform: str, serial: str | None, purpose: str | None, sms: bool
-    ) -> Challenge:
+        self, user: str, platform: str, serial: str | None, purpose: str | None, sms: bool,
+        question: str | None = None, client_question: str | None = None,
+    ) -> Challenge:  # fmt: skip
         words = ["DEVICE", serial] if serial is not None else []
         words += ["PURPOSE", purpose] if purpose is not None else []
         words += ["KIND", "sms"] if sms else []
+        words += ["QUESTION", question] if question is not None else []
+        words += ["CLIENT", client_question] if client_question is not None else []
         fields = mapping(self._ask("CHALLENGE", user, "PLATFORM", platform, *words))
         return Challenge(
             id=str(fields["id"]),
             kind=str(fields["kind"]),
             prompt=str(fields["prompt"]),
             expires_ms=number(fields["expires_ms"]),
+            answer=str(fields.get("answer", "")),
         )
 
     def verify(
@@ -109,10 +126,49 @@ class RemoteDoor:
         words += ["CHALLENGE", challenge] if challenge is not None else []
         words += ["SESSION", session.hex()] if session is not None else []
         reply = self._ask("VERIFY", user, response, "PLATFORM", platform, *words, "DETAIL")
+        return answer_of(reply)
+
+    def push(self, user: str, platform: str, purpose: str | None, text: str) -> Push:
+        words = ["PURPOSE", purpose] if purpose is not None else []
+        words += ["TEXT", text] if text else []
+        fields = mapping(self._ask("PUSH", user, "PLATFORM", platform, *words))
+        return Push(
+            str(fields["id"]), number(fields["number"]), str(fields["prompt"]),
+            number(fields["expires_ms"]),
+        )  # fmt: skip
+
+    def claim(self, user: str, platform: str, push: str, wait_ms: int) -> Answer:
+        words = ("CHALLENGE", push, "WAIT", wait_ms, "DETAIL")
+        return answer_of(self._ask("VERIFY", user, "", "PLATFORM", platform, *words))
+
+    def pushes(
+        self, user: str, serial: str, time_ms: int, signature: str
+    ) -> list[PushShown]:
+        found = listed(self._ask("PHONE", "PUSHES", user, serial, time_ms, signature))
+        return [push_shown(mapping(one)) for one in found]
+
+    def decide_push(
+        self, push: str, decision: str, number: int | None, unlocked: str, signature: str
+    ) -> str:
+        words = [] if number is None else [number]
+        reply = self._ask("PHONE", "ANSWER", push, decision, *words, unlocked, signature)
+        return str(reply).lower()
+
+    def enrol_phone(
+        self, user: str, challenge: str, token: str, public_key: str, pin: str, platform: str,
+        serial: str | None,
+    ) -> Enrolled:  # fmt: skip
+        words = ["SERIAL", serial] if serial is not None else []
+        reply = self._ask(
+            "PHONE", "ENROL", user, challenge, token, public_key, pin, "PLATFORM", platform, *words
+        )
         fields = mapping(reply)
-        device = str(fields["device"]) if fields.get("device") else None
-        wait_ms = number(fields["retry_after_ms"])
-        return Answer(Code[str(fields["verdict"])], device, wait_ms)
+        serial = str(fields["serial"] or "")
+        return Enrolled(
+            Answer(Code[str(fields["verdict"])], serial or None, 0), serial,
+            bytes.fromhex(str(fields["key"] or "")), str(fields["suite"] or ""),
+            tuple(str(gone) for gone in listed(fields["replaced"])),
+        )  # fmt: skip
 
     def rotate_key(self) -> None:
         self._ask("KEY", "ROTATE")
@@ -147,6 +203,24 @@ class RemoteDoor:
         return len(listed(self._ask("POLICY", "SET", text_of(policy), "BY", by, *words)))
 
 
+def answer_of(reply: Reply) -> Answer:
+    fields = mapping(reply)
+    device = str(fields["device"]) if fields.get("device") else None
+    return Answer(Code[str(fields["verdict"])], device, number(fields["retry_after_ms"]))
+
+
+def push_shown(fields: dict[str, Reply]) -> PushShown:
+    return PushShown(
+        id=str(fields["id"]),
+        user=str(fields["user"]),
+        platform=str(fields["platform"]),
+        purpose=None if fields["purpose"] is None else str(fields["purpose"]),
+        text=str(fields["text"]),
+        expires_ms=number(fields["expires_ms"]),
+        state=str(fields["state"]),
+    )
+
+
 def device_view(fields: dict[str, Reply]) -> DeviceView:
     back, forward = listed(fields["window"])
     return DeviceView(
@@ -172,6 +246,7 @@ def device_view(fields: dict[str, Reply]) -> DeviceView:
         until_ms=number(fields["until_ms"]),
         once=bool(number(fields["once"])),
         answers_left=None if fields["answers_left"] is None else number(fields["answers_left"]),
+        phone=str(fields["phone"]),
     )
 
 

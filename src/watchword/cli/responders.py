@@ -12,6 +12,7 @@ from watchword.cli.options import secret_line, shared_options
 from watchword.cli.words import Verb, hint, note, tell
 from watchword.devices.device import PRESETS
 from watchword.devices.ocra import Suite
+from watchword.errors import InvalidArgument
 from watchword.formats import otpauth
 
 __all__ = ["ocra", "preset"]
@@ -76,9 +77,12 @@ def ocra(
 @click.argument("user")
 @click.option("--serial", default=None)
 @click.option("--issuer", default="watchword")
+@click.option("--phone", metavar="KEY", default=None)
 @click.option("--key-stdin", is_flag=True)
 @shared_options
-def preset(kind: str, user: str, serial: str | None, issuer: str, key_stdin: bool) -> None:
+def preset(
+    kind: str, user: str, serial: str | None, issuer: str, phone: str | None, key_stdin: bool
+) -> None:  # fmt: skip
     """
     usage: watchword device add preset KIND USER [options]
 
@@ -98,6 +102,7 @@ def preset(kind: str, user: str, serial: str | None, issuer: str, key_stdin: boo
 
     --serial TEXT      the device's serial; else one is made
     --issuer TEXT      who the app says the code is for              watchword
+    --phone KEY        of an ib-key that approves pushes: its public key, hex or base64
     --key-stdin        read the key from standard input: base32, or hex after hex:
     --store PATH       the store's directory
     --config FILE      the daemon's settings
@@ -105,6 +110,8 @@ def preset(kind: str, user: str, serial: str | None, issuer: str, key_stdin: boo
     try:
         watchword device add preset dsc-plus carol
     """
+    if phone is not None and kind != "ib-key":
+        raise InvalidArgument("phone must be left out: the device is no ib-key")
     mechanism, figures = PRESETS[kind]
     if mechanism == "card":
         with enter() as door:
@@ -116,7 +123,7 @@ def preset(kind: str, user: str, serial: str | None, issuer: str, key_stdin: boo
     key = new_key(Suite.parse(suite).algorithm if suite else "sha1", key_stdin)
     if mechanism == "ocra":
         pin = pin_line(suite)
-        made = Device.of(kind, key, pin=pin)
+        made = Device.of(kind, key, pin=pin, **({} if phone is None else {"phone": phone}))
         enrol_responder(user, made, serial)
         return
     made = Device.of(kind, key)

@@ -5,6 +5,7 @@ and logs in over TCP; what is not answered as the scene says ends the demo.
 """
 
 import contextlib
+import secrets
 import signal
 import time
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 from watchword import Code, Device, hotp, ocra, totp
 from watchword.cli.authenticator import Authenticator
 from watchword.cli.connection import Connection
+from watchword.cli.demo_phone import play_phone
 from watchword.cli.devices import new_key
 from watchword.cli.phones import Phones
 from watchword.cli.words import duration
@@ -24,9 +26,12 @@ if TYPE_CHECKING:
 __all__ = ["play"]
 
 ALICE, BOB, CAROL, DAVE, ERIN = "alice", "bob", "carol", "dave", "erin"
+FRANK, GRACE = "frank", "grace"
 PURPOSE = "withdraw 500"
 PIN = "a1!Z"
 DSC_PLUS_SUITE, GOLD_SUITE = "OCRA-1:HOTP-SHA1-8:QN06", "OCRA-1:HOTP-SHA1-6:QN06"
+SIGNING_SUITE, TRANSFER = "OCRA-1:HOTP-SHA256-8:QA16", "DE89X4711USD500"
+MUTUAL_SUITE = "OCRA-1:HOTP-SHA256-8:QA08"
 IB_KEY_SUITE = "OCRA-1:HOTP-SHA256-8:QN06-PSHA256"
 FAILURES_MAX = 30  # wrong codes until we stop believing in the lock
 
@@ -56,13 +61,19 @@ class Gateway:
 
     def challenge(self, user: str, *words: str) -> tuple[str, str]:
         """The id and the prompt of what the user is asked; the prompt of what is sent is empty."""
+        asked = self.posed(user, *words)
+        return asked["id"], asked["prompt"]
+
+    def posed(self, user: str, *words: str) -> dict[str, str]:
+        """All that the gateway hears of a challenge."""
         with contextlib.closing(Connection(self._daemon.port)) as connection:
             reply = connection.ask("CHALLENGE", user, *words)
         assert isinstance(reply, list)
         asked = dict(zip(reply[::2], reply[1::2], strict=True))
         command = " ".join(("CHALLENGE", user, *words))
-        self._story.line(f"> {command}: {asked['kind']} {asked['prompt']}".rstrip())
-        return str(asked["id"]), str(asked["prompt"])
+        answer = f", our answer {asked['answer']}" if "answer" in asked else ""
+        self._story.line(f"> {command}: {asked['kind']} {asked['prompt']}".rstrip() + answer)
+        return {str(name): str(value) for name, value in asked.items()}
 
 
 def play(story: "Story", daemon: "Daemon", phones: Phones) -> None:
@@ -73,6 +84,9 @@ def play(story: "Story", daemon: "Daemon", phones: Phones) -> None:
     has_a_card(story, daemon, gateway)
     is_given_a_passcode(story, daemon, gateway)
     is_sent_a_code(story, daemon, gateway, phones)
+    signs_a_transfer(story, daemon, gateway)
+    asks_us_first(story, daemon, gateway)
+    play_phone(story, daemon, phones)
     has_any_other(story, daemon, gateway)
     is_guessed(story, daemon, gateway, phone)
 
@@ -153,6 +167,30 @@ def is_sent_a_code(
     code = phones.code()
     gateway.verify(code, Code.ACCEPTED, "what the phone says", ERIN, asked)
     gateway.verify(code, Code.REJECTED, "a code is good once", ERIN, asked)
+
+
+def signs_a_transfer(story: "Story", daemon: "Daemon", gateway: Gateway) -> None:
+    story.scene(f"{FRANK} signs a transfer: what his device is asked is the transfer itself")
+    key = new_key("sha256", False)
+    enrol(daemon, FRANK, Device.ocra(key, SIGNING_SUITE))
+    asked, _ = gateway.challenge(FRANK, "QUESTION", TRANSFER)
+    other = ocra(SIGNING_SUITE, key, TRANSFER.replace("500", "900"))
+    gateway.verify(other, Code.REJECTED, "a signature of another transfer", FRANK, asked)
+    answer = ocra(SIGNING_SUITE, key, TRANSFER)
+    gateway.verify(answer, Code.ACCEPTED, "a signature of this one", FRANK, asked)
+    gateway.verify(answer, Code.REJECTED, "signed is signed: once", FRANK, asked)
+
+
+def asks_us_first(story: "Story", daemon: "Daemon", gateway: Gateway) -> None:
+    story.scene(f"{GRACE}'s app asks us first: no answer of ours, no response of its own")
+    key, client = new_key("sha256", False), secrets.token_hex(4).upper().replace("0", "Z")
+    enrol(daemon, GRACE, Device.ocra(key, MUTUAL_SUITE))
+    asked = gateway.posed(GRACE, "CLIENT", client)
+    if asked["answer"] != ocra(MUTUAL_SUITE, key, client + asked["prompt"]):
+        raise Error("the demo expected an answer that the app believes")
+    story.line("the app makes the same answer: it speaks with whom it should")
+    answer = ocra(MUTUAL_SUITE, key, asked["prompt"] + client)
+    gateway.verify(answer, Code.ACCEPTED, "its response, over both", GRACE, asked["id"])
 
 
 def has_any_other(story: "Story", daemon: "Daemon", gateway: Gateway) -> None:

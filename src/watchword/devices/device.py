@@ -12,6 +12,7 @@ from watchword.devices import passcode as passcodes
 from watchword.devices.arguments import one_of, whole
 from watchword.devices.card import ANSWERS_MAX
 from watchword.devices.ocra import Suite
+from watchword.devices.phone import public_key
 from watchword.devices.pins import DIGEST_BYTES, phone_pin, pin_digest
 from watchword.errors import InvalidArgument
 
@@ -25,14 +26,13 @@ MECHANISMS = ("totp", "hotp", "ocra")
 GIVEN = ("temporary-passcode", "sms")          # codes that we make: their mechanism is "passcode"
 ALGORITHMS = ("sha1", "sha256", "sha512")
 DIGITS_MIN, DIGITS_MAX = 6, 8
-OCRA_DIGITS_MIN, OCRA_DIGITS_MAX = 4, 10    # RFC 6287 5.2; 0, the whole HMAC, nobody types
 PERIOD_S_MAX = 3_600
 WINDOW_STEPS_MAX = 10
 DRIFT_STEPS_MAX = 10
 LOOK_AHEAD_MAX = 100
 POSITIONS_MAX = 128                         # of one window: counters times steps
 T0_S_MAX = 2**40
-COUNTER_MAX = 2**64 - 2
+COUNTER_MAX = 2**64 - 2                     # of hotp: what it uses up is one more
 
 # A preset: its mechanism and figures. The order is that of labels in a store: frozen.
 PRESETS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -96,6 +96,7 @@ class Device:
     suite: str = ""                             # of ocra: exactly as it is signed
     pin_hash: bytes = field(default=b"", repr=False)
     once: bool = False                          # of a card: no cell is shown twice
+    phone: bytes = b""                          # of an ib-key that approves pushes: its public key
 
     def __post_init__(self) -> None:
         one_of("kind", self.kind, (*MECHANISMS, *PRESETS, *GIVEN))
@@ -104,15 +105,18 @@ class Device:
         _window(self.window)
         whole("t0", self.t0, 0, T0_S_MAX)
         whole("drift_max", self.drift_max, 0, DRIFT_STEPS_MAX)
+        if self.phone:
+            self._has_phone()
         is_card = self.mechanism == "card"
-        whole("counter", self.counter, 0, ANSWERS_MAX if is_card else COUNTER_MAX)
+        last = {"card": ANSWERS_MAX, "ocra": COUNTER_MAX + 1}.get(self.mechanism, COUNTER_MAX)
+        whole("counter", self.counter, 0, last)
         whole("look_ahead", self.look_ahead, 0, LOOK_AHEAD_MAX)
         if self.mechanism == "ocra":
             self._fits_suite(Suite.parse(self.suite))
             return
         if self.once and not is_card:
             raise InvalidArgument("once must be left out: the device is no card")
-        if is_card:
+        if self.mechanism == "card":
             self._is_plain_card()
             return
         if self.mechanism == "passcode":
@@ -155,6 +159,12 @@ class Device:
             raise InvalidArgument("device is no temporary-passcode: it has no passcode")
         return self.key.decode("ascii")
 
+    def _has_phone(self) -> None:
+        if self.kind != "ib-key" or not self.pin_hash:
+            raise InvalidArgument("phone must be left out: the device is no ib-key with a PIN")
+        if self.phone != public_key(self.phone):
+            raise InvalidArgument("phone is what watchword.devices.phone.public_key makes of a key")
+
     def _fits_given(self) -> None:
         """A passcode has its text and nothing else; what is sent has a key, and six digits."""
         if self.kind == "temporary-passcode":
@@ -179,7 +189,6 @@ class Device:
         """What an ocra device has must be what its suite asks for."""
         if (self.algorithm, self.digits) != (suite.algorithm, suite.digits):
             raise InvalidArgument("algorithm and digits must be the suite's: Device.ocra")
-        whole("suite: digits", suite.digits, OCRA_DIGITS_MIN, OCRA_DIGITS_MAX)
         wanted = DIGEST_BYTES[suite.pin_algorithm] if suite.pin_algorithm else 0
         if not isinstance(self.pin_hash, bytes) or len(self.pin_hash) != wanted:
             raise InvalidArgument(
@@ -258,7 +267,8 @@ class Device:
         pin: str | None = None,
         pin_hash: bytes | None = None,
     ) -> "Device":
-        """A challenge-response device, RFC 6287, of any suite whose response has 4 to 10 digits.
+        """A challenge-response device, RFC 6287, of any suite. With digits 0 it answers with the
+        whole HMAC in lower-case hex.
 
         counter and look_ahead (10) go with C, window (1) and drift_max with T, as for hotp and
         totp; pin, or pin_hash as its raw digest under P's hash, with P: the response is right
@@ -302,7 +312,9 @@ class Device:
         mechanism, own = PRESETS[name]
         if mechanism == "card":
             return cls(name, _key(key), **figures)
-        return replace(cls.of(mechanism, key, **{**own, **figures}), kind=name)
+        phone = figures.pop("phone", None) if name == "ib-key" else None
+        made = replace(cls.of(mechanism, key, **{**own, **figures}), kind=name)
+        return made if phone is None else replace(made, phone=public_key(phone))
 
     @classmethod
     def temporary_passcode(cls, passcode: str | None = None) -> "Device":
@@ -333,9 +345,12 @@ class Device:
         return cls.of("platinum", key)
 
     @classmethod
-    def ib_key(cls, key: bytes, pin: str) -> "Device":
-        """The phone's app in manual mode. pin: 4 to 6 ASCII letters, digits and specials."""
-        return cls.of("ib-key", key, pin=phone_pin(pin))
+    def ib_key(
+        cls, key: bytes, pin: str, phone: bytes | str | None = None
+    ) -> "Device":
+        """The phone's app. pin: 4 to 6 ASCII letters, digits and specials. phone: its public key,
+        Ed25519 or P-256, so that it can approve pushes; None: manual mode alone."""
+        return cls.of("ib-key", key, pin=phone_pin(pin), phone=phone)
 
     @classmethod
     def alpine(cls, key: bytes) -> "Device":

@@ -10,6 +10,7 @@
                SMS: nothing more, and the key is made here where none is given
                OCRA, DSC-PLUS, GOLD, PLATINUM, IB-KEY: [SUITE s] [COUNTER n] [LOOKAHEAD n]
                    [WINDOW back forward] [DRIFT n] [PIN p | PINHASH hex]
+               IB-KEY: [PHONE public-key] as well
                CODE-CARD, ONLINE-CODE-CARD: [COUNTER n]
     DEVICE GET user serial                 DEVICE LIST user
     DEVICE SET user serial STATE s         DEVICE RESYNC user serial code code
@@ -44,6 +45,7 @@ from watchword.errors import Error, Exists, InvalidArgument, NotFound
 from watchword.serve import limits
 from watchword.serve.commands import Client, Commands, arity
 from watchword.serve.files import FILES
+from watchword.serve.phones import Phones
 from watchword.serve.resp import Refusal, Reply, Simple, encode
 
 __all__ = ["Admin"]
@@ -63,6 +65,7 @@ FIGURES = {
     "SUITE": "suite",
     "PIN": "pin",
     "PINHASH": "pin_hash",
+    "PHONE": "phone",
 }
 OF_KIND: dict[str, tuple[str, ...]] = {
     "TOTP": ("DIGITS", "ALGORITHM", "PERIOD", "WINDOW", "DRIFT", "T0"),
@@ -72,6 +75,7 @@ OF_KIND: dict[str, tuple[str, ...]] = {
 }
 OF_KIND |= {name.upper(): OF_KIND[kind.upper()] for name, (kind, _) in PRESETS.items()}
 OF_KIND |= {name.upper(): () for name in GIVEN}
+OF_KIND["IB-KEY"] += ("PHONE",)
 del OF_KIND["CARD"]  # the two kinds of card have names of their own
 PEER = struct.Struct("3i")  # struct ucred: process, user, group
 
@@ -91,8 +95,9 @@ class Admin(Commands):
         worker: ThreadPoolExecutor,
         gateway: int,
         facts: Callable[[], dict[str, object]],
+        phones: Phones | None = None,
     ) -> None:
-        super().__init__(gateway, True, facts, engine.achallenge, engine.asend_code)
+        super().__init__(gateway, True, facts, engine.achallenge, engine.asend_code, phones)
         self._engine = engine
         self._worker = worker
 

@@ -1,6 +1,8 @@
 """What client libraries send by themselves, answered as a Redis server answers it; and CHALLENGE.
+PUSH and PHONE are phones.py's.
 
-    CHALLENGE user [PLATFORM p] [DEVICE serial] [PURPOSE text] [KIND sms]
+    CHALLENGE user [PLATFORM p] [DEVICE serial] [PURPOSE text] [QUESTION text] [CLIENT text]
+    CHALLENGE user [PLATFORM p] [DEVICE serial] [PURPOSE text] KIND sms
 
 VERIFY, VERIFYMANY and a bare PING never come here: they are compiled. The rule: a reply is made
 from the command and the connection alone; nothing here decides or waits. A challenge is asked of
@@ -14,6 +16,7 @@ from typing import Protocol
 
 from watchword._engine import PLATFORMS
 from watchword.errors import Busy, Error, InvalidArgument
+from watchword.serve.phones import Phones
 from watchword.serve.resp import Refusal, Reply, Simple, encode
 
 __all__ = ["GATEWAYS", "Client", "Commands", "arity", "unknown"]
@@ -23,7 +26,10 @@ GATEWAYS = ("tcp", "admin")  # who asked, in the journal; a door's gateway is an
 SERVER_VERSION = "7.0.15"  # the Redis whose answers these are; client libraries look at it
 ECHOED_CHARS_MAX = 128
 NOT_HERE = ("USER", "DEVICE", "KEY", "CLOCK", "POLICY", "IMPORT", "EXPORT")
-ASKS = {"PLATFORM": "platform", "DEVICE": "device", "PURPOSE": "purpose", "KIND": "kind"}
+ASKS = {
+    "PLATFORM": "platform", "DEVICE": "device", "PURPOSE": "purpose", "KIND": "kind",
+    "QUESTION": "question", "CLIENT": "client_question",
+}  # fmt: skip
 SETTINGS = {"save": "", "appendonly": ""}  # all that redis-benchmark asks for
 
 WRONG_NAME = "WRONGPASS invalid username-password pair or user is disabled."
@@ -54,6 +60,8 @@ class Challenge(Protocol):
     def prompt(self) -> str: ...
     @property
     def expires_ms(self) -> int: ...
+    @property
+    def answer(self) -> str: ...
 
 
 Ask = Callable[..., Awaitable[Challenge]]
@@ -83,20 +91,22 @@ class Commands:
 
     gateway: index into the gather's gateways. reasons: whether LOCKED, EXPIRED and NOT_PERMITTED
     may be seen, or read REJECTED. facts: the lines of INFO that are ours. ask, send: the engine's
-    achallenge and asend_code; without the second, no kind is told from another.
+    achallenge and asend_code; without the second, no kind is told from another. phones: who serves
+    PUSH and PHONE; without it nobody does.
     """
 
     acts = False
 
     def __init__(
         self, gateway: int, reasons: bool, facts: Callable[[], dict[str, object]], ask: Ask,
-        send: Ask | None = None,
+        send: Ask | None = None, phones: Phones | None = None,
     ) -> None:  # fmt: skip
         self.gateway = gateway
         self.reasons = reasons
         self._facts = facts
         self._ask = ask
         self._send = send or ask
+        self._phones = phones
 
     def admits(self, transport: Transport) -> bool:
         """Whether a client that has just connected may speak at all."""
@@ -107,6 +117,11 @@ class Commands:
         name = text(args[0]).upper()
         if name == "CHALLENGE":
             return self.challenge(client, args)
+        if self._phones is not None and name in ("PUSH", "PHONE"):
+            gateway = GATEWAYS[self.gateway]
+            if name == "PUSH":
+                return self._phones.push(args, client.protocol, gateway)
+            return self._phones.phone(args, client.protocol, gateway, self.reasons)
         verb = getattr(self, f"_{name.lower()}", None) if name in VERBS_HERE else None
         if verb is None:
             reply: Reply = self.foreign(name, args)
@@ -145,6 +160,7 @@ class Commands:
                 "kind": found.kind,
                 "prompt": found.prompt,
                 "expires_ms": found.expires_ms,
+                **({"answer": found.answer} if found.answer else {}),
             }
         return encode(reply, protocol)
 
@@ -240,7 +256,7 @@ class Commands:
     def _command(self, client: Client, args: list[bytes]) -> Reply:
         verb = text(args[1]).upper() if len(args) > 1 else ""
         if verb == "COUNT":
-            return len(VERBS_HERE) + 3  # VERIFY and VERIFYMANY are compiled; and CHALLENGE
+            return len(VERBS_HERE) + 5  # VERIFY, VERIFYMANY; CHALLENGE, PUSH and PHONE
         if verb == "DOCS":
             return {}
         if verb in ("", "LIST", "INFO"):
@@ -302,6 +318,8 @@ def ask_of(args: Sequence[bytes]) -> dict[str, str] | Refusal:
             return Refusal("ERR PLATFORM is trading or portal")
     if asked.get("kind", "sms").lower() != "sms":
         return Refusal("ERR KIND is sms")
+    if "kind" in asked and ("question" in asked or "client_question" in asked):
+        return Refusal("ERR a code that is sent has no QUESTION and no CLIENT")
     return asked
 
 

@@ -29,6 +29,7 @@ from watchword.serve import limits
 from watchword.serve.admin import Admin
 from watchword.serve.commands import GATEWAYS, Commands
 from watchword.serve.config import Config
+from watchword.serve.phones import Phones
 
 __all__ = ["ADMIN_SOCKET", "run"]
 
@@ -138,6 +139,7 @@ class Daemon:
         self._connections_max = connections_max
         self._began_s = time.monotonic()
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="watchword-acts")
+        self._phones = Phones(engine)
         self._version = version()
         self._signals = 0
         self._failed: BaseException | None = None
@@ -147,6 +149,7 @@ class Daemon:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(self._serve(ready))
         self._worker.shutdown()
+        self._phones.close()
         return self._failed
 
     async def _serve(self, ready: Callable[[str, int], None] | None) -> None:
@@ -181,7 +184,7 @@ class Daemon:
     async def _listen_tcp(self) -> asyncio.Server:
         door = Commands(
             GATEWAYS.index("tcp"), self._config.reasons, self._facts, self._engine.achallenge,
-            self._engine.asend_code,
+            self._engine.asend_code, self._phones,
         )
         host, port = self._config.address()
         try:
@@ -198,7 +201,8 @@ class Daemon:
 
     async def _listen_unix(self) -> asyncio.Server:
         """The administration socket: born with its mode, over what a killed daemon left behind."""
-        door = Admin(self._engine, self._worker, GATEWAYS.index("admin"), self._facts)
+        gateway = GATEWAYS.index("admin")
+        door = Admin(self._engine, self._worker, gateway, self._facts, self._phones)
         path = os.path.join(self._config.store, ADMIN_SOCKET)
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         before = os.umask(0o177)

@@ -13,7 +13,7 @@ import io
 from collections.abc import Callable, Sequence
 
 from watchword.engine import Engine
-from watchword.enrolment import Imported
+from watchword.intake import Imported
 from watchword.errors import InvalidArgument
 from watchword.figures import text_of
 from watchword.policy import Policy

@@ -17,6 +17,8 @@ __all__ = [
     "LISTEN_BACKLOG",
     "NAMES_PER_LIST_MAX",
     "PARTIAL_SECONDS_MAX",
+    "PHONES_AT_ONCE",
+    "PHONES_WAITING_MAX",
     "SWEEP_SECONDS",
     "UNDRAINED_SECONDS_MAX",
     "UNREAD_BYTES_MAX",
@@ -29,6 +31,8 @@ UNDRAINED_SECONDS_MAX: Final = 10.0  # beyond UNREAD_BYTES_MAX for so long: clos
 PARTIAL_SECONDS_MAX: Final = 5.0  # a command begun and not ended: closed
 IDLE_SECONDS_MAX: Final = 300.0  # nothing said and nothing owed: closed
 LINGER_SECONDS_MAX: Final = 2.0  # after a bad frame, for the client to read why: closed
+PHONES_AT_ONCE: Final = 2  # threads on which what phones say is held against its signature
+PHONES_WAITING_MAX: Final = 1_000  # phones that wait for one of them; beyond: BUSY
 SWEEP_SECONDS: Final = 1.0  # how often ages are looked at, and so how late a close may come
 DRAIN_SECONDS_MAX: Final = 10.0  # after SIGTERM, for clients to take their answers: closed
 LISTEN_BACKLOG: Final = 1_024  # connections the kernel keeps before we accept them
