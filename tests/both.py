@@ -267,7 +267,12 @@ class Both(BothFiles, Phones):
 
     def add_device(self, name: str, now_ms: int, words: dict[str, Any]) -> None:
         self.serials += 1
-        device, own = self.made(words, f"{'qzajm'[self.serials % 5]}{self.number}x{self.serials}")
+        serial = f"{'qzajm'[self.serials % 5]}{self.number}x{self.serials}"
+        if words.get("phone") is not None and self.may_have(name, words["phone"]):
+            words["phone"] = PHONES[words["phone"]]
+        else:
+            words.pop("phone", None)
+        device, own = self.made(words, serial)
         self.twin.add_device(name, own, now_ms)
         assert self.engine.add_device(name, device, serial=own.serial) == own.serial
 
@@ -276,10 +281,6 @@ class Both(BothFiles, Phones):
         mechanism, key = words.pop("kind"), self.keys[words.pop("key")]
         if words["label"] == "temporary-passcode":
             key = "".join(PASSCODES[byte % 32] for byte in key[:10]).encode()
-        if words.get("phone") is not None and self.may_have(name, words["phone"]):
-            words["phone"] = PHONES[words["phone"]]
-        else:
-            words.pop("phone", None)
         plain = {name: word for name, word in words.items() if name not in ("state", "drift")}
         device = made_of(mechanism, key, plain)
         own = {"algorithm": device.algorithm, "digits": device.digits, **words}

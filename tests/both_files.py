@@ -59,7 +59,8 @@ class BothFiles:
                 self.serials += 1
                 own = serial if serial is not None else f"f{self.number}x{self.serials}"
                 own = self.serial(who, own) if isinstance(own, int) else own
-                device = self.made(dict(words), "" if own == "none-such" else str(own))[1]
+                words = {name: word for name, word in words.items() if name != "phone"}
+                device = self.made(words, "" if own == "none-such" else str(own))[1]
             lines.append(Line(self.name(who), state, realm, device))
         found = self.engine.import_csv(filed(lines), by=BY, skip_bad=skip_bad)
         twins = import_rows(self.twin, lines, self.now_ms, skip_bad)

@@ -22,6 +22,7 @@ from watchword.formats.fields import LINE_BYTES_MAX
 KEY32 = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"  # the same as KEY
 SUITE_P = "OCRA-1:HOTP-SHA256-8:C-QN06-PSHA1-T1M"
 HEAD = ",".join(COLUMNS)
+PHONE = bytes.fromhex("3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c")
 
 
 def rows(text: str | bytes) -> list[Row | Fault]:
@@ -64,6 +65,8 @@ DEVICES = [
     ({**OF_KEY, "kind": "online-code-card", "once": "true"},
      Device.of("online-code-card", KEY, once=True), {}),
     ({**OF_KEY, "kind": "sms"}, Device.sms(KEY), {}),
+    ({**OF_KEY, "kind": "ib-key", "pin": "4711", "phone": PHONE.hex()},
+     Device.ib_key(KEY, "4711", PHONE), {}),
 ]  # fmt: skip
 
 
@@ -139,6 +142,9 @@ FAULTS = [
     ({**OF_KEY, "kind": "ib-key", "pin_hash": "zz"}, "pin_hash", "is hex digits"),
     ({**OF_KEY, "kind": "ib-key", "pin_hash": "ab"}, "pin_hash", "32"),
     ({**OF_KEY, "kind": "totp", "device_state": "gone"}, "device_state", "is one of shipped"),
+    ({**OF_KEY, "kind": "ib-key", "pin": "4711", "phone": "ab"}, "phone", "is an Ed25519 key"),
+    ({**OF_KEY, "kind": "gold", "phone": PHONE.hex()}, "phone", "must be left out"),
+    ({**OF_KEY, "kind": "totp", "phone": PHONE.hex()}, "phone", "is not for a device of kind"),
     ({**ALICE, "state": "x" * 600}, "state", "is at most 512 characters"),
 ]  # fmt: skip
 

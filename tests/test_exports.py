@@ -10,12 +10,14 @@ from watchword import Device, Engine, InvalidArgument, NotFound, hotp, lifecycle
 from watchword.formats.columns import COLUMNS
 
 SUITE = "OCRA-1:HOTP-SHA256-6:C-QN08-PSHA1-T1M"
+PHONE = bytes.fromhex("3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c")
 DEVICES = [
     Device.totp(KEY, window=(2, 0), digits=8, algorithm="sha512", t0=7, drift_max=4),
     Device.hotp(KEY[:10], counter=2**63, look_ahead=3),
     Device.ocra(KEY, SUITE, counter=5, look_ahead=2, window=3, drift_max=2, pin="1234"),
     Device.gold(KEY),
     Device.ib_key(KEY, "4711"),
+    Device.ib_key(KEY, "4711", PHONE),
     Device.alpine(b"\x7f" * 128),
     Device.dsc(KEY, counter=9),
     Device.code_card(KEY, counter=7),
@@ -37,7 +39,7 @@ def fill(engine: Engine) -> None:
     engine.add_user("bob", state="pending", realm="paper")
     engine.add_user("carol", state="closed")
     engine.add_device("carol", Device.totp(KEY))
-    engine.set_device("carol", "W00000011", state="lost")
+    engine.set_device("carol", "W00000012", state="lost")
     engine.add_user("dave")
     engine.remove_user("dave")
 
@@ -52,7 +54,7 @@ def test_without_keys_no_secret_is_in_it():
         assert lines[0] == ",".join(COLUMNS)
         assert len(lines) == 1 + len(DEVICES) + 1 + 1
         assert lines[-2].startswith("bob,pending,paper,temporary-passcode,P,,,")
-        assert lines[-1].startswith("carol,closed,live,totp,W00000011,,6,sha1,30,0,1/1,0,,")
+        assert lines[-1].startswith("carol,closed,live,totp,W00000012,,6,sha1,30,0,1/1,0,,")
         assert lines[-1].endswith(",lost")
         for secret in (KEY.hex(), "GEZDGNBVGY3TQOJQ", issued.passcode, "4711", "1234"):
             assert secret not in text
@@ -82,13 +84,13 @@ def test_what_is_exported_with_keys_is_the_same_store_again(path):
     with bench.engine as engine:
         fill(engine)
         assert engine.verify("alice", step_code(), device="S0").code.name == "REJECTED"
-        assert engine.verify("alice", hotp(KEY, 9), device="S6")
+        assert engine.verify("alice", hotp(KEY, 9), device="S7")
         text = exported(engine, keys=True, by="desk 4")
     with on_disk(path) as engine:
         assert engine.import_csv(io.BytesIO(text.encode()), by="desk 4").faults == ()
         assert exported(engine, keys=True, by="desk 4") == text
-        assert not engine.verify("alice", hotp(KEY, 9), device="S6")
-        assert engine.verify("alice", hotp(KEY, 10), device="S6")
+        assert not engine.verify("alice", hotp(KEY, 9), device="S7")
+        assert engine.verify("alice", hotp(KEY, 10), device="S7")
 
 
 def test_random_stores_go_round(rng):

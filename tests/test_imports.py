@@ -46,7 +46,8 @@ ORACLE = {
 ORACLES_OWN = {
     ("reference", "reference_ocra"), ("reference", "reference_card"),
     ("reference_card", "reference_ocra"), ("reference", "reference_push"),
-    ("reference", "reference_posed"), ("reference_posed", "reference_ocra"), ("reference_rows", "reference"),
+    ("reference", "reference_posed"), ("reference_posed", "reference_ocra"),
+    ("reference_rows", "reference"),
 }  # fmt: skip
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 

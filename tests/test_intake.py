@@ -160,6 +160,30 @@ def test_policy_is_held_against_every_row():
         )
 
 
+def test_a_user_has_one_phone_and_a_phone_one_pin():
+    phones = [bytes.fromhex("3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c"),
+              bytes.fromhex("fc51cd8e6218a1a38da47ed00230f0580816ed13ba3303ac5deb911548908025")]
+    one, two = (phone.hex() for phone in phones)
+    bench = Bench()
+    with bench.engine as engine:
+        lines = [
+            f"alice,ib-key,{KEY32},A,1111,{one}", f"bob,ib-key,{KEY32},B,1111,{one}",
+            f"alice,ib-key,{OTHER32},C,2222,{two}", f"carol,ib-key,{KEY32},D,3333,{one}",
+        ]  # fmt: skip
+        head = "name,kind,key,serial,pin,phone\n"
+        found = brought(engine, *lines, head=head, skip_bad=True)
+        assert [str(fault) for fault in found.faults] == [
+            "row 4, phone: is one too many: a user has one phone",
+            "row 5, pin: is another than this phone has in a row before",
+        ]
+        assert [engine.user(name).devices[0].phone for name in ("alice", "bob")] == [
+            "ed" + one, "ed" + one,
+        ]  # fmt: skip
+        found = brought(engine, *lines, head=head, dry_run=True)
+        assert found.there == 2
+        assert found.faults[1].says == "is another than this phone has in the store"
+
+
 def test_a_store_holds_so_many_suites():
     lines = [
         f"u{n},ocra,{KEY32},OCRA-1:HOTP-SHA1-6:QN{4 + n % 60:02d}-S{1 + n // 60:03d}"

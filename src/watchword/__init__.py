@@ -7,7 +7,6 @@ from watchword.devices.device import Device
 from watchword.devices.oath import hotp, totp
 from watchword.devices.ocra import ocra
 from watchword.engine import Engine
-from watchword.intake import Imported
 from watchword.errors import (
     Busy,
     Error,
@@ -19,6 +18,7 @@ from watchword.errors import (
     StoreOwned,
     WrongKey,
 )
+from watchword.intake import Imported
 from watchword.policy import Policy
 from watchword.views import (
     Challenge,

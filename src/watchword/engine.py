@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Self
 
 from watchword import lifecycle
-from watchword._engine import LABELS, PAGE_USERS, Batch, Core, Gate, Gather, Split
+from watchword._engine import PAGE_USERS, Batch, Core, Gate, Gather, Split
 from watchword.acts import Acts
 from watchword.bulk import Bulk
 from watchword.cards import Cards
@@ -199,27 +199,6 @@ class Engine(
         core.passed(self._store.last_time_ms)
         self._set_core_policy()
         return covered
-
-    def _set_core_policy(self) -> None:
-        figures = self._policy
-        self._core.set_policy(
-            lockout_failures=figures.lockout_failures,
-            lockout_window_ms=figures.lockout_window_ms,
-            lockout_extend=figures.lockout_extend,
-            failures_cap=figures.failures_cap or 0,
-            source_failures=figures.source_failures or 0,
-            names_any=figures.names == "any",
-            ranks=bytes((0, figures.rank_totp, figures.rank_hotp, figures.rank_ocra, 0, 0)),
-            card_shown_percent=figures.card_shown_percent,
-            push_ms=figures.push_ms,
-            push_per_window=figures.push_per_window,
-            push_window_ms=figures.push_window_ms,
-            session_pin_ms=figures.session_pin_ms,
-            session_biometric_ms=figures.session_biometric_ms,
-            challenge_labels=bytes(LABELS.index(kind) for kind in figures.challenge_kinds),
-            sms_per_hour=figures.sms_per_hour,
-            sms_seconds=figures.sms_ms // 1000,
-        )
 
     def __enter__(self) -> Self:
         return self

@@ -16,14 +16,14 @@ from watchword import lifecycle
 from watchword._engine import DEVICES_PER_USER_MAX, KINDS
 from watchword.acts import expect_by, floor_of, legal_serial
 from watchword.devices.device import Device
-from watchword.errors import InvalidArgument
+from watchword.errors import Exists, InvalidArgument
 from watchword.formats.columns import Fault, Row, rows_of
 from watchword.formats.fields import KEY_IS, PASSCODE
 from watchword.lifecycle import Floor
 from watchword.parts import Parts
 from watchword.views import DeviceView, user_of
 
-__all__ = ["Intake", "Imported"]
+__all__ = ["Imported", "Intake"]
 
 ROWS_PER_TURN = 2_048
 STORED = 0  # in place of a row: it was in the store before
@@ -99,6 +99,7 @@ class Plan:
     there: int = 0
     names: dict[str, Placed | Standing] = field(default_factory=dict)
     suites: set[str] = field(default_factory=set)
+    pins: dict[bytes, bytes] = field(default_factory=dict)  # of phones
 
 
 class RefusedError(Exception):
@@ -328,6 +329,8 @@ class Intake(Parts):
             if len(plan.suites | {device.suite}) > self._core.suites_left():
                 raise RefusedError("suite", "is one too many: a store holds 256 different ones")
             plan.suites.add(device.suite)
+        if device.phone:
+            self._expect_phone(plan, device, others)
         device, moving = self._under_policy(device), row.moving
         if self._tombs:
             mark = lifecycle.fingerprint(self._mark_key, device.key)
@@ -336,6 +339,17 @@ class Intake(Parts):
             if hmac.compare_digest(held.key, device.key):
                 moving = max(moving, held.floor.lift(device))
         return placed._replace(device=device, serial=serial, moving=moving)
+
+    def _expect_phone(self, plan: Plan, device: Device, others: list[Held]) -> None:
+        """A user has one phone; a phone has one PIN, whoever it serves (RULES section 6)."""
+        if any(held.figures[-1] for held in others):
+            raise RefusedError("phone", "is one too many: a user has one phone")
+        if plan.pins.setdefault(device.phone, device.pin_hash) != device.pin_hash:
+            raise RefusedError("pin", "is another than this phone has in a row before")
+        try:
+            self._expect_pin(device)
+        except Exists:
+            raise RefusedError("pin", "is another than this phone has in the store") from None
 
 
 def is_same(held: Held, row: Row, device: Device) -> bool:
@@ -349,7 +363,7 @@ def figures_of(device: Device | DeviceView) -> tuple[object, ...]:
     """What two devices with one key may differ in."""
     return (
         device.algorithm, device.digits, device.period, device.t0, device.window, device.suite,
-        device.once,
+        device.once, device.phone if isinstance(device.phone, str) else device.phone.hex(),
     )  # fmt: skip
 
 

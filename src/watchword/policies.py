@@ -10,6 +10,7 @@ import json
 from array import array
 
 from watchword import lifecycle
+from watchword._engine import LABELS
 from watchword.acts import expect_by
 from watchword.errors import Error, InvalidArgument, StoreFailed
 from watchword.figures import Change, changes, dangers, from_stored, stored
@@ -99,7 +100,28 @@ class Policies(Parts):
                 found += not (len(name) <= 64 and name.isascii() and name.isalnum())
         return found
 
-    # -- as the store keeps it
+    # -- as the core and the store keep it
+
+    def _set_core_policy(self) -> None:
+        figures = self._policy
+        self._core.set_policy(
+            lockout_failures=figures.lockout_failures,
+            lockout_window_ms=figures.lockout_window_ms,
+            lockout_extend=figures.lockout_extend,
+            failures_cap=figures.failures_cap or 0,
+            source_failures=figures.source_failures or 0,
+            names_any=figures.names == "any",
+            ranks=bytes((0, figures.rank_totp, figures.rank_hotp, figures.rank_ocra, 0, 0)),
+            card_shown_percent=figures.card_shown_percent,
+            push_ms=figures.push_ms,
+            push_per_window=figures.push_per_window,
+            push_window_ms=figures.push_window_ms,
+            session_pin_ms=figures.session_pin_ms,
+            session_biometric_ms=figures.session_biometric_ms,
+            challenge_labels=bytes(LABELS.index(kind) for kind in figures.challenge_kinds),
+            sms_per_hour=figures.sms_per_hour,
+            sms_seconds=figures.sms_ms // 1000,
+        )
 
     def _policy_pages(self, turn: int) -> list[Page]:
         """The page of the policy, if it has changed. The lock is held.

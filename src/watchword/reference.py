@@ -1074,7 +1074,9 @@ class Reference:
 
     def _apply_policy(self, figures: Figures) -> None:
         """Streaks keep as many times as the policy may ask for; what was not kept was long ago."""
-        self.figures = figures
+        self.figures, pushes = figures, self.pushes
+        pushes.open_ms, pushes.per_window = figures.push_ms, figures.push_per_window
+        pushes.window_ms = figures.push_window_ms
         for streak in [*(user.streak for user in self.users.values()), *self.decoys.values()]:
             del streak.gaps_ms[self._gaps_kept() :]
             missing = min(streak.count - 1, self._gaps_kept()) - len(streak.gaps_ms)

@@ -42,7 +42,7 @@ def import_users(
         state realm              open, pending or closed; live or paper
         kind serial key          a device: totp, hotp, ocra, a preset, sms; its key in base32, or
                                  in hex after hex:; none where the device is there already
-        digits algorithm period t0 window drift_max look_ahead suite pin pin_hash once
+        digits algorithm period t0 window drift_max look_ahead suite pin pin_hash phone once
                                  its figures, where they are not the kind's; a window is N or
                                  BACK/FORWARD
         counter drift            of a device that was in use: the first counter, or TOTP step, that

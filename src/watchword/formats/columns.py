@@ -18,6 +18,7 @@ from typing import Any, BinaryIO, NamedTuple
 from watchword.devices import passcode
 from watchword.devices.card import ANSWERS_MAX
 from watchword.devices.device import PRESETS, Device
+from watchword.devices.phone import public_key
 from watchword.errors import InvalidArgument
 from watchword.formats.fields import (
     COLUMNS,
@@ -171,6 +172,8 @@ class Rows:
             if (made.pin_hash and not keyless) or "pin" in given or "pin_hash" in given:
                 made = with_pin(made, given)
             device = made.under(key)
+            if "phone" in given:
+                device = replace(device, phone=public_key(given["phone"]))
         except InvalidArgument as error:
             raise misfit(error, kind) from None
         drift = whole("drift", given.get("drift", ""))
@@ -278,7 +281,7 @@ def fields_from(
             told = ("suite",)
             told += ("look_ahead", "counter") if ":C-" in view.suite else ()
             told += ("window", "drift_max", "drift") if "-T" in view.suite else ()
-        words |= {name: figures[name] for name in told}
+        words |= {name: figures[name] for name in told} | {"phone": view.phone}
     if key is not None:
         words |= {"key": base64.b32encode(key).decode().rstrip("="), "pin_hash": pin_hash.hex()}
     return [harmless(column, str(words.get(column, ""))) for column in COLUMNS]

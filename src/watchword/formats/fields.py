@@ -26,7 +26,7 @@ __all__ = [
 FIGURES = (
     "digits", "algorithm", "period", "t0", "window", "drift_max", "look_ahead", "suite", "once",
 )  # fmt: skip
-OWN = ("drift", "counter", "pin", "pin_hash")
+OWN = ("drift", "counter", "pin", "pin_hash", "phone")
 COLUMNS = ("name", "state", "realm", "kind", "serial", "key", *FIGURES, *OWN, "device_state")
 STATES, REALMS = ("open", "pending", "closed"), ("live", "paper")
 DEVICE_STATES = ("shipped", "active", "suspended", "lost", "returned", "ended")
@@ -38,7 +38,10 @@ FIELD_CHARS_MAX = 512
 OF: dict[str, tuple[str, ...]] = {
     "totp": ("digits", "algorithm", "period", "t0", "window", "drift_max", "drift", "counter"),
     "hotp": ("digits", "algorithm", "look_ahead", "counter"),
-    "ocra": ("suite", "window", "drift_max", "look_ahead", "drift", "counter", "pin", "pin_hash"),
+    "ocra": (
+        "suite", "window", "drift_max", "look_ahead", "drift", "counter", "pin", "pin_hash",
+        "phone",
+    ),
     "card": ("once", "counter"),
     "sms": ("counter",),
     PASSCODE: (),
@@ -136,7 +139,7 @@ def key_of(kind: str, field: str) -> bytes:
 def misfit(error: InvalidArgument, kind: str) -> FieldError:
     """What a device says of its arguments, under the column that has them."""
     name, _, says = str(error.args[0]).partition(" ")
-    name = name.removesuffix(":")
+    name = {"public_key": "phone"}.get(name, name.removesuffix(":"))
     if name in COLUMNS:
         return FieldError(name, says)
     return FieldError("kind", f"{kind}: {name} {says}")

@@ -13,9 +13,9 @@ import io
 from collections.abc import Callable, Sequence
 
 from watchword.engine import Engine
-from watchword.intake import Imported
 from watchword.errors import InvalidArgument
 from watchword.figures import text_of
+from watchword.intake import Imported
 from watchword.policy import Policy
 from watchword.serve import limits
 from watchword.serve.resp import Refusal, Reply
