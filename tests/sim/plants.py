@@ -15,7 +15,7 @@ from watchword.acts import Acts
 from watchword.challenges import Challenges
 from watchword.clock import SystemClock
 from watchword.devices import passcode
-from watchword.enrolment import Enrolment
+from watchword.intake import Intake
 from watchword.keeper import Keeper
 from watchword.policies import Policies
 from watchword.reference import Effect, Event
@@ -262,8 +262,8 @@ def policy_not_journaled(put: Put) -> None:
 @plant
 def file_applied_unchecked(put: Put) -> None:
     """A file with wrong rows is applied without them, whatever was asked."""
-    real = Enrolment._import_one
-    put(Enrolment, "_import_one", lambda self, part, by, skip_bad: real(self, part, by, True))
+    real = Intake._import_one
+    put(Intake, "_import_one", lambda self, part, by, skip_bad: real(self, part, by, True))
 
 
 # ---- the transition -----------------------------------------------------------------------------

@@ -342,6 +342,8 @@ class Author:
             who = rng.choice([*self.users, "newcomer", "other"])
             kind = rng.choice(["totp", "hotp", "ocra", "card"])
             words = self.device(kind) if rng.random() < 0.8 else None
+            if words is not None and "phone" in words:  # which is enrolled, not brought
+                words = self.device("hotp")
             state = rng.choice(["", "", "", "open", "closed"])
             rows.append((who, state, words, rng.choice(["own", "own", "own", "none", "first"])))
         return "import", tuple(rows), rng.random() < 0.5
