@@ -102,8 +102,19 @@ static int suite_fits(const ww_suite *suite, const ww_spec *s)
     uint32_t counters = suite->counter_at ? s->look_ahead + 1u : 1;
     uint32_t steps = suite->step_s ? s->back + s->forward + 1u : 1;
     return suite->hash == s->hash && suite->digits == s->digits &&
-           suite->pin_bytes + phone_len(suite, s) == s->pin_len &&
+           (suite->pin_bytes + phone_len(suite, s) == s->pin_len ||
+            (!suite->pin_bytes && suite->digits && s->pin_len == WW_KEPT_BYTES)) &&
            counters * steps <= WW_POSITIONS_MAX;
+}
+
+/* Whether one more of its sort may hang on this user. */
+static int has_room(const ww_tables *t, ww_user *u, const ww_spec *s)
+{
+    enum { OTHERS_MAX = WW_HELD_PER_USER_MAX - WW_DEVICES_PER_USER_MAX };
+    uint32_t count = 0;
+    for (ww_device *d = ww_device_first(t, u); d; d = ww_device_next(t, u, d))
+        count += (d->kind < WW_KIND_PASSWORD) == (s->kind < WW_KIND_PASSWORD);
+    return count < (s->kind < WW_KIND_PASSWORD ? (uint32_t)WW_DEVICES_PER_USER_MAX : OTHERS_MAX);
 }
 
 /* Places a device in the user's own line when it is the first and its midstates fit there. */
@@ -111,9 +122,10 @@ ww_device *ww_device_place(ww_tables *t, ww_user *u, const ww_spec *spec, const 
 {
     ww_device *d;
     void *own;
-    int ocra = spec->kind == WW_KIND_OCRA, passcode = spec->label == WW_TEMPORARY_PASSCODE;
+    int ocra = spec->kind == WW_KIND_OCRA;
+    int kept = spec->label == WW_TEMPORARY_PASSCODE || spec->kind >= WW_KIND_PASSWORD;
     int suite = ocra ? ww_suite_add(t, spec->suite, spec->suite_len) : 0;
-    if (suite < 0 || (ocra && !suite_fits(&t->suites[suite], spec)))
+    if (suite < 0 || !has_room(t, u, spec) || (ocra && !suite_fits(&t->suites[suite], spec)))
         return NULL;
     if (!u->devices && spec->hash == WW_SHA1 && !spec->t0_s && spec->kind < WW_KIND_OCRA) {
         d = &u->device;
@@ -139,17 +151,18 @@ ww_device *ww_device_place(ww_tables *t, ww_user *u, const ww_spec *spec, const 
         *link = at;
         own = &w->mid;
     }
-    if (mid || passcode) /* whose text nobody knows: what is kept stands where midstates do */
+    if (mid || kept) /* whose text nobody knows: what is kept stands where midstates do */
         memcpy(own, mid ? mid : spec->key, ww_mid_bytes((ww_hash)spec->hash));
     else
         ww_hmac_mid((ww_hash)spec->hash, spec->key, spec->key_len, own);
-    d->period_s = spec->period_s;
+    d->period_s = spec->period_s & 4095u;
     d->kind = spec->kind & 15u;
     d->drift_max = spec->drift_max & 15u;
     d->state = spec->state & 7u;
     d->label = spec->label & 15u;
     d->hash = spec->hash & 3u;
     d->digits = spec->digits & 15u;
+    d->prefix = spec->pin_len == WW_KEPT_BYTES;
     d->window = spec->kind == WW_KIND_TOTP ? (uint8_t)(spec->back << 4 | spec->forward)
                                            : spec->look_ahead;
     uint8_t secret[WW_KEY_BYTES_MAX + sizeof spec->pin];
@@ -163,6 +176,16 @@ ww_device *ww_device_place(ww_tables *t, ww_user *u, const ww_spec *spec, const 
     return d;
 }
 
+/* A password, or a question with what is kept of its answer: one block, and then its text. */
+static int secret_legal(const ww_spec *s)
+{
+    return s->kind < WW_KINDS && s->hash == WW_SHA256 && s->state == WW_ACTIVE && !s->label &&
+           !s->digits && !s->back && !s->forward && !s->look_ahead && !s->drift_max &&
+           !s->period_s && !s->t0_s && !s->suite_len && !s->pin_len && s->key_len >= 64 &&
+           s->key_len <= WW_KEY_BYTES_MAX && s->serial_len >= 1 &&
+           s->serial_len <= WW_SERIAL_BYTES_MAX;
+}
+
 int ww_spec_legal(const ww_spec *s)
 {
     int totp = s->kind == WW_KIND_TOTP, hotp = s->kind == WW_KIND_HOTP;
@@ -170,6 +193,8 @@ int ww_spec_legal(const ww_spec *s)
     int passcode = s->label == WW_TEMPORARY_PASSCODE, sms = s->label == WW_SMS;
     if ((s->kind == WW_KIND_PASSCODE) != (passcode || sms))
         return 0;
+    if (s->kind >= WW_KIND_PASSWORD)
+        return secret_legal(s);
     if (passcode && (s->hash != WW_SHA256 || s->key_len != sizeof(ww_passcode) ||
                      s->digits != WW_PASSCODE_CHARS))
         return 0;
@@ -186,7 +211,8 @@ int ww_spec_legal(const ww_spec *s)
            s->digits <= (ocra || passcode ? WW_SUITE_DIGITS_MAX : WW_DIGITS_MAX) &&
            s->label < WW_LABELS && (totp || hotp || ocra || !s->t0_s) &&
            s->suite_len <= (ocra ? WW_SUITE_BYTES_MAX : 0) && (!ocra || !s->t0_s) &&
-           s->pin_len <= (ocra ? sizeof s->pin : 0) &&
+           (ocra || !s->pin_len || (s->pin_len == WW_KEPT_BYTES && (totp || hotp))) &&
+           s->pin_len <= sizeof s->pin &&
            s->key_len >= WW_KEY_BYTES_MIN && s->key_len <= WW_KEY_BYTES_MAX &&
            s->serial_len >= 1 && s->serial_len <= WW_SERIAL_BYTES_MAX &&
            s->back <= WW_WINDOW_STEPS_MAX && s->forward <= WW_WINDOW_STEPS_MAX &&
@@ -218,7 +244,7 @@ int ww_spec_read(const ww_record *r, ww_spec *s)
 static int device_add(ww_tables *t, ww_user *u, const ww_record *r)
 {
     ww_spec spec;
-    if (ww_spec_read(r, &spec) || u->devices >= WW_DEVICES_PER_USER_MAX || !r->device ||
+    if (ww_spec_read(r, &spec) || u->devices >= WW_HELD_PER_USER_MAX || !r->device ||
         ww_device_find(t, u, r->device))
         return -1;
     ww_device *d = ww_device_place(t, u, &spec, NULL);
@@ -251,6 +277,7 @@ int ww_apply_act(ww_tables *t, ww_user *u, uint32_t slot, const ww_record *r)
         return user_remove(t, slot, u);
     case WW_EVENT_UNLOCK:
         ww_streak_clear(&u->streak, t->deep ? t->deep[slot] : NULL);
+        u->wrong_answers = 0;
         for (d = ww_device_first(t, u); d; d = ww_device_next(t, u, d)) {
             if (!d->capped)
                 continue;

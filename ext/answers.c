@@ -45,6 +45,7 @@ void ww_lay_answer(const ww_tables *t, ww_scratch *s, uint32_t i, uint32_t *n, w
         w->steps = (uint32_t)count;
     }
     y->count = (uint32_t)counters * w->steps;
+    s->passed_over[i] |= ww_pin_typed(t, a, source) ? WW_PINNED : 0;
     s->source[*n] = source;
     s->owner[*n] = (uint8_t)i;
     s->asked++;
@@ -70,6 +71,12 @@ int ww_lay_open(const ww_tables *t, ww_scratch *s, uint32_t i, uint32_t *n, ww_d
 void ww_lay_named(const ww_tables *t, const ww_batch *b, const ww_attempt *a, ww_scratch *s,
                   uint32_t i, uint32_t *n, int64_t now_ms)
 {
+    if (a->event == WW_EVENT_ANSWER) {
+        ww_lay_question(t, b, a, s, i, n);
+        return;
+    }
+    if (a->slot != WW_SLOT_NONE && ww_password_of(t, &t->users[a->slot]))
+        s->passed_over[i] |= WW_GUARDED;
     if (a->challenge_len == WW_PUSH_ID_CHARS) {
         ww_lay_push(t, b, a, s, i, n, now_ms);
         return;
@@ -180,8 +187,8 @@ void ww_lay_message(const ww_tables *t, const ww_batch *b, uint32_t group, const
 
 /* ---- lanes ---- */
 
-static void run_texts(const ww_kernel *k, const ww_batch *b, uint32_t group, ww_scratch *s,
-                      const ww_suite *like, uint32_t lanes)
+static void run_texts(const ww_tables *t, const ww_kernel *k, const ww_batch *b, uint32_t group,
+                      ww_scratch *s, const ww_suite *like, uint32_t lanes)
 {
     const void *texts[WW_TEXTS_CHUNK] = {NULL};
     size_t bytes = (size_t)like->blocks * (like->hash == WW_SHA512 ? 128 : 64);
@@ -198,9 +205,13 @@ static void run_texts(const ww_kernel *k, const ww_batch *b, uint32_t group, ww_
         uint32_t who = s->owner[s->text_try[lane]];
         const ww_attempt *a = &b->attempts[group + who];
         uint32_t code = ww_reduce(s->out[lane], suite->digits);
-        uint32_t fits = ww_eq_u32(s->digits[0][who], suite->digits);
+        uint32_t value = s->value[0][who], digits = s->digits[0][who];
+        const ww_device *source = s->source[s->text_try[lane]];
+        if (ww_pin_typed(t, a, source))
+            ww_pin_code(b, a, source, &value, &digits);
+        uint32_t fits = ww_eq_u32(digits, suite->digits);
         fits &= ww_session_fits(a, suite);
-        ww_mask_set(&y->mask, s->text_bit[lane], ww_eq_u32(code, s->value[0][who]) & fits);
+        ww_mask_set(&y->mask, s->text_bit[lane], ww_eq_u32(code, value) & fits);
     }
 }
 
@@ -224,7 +235,7 @@ void ww_match_answers(const ww_tables *t, const ww_kernel *k, const ww_batch *b,
             const ww_attempt *a = &b->attempts[group + s->owner[n]];
             for (uint32_t j = 0; j < s->tries[n].count; j++) {
                 if (lanes == WW_TEXTS_CHUNK) {
-                    run_texts(k, b, group, s, like, lanes);
+                    run_texts(t, k, b, group, s, like, lanes);
                     lanes = 0;
                 }
                 uint64_t *to = s->texts + lanes * words;
@@ -239,6 +250,6 @@ void ww_match_answers(const ww_tables *t, const ww_kernel *k, const ww_batch *b,
             }
         }
         if (lanes)
-            run_texts(k, b, group, s, like, lanes);
+            run_texts(t, k, b, group, s, like, lanes);
     }
 }

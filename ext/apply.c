@@ -38,8 +38,7 @@ static void device_charge(ww_device *d)
         d->failures++;
 }
 
-static int apply_attempt(ww_tables *t, ww_user *u, const ww_record *r, int64_t now_ms, ww_streak *s,
-                         uint32_t *deep)
+static inline void apply_streak(const ww_record *r, int64_t now_ms, ww_streak *s, uint32_t *deep)
 {
     int64_t at = now_ms > s->last_ms ? now_ms : s->last_ms;
     if (r->effects & WW_EFFECT_CLEAR)
@@ -53,11 +52,17 @@ static int apply_attempt(ww_tables *t, ww_user *u, const ww_record *r, int64_t n
     }
     if (r->effects & WW_EFFECT_LOCK)
         s->lock_until_ms = now_ms + r->lock_ms;
+}
+
+static int apply_attempt(ww_tables *t, ww_user *u, const ww_record *r, int64_t now_ms, ww_streak *s,
+                         uint32_t *deep)
+{
+    apply_streak(r, now_ms, s, deep);
     if (!u)
         return 0;
     if ((r->effects & WW_EFFECT_CHARGE) && !r->device)
         for (ww_device *d = ww_device_first(t, u); d; d = ww_device_next(t, u, d))
-            if (d->state == WW_ACTIVE)
+            if (d->state == WW_ACTIVE && d->kind < WW_KIND_PASSWORD)
                 device_charge(d);
     if (!r->device)
         return 0;
@@ -117,10 +122,52 @@ int ww_apply_challenge(ww_tables *t, const ww_record *r)
     return ww_question_keep(t, d, platform);
 }
 
+/* A security question's answer: an attempt that spends nothing of any device. */
+static int apply_answer(ww_tables *t, const ww_record *r, int64_t now_ms, ww_streak *streak,
+                        uint32_t *deep)
+{
+    uint32_t slot = (uint32_t)r->user;
+    if (r->place & WW_PLACE_UNKNOWN) {
+        if (!streak)
+            return 0;
+        apply_streak(r, now_ms, streak, deep);
+        ww_apply_answer(t, NULL, r, 1);
+        return 0;
+    }
+    if (slot >= t->users_used || t->users[slot].id != r->user || !t->users[slot].name_len)
+        return -1;
+    ww_user *u = &t->users[slot];
+    ww_mark_dirty(t, slot, WW_DIRTY_STATE);
+    apply_streak(r, now_ms, &u->streak, t->deep ? t->deep[slot] : NULL);
+    ww_apply_answer(t, u, r, streak != NULL);
+    return 0;
+}
+
+static int apply_later(ww_tables *t, const ww_record *r, int64_t now_ms, ww_streak *streak,
+                       uint32_t *deep)
+{
+    uint32_t slot = (uint32_t)r->user;
+    switch (r->event) {
+    case WW_EVENT_CHALLENGE:
+        return ww_apply_challenge(t, r);
+    case WW_EVENT_QUESTION:
+        return ww_apply_question(t, r);
+    case WW_EVENT_ANSWER:
+        return apply_answer(t, r, now_ms, streak, deep);
+    case WW_EVENT_PIN:
+        if (slot >= t->users_used || t->users[slot].id != r->user || !t->users[slot].name_len)
+            return -1;
+        ww_mark_dirty(t, slot, WW_DIRTY_IDENTITY);
+        return ww_apply_pin(t, &t->users[slot], r);
+    default:
+        return 0;
+    }
+}
+
 int ww_apply(ww_tables *t, const ww_record *r, int64_t now_ms, ww_streak *streak, uint32_t *deep)
 {
     if (r->event >= WW_EVENT_TOMBSTONE) /* the door keeps two of these */
-        return r->event == WW_EVENT_CHALLENGE ? ww_apply_challenge(t, r) : 0;
+        return apply_later(t, r, now_ms, streak, deep);
     int attempt = r->event == WW_EVENT_ATTEMPT || r->event == WW_EVENT_ALSO ||
                   r->event == WW_EVENT_RESYNC;
     if (attempt && (r->place & WW_PLACE_UNKNOWN))

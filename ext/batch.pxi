@@ -117,12 +117,14 @@ cdef class Batch:
         a.second_len = <uint16_t>(n + session_len)
 
     def put(self, user, response, int platform=WW_TRADING, int realm=WW_LIVE, device=None,
-            address=None, second=None, bint shed=False, challenge=None, session=None):
-        """Adds one attempt from Python."""
+            address=None, second=None, bint shed=False, challenge=None, session=None, pin=None,
+            int first=0, uint32_t password=0, bint answer=False):
+        """Adds one attempt from Python. first, password: what is said of one (ww_attempt)."""
         cdef const char *name = NULL
         cdef const char *text = NULL
         cdef Py_ssize_t name_len = 0, text_len = 0
         cdef bytes packed
+        response = with_pin(pin, response)
         take_text(user, &name, &name_len)
         take_text(response, &text, &text_len)
         cdef ww_attempt *a = self.add(<const uint8_t *>name, name_len,
@@ -140,6 +142,7 @@ cdef class Batch:
             self.set_second(a, <const uint8_t *>text, text_len)
         elif challenge is not None or session is not None:
             put_challenge(self, a, challenge, session)
+        put_facts(self, a, pin, response, first, password, answer)
         if address is not None:
             packed = pack_address(address)
             a.has_address = 1
@@ -168,6 +171,12 @@ cdef class Batch:
                 (<uint8_t *>view.buf)[start + i] = self.b.attempts[i].verdict
         finally:
             PyBuffer_Release(&view)
+
+    def vouch(self):
+        """Somebody else has seen to the first factor of every attempt."""
+        cdef uint32_t i
+        for i in range(self.b.count):
+            self.b.attempts[i].first = WW_FIRST_VOUCHED
 
     def reset(self):
         self.clear()

@@ -28,7 +28,8 @@ cdef class Connection:
     cdef readonly uint64_t id
     cdef public int protocol             # 2 or 3: how replies are written from here on
     cdef public bytes name               # as CLIENT SETNAME gave it
-    cdef object transport, door
+    cdef readonly object transport
+    cdef object door
     cdef Clients clients
     cdef uint8_t gateway
     cdef State state
@@ -316,6 +317,8 @@ cdef class Connection:
         if mistake is not NULL:
             self.say(mistake)
             return True
+        if o.seen & SEEN_PASSWORD:
+            return self.other(wire, frame)     # it is hashed first, off this thread
         if o.wait_ms and not self.waited and self.hold(frame, &o):
             return False
         if not self.room(1):
@@ -411,8 +414,11 @@ cdef class Connection:
     cdef void attempt(self, uint8_t *frame, ww_span *pair, Options *o) noexcept:
         """A name and a response become an attempt. Batch.add holds them against their lengths."""
         cdef Batch batch = self.clients.gather.open
-        cdef ww_attempt *a = batch.add(frame + pair[0].at, pair[0].len,
-                                       frame + pair[1].at, pair[1].len)
+        cdef ww_attempt *a
+        if o.seen & SEEN_PIN and pair[1].len > 0:
+            a = add_pinned(batch, frame, pair, o.pin)
+        else:
+            a = batch.add(frame + pair[0].at, pair[0].len, frame + pair[1].at, pair[1].len)
         if a is NULL:
             Py_FatalError("a batch with room took no attempt")
         a.gateway = self.gateway
@@ -437,8 +443,7 @@ cdef class Connection:
         for i in range(wire.argc):
             args.append(PyBytes_FromStringAndSize(<char *>frame + wire.args[i].at,
                                                   wire.args[i].len))
-        if self.acts:
-            ww_wipe(frame, wire.end)   # it may hold a device's key
+        ww_wipe(frame, wire.end)       # it may hold a device's key, or a password
         reply = self.door.answer(self, args)
         if isinstance(reply, bytes):
             self.put(PyBytes_AS_STRING(reply), len(reply))

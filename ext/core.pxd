@@ -4,10 +4,8 @@ from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, 
 cdef extern from "watchword.h" nogil:
     enum:
         WW_NAME_BYTES_MAX
-        WW_NAME_INLINE_BYTES
         WW_RESPONSE_BYTES_MAX
         WW_SERIAL_BYTES_MAX
-        WW_KEY_BYTES_MAX
         WW_SUITES_MAX
         WW_SESSION_BYTES_MAX
         WW_TOKEN_CHARS
@@ -17,7 +15,6 @@ cdef extern from "watchword.h" nogil:
         WW_QUESTION_CHARS_MAX
         WW_PURPOSE_BYTES_MAX
         WW_CHALLENGE_KINDS_MAX
-        WW_TEXT_BYTES_MAX
         WW_BATCH_ATTEMPTS_MAX
         WW_RECORD_UNITS_PER_ATTEMPT_MAX
         WW_DECOYS
@@ -52,8 +49,13 @@ cdef extern from "watchword.h" nogil:
         WW_EVENT_RESYNC
         WW_EVENT_USER_ADD
         WW_EVENT_DEVICE_ADD
+        WW_EVENT_ALSO
+        WW_EVENT_CHALLENGE
         WW_EVENT_TOMBSTONE
         WW_EVENT_NOTE
+        WW_SPEC_HEAD_BYTES
+        WW_EVENT_ANSWER
+        WW_FIRST_VOUCHED
     enum:
         WW_TRADING
         WW_PORTAL
@@ -65,6 +67,8 @@ cdef extern from "watchword.h" nogil:
         WW_KIND_OCRA
         WW_KIND_CARD
         WW_KIND_PASSCODE
+        WW_KIND_PASSWORD
+        WW_KIND_QUESTION
         WW_TEMPORARY_PASSCODE
         WW_SENT_MAX
         WW_CARD_CELLS
@@ -93,7 +97,7 @@ cdef extern from "watchword.h" nogil:
         uint64_t moving
         uint32_t number, cold
         uint16_t period_s
-        uint8_t kind, drift_max, state, capped, label, hash, wide, digits, window, failures
+        uint8_t kind, drift_max, state, capped, label, hash, wide, prefix, digits, window, failures
         int8_t drift
 
     ctypedef struct ww_open:
@@ -125,7 +129,7 @@ cdef extern from "watchword.h" nogil:
     ctypedef struct ww_user:
         uint64_t id
         uint32_t more
-        uint8_t name_len, account, realm, devices
+        uint8_t name_len, account, realm, devices, wrong_answers
         ww_device device
         ww_streak streak
 
@@ -188,7 +192,7 @@ cdef extern from "watchword.h" nogil:
         int64_t lockout_window_ms
         uint32_t lockout_failures, failures_cap, source_failures
         uint8_t lockout_extend, names_any
-        uint8_t ranks[6]
+        uint8_t ranks[8]
         uint8_t card_shown_percent
         uint8_t mix[16]
         uint8_t mix_count, sms_per_hour
@@ -205,6 +209,8 @@ cdef extern from "watchword.h" nogil:
         uint8_t address[16]
         uint8_t label, rank, card_only, biometric
         uint16_t challenge_len
+        uint8_t first, pin_len
+        uint32_t password
         uint64_t origin
         uint8_t verdict, reason, kind, units
         uint32_t device, device_cold
@@ -260,6 +266,17 @@ cdef extern from "watchword.h" nogil:
     ww_issue *ww_device_issue(ww_device *d)
     int ww_is_sms(const ww_device *d)
     void ww_passcode_key(ww_tables *t, const uint8_t *key, size_t size)
+    void ww_kept_key(ww_tables *t, const uint8_t *key, size_t size)
+    const uint8_t *ww_device_pin(const ww_tables *t, const ww_device *d, size_t *size)
+    int ww_phone_shared(const ww_tables *t, const ww_device *d)
+    ctypedef struct ww_quiz:
+        const uint8_t *name
+        size_t name_len
+        uint64_t dice
+        uint32_t cold, plausible, whose
+        uint8_t id[96]
+        ww_record record
+    void ww_question_ask(ww_tables *t, ww_quiz *q)
     const char *ww_kind_name(uint32_t kind, uint32_t label)
     const uint8_t *ww_device_key(const ww_tables *t, const ww_device *d, size_t *size)
 
@@ -330,10 +347,17 @@ cdef extern from "watchword.h" nogil:
     int ww_row_needed(const ww_tables *t, const uint8_t *row, size_t len, ww_row_needs *needs)
     ww_device *ww_device_find(const ww_tables *t, ww_user *u, uint32_t number)
     const uint8_t *ww_device_pin(const ww_tables *t, const ww_device *d, size_t *len)
-    void ww_streaks_deepen(ww_tables *t, const int64_t *state_turns, uint32_t pages,
-                           int64_t turn)
+    void ww_streaks_deepen(ww_tables *t, const int64_t *state_turns, uint32_t pages, int64_t turn)
     int ww_row_replay(ww_tables *t, const uint8_t *row, size_t len, const int64_t *identity_turns,
                       const int64_t *state_turns, uint32_t pages)
+    ctypedef struct ww_outcome:
+        int64_t time_ms
+        uint64_t user
+        int64_t until_ms
+        uint8_t was, was_reason, flags
+    int ww_whatif_row(ww_tables *t, const ww_policy *p, const uint8_t *row, size_t len,
+                      ww_outcome *out, uint32_t *count, uint32_t *lost)
+    void ww_whatif_forget(ww_tables *t)
     size_t ww_page_identity_max(const ww_tables *t, uint32_t page)
     size_t ww_page_identity_encode(const ww_tables *t, uint32_t page, uint8_t *out)
     int ww_page_identity_needed(const uint8_t *raw, size_t len, ww_page_needs *needs)

@@ -8,11 +8,13 @@ cdef class Core:
     cdef Region users_region, wides_region, cold_region, index_region, deep_region
     cdef Region decoys_region, sources_region, suites_region, pushes_region, phones_region
 
-    def __cinit__(self, bytes name_key, bytes ask_key=bytes(48), bytes passcode_key=bytes(32)):
+    def __cinit__(self, bytes name_key, bytes ask_key=bytes(48), bytes passcode_key=bytes(32),
+                  bytes kept_key=bytes(32)):
         """name_key hashes names; ask_key makes questions (16 bytes) and challenge ids (32);
-        passcode_key hashes passcodes."""
-        if len(name_key) != 16 or len(ask_key) != 48 or len(passcode_key) != 32:
-            raise InvalidArgument("name_key is 16 bytes, ask_key 48 and passcode_key 32")
+        passcode_key hashes passcodes, kept_key PINs and answers."""
+        if (len(name_key), len(ask_key), len(passcode_key), len(kept_key)) != (16, 48, 32, 32):
+            raise InvalidArgument("name_key is 16 bytes, ask_key 48, the others 32")
+        ww_kept_key(&self.t, <const uint8_t *>PyBytes_AS_STRING(kept_key), 32)
         ww_passcode_key(&self.t, <const uint8_t *>PyBytes_AS_STRING(passcode_key), 32)
         memcpy(self.t.name_key, PyBytes_AS_STRING(name_key), 16)
         memcpy(self.t.ask_key, PyBytes_AS_STRING(ask_key), 16)
@@ -261,12 +263,13 @@ cdef class Core:
         self.passed(needs.time_ms)
 
     def enrolment(self, names, keys, bytes spec, bytes rest, bytes place, moving, Py_ssize_t start,
-                  Py_ssize_t stop, int64_t turn, int64_t now_ms):
+                  Py_ssize_t stop, int64_t turn, int64_t now_ms, bytes by=b""):
         """The row that adds users start .. stop of two columns, with a device each.
 
         names: numpy 'S' column; keys: a C-contiguous (n, key bytes) uint8 column, or None for
         users without a device; spec: the fixed part of ww_spec; rest: suite and PIN digest; place:
-        account and realm; moving: int64 column of floors, or None. Nothing is applied.
+        account and realm; moving: int64 column of floors, or None; by: who does it. Nothing is
+        applied.
         """
         cdef Py_buffer n, k, m
         cdef Py_ssize_t i, size, key_len = 0
@@ -290,9 +293,9 @@ cdef class Core:
             size = 0
             for i in range(start, stop):
                 name = <const char *>n.buf + i * n.strides[0]
-                size += 1 + (trimmed(name, n.itemsize) + 31) // 32
+                size += 1 + (trimmed(name, n.itemsize) + len(by) + 31) // 32
             if has_keys:
-                spec_units = <uint32_t>(len(spec) + key_len + 11 + len(rest) + 31) // 32
+                spec_units = <uint32_t>(len(spec) + key_len + 11 + len(rest) + len(by) + 31) // 32
                 size += (stop - start) * (1 + spec_units)
             memset(&h, 0, sizeof(h))
             h.magic = WW_ROW_MAGIC
@@ -318,10 +321,11 @@ cdef class Core:
                 r.event = WW_EVENT_USER_ADD
                 r.place = <uint8_t>place[0]
                 r.user = self.t.users[slot].id if slot < self.t.users_used else slot
-                r.tail = <uint8_t>((size + 31) // 32)
+                r.tail = <uint8_t>((size + len(by) + 31) // 32)
                 r.lock_ms = <uint32_t>size
                 memcpy(to, &r, sizeof(r))
                 memcpy(to + sizeof(r), name, size)
+                memcpy(to + sizeof(r) + size, PyBytes_AS_STRING(by), len(by))
                 to += sizeof(r) + 32 * r.tail
                 if not has_keys:
                     continue
@@ -340,7 +344,10 @@ cdef class Core:
                 to[11] = <char>serial_len
                 memcpy(to + len(spec), <char *>k.buf + i * k.strides[0], key_len)
                 memcpy(to + len(spec) + key_len, serial, serial_len)
-                memcpy(to + len(spec) + key_len + serial_len, PyBytes_AS_STRING(rest), len(rest))
+                to += len(spec) + key_len + serial_len
+                memcpy(to, PyBytes_AS_STRING(rest), len(rest))
+                memcpy(to + len(rest), PyBytes_AS_STRING(by), len(by))
+                to -= len(spec) + key_len + serial_len
                 to += 32 * spec_units
                 number += 1
             return out
@@ -420,6 +427,10 @@ cdef class Core:
     def name_legal(self, bytes name):
         return bool(ww_name_legal(&self.p, <const uint8_t *>PyBytes_AS_STRING(name), len(name)))
 
+    def name_hash(self, bytes name):
+        """The keyed hash by which the journal calls a name that nobody has."""
+        return ww_name_hash(&self.t, <const uint8_t *>PyBytes_AS_STRING(name), len(name))
+
     def find(self, bytes name):
         """The slot of a user, or None."""
         cdef const uint8_t *at = <const uint8_t *>PyBytes_AS_STRING(name)
@@ -447,6 +458,9 @@ cdef class Core:
         devices = []
         d = ww_device_first(&self.t, u)
         while d != NULL:
+            if d.kind >= WW_KIND_PASSWORD:      # kept like a device, and none
+                d = ww_device_next(&self.t, u, d)
+                continue
             totp = d.kind == WW_KIND_TOTP
             steps, issue = d.window if totp else 0, NULL
             full_until = until = 0
@@ -510,10 +524,15 @@ cdef class Core:
         cdef size_t n = 0
         cdef const uint8_t *at
         d = ww_device_find(&self.t, &self.t.users[slot], number)
-        if d == NULL or d.kind != WW_KIND_OCRA:
+        if d == NULL or d.prefix or d.kind != WW_KIND_OCRA:
             return b""
         at = ww_device_pin(&self.t, d, &n)
         return PyBytes_FromStringAndSize(<const char *>at, <Py_ssize_t>n)
+
+    def device_prefixed(self, uint32_t slot, uint32_t number):
+        """Whether a PIN is typed before a device's code."""
+        cdef ww_device *d = ww_device_find(&self.t, &self.t.users[slot], number)
+        return d != NULL and bool(d.prefix)
 
     def suite_known(self, bytes suite):
         """Whether the table holds this suite."""

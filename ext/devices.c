@@ -38,6 +38,8 @@ ww_issue *ww_device_issue(ww_device *d) { return &((ww_wide *)(void *)d)->issue;
 /* A PIN's digest stands behind the key, as long as the suite says. */
 static size_t pin_bytes(const ww_tables *t, const ww_device *d)
 {
+    if (d->prefix)
+        return WW_KEPT_BYTES;
     return d->kind == WW_KIND_OCRA
                ? t->suites[((const ww_wide *)(const void *)d)->issue.suite].pin_bytes : 0;
 }
@@ -79,7 +81,8 @@ static const struct { const char *name; uint32_t rank; } labels[WW_LABELS] = {
 
 const char *ww_kind_name(uint32_t kind, uint32_t label)
 {
-    static const char *const names[WW_KINDS] = {"none", "totp", "hotp", "ocra", "card", "passcode"};
+    static const char *const names[WW_KINDS] = {"none", "totp", "hotp", "ocra", "card", "passcode",
+                                                 "password", "question"};
     return label && label < WW_LABELS ? labels[label].name : names[kind < WW_KINDS ? kind : 0];
 }
 

@@ -265,13 +265,11 @@ static void digest_take(digest *d, const uint8_t *text, size_t len)
     }
 }
 
-/* Pads (FIPS 180-4 5.1), writes ww_hash_bytes and wipes. A text of 2^61 bytes does not exist, so
- * the upper half of SHA-512's length stays 0. */
+/* Pads (FIPS 180-4 5.1), writes and wipes. No text fills the upper half of SHA-512's length. */
 static void digest_close(digest *d, uint8_t *out)
 {
     uint64_t bits = d->total * 8;
-    size_t length_at = d->block_bytes - 8;
-    size_t length_bytes = d->block_bytes / 8;
+    size_t length_at = d->block_bytes - 8, length_bytes = d->block_bytes / 8;
     d->block[d->held++] = 0x80;
     if (d->held > d->block_bytes - length_bytes) {
         memset(d->block + d->held, 0, d->block_bytes - d->held);
@@ -297,9 +295,7 @@ void ww_hmac_mid(ww_hash hash, const uint8_t *key, size_t key_len, void *mid)
     uint8_t block[128] = {0};
     digest d;
     if (key_len > shapes[hash].block_bytes) {
-        digest_open(&d, hash);
-        digest_take(&d, key, key_len);
-        digest_close(&d, block);
+        ww_hash_of(hash, key, key_len, block);
     } else if (key_len > 0) {
         memcpy(block, key, key_len);
     }
@@ -318,27 +314,41 @@ void ww_hmac_mid(ww_hash hash, const uint8_t *key, size_t key_len, void *mid)
 }
 
 /* A hash that goes on from a midstate, one block in. */
-static void digest_resume(digest *d, ww_hash hash, const uint8_t *mid)
+static void digest_after(ww_hash hash, const void *mid, const uint8_t *text, size_t len,
+                         uint8_t *out)
 {
-    digest_open(d, hash);
-    memcpy(&d->state, mid, shapes[hash].state_bytes);
-    d->total = d->block_bytes;
+    digest d;
+    digest_open(&d, hash);
+    memcpy(&d.state, mid, shapes[hash].state_bytes);
+    d.total = d.block_bytes;
+    digest_take(&d, text, len);
+    digest_close(&d, out);
+}
+
+void ww_hmac_from(ww_hash hash, const void *mid, const uint8_t *text, size_t len, uint8_t *mac)
+{
+    size_t size = shapes[hash].state_bytes;
+    uint8_t inner[64];
+    digest_after(hash, mid, text, len, inner);
+    digest_after(hash, (const uint8_t *)mid + size, inner, size, mac);
+    ww_wipe(inner, sizeof inner);
+}
+
+void ww_hash_of(ww_hash hash, const uint8_t *text, size_t len, uint8_t *out)
+{
+    digest d;
+    digest_open(&d, hash);
+    digest_take(&d, text, len);
+    digest_close(&d, out);
 }
 
 void ww_hmac(ww_hash hash, const uint8_t *key, size_t key_len, const uint8_t *text, size_t text_len,
              uint8_t *mac)
 {
-    uint8_t mid[128], inner[64];
-    digest d;
+    uint8_t mid[128];
     ww_hmac_mid(hash, key, key_len, mid);
-    digest_resume(&d, hash, mid);
-    digest_take(&d, text, text_len);
-    digest_close(&d, inner);
-    digest_resume(&d, hash, mid + shapes[hash].state_bytes);
-    digest_take(&d, inner, shapes[hash].state_bytes);
-    digest_close(&d, mac);
+    ww_hmac_from(hash, mid, text, text_len, mac);
     ww_wipe(mid, sizeof mid);
-    ww_wipe(inner, sizeof inner);
 }
 
 /* ---- codes ---- */

@@ -21,7 +21,7 @@ from cpython.buffer cimport (
 from cpython.unicode cimport PyUnicode_AsUTF8AndSize, PyUnicode_Check, PyUnicode_DecodeUTF8
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t, uintptr_t
 from libc.stdlib cimport calloc, free, malloc, realloc
-from libc.string cimport memcpy, memset
+from libc.string cimport memcmp, memcpy, memset
 
 from core cimport *
 
@@ -85,6 +85,8 @@ class Reason(enum.IntEnum):
     NO_CHALLENGE = 14
     OVERDUE = 15
     SCOPE = 16
+    PIN = 17
+    PASSWORD = 18
     PENDING = 21
     DENIED = 22
     MISMATCHED = 23
@@ -212,6 +214,8 @@ include "region.pxi"
 include "batch.pxi"
 include "core.pxi"
 include "ask.pxi"
+include "known.pxi"
 include "push.pxi"
 include "split.pxi"
+include "history.pxi"
 include "connection.pxi"

@@ -74,20 +74,24 @@ cdef class Gather:
         return 0
 
     def ask(self, user, response, int platform, int realm, device=None, address=None,
-            challenge=None, session=None):
+            challenge=None, session=None, pin=None, int first=0, uint32_t password=0,
+            bint answer=False, int gateway=0, bint shed=False):
         """One attempt of this loop's own program: an asyncio.Future of its Verdict.
 
         user, response, device and challenge are str or bytes; address an IP address as text;
-        session bytes. Errors: InvalidArgument, and the engine's end.
+        session bytes; pin, first, password, answer as Batch.put takes them. Errors:
+        InvalidArgument, and the engine's end.
         """
         cdef const char *text = NULL
         cdef Py_ssize_t n = 0
         for given in (user, response, "" if device is None else device,
                       "" if challenge is None else challenge):
             take_text(given, &text, &n)      # what is wrong is said before anything is counted
+        response = with_pin(pin, response)
         packed = None if address is None else pack_address(address)
         future = _get_running_loop().create_future()
-        ask = (user, response, platform, realm, device, packed, future, challenge, session)
+        ask = (user, response, platform, realm, device, packed, future, challenge, session,
+               (pin, first, password, answer, gateway, shed))
         if self.ended:
             future.set_exception(self.failure())
         elif self.asks or not self.add(ask):
@@ -117,6 +121,9 @@ cdef class Gather:
             a.has_address = 1
         if ask[7] is not None or ask[8] is not None:
             put_challenge(self.open, a, ask[7], ask[8])
+        pin, first, password, answer, gateway, shed = ask[9]
+        put_facts(self.open, a, pin, ask[1], first, password, answer)
+        a.gateway, a.shed = gateway, shed
         self.asked.append((self.open.b.count - 1, ask[6]))
         self.book()
         return True

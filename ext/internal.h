@@ -45,6 +45,7 @@ static_assert(WW_RESYNC_COUNTERS + 1 <= WW_POSITIONS_MAX, "a resynchronisation f
 static_assert(2 * (WW_WINDOW_STEPS_MAX + WW_DRIFT_STEPS_MAX) + 1 <= WW_POSITIONS_MAX &&
                   2 * (WW_RESYNC_STEPS + WW_DRIFT_STEPS_MAX) + 2 <= WW_POSITIONS_MAX,
               "a window of steps fits a mask");
+static_assert(WW_PERIOD_SECONDS_MAX < 4096, "a period is twelve bits");
 static_assert(WW_WINDOW_STEPS_MAX <= 15, "back and forward are four bits each");
 static_assert(WW_DRIFT_STEPS_MAX <= 15, "drift_max is four bits");
 static_assert(WW_SUITE_BYTES_MAX + 1 + 8 + 128 + WW_PIN_DIGEST_BYTES_MAX + WW_SESSION_BYTES_MAX +
@@ -122,6 +123,11 @@ static inline void ww_mark_dirty(ww_tables *t, uint32_t slot, uint32_t bits)
 /* Kinds that answer challenges: they stand in ww_wide and have a ww_issue. */
 static inline int ww_is_asked(uint32_t kind) { return kind - WW_KIND_OCRA <= 1u; }
 static inline int ww_has_issue(const ww_device *d) { return ww_is_asked(d->kind) || ww_is_sms(d); }
+/* And one that asks for an answer: its issue is kept as well. */
+static inline int ww_keeps_issue(const ww_device *d)
+{
+    return ww_has_issue(d) || d->kind == WW_KIND_QUESTION;
+}
 static_assert(WW_KIND_CARD == WW_KIND_OCRA + 1, "ww_is_asked is one comparison");
 
 /* ---- challenge.c ---- */
@@ -131,8 +137,9 @@ uint64_t ww_permute(const uint64_t key[2], uint64_t who, uint64_t pass, uint64_t
 
 /* ---- state.c, apply.c and acts.c: the transition ---- */
 
-/* Of an attempt: an active device was not tried; what was may have run out; it names a push. */
-enum { WW_NOT_TRIED = 1, WW_LIMITED = 2, WW_PUSHED = 4 };
+/* Of an attempt: an active device was not tried; what was may have run out; it names a push; a
+ * password was given or is needed; a PIN stands beside a code. */
+enum { WW_NOT_TRIED = 1, WW_LIMITED = 2, WW_PUSHED = 4, WW_GUARDED = 8, WW_PINNED = 16 };
 
 /* Milliseconds between two moments, as far as a ring can hold them. */
 static inline uint32_t ww_gap(int64_t from_ms, int64_t to_ms)
@@ -178,6 +185,19 @@ int ww_code_current(const ww_device *d, const ww_open *o, uint32_t now_s);
 void ww_code_sent(ww_device *d, uint32_t platform, const ww_asked_for *tail);
 int ww_ask_code(ww_tables *t, const ww_policy *p, ww_ask *a, ww_user *u, ww_device *d,
                 uint64_t hash, int64_t now_ms, ww_open *open);
+/* ---- pins.c and known.c ---- */
+
+/* What is amiss beside a response, the reason or 0; whether a PIN spoils a code that is right. */
+uint32_t ww_password_amiss(const ww_tables *t, const ww_attempt *a, const ww_event_in *in);
+int ww_spoiled(const ww_tables *t, const ww_attempt *a, const ww_try *y);
+int ww_answers_lock(const ww_tables *t, const ww_attempt *a, const ww_user *u);
+void ww_put_answer(const ww_event_in *in, ww_record *out);
+int ww_apply_pin(ww_tables *t, ww_user *u, const ww_record *r);
+int ww_apply_question(ww_tables *t, const ww_record *r);
+void ww_apply_answer(ww_tables *t, ww_user *u, const ww_record *r, int living);
+
+/* ---- acts.c ---- */
+
 /* u is NULL for the act that adds the user of this slot. */
 int ww_apply_act(ww_tables *t, ww_user *u, uint32_t slot, const ww_record *r);
 

@@ -80,7 +80,30 @@ static const ww_device *decoy_device(const ww_tables *t, uint64_t hash)
         return &ww_nobody;
     ww_user *u = &t->users[ww_decoy_slot(t, hash)];
     const ww_device *d = u->name_len ? ww_device_first(t, u) : NULL;
-    return d ? d : &ww_nobody;
+    return d && d->kind < WW_KIND_PASSWORD ? d : &ww_nobody;
+}
+
+/* Codes behind a PIN have lanes of their own (pins.c). */
+static void add_pinned(ww_scratch *s, uint32_t *n, uint32_t owner, ww_device *d,
+                       const ww_device *source, int resync, int64_t now_ms)
+{
+    add_try(s, n, owner, d, source, resync, now_ms);
+    s->passed_over[owner] |= WW_PINNED;
+    s->asked++;
+}
+
+/* Whatever is not a plain counter or step. */
+static void lay_further(const ww_tables *t, ww_scratch *s, uint32_t i, uint32_t *n, ww_device *d,
+                        const ww_attempt *a, int64_t now_ms)
+{
+    if (d->kind < WW_KIND_OCRA)
+        add_pinned(s, n, i, d, d, a->event == WW_EVENT_RESYNC, now_ms);
+    else if (ww_is_asked(d->kind))
+        s->passed_over[i] |= !ww_lay_open(t, s, i, n, d, a, now_ms);
+    else if (d->kind == WW_KIND_PASSCODE)
+        s->passed_over[i] |= !ww_lay_given(t, s, i, n, d, a, now_ms);
+    else
+        s->passed_over[i] |= d->kind == WW_KIND_PASSWORD ? WW_GUARDED : 0;
 }
 
 /* The windows an attempt is held against: every active device, or the one it names. */
@@ -89,23 +112,24 @@ void ww_lay_attempt(const ww_tables *t, const ww_batch *b, ww_attempt *a, ww_scr
 {
     int resync = a->event == WW_EVENT_RESYNC;
     uint32_t before = *n;
-    s->inactive[i] = s->passed_over[i] = 0;
+    s->inactive[i] = 0;
+    s->passed_over[i] = a->first ? WW_GUARDED : 0;
     if (a->challenge_len) {
-        s->passed_over[i] = WW_LIMITED;
+        s->passed_over[i] |= WW_LIMITED;
         ww_lay_named(t, b, a, s, i, n, now_ms);
     } else if (a->slot != WW_SLOT_NONE) {
         ww_user *u = &t->users[a->slot];
         int named_seen = 0;
         for (ww_device *d = ww_device_first(t, u); d; d = ww_device_next(t, u, d)) {
-            if (a->has_serial && !serial_is(t, d, b->bytes + a->serial_at, a->serial_len))
+            if (a->has_serial && !serial_is(t, d, b->bytes + a->serial_at, a->serial_len)) {
+                s->passed_over[i] |= d->kind == WW_KIND_PASSWORD ? WW_GUARDED : 0;
                 continue;
-            named_seen = 1;
+            }
+            named_seen |= d->kind < WW_KIND_PASSWORD;
             if (d->state != WW_ACTIVE)
                 continue;
-            if (d->kind >= WW_KIND_OCRA)
-                s->passed_over[i] |= ww_is_asked(d->kind)
-                                         ? !ww_lay_open(t, s, i, n, d, a, now_ms)
-                                         : !ww_lay_given(t, s, i, n, d, a, now_ms);
+            if ((d->kind >= WW_KIND_OCRA) | d->prefix)
+                lay_further(t, s, i, n, d, a, now_ms);
             else
                 add_try(s, n, i, d, d, resync, now_ms);
         }
@@ -122,6 +146,8 @@ void ww_lay_attempt(const ww_tables *t, const ww_batch *b, ww_attempt *a, ww_scr
             ww_lay_card(s, i, n, NULL, decoy, a);
         else if (decoy->kind == WW_KIND_PASSCODE)
             ww_lay_code(s, i, n, NULL, decoy, a, 0);
+        else if (decoy->prefix)
+            add_pinned(s, n, i, NULL, decoy, resync, now_ms);
         else
             add_try(s, n, i, NULL, decoy, resync, now_ms);
     }
@@ -168,7 +194,8 @@ static uint32_t gather_same(const ww_kernel *k, const ww_batch *b, uint32_t grou
 {
     uint32_t n = 0, lanes = k->lanes[WW_SHA1], at = 0;
     while ((s->asked | s->pushes) && at + 1 < tries &&
-           (s->source[at]->kind >= WW_KIND_OCRA || s->source[at] == &ww_nobody))
+           (s->source[at]->kind >= WW_KIND_OCRA || s->source[at]->prefix ||
+            s->source[at] == &ww_nobody))
         at++;
     const ww_try *first = &s->tries[at];
     const ww_device *like = s->source[at];
@@ -180,7 +207,7 @@ static uint32_t gather_same(const ww_kernel *k, const ww_batch *b, uint32_t grou
         const ww_device *d = s->source[i];
         s->same[n] = (uint16_t)i;
         n += (y->base == first->base) & (y->count == first->count) & (d->digits == like->digits) &
-             (d->hash == WW_SHA1) & (d->kind == WW_KIND_TOTP) &
+             (d->hash == WW_SHA1) & !d->prefix & (d->kind == WW_KIND_TOTP) &
              (b->attempts[group + s->owner[i]].event == WW_EVENT_ATTEMPT);
     }
     uint32_t rest = n & (lanes - 1);
@@ -230,6 +257,8 @@ void ww_match_group(const ww_tables *t, const ww_kernel *k, const ww_batch *b, u
         ww_match_answers(t, k, b, group, s, tries);
         ww_match_cards(k, b, group, s, tries);
         ww_match_passcodes(t, b, group, s, tries);
+        ww_match_pins(t, k, b, group, s, tries);
+        ww_match_answered(t, b, group, s, tries);
     }
     for (uint32_t n = 0; n < tries; n++)
         present |= s->laid[n] ? 0 : 1u << s->source[n]->hash;

@@ -102,6 +102,29 @@ int ww_lay_given(const ww_tables *t, ww_scratch *s, uint32_t i, uint32_t *n, ww_
 void ww_match_passcodes(const ww_tables *t, const ww_batch *b, uint32_t group, ww_scratch *s,
                         uint32_t tries);
 
+/* ---- pins.c ---- */
+
+/* A code without its PIN, as a number: verify.c's reading. */
+void ww_read_code(const uint8_t *text, size_t len, uint32_t *value, uint32_t *digits);
+/* Whether a PIN is compared when this device is tried, and the code that stands behind it. */
+int ww_pin_typed(const ww_tables *t, const ww_attempt *a, const ww_device *d);
+void ww_pin_code(const ww_batch *b, const ww_attempt *a, const ww_device *d, uint32_t *value,
+                 uint32_t *digits);
+/* Compares PINs, and runs the lanes of TOTP and HOTP devices that have one. */
+void ww_match_pins(const ww_tables *t, const ww_kernel *k, const ww_batch *b, uint32_t group,
+                   ww_scratch *s, uint32_t tries);
+int ww_has_pin(const ww_tables *t, const ww_device *d);
+/* Whether a text is what is kept of one: its time tells the length. */
+uint32_t ww_kept_is(const ww_tables *t, const uint8_t kept[WW_KEPT_BYTES], const uint8_t *text,
+                    size_t len);
+
+/* ---- known.c ---- */
+
+void ww_lay_question(const ww_tables *t, const ww_batch *b, const ww_attempt *a, ww_scratch *s,
+                     uint32_t i, uint32_t *n);
+void ww_match_answered(const ww_tables *t, const ww_batch *b, uint32_t group, ww_scratch *s,
+                       uint32_t tries);
+
 /* ---- answers.c ---- */
 
 /* The message of position j, in words. */

@@ -17,7 +17,9 @@ cdef enum:
     SEEN_CHALLENGE = 32
     SEEN_SESSION = 64
     SEEN_WAIT = 128
-    WITH_VERIFY = 255
+    SEEN_PASSWORD = 256
+    SEEN_PIN = 512
+    WITH_VERIFY = 1023
     WITH_VERIFYMANY = SEEN_PLATFORM | SEEN_ADDRESS
     ADDRESS_BYTES_MAX = 45                      # of an IPv6 address as text
     WAIT_MS_MAX = 60000                         # that an answer is held for a push
@@ -26,16 +28,12 @@ cdef struct Options:
     uint32_t seen
     uint8_t platform, realm
     uint8_t address[16]
-    ww_span device, challenge
+    ww_span device, challenge, pin
     uint8_t session[WW_SESSION_BYTES_MAX]
     uint32_t session_len, wait_ms
 
 cdef const char *option_unserved(const uint8_t *frame, ww_span s) noexcept nogil:
     """The reply to an option of the house that is not served yet; NULL: it is no option at all."""
-    if ww_wire_is(frame, s, "PASSWORD"):
-        return "-ERR option 'PASSWORD' is not served yet\r\n"
-    if ww_wire_is(frame, s, "PIN"):
-        return "-ERR option 'PIN' is not served yet\r\n"
     if ww_wire_is(frame, s, "ID"):
         return "-ERR option 'ID' is not served yet\r\n"
     return NULL
@@ -55,6 +53,10 @@ cdef uint32_t option_named(const uint8_t *frame, ww_span s) noexcept nogil:
         return SEEN_CHALLENGE
     if ww_wire_is(frame, s, "SESSION"):
         return SEEN_SESSION
+    if ww_wire_is(frame, s, "PASSWORD"):
+        return SEEN_PASSWORD
+    if ww_wire_is(frame, s, "PIN"):
+        return SEEN_PIN
     if ww_wire_is(frame, s, "WAIT"):
         return SEEN_WAIT
     return 0
@@ -124,6 +126,8 @@ cdef const char *option_read(Options *o, uint32_t option, const uint8_t *frame,
         o.device = s
     elif option == SEEN_CHALLENGE:
         o.challenge = s
+    elif option == SEEN_PIN:
+        o.pin = s
     elif option == SEEN_SESSION:
         if not session_read(o, frame + s.at, s.len):
             return "-ERR SESSION is hex, of 0 to 512 bytes\r\n"
@@ -176,6 +180,23 @@ cdef void options_into(Batch batch, ww_attempt *a, const uint8_t *frame,
         if o.seen & SEEN_CHALLENGE:
             challenge = frame + o.challenge.at
         batch.set_challenge(a, challenge, o.challenge.len, o.session, o.session_len)
+
+cdef ww_attempt *add_pinned(Batch batch, const uint8_t *frame, const ww_span *pair,
+                            ww_span pin) noexcept:
+    """An attempt whose PIN was given apart: as if it had been typed before the code."""
+    cdef uint8_t joined[WW_RESPONSE_BYTES_MAX + 1]
+    cdef size_t n = <size_t>pin.len + pair[1].len
+    cdef ww_attempt *a
+    if n <= WW_RESPONSE_BYTES_MAX:
+        memcpy(joined, frame + pin.at, pin.len)
+        memcpy(joined + pin.len, frame + pair[1].at, pair[1].len)
+    else:
+        n = WW_RESPONSE_BYTES_MAX + 1       # too long to be right: Batch.add says so
+    a = batch.add(frame + pair[0].at, pair[0].len, joined, n)
+    if a != NULL:
+        a.pin_len = <uint8_t>min(<uint32_t>a.response_len, pin.len)
+    ww_wipe(joined, sizeof(joined))
+    return a
 
 cdef uint32_t pairs_read(const uint8_t *frame, ww_span s) noexcept nogil:
     """VERIFYMANY's count of pairs; 0: it is none that may be."""

@@ -101,8 +101,8 @@ static const ww_issue *issue_of(const ww_device *d)
 
 static uint8_t *put_device(const ww_tables *t, const ww_device *d, uint8_t *to)
 {
-    size_t key_len, serial_len;
-    const uint8_t *key = ww_device_key(t, d, &key_len);
+    size_t key_len, serial_len, pin_len;
+    const uint8_t *pin = ww_device_pin(t, d, &pin_len), *key = ww_device_key(t, d, &key_len);
     const uint8_t *serial = ww_cold_second(t, d->cold, &serial_len);
     const ww_issue *issue = issue_of(d);
     const ww_suite *suite = d->kind == WW_KIND_OCRA ? &t->suites[issue->suite] : NULL;
@@ -111,9 +111,8 @@ static uint8_t *put_device(const ww_tables *t, const ww_device *d, uint8_t *to)
     to = put(to, d->number, 4);
     to = put(to, d->kind | (uint64_t)d->label << 4, 1);
     to = put(to, d->hash, 1);
-    to = put(to, d->digits, 1);
-    to = put(to, steps >> 4, 1);
-    to = put(to, steps & 15u, 1);
+    to = put(to, d->digits | (uint64_t)d->prefix << 4, 1);
+    to = put(put(to, steps >> 4, 1), steps & 15u, 1);
     to = put(to, totp ? 0 : d->window, 1);
     to = put(to, d->drift_max, 1);
     to = put(to, d->period_s, 2);
@@ -121,16 +120,12 @@ static uint8_t *put_device(const ww_tables *t, const ww_device *d, uint8_t *to)
     to = put(to, d->state, 1); /* as enrolled is enough: the state page says what it is now */
     to = put(to, key_len, 2);
     to = put(to, serial_len, 2);
-    if (suite) {
-        to = put(to, suite->text_len, 1);
-        to = put(to, suite->pin_bytes + (uint64_t)issue->phone, 1);
-    }
+    if (suite)
+        to = put(put(to, suite->text_len, 1), pin_len + issue->phone, 1);
     to = put_bytes(to, key, key_len);
     to = put_bytes(to, serial, serial_len);
-    if (suite) {
-        to = put_bytes(to, suite->text, suite->text_len);
-        to = put_bytes(to, key + key_len, (size_t)suite->pin_bytes + issue->phone); /* beside it */
-    }
+    to = put_bytes(to, suite ? suite->text : key, suite ? suite->text_len : 0);
+    to = put_bytes(to, pin, pin_len + (suite ? issue->phone : 0u)); /* they stand together */
     /* Midstates too: making ten million of them again would take longer than reading them. */
     return put_bytes(to, ww_device_mid(d), ww_mid_bytes((ww_hash)d->hash));
 }
@@ -173,6 +168,8 @@ static const uint8_t *take_device(reader *r, ww_spec *s, uint32_t *number)
                                 &s->look_ahead, &s->drift_max};
     for (size_t i = 0; i < sizeof figures / sizeof figures[0]; i++)
         *figures[i] = (uint8_t)take(r, 1);
+    int prefix = s->digits >> 4 == 1;
+    s->digits &= prefix ? 15u : 255u;
     s->label = s->kind >> 4;
     s->kind &= 15u;
     s->period_s = (uint16_t)take(r, 2);
@@ -180,7 +177,8 @@ static const uint8_t *take_device(reader *r, ww_spec *s, uint32_t *number)
     s->state = (uint8_t)take(r, 1);
     size_t key_len = take(r, 2), serial_len = take(r, 2);
     int ocra = s->kind == WW_KIND_OCRA;
-    size_t suite_len = ocra ? take(r, 1) : 0, pin_len = ocra ? take(r, 1) : 0;
+    size_t suite_len = ocra ? take(r, 1) : 0;
+    size_t pin_len = ocra ? take(r, 1) : prefix ? WW_KEPT_BYTES : 0;
     take_text(r, s->key, key_len, WW_KEY_BYTES_MAX);
     take_text(r, s->serial, serial_len, WW_SERIAL_BYTES_MAX);
     take_text(r, s->suite, suite_len, WW_SUITE_BYTES_MAX);
@@ -191,7 +189,7 @@ static const uint8_t *take_device(reader *r, ww_spec *s, uint32_t *number)
     s->serial_len = (uint8_t)serial_len;
     s->suite_len = (uint8_t)suite_len;
     s->pin_len = (uint8_t)pin_len;
-    r->bad |= !ww_spec_legal(s);
+    r->bad |= !ww_spec_legal(s) || prefix != (pin_len == WW_KEPT_BYTES);
     return r->bad ? NULL : take_bytes(r, ww_mid_bytes((ww_hash)s->hash));
 }
 
@@ -206,7 +204,7 @@ static void take_user(reader *r, ww_tables *t, uint32_t slot)
     if (!len || r->bad)
         return;
     uint32_t place = (uint32_t)take(r, 1), devices = (uint32_t)take(r, 1);
-    r->bad |= len > WW_NAME_BYTES_MAX || devices > WW_DEVICES_PER_USER_MAX;
+    r->bad |= len > WW_NAME_BYTES_MAX || devices > WW_HELD_PER_USER_MAX;
     const uint8_t *name = r->bad ? NULL : take_bytes(r, len);
     if (!name)
         return;
@@ -310,7 +308,7 @@ size_t ww_page_state_encode(const ww_tables *t, uint32_t page, uint8_t *out)
         int streak = s->last_ms || s->lock_until_ms || s->count;
         to = put(to, i, 2);
         to = put(to, u->devices, 1);
-        to = put(to, (uint64_t)streak, 1);
+        to = put(to, (uint64_t)streak | (uint64_t)u->wrong_answers << 1, 1);
         if (streak) {
             uint32_t gaps = gaps_kept(t, s);
             to = put(to, (uint64_t)s->last_ms, 8);
@@ -329,7 +327,7 @@ size_t ww_page_state_encode(const ww_tables *t, uint32_t page, uint8_t *out)
             uint64_t answers = ww_has_issue(d) ? ww_device_issue(d)->answers : 0;
             to = put(to, d->state | (uint32_t)d->capped << 3 | (answers ? ANSWERED : 0u), 1);
             to = put(to, answers, answers != 0);
-            if (ww_has_issue(d)) {
+            if (ww_keeps_issue(d)) {
                 to = put(to, ww_device_issue(d)->issued, 4);
                 to = put_bytes(to, ww_device_issue(d)->open, sizeof issue_of(d)->open);
                 to = put_bytes(to, ww_device_issue(d)->sent_s, ww_is_sms(d) ? 4 * WW_SENT_MAX : 0);
@@ -372,13 +370,15 @@ int ww_page_state_decode(ww_tables *t, uint32_t page, const uint8_t *in, size_t 
     uint32_t first = page * WW_PAGE_USERS;
     while (!r.bad && r.at != r.end) {
         uint32_t i = (uint32_t)take(&r, 2), devices = (uint32_t)take(&r, 1);
-        int streak = (int)take(&r, 1);
+        uint32_t flags = (uint32_t)take(&r, 1);
         if (r.bad || i >= h.slots || first + i >= t->users_used)
             return -1;
         ww_user *u = &t->users[first + i];
         if (!u->name_len || u->devices != devices)
             return -1;
-        if (streak)
+        r.bad |= flags > 7;
+        u->wrong_answers = flags >> 1 & 3u;
+        if (flags & 1)
             take_streak(&r, t, first + i, &u->streak);
         for (uint32_t k = 0; k < devices && !r.bad; k++) {
             ww_device *d = ww_device_find(t, u, (uint32_t)take(&r, 4));
@@ -391,7 +391,7 @@ int ww_page_state_decode(ww_tables *t, uint32_t page, const uint8_t *in, size_t 
             r.bad |= (state & 7) > WW_ENDED || ((state & ANSWERED) && !ww_has_issue(d));
             d->state = state & 7u;
             d->capped = (state >> 3) & 1u;
-            if (ww_has_issue(d))
+            if (ww_keeps_issue(d))
                 take_issue(&r, t, d, state & ANSWERED ? 1 : 0);
         }
     }

@@ -43,6 +43,19 @@ void ww_phones_rebuild(ww_tables *t)
         ww_phone_link(t, &t->wides[i].line);
 }
 
+int ww_phone_shared(const ww_tables *t, const ww_device *d)
+{
+    size_t len, other_len;
+    const uint8_t *key = ww_device_phone(t, d, &len);
+    for (uint32_t at = len && t->phones ? *bucket_of(t, key) : 0; at;) {
+        const ww_device *other = &t->wides[at - 1].line;
+        if (other != d && !memcmp(ww_device_phone(t, other, &other_len), key, WW_PHONE_BYTES))
+            return 1;
+        at = other->u.far.alike;
+    }
+    return 0;
+}
+
 int ww_phone_pin_fits(const ww_tables *t, const uint8_t key[WW_PHONE_BYTES], const uint8_t *pin,
                       size_t pin_len)
 {

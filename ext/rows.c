@@ -12,7 +12,7 @@
 /* Which events there are, and which of them are told and kept by the door, not by the tables. */
 static int is_known(uint32_t event)
 {
-    return (event >= WW_EVENT_ATTEMPT && event <= WW_EVENT_CHALLENGE) ||
+    return (event >= WW_EVENT_ATTEMPT && event <= WW_EVENT_ANSWER) ||
            (event >= WW_EVENT_POLICY && event <= WW_EVENT_EXPORT);
 }
 
@@ -65,7 +65,8 @@ int ww_row_replay(ww_tables *t, const uint8_t *row, size_t len, const int64_t *i
     for (uint32_t n = 0; n < h.units; n += 1u + r[n].tail) {
         if (n + 1u + r[n].tail > h.units)
             return -1;
-        int attempt = r[n].event <= WW_EVENT_RESYNC || r[n].event == WW_EVENT_CHALLENGE;
+        int attempt = r[n].event <= WW_EVENT_RESYNC || r[n].event == WW_EVENT_CHALLENGE ||
+                      r[n].event == WW_EVENT_QUESTION || r[n].event == WW_EVENT_ANSWER;
         if (r[n].place & WW_PLACE_UNKNOWN || is_told(r[n].event))
             continue;
         uint32_t page = (uint32_t)r[n].user / WW_PAGE_USERS;

@@ -230,7 +230,7 @@ static inline ww_decoys *decoy_set(const ww_tables *t, uint64_t hash)
 
 const void *ww_decoy_line(const ww_tables *t, uint64_t hash) { return decoy_set(t, hash)->hash; }
 
-static int decoy_way(ww_tables *t, ww_decoys *set, uint64_t hash, int create)
+static int decoy_way(const ww_tables *t, ww_decoys *set, uint64_t hash, int create)
 {
     int way = 0;
     while (way < WW_DECOY_WAYS && set->hash[way] != hash)
@@ -248,6 +248,7 @@ static int decoy_way(ww_tables *t, ww_decoys *set, uint64_t hash, int create)
         memset(&set->streak[way], 0, sizeof set->streak[way]);
         memset(set->open[way], 0, sizeof set->open[way]);
         memset(&set->sent[way], 0, sizeof set->sent[way]);
+        memset(&set->answered[way], 0, sizeof set->answered[way]);
         if (t->deep)
             memset(set->gap_deep[way], 0, sizeof set->gap_deep[way]);
     }
@@ -274,6 +275,13 @@ ww_sent *ww_decoy_sent(ww_tables *t, uint64_t hash)
 {
     ww_decoys *set = decoy_set(t, hash);
     return &set->sent[decoy_way(t, set, hash, 1)];
+}
+
+ww_answered *ww_decoy_answered(const ww_tables *t, uint64_t hash, int create)
+{
+    ww_decoys *set = decoy_set(t, hash);
+    int way = decoy_way(t, set, hash, create);
+    return way < WW_DECOY_WAYS ? &set->answered[way] : NULL;
 }
 
 /* ---- sources: failures of an address in the sixty minutes that end with this one ---- */

@@ -74,6 +74,10 @@ cdef class Split:
                     int realm, bint shed):
         fill_columns(None, self, users, responses, start, stop, platform, realm, shed)
 
+    def vouch(self):
+        for b in self.batches:
+            (<Batch>b).vouch()
+
     cdef void part(self, int i, uint64_t number, int64_t now_ms):
         """One part of a turn through it, unless a thread has it or the turn is over. Between two
         looks at what is shared here nobody drops the interpreter's lock."""

@@ -45,7 +45,8 @@ static int begins_lock(const ww_policy *p, const ww_streak *s, const uint32_t *d
     return span < (uint64_t)p->lockout_window_ms;
 }
 
-/* What the window of one device says: the lowest unused position, if any. */
+/* What the window of one device says: the lowest unused position, if any. right is 2 where a PIN
+ * spoils it. */
 typedef struct { uint8_t right, replayed; uint64_t moving; int8_t drift; int32_t offset; } finding;
 
 /* Of an OCRA device: a counter, a time step, both or neither. A step may come again, and the last
@@ -188,7 +189,7 @@ static inline void put_device(const ww_policy *p, const ww_try *y, const finding
     const ww_device *d = y->device;
     uint32_t effects = 0;
     o->device = d->number;
-    if (f->right && accepted && d->failures)
+    if (f->right == 1 && accepted && d->failures)
         effects = WW_EFFECT_FORGIVE;
     if (f->right && spends) {
         effects |= WW_EFFECT_ADVANCE;
@@ -247,7 +248,7 @@ uint32_t ww_decide(const ww_tables *t, const ww_policy *p, ww_attempt *a, const 
     const ww_streak *s = in->streak ? in->streak : &none;
     finding found[WW_DEVICES_PER_USER_MAX];
     uint32_t tries = in->tries_count && in->tries[0].device ? in->tries_count : 0;
-    uint32_t right = 0, replayed = 0, reported = UINT32_MAX;
+    uint32_t right = 0, replayed = 0, reported = UINT32_MAX, spoiled = 0;
     uint32_t verdict, reason, effects = 0;
 
     a->verdict = 0;
@@ -273,6 +274,11 @@ uint32_t ww_decide(const ww_tables *t, const ww_policy *p, ww_attempt *a, const 
         replayed |= found[i].replayed;
         if (!found[i].right)
             continue;
+        if (in->limited && ww_spoiled(t, a, &in->tries[i])) {
+            found[i].right = 2;
+            spoiled++;
+            continue;
+        }
         right++;
         if (reported == UINT32_MAX ||
             ww_device_before(t, p, in->tries[i].device, in->tries[reported].device))
@@ -284,7 +290,8 @@ uint32_t ww_decide(const ww_tables *t, const ww_policy *p, ww_attempt *a, const 
     int ran_out = s->lock_until_ms && !locked;
     uint32_t count = ran_out ? 0 : s->count, lock_ms = 0;
     int64_t lock_until = locked ? s->lock_until_ms : 0;
-    int failed = 0;
+    uint32_t amiss = in->limited ? ww_password_amiss(t, a, in) : 0;
+    int failed = 0, empty = !a->response_len && a->event == WW_EVENT_ATTEMPT;
     if (ran_out)
         effects |= WW_EFFECT_CLEAR;
 
@@ -297,18 +304,19 @@ uint32_t ww_decide(const ww_tables *t, const ww_policy *p, ww_attempt *a, const 
             effects |= WW_EFFECT_LOCK;
             lock_until = at + p->lockout_window_ms;
         }
-    } else if (!a->response_len && a->event == WW_EVENT_ATTEMPT &&
+    } else if (empty && !(amiss && (a->first & WW_FIRST_GIVEN)) &&
                (verdict = unanswered(in, &reason)) != 0) {
         a->verdict = (uint8_t)verdict;
         a->reason = (uint8_t)reason;
         if (reason == WW_REASON_PENDING)
             return 0; /* a poll: as if it had not been */
-    } else if (!right) {
+    } else if (!right || amiss) {
         verdict = WW_REJECTED;
-        reason = refusal(in, (int)replayed);
+        reason = amiss && (right || empty) && in->user ? amiss
+                 : spoiled ? WW_REASON_PIN : refusal(in, (int)replayed);
         effects |= WW_EFFECT_PUSH;
         failed = 1;
-        if (begins_lock(p, s, in->deep, count, at)) {
+        if (begins_lock(p, s, in->deep, count, at) || ww_answers_lock(t, a, in->user)) {
             effects |= WW_EFFECT_LOCK;
             lock_until = at + p->lockout_window_ms;
         }
@@ -337,7 +345,8 @@ uint32_t ww_decide(const ww_tables *t, const ww_policy *p, ww_attempt *a, const 
 
     /* A failure charges the device named, or every active one, which device = 0 says. */
     int named = a->has_serial || a->challenge_len || a->event == WW_EVENT_RESYNC;
-    int charge = failed && tries;
+    int charge = failed && tries && a->event != WW_EVENT_ANSWER &&
+                 !(empty && amiss && !locked && !(in->limited & WW_PUSHED));
     uint32_t lead = UINT32_MAX; /* the device the main record speaks of */
     uint32_t each = 0;          /* not every active one was tried: each says for itself */
     if (charge && !named && in->passed_over)
@@ -346,7 +355,7 @@ uint32_t ww_decide(const ww_tables *t, const ww_policy *p, ww_attempt *a, const 
         effects |= WW_EFFECT_CHARGE;
     if (tries && named)
         lead = 0;
-    else if (right && !charge)
+    else if (right && !charge && verdict != WW_REJECTED)
         lead = reported;
     /* Where it was right in itself it may be told which device; a lock tells nothing. */
     if (reported != UINT32_MAX && !failed && verdict != WW_CHALLENGE) {
@@ -369,6 +378,8 @@ uint32_t ww_decide(const ww_tables *t, const ww_policy *p, ww_attempt *a, const 
     out->lock_ms = lock_ms;
     if (lead != UINT32_MAX)
         put_device(p, &in->tries[lead], &found[lead], accepted, spends, charge, out);
+    if (a->event == WW_EVENT_ANSWER)
+        ww_put_answer(in, out);
     uint32_t units = put_address(a, out);
     for (uint32_t i = 0; i < tries; i++) {
         if (i == lead)
@@ -378,7 +389,7 @@ uint32_t ww_decide(const ww_tables *t, const ww_policy *p, ww_attempt *a, const 
         put_device(p, &in->tries[i], &found[i], accepted, spends, charge, out + units);
         units += out[units].effects != 0;
     }
-    if (right && in->user->devices > 1 && spends)
+    if ((right | spoiled) && in->user->devices > 1 && spends)
         units += put_twins(t, in, found, tries, a, out + units);
     return units;
 }

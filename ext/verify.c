@@ -48,6 +48,11 @@ static inline void read_digits(const uint8_t *text, size_t len, uint32_t *value,
                                                           (uint32_t)(bad & 0x80 * ones))));
 }
 
+void ww_read_code(const uint8_t *text, size_t len, uint32_t *value, uint32_t *digits)
+{
+    read_digits(text, len, value, digits);
+}
+
 /* ---- the turn ---- */
 
 /* A random user is three cold lines behind a cold index entry: a chain of misses that one attempt
@@ -124,6 +129,14 @@ static inline int meets(ww_scratch *s, const ww_batch *b, uint32_t from, uint32_
     return 0;
 }
 
+/* What of an attempt a what-if has to know and no verdict tells. */
+static inline uint32_t facts_of(const ww_attempt *a)
+{
+    int empty = !a->response_len && a->event == WW_EVENT_ATTEMPT;
+    int named = a->has_serial || a->challenge_len;
+    return (empty ? (uint32_t)WW_PLACE_EMPTY : 0u) | (named ? (uint32_t)WW_PLACE_NAMED : 0u);
+}
+
 /* Finds users and lays windows until the group is full or a user comes a second time. */
 static uint32_t lay_group(ww_tables *t, const ww_policy *p, ww_batch *b, uint32_t from,
                           ww_scratch *s, uint32_t *tries, int64_t now_ms)
@@ -136,7 +149,7 @@ static uint32_t lay_group(ww_tables *t, const ww_policy *p, ww_batch *b, uint32_
         const uint8_t *name = b->bytes + a->name_at;
         if (*tries + WW_DEVICES_PER_USER_MAX > TRIES_MAX)
             break;
-        a->place_in = (uint8_t)(a->platform | a->realm << 2);
+        a->place_in = (uint8_t)((uint32_t)a->platform | (uint32_t)a->realm << 2 | facts_of(a));
         a->bad_name |= !ww_name_legal(p, name, a->name_len);
         a->slot = a->bad_name ? WW_SLOT_NONE : slot_of(t, a, name);
         if (a->slot != WW_SLOT_NONE) {
@@ -171,7 +184,7 @@ static void decide_and_apply(ww_tables *t, const ww_policy *p, ww_batch *b, uint
         .tries_count = s->first[i + 1u] - s->first[i],
         .legal = !a->bad_name, .inactive = s->inactive[i],
         .passed_over = s->passed_over[i] & WW_NOT_TRIED,
-        .limited = s->passed_over[i] & (WW_LIMITED | WW_PUSHED),
+        .limited = s->passed_over[i] & (uint8_t)~WW_NOT_TRIED,
         .source_busy = (uint8_t)(a->has_address && ww_source_busy(t, p, a->address, now_ms)),
     };
     ww_record *out = b->records + b->units;

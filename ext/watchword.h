@@ -49,6 +49,10 @@ enum {
     WW_ANSWER_SPACE_MIN = 10000000,     /* questions there must be, where both sign alike         */
     WW_PURPOSE_BYTES_MAX = 256,
     WW_PASSCODE_CHARS = 10,             /* a temporary passcode, RULES 3                          */
+    WW_PIN_CHARS_MAX = 16,              /* a PIN typed before the code                            */
+    WW_KEPT_BYTES = 48,                 /* of a PIN or an answer: 16 of salt, 32 of its HMAC      */
+    WW_ANSWER_BYTES_MAX = 128,
+    WW_WRONG_ANSWERS_MAX = 3,           /* in a row, and the user is locked                       */
     WW_SENT_MAX = 6,                    /* times of codes sent that are kept: the limit's limit   */
     WW_SENT_SECONDS = 3600,             /* within which they count                                */
     WW_PHONE_BYTES = 33,                /* a phone's public key: what it is, and 32 bytes         */
@@ -65,6 +69,7 @@ enum {
     WW_RESYNC_STEPS = 20,
     WW_POSITIONS_MAX = 128,             /* positions of one window: the width of a ww_mask        */
     WW_DEVICES_PER_USER_MAX = 16,
+    WW_HELD_PER_USER_MAX = 20,          /* with a password, and three questions                   */
     WW_BATCH_ATTEMPTS_MAX = 8192,       /* attempts in one turn                                   */
     WW_GROUP_ATTEMPTS_MAX = 64,         /* attempts laid into lanes together                      */
     WW_LANES_CHUNK = 512,               /* lanes handed to the kernel at once                     */
@@ -111,6 +116,8 @@ typedef enum {
     WW_REASON_NO_CHALLENGE = 14, /* the one named is forged, another's or void; or none stands   */
     WW_REASON_OVERDUE = 15,      /* right, but the challenge named, or the passcode, has run out */
     WW_REASON_SCOPE = 16,        /* right, but it opens the portal alone by now                  */
+    WW_REASON_PIN = 17,          /* right, but for the PIN before it                             */
+    WW_REASON_PASSWORD = 18,     /* the password is wrong, or missing                            */
     WW_REASON_PENDING = 21,      /* a push that nobody has decided yet                           */
     WW_REASON_DENIED = 22,
     WW_REASON_MISMATCHED = 23,   /* approved under a number that was not its own                 */
@@ -122,7 +129,9 @@ typedef enum { WW_SHA1 = 0, WW_SHA256 = 1, WW_SHA512 = 2, WW_HASHES = 3 } ww_has
 typedef enum {
     WW_KIND_NONE = 0, WW_KIND_TOTP = 1, WW_KIND_HOTP = 2, WW_KIND_OCRA = 3, WW_KIND_CARD = 4,
     WW_KIND_PASSCODE = 5,        /* codes that we make and give out: the label says how          */
-    WW_KINDS = 6
+    WW_KIND_PASSWORD = 6,        /* these two are kept like devices and are none                 */
+    WW_KIND_QUESTION = 7,
+    WW_KINDS = 8
 } ww_kind;
 typedef enum {
     WW_LABEL_NONE = 0, WW_DSC_PLUS = 1, WW_GOLD = 2, WW_PLATINUM = 3, WW_IB_KEY = 4, WW_ALPINE = 5,
@@ -152,12 +161,19 @@ typedef enum {
     WW_EVENT_TOMBSTONE = 11,     /* tail: key fingerprint; moving: floor                         */
     WW_EVENT_NOTE = 12,          /* tail: text; what the store itself did (key rotation, clock)  */
     WW_EVENT_CHALLENGE = 13,     /* one was asked for; moving: its count; tail: ww_asked_for     */
+    WW_EVENT_PIN = 14,           /* a device's PIN is another; tail: what is kept of it          */
+    WW_EVENT_QUESTION = 15,      /* a security question was asked; moving: its count             */
+    WW_EVENT_ANSWER = 16,        /* an attempt: its answer; tail: client address                 */
     WW_EVENT_POLICY = 23,        /* tail: text; who set it, what changed, and all its figures    */
     WW_EVENT_IMPORT = 24,        /* the acts of this row are rows of a file; tail: who did it    */
     WW_EVENT_EXPORT = 25         /* keys of devices were written to a file; tail: who did it     */
 } ww_event;
 
-enum { WW_PLACE_UNKNOWN = 0x80 }; /* in place: the user field is a name's keyed hash, not an id */
+enum { /* in place, of an attempt; those before the third format lack the first two */
+    WW_PLACE_NAMED = 0x20,       /* it named a device or a challenge                             */
+    WW_PLACE_EMPTY = 0x40,       /* nothing was typed                                            */
+    WW_PLACE_UNKNOWN = 0x80      /* the user field is a name's keyed hash, not an id             */
+};
 
 enum { /* effects of an attempt: what apply does, in this order */
     WW_EFFECT_CLEAR = 1,         /* the streak is emptied                                        */
@@ -203,7 +219,7 @@ typedef struct {
     uint8_t back, forward, look_ahead, drift_max;
     uint16_t period_s;
     uint8_t key_len, serial_len;
-    uint8_t suite_len, pin_len;  /* OCRA alone                                                   */
+    uint8_t suite_len, pin_len;  /* suite: OCRA alone; PIN: its digest for P, else as kept       */
     uint8_t label, spare;
     int64_t t0_s;
     uint8_t key[WW_KEY_BYTES_MAX];
@@ -234,9 +250,10 @@ typedef struct {
     uint64_t moving;             /* first position not used up: counter expected, last step + 1  */
     uint32_t number;             /* never used again; 0 is no device                             */
     uint32_t cold;               /* arena reference of key and serial                            */
-    uint16_t period_s;
+    uint16_t period_s : 12;      /* 3,600 at most                                                */
+    uint16_t unsure : 1;         /* whatif.c: it may stand otherwise there                       */
     uint8_t kind : 4, drift_max : 4;
-    uint8_t digits : 4, hash : 2, wide : 1, spare : 1;
+    uint8_t digits : 4, hash : 2, wide : 1, prefix : 1; /* prefix: a PIN is typed before the code */
     uint8_t state : 3, capped : 1, label : 4;   /* apart: of these bits a turn may change some   */
     uint8_t window;              /* TOTP: back << 4 | forward; others: look_ahead                */
     int8_t drift;
@@ -299,7 +316,7 @@ typedef struct {
     uint32_t extra;              /* reserved: addresses, password, limits                        */
     uint32_t spare0;
     uint8_t name_len;            /* 0: the slot is free                                          */
-    uint8_t account : 2, realm : 1, spare : 5;
+    uint8_t account : 2, realm : 1, wrong_answers : 2, spare : 3;
     uint8_t devices;
     uint8_t pad;
     union { uint8_t text[WW_NAME_INLINE_BYTES]; uint32_t cold; } name;
@@ -308,6 +325,8 @@ typedef struct {
 } ww_user;
 
 typedef struct { uint32_t issued, sent_s[WW_SENT_MAX], answers; } ww_sent;
+/* Security questions: how many were answered, and how many in a row wrongly. */
+typedef struct { uint32_t count, wrong; } ww_answered;
 
 /* Eight decoys that share a place: their hashes are one cache line, so that a name that does not
  * exist costs two cold lines, like a streak of one that does. */
@@ -316,6 +335,7 @@ typedef struct {
     ww_streak streak[WW_DECOY_WAYS];
     ww_open open[WW_DECOY_WAYS][WW_PLATFORMS];  /* what they were asked, as if they had a device */
     ww_sent sent[WW_DECOY_WAYS];                /* and were sent                                 */
+    ww_answered answered[WW_DECOY_WAYS];        /* and answered                                  */
     uint32_t gap_deep[WW_DECOY_WAYS][WW_RING_DEEP];
 } ww_decoys;
 typedef struct {
@@ -391,12 +411,14 @@ typedef struct {
     uint64_t ask_key[2];         /* of questions                                                 */
     uint8_t token_key[32];       /* of challenge ids and purposes                                */
     uint32_t passcode_mid[16];   /* of passcodes: midstates of HMAC-SHA256                       */
+    uint32_t kept_mid[16];       /* of PINs and answers: the same                                */
     int64_t latest_ms;           /* of any row: what had run out by then stays so                */
     ww_pushes *pushes;           /* or NULL                                                      */
     uint32_t *phones;            /* by public key: the first device that has it, + 1; or NULL    */
     uint32_t phones_mask;
 } ww_tables;
 
+enum { WW_QUESTIONS = WW_PLATFORMS };    /* a token's platform: it is a security question's      */
 enum { WW_DIRTY_STATE = 1, WW_DIRTY_IDENTITY = 2 };
 
 typedef struct {
@@ -429,7 +451,7 @@ typedef struct {
     uint16_t name_len, response_len, second_len, serial_len;
     uint64_t name_hash;          /* ww_name_hash; filled by ww_turn                              */
     uint32_t slot;               /* filled by ww_turn; WW_SLOT_NONE: no such user                */
-    uint8_t event;               /* WW_EVENT_ATTEMPT or WW_EVENT_RESYNC                          */
+    uint8_t event;               /* WW_EVENT_ATTEMPT, WW_EVENT_RESYNC or WW_EVENT_ANSWER         */
     uint8_t platform, realm, gateway, place_in;  /* place_in: filled by ww_turn                  */
     uint8_t has_address, has_serial;
     uint8_t shed;                /* answer BUSY, do nothing                                      */
@@ -439,6 +461,9 @@ typedef struct {
     uint8_t card_only;           /* out: of an acceptance, the scope is `card`                   */
     uint8_t biometric;           /* out: of a push, unlocked by fingerprint or face              */
     uint16_t challenge_len;
+    uint8_t first;               /* WW_FIRST: what is said of a password                         */
+    uint8_t pin_len;             /* of the response: a PIN that was given apart, in front        */
+    uint32_t password;           /* the number of the password it was held against               */
     uint64_t origin;             /* the door's own tag: who waits for the verdict                */
     /* out */
     uint8_t verdict, reason, kind;
@@ -448,6 +473,10 @@ typedef struct {
     int32_t offset;              /* matched position from the expected one, steps or counters    */
     int64_t retry_after_ms;      /* time left while the user is locked, else 0                   */
 } ww_attempt;
+
+/* In first: a password was given; it was right; the gateway vouches for it; and what is tried must
+ * have a PIN, which is to be another. */
+enum { WW_FIRST_GIVEN = 1, WW_FIRST_RIGHT = 2, WW_FIRST_VOUCHED = 4, WW_FIRST_PIN = 8 };
 
 #define WW_SLOT_NONE UINT32_MAX     /* an enumerator would have to fit an int */
 
@@ -495,6 +524,10 @@ size_t ww_mid_bytes(ww_hash hash);              /* inner and outer: 40, 64, 128 
 void ww_hmac_mid(ww_hash hash, const uint8_t *key, size_t key_len, void *mid);
 void ww_hmac(ww_hash hash, const uint8_t *key, size_t key_len, const uint8_t *text, size_t text_len,
              uint8_t *mac);
+/* The same from midstates; and a plain hash. */
+void ww_hmac_from(ww_hash hash, const void *mid, const uint8_t *text, size_t text_len,
+                  uint8_t *mac);
+void ww_hash_of(ww_hash hash, const uint8_t *text, size_t len, uint8_t *out);
 uint32_t ww_truncate(const uint8_t *mac, size_t mac_len);       /* RFC 4226 5.3, 31 bits          */
 uint32_t ww_reduce(uint32_t truncated, uint32_t digits);        /* modulo 10^digits, no division  */
 /* hit[i]: 1 when truncated[i] reduced is want[i] and misfit[i] is 0; digits at most 10. */
@@ -516,6 +549,7 @@ ww_streak *ww_decoy_find(ww_tables *t, uint64_t hash, int create, uint32_t **dee
 const void *ww_decoy_line(const ww_tables *t, uint64_t hash);   /* what to prefetch for it */
 ww_open *ww_decoy_open(ww_tables *t, uint64_t hash);            /* one for each platform */
 ww_sent *ww_decoy_sent(ww_tables *t, uint64_t hash);
+ww_answered *ww_decoy_answered(const ww_tables *t, uint64_t hash, int create); /* or NULL */
 int ww_source_busy(const ww_tables *t, const ww_policy *p, const uint8_t *address, int64_t now_ms);
 void ww_source_charge(ww_tables *t, const uint8_t *address, int64_t now_ms);
 const uint8_t *ww_user_name(const ww_tables *t, const ww_user *u, size_t *len);
@@ -528,7 +562,7 @@ ww_device *ww_device_first(const ww_tables *t, ww_user *u);
 ww_device *ww_device_next(const ww_tables *t, ww_user *u, ww_device *d);
 ww_device *ww_device_find(const ww_tables *t, ww_user *u, uint32_t number);
 const void *ww_device_mid(const ww_device *d);
-ww_issue *ww_device_issue(ww_device *d);                    /* of one that is asked, or sent to */
+ww_issue *ww_device_issue(ww_device *d);
 const uint8_t *ww_device_key(const ww_tables *t, const ww_device *d, size_t *len);
 const uint8_t *ww_device_pin(const ww_tables *t, const ww_device *d, size_t *len);
 const char *ww_kind_name(uint32_t kind, uint32_t label);    /* RULES 3's, else "totp", ... */
@@ -574,6 +608,24 @@ int ww_open_current(const ww_open *o, uint32_t epoch);
 uint32_t ww_second(const ww_tables *t, int64_t now_ms);     /* of now, never back                */
 int ww_is_sms(const ww_device *d);
 void ww_passcode_key(ww_tables *t, const uint8_t *key, size_t len);
+
+/* ---- pins.c and known.c: what a user knows ---- */
+
+void ww_kept_key(ww_tables *t, const uint8_t *key, size_t len);
+ww_device *ww_password_of(const ww_tables *t, ww_user *u);  /* NULL: the user has none           */
+/* A security question is asked; the name is legal. */
+typedef struct {
+    const uint8_t *name;
+    size_t name_len;
+    uint64_t dice;               /* random: which one, when none stands                          */
+    /* out */
+    uint32_t cold;               /* of the question: pool and text; 0: a plausible one           */
+    uint32_t plausible, whose;   /* a number for it, and one that is always this name's          */
+    uint8_t id[WW_TOKEN_CHARS];
+    ww_record record;
+} ww_quiz;
+/* Decides and applies: a whole turn. What stands is asked again. */
+void ww_question_ask(ww_tables *t, ww_quiz *q);
 
 /* What a challenge id says, sealed. */
 typedef struct {
@@ -670,6 +722,7 @@ const uint8_t *ww_device_phone(const ww_tables *t, const ww_device *d, size_t *l
 void ww_phone_link(ww_tables *t, ww_device *d);
 void ww_phone_unlink(ww_tables *t, const ww_device *d);
 void ww_phones_rebuild(ww_tables *t);
+int ww_phone_shared(const ww_tables *t, const ww_device *d);   /* another user has it too */
 /* Whether no user of this phone has another PIN. */
 int ww_phone_pin_fits(const ww_tables *t, const uint8_t key[WW_PHONE_BYTES], const uint8_t *pin,
                       size_t pin_len);
@@ -681,6 +734,7 @@ typedef struct {
     ww_device *device;           /* NULL: a decoy's lanes, whose masks mean nothing               */
     uint64_t base;               /* position of bit 0                                             */
     uint32_t count;
+    uint32_t spoiled;            /* 1: a PIN stands beside the code, and is not right            */
     ww_mask mask, second;
 } ww_try;
 
@@ -710,7 +764,7 @@ typedef struct {
     uint8_t source_busy;         /* too many failures from the address                            */
     uint8_t inactive;            /* what was named cannot answer: the reason, or 0                */
     uint8_t passed_over;         /* an active device had no challenge and was not tried           */
-    uint8_t limited;             /* a challenge is named, or a passcode tried, or a push claimed */
+    uint8_t limited;             /* what may refuse what is right: WW_LIMITED and on (internal.h) */
 } ww_event_in;
 
 /* decide reads, apply writes. decide returns the units it wrote to out (records and tails). */
@@ -746,6 +800,32 @@ int ww_row_replay(ww_tables *t, const uint8_t *row, size_t len, const int64_t *i
 /* Streaks become deep with the row of this turn: times that were not kept count as far apart.
  * state_turns: of the pages whose streaks are from before it; NULL: all are. */
 void ww_streaks_deepen(ww_tables *t, const int64_t *state_turns, uint32_t pages, int64_t turn);
+
+/* ---- whatif.c: recorded attempts under another policy ---- */
+
+enum { /* flags of an outcome */
+    WW_OUTCOME_LOCKED = 1,       /* with it a lock began                                         */
+    WW_OUTCOME_LOCKS = 2,        /* with it a lock begins under this policy                      */
+    WW_OUTCOME_UNSURE = 4,       /* it may have been right, which was not looked at: it is wrong */
+    WW_OUTCOME_AS_RECORDED = 8,  /* not decided again                                            */
+    WW_OUTCOME_LEFT_OUT = 16,    /* a user from before the first row                             */
+    WW_OUTCOME_UNKNOWN = 32      /* a name that nobody has                                       */
+};
+
+/* What became of an attempt, and what does under this policy. */
+typedef struct {
+    int64_t time_ms;
+    uint64_t user;
+    int64_t until_ms;            /* with a lock: when it ends                                    */
+    uint8_t was, was_reason, is, is_reason, flags, pad[3];
+} ww_outcome;
+
+/* A row of the journal on tables of its own: acts are applied, attempts decided again under this
+ * policy. out has room for the row's units; *lost: acts that do not fit. -1: not a row. */
+int ww_whatif_row(ww_tables *t, const ww_policy *p, const uint8_t *row, size_t len, ww_outcome *out,
+                  uint32_t *count, uint32_t *lost);
+/* What no store keeps is counted from nothing: a new file of the journal begins. */
+void ww_whatif_forget(ww_tables *t);
 
 /* ---- pages.c: 1,024 users as bytes ---- */
 

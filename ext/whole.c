@@ -34,9 +34,12 @@ void ww_match_whole(const ww_tables *t, const ww_batch *b, uint32_t group, ww_sc
             continue;
         const ww_attempt *a = &b->attempts[group + s->owner[n]];
         size_t len = 2 * ww_hash_bytes((ww_hash)suite->hash);
-        uint32_t fits = (a->response_len == len) & ww_session_fits(a, suite);
+        size_t before = ww_pin_typed(t, a, s->source[n]) ? a->pin_len : 0; /* given apart */
+        int long_enough = a->response_len == before + len;
+        uint32_t fits = (uint32_t)long_enough & ww_session_fits(a, suite);
         memset(typed, 0, sizeof typed); /* of any other length: the same work, and never right */
-        memcpy(typed, b->bytes + a->response_at, a->response_len == len ? len : 0);
+        memcpy(typed, b->bytes + a->response_at + (long_enough ? before : 0),
+               long_enough ? len : 0);
         for (uint32_t j = 0; j < s->tries[n].count; j++) {
             ww_lay_message(t, b, group, s, n, j, words);
             whole(t, s->source[n], suite, words, right);

@@ -12,7 +12,8 @@ from typing import Any
 from both_files import FILED, BothFiles, policy_of, told_alike
 from both_phones import PHONES, SECRET, Phones
 from histories import COINCIDENT_KEYS, History, Step
-from said import address_bytes, answer_of, encoded, made_of, open_of, session_of
+from knowing import Knowing
+from said import address_bytes, answer_of, encoded, open_of, session_of
 
 import watchword
 from watchword import _engine, reference, reference_card, reference_ocra
@@ -38,7 +39,10 @@ UNKNOWN = 0x80                          # in place: user is the keyed hash of a 
 ATTEMPTS = (Event.ATTEMPT, Event.ALSO, Event.RESYNC)
 KEYS = Keys(derive(SECRET, "watchword names", 16), derive(SECRET, "watchword challenges", 48))
 PASSCODES = passcode.ALPHABET
-SAID = ("verify", "verify_many", "resync", "challenge", "push", "decide_push", "enrol_phone")
+SAID = (
+    "verify", "verify_many", "resync", "challenge", "push", "decide_push", "enrol_phone",
+    "change_pin", "question", "answer",
+)  # fmt: skip
 
 
 def records_of(row: bytes) -> list[tuple[Any, ...]]:
@@ -55,16 +59,18 @@ def records_of(row: bytes) -> list[tuple[Any, ...]]:
     return records
 
 
-class Both(BothFiles, Phones):
+class Both(BothFiles, Phones, Knowing):
     """An engine and its twin. Names and addresses carry the number of the history under way."""
 
     def __init__(self, figures: Figures) -> None:
+        super().__init__()
         self.figures = figures
         self.now_ms = self.number = self.serials = self.rows_seen = self.turns_seen = 0
         self.randoms = 0
         self.engine = watchword.Engine.open(
             ":memory:", policy=policy_of(figures), clock=lambda: self.now_ms,
-            entropy=self.random, deliver=lambda delivery: None,
+            entropy=lambda n: self.entropy(n) if n == 8 else self.random(n),
+            deliver=lambda delivery: None,
         )  # fmt: skip
         self.engine.tap = []
         self.twin = Reference(figures, KEYS)
@@ -108,22 +114,26 @@ class Both(BothFiles, Phones):
             return word
         index, near = word
         devices = self.devices(who)
+        if index == "pinned":
+            index = next((i for i, d in enumerate(devices) if d.pin or d.pin_hash), len(devices))
         sealed = reference_ocra.unseal(KEYS.token, self.id_of(who, options["challenge"]) or "")
         if sealed:  # more often than by chance the answer comes from the device that was asked
             index = next((i for i, d in enumerate(devices) if d.number == sealed.device), index)
         if index >= len(devices):
             return "314159"
+        before = devices[index].pin if options["pin"] is None else ""
+        before = [before, "", "0815"][options["before"]] if before else ""
         if devices[index].kind == "ocra":
             asked = sealed and sealed.device == devices[index].number
             posed = sealed.posed if sealed and asked else ""
-            return self.answered(devices[index], near, options, posed)
+            return before + self.answered(devices[index], near, options, posed)
         if devices[index].label == "temporary-passcode":
             text = devices[index].key.decode()
             return text if near >= 0 else text.lower() if near == -1 else text[:near]
         if devices[index].kind == "card":
             return self.cells_of(devices[index], near)
         position = devices[index].expected(self.now_ms) + near + further
-        return devices[index].code(position) if 0 <= position < 2**64 else "271828"
+        return before + devices[index].code(position) if 0 <= position < 2**64 else "271828"
 
     def answered(
         self, device: Device, near: int, options: dict[str, Any], posed: str = ""
@@ -158,6 +168,8 @@ class Both(BothFiles, Phones):
             self.name(who), self.typed(who, word, options), options["platform"], options["realm"],
             self.serial(who, options["device"]), address, session=options["session"] or b"",
             challenge=self.push_id(who, options["push"]) or self.id_of(who, options["challenge"]),
+            pin=options["pin"], password=self.password(self.name(who), options["first"]),
+            vouched=options["first"] == "vouched",
         )  # fmt: skip
 
     def id_of(self, who: str, word: Any) -> str | None:
@@ -176,7 +188,8 @@ class Both(BothFiles, Phones):
         a = self.attempt(who, word, options)
         verdict = self.engine.verify(
             a.name, a.response, platform=a.platform, realm=a.realm, device=a.device,
-            address=a.address, challenge=a.challenge, session=a.session or None,
+            address=a.address, challenge=a.challenge, session=a.session or None, pin=a.pin,
+            password=a.password, first_factor=a.vouched,
         )  # fmt: skip
         return answer_of(verdict), tuple(self.ask(a))
 
@@ -205,7 +218,8 @@ class Both(BothFiles, Phones):
 
     def verify_many(self, words: list[Any]) -> tuple[Any, Any]:
         platform = words[0][2]["platform"]
-        shared = {"platform": platform, "realm": "live", "session": None}
+        shared = {"platform": platform, "realm": "live", "session": None, "pin": None}
+        shared |= {"first": None}
         attempts = [self.attempt(who, word, {**own, **shared}) for who, word, own in words]
         users: Any = [a.name for a in attempts]
         responses: Any = [a.response for a in attempts]
@@ -223,6 +237,7 @@ class Both(BothFiles, Phones):
         self, who: str, word: Any, second: Any, options: dict[str, Any]
     ) -> tuple[Any, Any]:
         serial = self.serial(who, options["device"] or 0)
+        options = {**options, "pin": None}
         first = self.typed(who, word, options)
         second = second if isinstance(second, str) else self.typed(who, word, options, second)
         address = self.attempt(who, word, options).address
@@ -251,6 +266,8 @@ class Both(BothFiles, Phones):
             named = {"by": "client services"} if verb == "unlock" else {}
             getattr(self.engine, verb)(name, **named)
             getattr(self.twin, verb)(name, now_ms, **named)
+        elif verb in ("set_password", "set_questions"):
+            getattr(self, verb)(name, *words)
         elif verb == "add_device":
             if len(self.devices(who)) < DEVICES_MAX:
                 self.add_device(name, now_ms, dict(words[0]))
@@ -276,24 +293,13 @@ class Both(BothFiles, Phones):
         self.twin.add_device(name, own, now_ms)
         assert self.engine.add_device(name, device, serial=own.serial) == own.serial
 
-    def made(self, words: dict[str, Any], serial: str) -> tuple[watchword.Device, Device]:
-        """A device in the library's words and in the twin's."""
-        mechanism, key = words.pop("kind"), self.keys[words.pop("key")]
-        if words["label"] == "temporary-passcode":
-            key = "".join(PASSCODES[byte % 32] for byte in key[:10]).encode()
-        plain = {name: word for name, word in words.items() if name not in ("state", "drift")}
-        device = made_of(mechanism, key, plain)
-        own = {"algorithm": device.algorithm, "digits": device.digits, **words}
-        if mechanism in reference.ASKED:
-            plain = {"moving": 0, "look_ahead": 0, "back": 0, "forward": 0}
-            own = {**plain, **own, "pin_hash": device.pin_hash}
-        return device, Device(mechanism, key, serial, **own)
-
     def enrol_again(self, who: str, index: int, whole_user: bool, words: dict[str, Any]) -> None:
         """The same key in another device, after the old one or the whole user has gone."""
         if index >= len(self.devices(who)):
             return
         gone = self.devices(who)[index]
+        if gone.phone:      # its key was made when it was enrolled
+            return
         if whole_user:
             self.act("remove_user", who)
             self.act("add_user", who, "open", "live")
@@ -332,9 +338,10 @@ class Both(BothFiles, Phones):
         if found is None:
             return None
         _, _, account, realm, failures, lock_until, _, devices = found
+        known = self.known(slot)
         return ACCOUNTS[account], REALMS[realm], failures, lock_until, [
             (d[1], DEVICE_STATES[d[3]], *d[13:16], *d[16:]) for d in devices
-        ]
+        ], known
 
     def twins_view(self, name: str) -> Any:
         user = self.twin.users.get(name)
@@ -347,7 +354,8 @@ class Both(BothFiles, Phones):
              self.twin.answers_left(d), d.full_until_ms, d.until_ms, d.phone)
             for d in user.devices
         ]  # fmt: skip
-        return user.account, user.realm, streak.count, streak.lock_until_ms, devices
+        known = self.twins_known(user)
+        return user.account, user.realm, streak.count, streak.lock_until_ms, devices, known
 
     def records_differ(self) -> str:
         mine = [r for row in self.engine.tap[self.rows_seen :] for r in records_of(row)]
@@ -373,7 +381,7 @@ class Both(BothFiles, Phones):
                 return False
         if own.event in FILED:
             return told_alike(own, tail[:lock_ms])
-        if own.event in ATTEMPTS:
+        if own.event in (*ATTEMPTS, Event.ANSWER):
             if lock_ms != own.lock_ms or bool(tail) != (own.tail is not None):
                 return False
             if own.tail and address_bytes(str(own.tail)) != tail[:16]:

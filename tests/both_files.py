@@ -7,10 +7,12 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from filed import filed
+from said import made_of
 
 import watchword
 from watchword import reference
-from watchword.reference import Event, Figures, Reference
+from watchword.devices import passcode
+from watchword.reference import Device, Event, Figures, Reference
 from watchword.reference_rows import Line, import_rows
 
 BY = "client services"
@@ -20,6 +22,7 @@ FILED = (Event.POLICY, Event.IMPORT)
 def policy_of(figures: Figures) -> watchword.Policy:
     words = dict(vars(figures))
     words["names"] = "any" if words.pop("names_any") else "sls"
+    words |= {"password_memory_kib": 32, "password_passes": 1, "security_questions": True}
     return watchword.Policy(**words)
 
 
@@ -43,7 +46,7 @@ class BothFiles:
     seen: set[str]
     name: Any
     serial: Any
-    made: Any
+    keys: list[bytes]
 
     def set_policy(self, words: dict[str, Any]) -> None:
         figures = replace(self.twin.figures, **words)
@@ -67,3 +70,16 @@ class BothFiles:
         self.seen |= {f"a row {word}" for word in ("wrong", "there") if getattr(twins, word)}
         wrong = [fault.row - 2 for fault in found.faults]
         return (found.users, found.devices, found.there, wrong), tuple(twins)
+
+    def made(self, words: dict[str, Any], serial: str) -> tuple[watchword.Device, Device]:
+        """A device in the library's words and in the twin's."""
+        mechanism, key = words.pop("kind"), self.keys[words.pop("key")]
+        if words["label"] == "temporary-passcode":
+            key = "".join(passcode.ALPHABET[byte % 32] for byte in key[:10]).encode()
+        plain = {name: word for name, word in words.items() if name not in ("state", "drift")}
+        device = made_of(mechanism, key, plain)
+        own = {"algorithm": device.algorithm, "digits": device.digits, **words}
+        if mechanism in reference.ASKED:
+            plain = {"moving": 0, "look_ahead": 0, "back": 0, "forward": 0}
+            own = {**plain, **own, "pin_hash": device.pin_hash}
+        return device, Device(mechanism, key, serial, **own)

@@ -29,6 +29,8 @@ def filed(lines: list[Line]) -> io.BytesIO:
                 words["look_ahead"] = d.look_ahead
             if d.kind == "ocra":
                 words["suite"] = d.suite
+            if d.pin:
+                words["pin"] = d.pin
             if d.pin_hash:
                 words["pin_hash"] = d.pin_hash.hex()
         texts.append(line_of(str(words.get(column, "")) for column in COLUMNS))

@@ -10,6 +10,8 @@ import random
 from collections.abc import Iterator
 from typing import Any
 
+from histories_files import file_words, policy_words
+
 from watchword.reference import Figures
 
 STEPS_MAX = 40
@@ -24,6 +26,10 @@ COINCIDENT_KEYS = [
 
 COINCIDENT = 3                  # the number of such a key in a history
 PIN = "4711"                    # of every device whose suite has P
+PINS = [PIN, "8255", "0815"]
+PASSWORDS = ["correct horse", "battery staple"]
+POOLS = [("pets", "Which pet?", "Rex"), ("cities", "Which city?", "San Diego"),
+             ("schools", "Which school?", "St. Mary's")]  # fmt: skip
 PURPOSES = [None, None, None, "wire 100", "wire 200"]
 
 # What answers a challenge: the kind, its suite. Every element of a suite, and every hash.
@@ -50,6 +56,7 @@ CLIENTS = [None] * 20 + ["CLI22220", "12345678", "10000000", "A1B2C3D4", "123456
 
 NOTHING = {
     "device": None, "address": None, "challenge": None, "session": None, "push": None,
+    "pin": None, "before": 0, "first": None,
 }  # fmt: skip
 
 Step = tuple[Any, ...]
@@ -93,10 +100,18 @@ def history(seed: int, figures: Figures) -> History:
     devices = rng.choice([0, 1, 1, 2, 2, 3, 3, 16])
     steps += [(0, "add_device", "alice", device_words(rng)) for _ in range(devices)]
     steps += [(0, "add_user", "bob", "open", "live"), (0, "add_device", "bob", device_words(rng))]
+    if rng.random() < 0.1:
+        steps += together(rng)
+    if rng.random() < 0.2:
+        steps.append((0, "add_device", "alice", {**device_words(rng, "hotp"), "pin": PIN}))
+    if rng.random() < 0.2:
+        steps += [(0, "set_questions", "alice"), (0, "set_password", "bob", 0)]
     if rng.random() < 0.6 and devices < 16:
         steps += [(0, "add_device", who, phone_words(rng)) for who in ("alice", "bob")]
     for _ in range(rng.randint(5, STEPS_MAX)):
         wait, dice = rng.choice(waits), rng.random()
+        if rng.random() < 0.12:
+            steps += knowing(rng, wait)
         if dice < 0.15:
             steps.append((wait, "challenge", *ask_words(rng)))
         elif dice < 0.50:
@@ -120,9 +135,9 @@ def history(seed: int, figures: Figures) -> History:
         elif dice < 0.91:
             steps.append((wait, "enrol_phone", *enrol_words(rng)))
         elif dice < 0.925:
-            steps.append((wait, "set_policy", "", policy_words(rng)))
+            steps.append((wait, "set_policy", "", policy_words(rng, figures_of)))
         elif dice < 0.94:
-            steps.append((wait, "import_rows", *file_words(rng)))
+            steps.append((wait, "import_rows", *file_words(rng, device_words)))
         else:
             steps.append((wait, *act_words(rng)))
     return rng.choice([0, 59_000, 1_000_000, 1_700_000_000_000]), steps
@@ -139,6 +154,16 @@ def hammering(rng: random.Random, figures: Figures) -> list[Step]:
     return [(wait, "verify", who, "wrong", options)] * (failures + 2)
 
 
+def together(rng: random.Random) -> list[Step]:
+    """Two devices that show the same: they fail together and are right together."""
+    words = {**device_words(rng, rng.choice(["totp", "hotp"])), "pin": ""}
+    options = {**NOTHING, "platform": "trading", "realm": "live"}
+    return [
+        *[(0, "add_device", "bob", words)] * 2, (0, "verify", "bob", "wrong", options),
+        (0, "verify", "bob", (1, rng.choice([0, 0, 1])), options),
+    ]  # fmt: skip
+
+
 def answering(rng: random.Random, wait: int) -> list[Step]:
     """A challenge and soon its answer, which is right or nearly so."""
     who, asked = ask_words(rng)
@@ -152,6 +177,31 @@ def answering(rng: random.Random, wait: int) -> list[Step]:
         *shut,
         (later, "verify", who, (rng.randrange(3), rng.choice([0, 0, 0, 1, -1])), options),
     ]
+
+
+def knowing(rng: random.Random, wait: int) -> list[Step]:
+    """What users know is set, changed, asked and answered."""
+    who, dice = rng.choice(["alice"] * 6 + ["bob"] * 3), rng.random()
+    if dice < 0.2:
+        return [(wait, "set_password", who, rng.choice([0, 0, 1, None]))]
+    if dice < 0.3:
+        return [(wait, "set_questions", who)]
+    if dice < 0.6:
+        _, typed, options = attempt_words(rng)
+        old, new = (rng.choice([PIN, PIN, *PINS]) for _ in range(2))
+        if rng.random() < 0.5:      # more often than by chance it is a device that has one
+            typed, options = ("pinned", 0), {**NOTHING, "platform": "portal", "realm": "live"}
+        return [(wait, "change_pin", who, typed, old, new, options)]
+    who = rng.choice([who, who, who, "nobody", "Alice", "al_ice"])
+    steps: list[Step] = []
+    for _ in range(rng.choice([1, 1, 2, 4])):
+        if rng.random() < 0.9:
+            steps.append((wait, "question", who, rng.randrange(2**64)))
+        which = rng.choice([0] * 8 + [1, "another's", "f00", ""])
+        said = rng.choice(["right", "right", "wrong", "wrong", ""])
+        address = rng.choice([None, None, "1", "::1"])
+        steps.append((rng.choice([0, 0, 1000]), "answer", who, which, said, address))
+    return steps
 
 
 def asking_on(rng: random.Random) -> list[Step]:
@@ -174,6 +224,7 @@ def approving(rng: random.Random, wait: int) -> list[Step]:
     }  # fmt: skip
     options = {**NOTHING, "platform": platform, "realm": rng.choice(["live"] * 5 + ["paper"])}
     options["push"] = rng.choice([0] * 8 + [1, "another's", "0" * 32])
+    options["first"] = rng.choice(["own"] * 9 + [None, 1])
     claim = ("verify", who, rng.choice([""] * 9 + ["000000"]), options)
     steps: list[Step] = [(wait, "push", who, asked)] * rng.choice([1, 1, 1, 2, 7])
     later = [0] * 8 + [500, 29_999, 59_999, 60_000, 600_000]
@@ -214,6 +265,10 @@ def attempt_words(rng: random.Random) -> tuple[str, Any, dict[str, Any]]:
         # which of the user's ids so far, the newest 0; another's; forged
         "challenge": rng.choice([None] * 24 + [0] * 10 + [1, 2, "another's", "0" * 96, "f00", ""]),
         "session": rng.choice([None, b"session", b"session", b"s" * 65]),
+        "pin": rng.choice([None] * 12 + [PIN, PIN, *PINS]),
+        "before": rng.choice([0] * 8 + [1, 2]),     # what is typed as PIN: right, nothing, wrong
+        # a password: the user's own where there is one, none, another; or somebody vouches
+        "first": rng.choice(["own"] * 9 + [None, 1, "vouched", "vouched"]),
         "push": None,
     }
     return who, typed_words(rng), options
@@ -263,33 +318,6 @@ def act_words(rng: random.Random) -> Step:
     return (verb, who)
 
 
-def policy_words(rng: random.Random) -> dict[str, Any]:
-    """Some figures that change, those of lockout more often than others."""
-    other = vars(figures_of(rng.randrange(2**32)))
-    names = rng.sample(sorted(other), rng.choice([1, 1, 3, len(other)]))
-    return {name: other[name] for name in {*names, "lockout_failures"}}
-
-
-def file_words(rng: random.Random) -> tuple[list[Any], bool]:
-    """Rows of a file: who, state, realm, a device or none, and its serial: its own, none, or one
-    that the user has."""
-    rows: list[Any] = []
-    for _ in range(rng.choice([1, 1, 2, 3, 6])):
-        who = rng.choice(["alice", "bob", "bob", "carol", "dave"])
-        state = rng.choice(["", "", "", "open", "closed"])
-        words = None
-        if rng.random() < 0.8:
-            words = device_words(rng, rng.choice(["totp", "hotp", "ocra", "card"]))
-            if rng.random() < 0.2:
-                words["state"] = rng.choice(["suspended", "lost", "shipped"])
-            if words.get("drift_max") and rng.random() < 0.5:
-                words["drift"] = rng.choice([-1, 1, words["drift_max"]])
-        rows.append((who, state, rng.choice(["", "live"]), words, rng.choice([None] * 4 + ["", 0])))
-        if rng.random() < 0.1:
-            rows.append(rows[-1])
-    return rows, rng.random() < 0.5
-
-
 def device_words(rng: random.Random, kind: str = "") -> dict[str, Any]:
     """A device; the keys are four, so that several devices share one and match together."""
     kind = kind or rng.choice(
@@ -310,6 +338,7 @@ def device_words(rng: random.Random, kind: str = "") -> dict[str, Any]:
     if words["key"] == COINCIDENT:
         words["algorithm"], words["digits"] = "sha1", 6
     words["label"] = rng.choice(["", "", {"totp": "alpine", "hotp": "dsc"}[kind]])
+    words["pin"] = rng.choice([""] * 7 + [PIN])
     if words["kind"] == "hotp":
         words["moving"] = rng.choice([0, 0, 1, 5, 2**32 - 2, 2**64 - 4, 2**64 - 2])
         words["look_ahead"] = rng.choice([0, 1, 3, 10, 100])
@@ -332,6 +361,8 @@ def responder_words(rng: random.Random) -> dict[str, Any]:
     """What a device that answers challenges has beside its key."""
     label, suite = rng.choice(RESPONDERS)
     words: dict[str, Any] = {"suite": suite, "label": "" if label == "ocra" else label}
+    if "-PSHA" not in suite and "-0:" not in suite:
+        words["pin"] = rng.choice([""] * 7 + [PIN])
     if label == "ib-key":
         words["phone"] = rng.choice([0, 0, 0, 1, None])
     if ":C-" in suite:

@@ -41,7 +41,8 @@ def shortened(figures: Figures, number: int, told: History) -> str:
 
 
 def slots(core: Any) -> list[Any]:
-    return [core.user(slot) for slot in range(core.slots_used())]
+    used = range(core.slots_used())
+    return [(core.user(at), core.user(at) and _engine.secrets_kept(core, at)) for at in used]
 
 
 def recovered(rows: list[bytes], shown_percent: int) -> list[Any]:

@@ -322,7 +322,7 @@ def test_the_strict_profile_shows_no_cell_twice() -> None:
     ({"window": (1, 1)}, "figures must be left out"),
     ({"look_ahead": 1}, "figures must be left out"),
     ({"algorithm": "sha256"}, "figures must be left out"),
-    ({"suite": "OCRA-1:HOTP-SHA1-6:QN08"}, "suite and pin_hash must be left out"),
+    ({"suite": "OCRA-1:HOTP-SHA1-6:QN08"}, "suite, pin, pin_hash must be left out"),
     ({"once": "yes"}, "once is true or false"),
 ])  # fmt: skip
 def test_a_card_has_its_key_alone(figures: dict[str, Any], words: str) -> None:

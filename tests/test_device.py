@@ -110,7 +110,7 @@ MISUSE = [
     ("QN08", {"look_ahead": 1}, "counter and look_ahead must be left out: the suite has no C"),
     ("QN08", {"window": 1}, "window and drift_max must be left out: the suite has no T"),
     ("QN08", {"drift_max": 1}, "window and drift_max must be left out: the suite has no T"),
-    ("QN08", {"pin": PIN}, "pin must be left out: the suite has no P"),
+    ("QN08", {"pin": 1234}, "pin must be text of 4 to 16 ASCII letters, digits and specials"),
     ("QN08", {"pin_hash": b"p" * 20}, "pin_hash must be left out: the suite has no P"),
     ("QN08-PSHA1", {}, "pin or pin_hash, one of the two, is needed: the suite has P"),
     ("QN08-PSHA1", {"pin": PIN, "pin_hash": b"p" * 20}, "pin or pin_hash, one of the two"),

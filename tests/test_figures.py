@@ -36,7 +36,9 @@ def test_every_figure_has_its_words_its_section_and_what_is_legal(figure):
     about = text[: text.index(f"\n{figure} = ")].rpartition("\n\n")[2]
     assert legal(figure) in " ".join(about.replace("# ", "").split())
     if figure in RANGES:
-        assert unit(figure) or "rank" in figure or "_per_" in figure
+        assert unit(figure) or any(
+            word in figure for word in ("rank", "_per_", "passes", "lanes")
+        )
 
 
 @pytest.mark.parametrize(
@@ -101,6 +103,9 @@ DANGERS = [
     ({"key_bytes_min": 10}, {"key_bytes_min": 13}, None),
     ({"window_max": 0}, {"window_max": 1}, "window_max = 1 lowers a floor"),
     ({"window_max": 2}, {"window_max": 1}, None),
+    ({}, {"security_questions": True}, "security_questions = true lowers a floor, from false"),
+    ({"pin_chars_min": 8}, {"pin_chars_min": 7}, "pin_chars_min = 7 lowers a floor"),
+    ({}, {"password_bytes_min": 7}, "password_bytes_min = 7 lowers a floor, from 8"),
     ({"card_cells_once": True}, {}, "card_cells_once = false lowers a floor"),
     ({}, {"card_cells_once": True}, None),
     ({}, {"lockout_window_ms": 360_000}, None),
@@ -124,7 +129,9 @@ def test_users_whose_names_would_be_none():
 def test_no_floor_is_lowered_by_the_strict_profile():
     assert dangers(Policy(), Policy.profile("strict")) == []
     back = dangers(Policy.profile("strict"), Policy())
-    assert {said.partition(" ")[0] for said in back} == set(FLOORS) - {"failures_cap"}
+    assert {said.partition(" ")[0] for said in back} == set(FLOORS) - {
+        "failures_cap", "password_bytes_min", "security_questions",
+    }
 
 
 @pytest.mark.parametrize("figures", [{"nosuch": 1}, {"lockout_failures": 0}, [], None])

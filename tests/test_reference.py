@@ -193,8 +193,12 @@ TABLES: dict[str, tuple[dict[str, Any], list[Device], str]] = {
         """),
 }  # fmt: skip
 
-# What only challenges bring about has its tables in test_challenges.py.
-NOT_HERE = {Verdict.EXPIRED, Reason.NO_CHALLENGE, Reason.OVERDUE, Reason.SCOPE}
+# What only challenges, pushes or secrets bring about has its tables in test_challenges.py,
+# test_push.py and test_secrets.py.
+NOT_HERE = {
+    Verdict.EXPIRED, Reason.NO_CHALLENGE, Reason.OVERDUE, Reason.SCOPE, Reason.PENDING,
+    Reason.DENIED, Reason.MISMATCHED, Reason.CANCELLED, Reason.PIN, Reason.PASSWORD,
+}  # fmt: skip
 
 
 def options_of(text: str) -> dict[str, str]:

@@ -25,38 +25,41 @@ TURNS = 100
 # a later one, but not much later.
 SEEDS_MAX = 30
 FOUND_BY = {
+    "last_row_not_told": 0,
     "answer_before_sync": 0,
     "gathered_answer_before_sync": 1,
-    "refusal_before_its_turn": 2,
-    "challenge_before_its_turn": 1,
-    "code_sent_before_its_turn": 2,
-    "sync_skipped": 0,
-    "segment_name_not_synced": 0,
-    "tail_not_settled": 35,
-    "commit_tried_again": 85,
-    "page_beyond_the_head": 75,
+    "refusal_before_its_turn": 4,
+    "challenge_before_its_turn": 4,
+    "code_sent_before_its_turn": 7,
+    "question_before_its_turn": 15,
+    "pin_change_left_out": 9,
+    "question_of_another_case": 0,
+    "answer_left_out": 5,
+    "sync_skipped": 3,
+    "segment_name_not_synced": 3,
+    "tail_not_settled": 13,
+    "commit_tried_again": 90,
+    "page_beyond_the_head": 82,
     "lost_ring_entry": 1,
     "lock_forgotten_at_reopen": 1,
     "floor_forgotten_at_reopen": 0,
     "last_row_ignored": 2,
     "unlock_not_journaled": 0,
-    "tombstone_not_journaled": 3,
+    "tombstone_not_journaled": 1,
     "policy_forgotten_at_reopen": 2,
     "policy_not_journaled": 2,
     "file_applied_unchecked": 3,
-    "passcode_outlives_its_days": 10,
-    "floor_falls_at_enrolment": 0,
-    "window_off_by_one": 1,
-    "mask_from_stale_state": 6,
-    "challenge_good_twice": 0,
-    "question_of_another_case": 4,
-    "answer_left_out": 28,
-    "any_signature_approves": 15,
-    "any_number_approves": 0,
-    "push_outlives_its_time": 0,
+    "passcode_outlives_its_days": 45,
+    "floor_falls_at_enrolment": 5,
+    "window_off_by_one": 0,
+    "mask_from_stale_state": 0,
+    "challenge_good_twice": 3,
     "busy_is_charged": 0,
-    "clock_back_accepted": 4,
-    "answer_after_the_end": 2,
+    "clock_back_accepted": 1,
+    "answer_after_the_end": 0,
+    "any_signature_approves": 9,
+    "push_outlives_its_time": 0,
+    "any_number_approves": 15,
 }
 
 # What once broke a promise, shortened, and what it was.
@@ -129,12 +132,12 @@ def test_a_seed_tells_the_same_story_twice() -> None:
 
 
 def test_a_failure_is_told_in_few_steps() -> None:
-    story = story_of(0, TURNS)
+    story = story_of(2, TURNS)
     with planted("answer_before_sync"):
-        steps, said = shrunk(0, story)
-        assert outcome_of(0, (story[0], steps))[0] == said
-    assert 0 < len(steps) <= 6, told(0, story, said, steps)
-    assert said in told(0, story, said, steps)
+        steps, said = shrunk(2, story)
+        assert outcome_of(2, (story[0], steps))[0] == said
+    assert 0 < len(steps) <= 6, told(2, story, said, steps)
+    assert said in told(2, story, said, steps)
 
 
 def test_stories_reach_everything(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -149,7 +152,7 @@ def test_stories_reach_everything(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(Checker, "_decide", decide)
     totals: Counter[str] = Counter()
-    for seed in range(20, 60):
+    for seed in range(20, 90):
         said, world = outcome_of(seed, story_of(seed, TURNS))
         assert not said
         totals.update(world.met)

@@ -1,6 +1,7 @@
 """Watchword verifies one-time codes, challenge-responses and lockouts: in bulk, exactly once."""
 
 from watchword._engine import Code, Reason, Verdict
+from watchword.audit import Entry, Wanted
 from watchword.delivery import Delivery, Webhook
 from watchword.devices.card import Card
 from watchword.devices.device import Device
@@ -18,6 +19,7 @@ from watchword.errors import (
     StoreOwned,
     WrongKey,
 )
+from watchword.explain import Explanation
 from watchword.intake import Imported
 from watchword.policy import Policy
 from watchword.views import (
@@ -28,8 +30,10 @@ from watchword.views import (
     Passcode,
     Push,
     PushShown,
+    Question,
     User,
 )
+from watchword.whatif import Report, WhatIf
 
 __all__ = [
     "Busy",
@@ -41,8 +45,10 @@ __all__ = [
     "DeviceView",
     "Engine",
     "Enrolment",
+    "Entry",
     "Error",
     "Exists",
+    "Explanation",
     "Imported",
     "InvalidArgument",
     "NotFound",
@@ -51,13 +57,17 @@ __all__ = [
     "Policy",
     "Push",
     "PushShown",
+    "Question",
     "Reason",
+    "Report",
     "StoreDamaged",
     "StoreFailed",
     "StoreOwned",
     "User",
     "Verdict",
+    "Wanted",
     "Webhook",
+    "WhatIf",
     "WrongKey",
     "hotp",
     "ocra",

@@ -7,7 +7,7 @@ none, and returns only when that row is on the disk.
 import contextlib
 import hmac
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -19,13 +19,13 @@ from watchword._engine import (
     KINDS,
     REALMS,
 )
-from watchword.devices import passcode
+from watchword.devices import passcode, pins
 from watchword.devices.device import Device
 from watchword.errors import Exists, InvalidArgument, NotFound
 from watchword.parts import Parts
 from watchword.views import Passcode, User, user_of
 
-__all__ = ["BY_BYTES_MAX", "Acts", "expect_by", "floor_of", "legal_serial", "one_of", "utf8"]
+__all__ = ["Acts", "floor_of", "legal_serial", "one_of", "said_by", "utf8"]
 
 SERIAL_BYTES_MAX = 32
 SERIAL = re.compile(f"[0-9A-Za-z_.:-]{{1,{SERIAL_BYTES_MAX}}}")
@@ -59,11 +59,15 @@ class Acts(Parts):
 
     # -- users
 
-    def add_user(self, name: str, state: str = "open", realm: str = "live") -> None:
+    def add_user(
+        self, name: str, state: str = "open", realm: str = "live", *, by: str | None = None
+    ) -> None:
         """A new user. state: open, pending or closed; realm: live or paper (RULES section 1).
 
-        Errors: InvalidArgument, Exists, StoreFailed.
+        by, here and below: who does it, for the record. Errors: InvalidArgument, Exists,
+        StoreFailed.
         """
+        who = said_by(by)
         one_of("state", state, ACCOUNT_STATES)
         one_of("realm", realm, REALMS)
         with self._deciding():
@@ -71,26 +75,32 @@ class Acts(Parts):
             if self._core.find(text) is not None:
                 raise Exists(f"user {name!r} exists already")
             _, number = self._core.next_slot()
-            turn = self._act(lifecycle.user_add(number, text, state, realm))
+            turn = self._act(lifecycle.user_add(number, text, state, realm, who))
         self._wait(turn)
 
-    def set_user(self, name: str, *, state: str | None = None, realm: str | None = None) -> None:
+    def set_user(
+        self, name: str, *, state: str | None = None, realm: str | None = None,
+        by: str | None = None,
+    ) -> None:  # fmt: skip
         """Changes a user's account state or realm. Errors: InvalidArgument, NotFound."""
+        who = said_by(by)
         if state is not None:
             one_of("state", state, ACCOUNT_STATES)
         if realm is not None:
             one_of("realm", realm, REALMS)
         with self._deciding():
             number, user = self._user(name)
-            turn = self._act(lifecycle.user_set(number, state or user.state, realm or user.realm))
+            act = lifecycle.user_set(number, state or user.state, realm or user.realm, who)
+            turn = self._act(act)
         self._wait(turn)
 
-    def remove_user(self, name: str) -> None:
+    def remove_user(self, name: str, *, by: str | None = None) -> None:
         """Removes a user and its devices; what they had used stays used up. Errors: NotFound."""
+        who = said_by(by)
         with self._deciding():
             number, user = self._user(name)
             acts = b"".join(self._bury(number, view.serial) for view in user.devices)
-            turn = self._act(acts + lifecycle.user_remove(number))
+            turn = self._act(acts + lifecycle.user_remove(number, who))
         self._wait(turn)
 
     def unlock(self, name: str, *, by: str) -> None:
@@ -98,10 +108,10 @@ class Acts(Parts):
 
         Errors: InvalidArgument, NotFound, StoreFailed.
         """
-        expect_by(by)
+        who = said_by(utf8("by", by).decode())
         with self._deciding():
             number, _ = self._user(name)
-            turn = self._act(lifecycle.unlock(number, by))
+            turn = self._act(lifecycle.unlock(number, who))
         self._wait(turn)
 
     def user(self, name: str) -> User:
@@ -133,14 +143,19 @@ class Acts(Parts):
 
     # -- devices
 
-    def add_device(self, name: str, device: Device, serial: str | None = None) -> str:
+    def add_device(
+        self, name: str, device: Device, serial: str | None = None, *,
+        personal: Sequence[str] = (), by: str | None = None,
+    ) -> str:
         """Enrols an active device for a user and returns its serial, made here unless given.
 
-        A key that was enrolled before keeps what it had used. Errors: InvalidArgument, NotFound,
-        Exists, StoreFailed.
+        A key that was enrolled before keeps what it had used. personal: what is known of the user,
+        of which a PIN before the code may be no part (as change_pin takes it).
+        Errors: InvalidArgument, NotFound, Exists, StoreFailed.
         """
         if not isinstance(device, Device):
             raise InvalidArgument("device is a watchword.Device")
+        who = said_by(by)
         given = device.kind == "temporary-passcode"  # whose key is its text
         if len(device.key) < self._policy.key_bytes_min and not given:
             raise InvalidArgument(
@@ -151,6 +166,7 @@ class Acts(Parts):
                 f"window is at most {self._policy.window_max} steps under this policy"
             )
         device = self._under_policy(device)
+        pin = self._kept_pin(device, personal)
         with self._deciding():
             self._expect_suite(device)
             number, user = self._user(name)
@@ -166,37 +182,45 @@ class Acts(Parts):
                 device.counter, self._tombs.lift(mark, device), self._twins_floor(number, device)
             )
             now_ms = self._now()
+            kept = self._kept_key(device, now_ms)
             record = lifecycle.device_add(
-                number, device_number, device, self._kept_key(device, now_ms), text.encode(), moving
+                number, device_number, device, kept, text.encode(), moving, pin, who
             )
             turn = self._act(record, now_ms)
         self._wait(turn)
         return text
 
-    def issue_passcode(self, name: str, serial: str | None = None) -> Passcode:
+    def issue_passcode(
+        self, name: str, serial: str | None = None, *, by: str | None = None
+    ) -> Passcode:
         """A new temporary passcode for a user, told this once and kept as a salted keyed hash.
 
         It opens both platforms for 2 days, may be used again, and for 10 days more the portal alone
         (RULES section 6). Errors: InvalidArgument, NotFound, Exists, StoreFailed.
         """
         text = passcode.made(self._entropy)
-        return Passcode(self.add_device(name, Device.temporary_passcode(text), serial), text)
+        issued = self.add_device(name, Device.temporary_passcode(text), serial, by=by)
+        return Passcode(issued, text)
 
-    def set_device(self, name: str, serial: str, *, state: str) -> None:
+    def set_device(
+        self, name: str, serial: str, *, state: str, by: str | None = None
+    ) -> None:
         """Moves a device to another state (RULES section 6). Errors: InvalidArgument, NotFound."""
+        who = said_by(by)
         one_of("state", state, DEVICE_STATES)
         with self._deciding():
             number, _ = self._user(name)
             device = self._device(name, serial)
-            turn = self._act(lifecycle.device_set(number, device, state))
+            turn = self._act(lifecycle.device_set(number, device, state, who))
         self._wait(turn)
 
-    def remove_device(self, name: str, serial: str) -> None:
+    def remove_device(self, name: str, serial: str, *, by: str | None = None) -> None:
         """Removes a device; what it had used stays used up. Errors: NotFound, StoreFailed."""
+        who = said_by(by)
         with self._deciding():
             number, _ = self._user(name)
             device = self._device(name, serial)
-            acts = self._bury(number, serial) + lifecycle.device_remove(number, device)
+            acts = self._bury(number, serial) + lifecycle.device_remove(number, device, who)
             turn = self._act(acts)
         self._wait(turn)
 
@@ -223,6 +247,13 @@ class Acts(Parts):
             self._passcode_key, self._entropy(passcode.SALT_BYTES), device.key, full_until,
             full_until + self._policy.passcode_card_ms,
         )  # fmt: skip
+
+    def _kept_pin(self, device: Device, personal: Sequence[str] = ()) -> bytes:
+        """What a store keeps of a PIN: what P signs, or the hash of one before the code."""
+        if not device.pin:
+            return device.pin_hash + device.phone
+        text = pins.new_pin("pin", device.pin, personal, self._policy.pin_chars_min)
+        return pins.kept(self._kept_key_of_pins, self._entropy(pins.SALT_BYTES), text)
 
     def _under_policy(self, device: Device) -> Device:
         """A card under a policy that shows no cell twice is such a card for good."""
@@ -297,6 +328,15 @@ def floor_of(device: tuple[Any, ...]) -> lifecycle.Floor:
     """What a device, as the core tells it, has used up."""
     period = device[10] if KINDS[device[2]] == "card" else device[7]
     return lifecycle.Floor(device[2], period, device[12], device[13])
+
+
+def said_by(by: str | None) -> str:
+    """Who does an act, as its record says it; empty when nobody said."""
+    if by is None:
+        return ""
+    if not 1 <= len(utf8("by", by)) <= BY_BYTES_MAX or "\0" in by:
+        raise InvalidArgument(f"by is text of 1 to {BY_BYTES_MAX} bytes without zero characters")
+    return by
 
 
 def utf8(name: str, text: object) -> bytes:

@@ -11,7 +11,7 @@ import numpy as np
 
 from watchword import lifecycle
 from watchword._engine import ACCOUNT_STATES, REALMS
-from watchword.acts import one_of, utf8
+from watchword.acts import one_of, said_by, utf8
 from watchword.devices import passcode
 from watchword.devices.device import KEY_BYTES_MAX, KEY_BYTES_MIN, Device
 from watchword.errors import Exists, InvalidArgument
@@ -36,18 +36,20 @@ class Bulk(Parts):
         device: Device | None = None,
         state: str = "open",
         realm: str = "live",
+        by: str | None = None,
     ) -> int:
         """New users in bulk, each with a device when keys are given; how many there were.
 
         names: sequence of str or numpy 'S' column. keys: one of equal length for each user, as
         bytes or as a (users, key bytes) uint8 column; for passcodes their texts, as ASCII. device:
         the figures every device gets (with any key, and its PIN if it has one); a plain TOTP device
-        when None. Names are held against the rules, the store and each other before the first is
-        added.
+        when None. by: who does it, for the record. Names are held against the rules, the store and
+        each other before the first is added.
         Errors: InvalidArgument and Exists name the entry, StoreFailed.
         """
         one_of("state", state, ACCOUNT_STATES)
         one_of("realm", realm, REALMS)
+        who = said_by(by).encode()
         if device is not None and not isinstance(device, Device):
             raise InvalidArgument("device is a watchword.Device or None")
         column = _name_column(names)
@@ -68,8 +70,9 @@ class Bulk(Parts):
                 raise InvalidArgument(
                     f"window is at most {self._policy.window_max} steps under this policy"
                 )
-            spec = lifecycle.spec_head(figures, 0)
-            rest = figures.suite.encode("ascii") + figures.pin_hash + figures.phone
+            pin = self._kept_pin(figures)
+            spec = lifecycle.spec_head(figures, 0, pin_len=len(pin))
+            rest = figures.suite.encode("ascii") + pin
         where = bytes([lifecycle.place(state, realm)])
         with self._deciding():
             self._alive()
@@ -92,8 +95,9 @@ class Bulk(Parts):
                 if key_column is not None and figures is not None:
                     kept = self._kept(key_column, figures, start, stop, now_ms)
                 row = self._core.enrolment(
-                    column, kept, spec, rest, where, floors, start, stop, self._turn + 1, now_ms
-                )
+                    column, kept, spec, rest, where, floors, start, stop, self._turn + 1, now_ms,
+                    who,
+                )  # fmt: skip
                 self._lock.open_turn = True
                 self._core.act(row)
                 self._turn += 1

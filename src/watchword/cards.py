@@ -5,7 +5,7 @@ record that is durable first.
 """
 
 from watchword import lifecycle
-from watchword.acts import BY_BYTES_MAX, utf8
+from watchword.acts import said_by, utf8
 from watchword.devices.card import Card, cells
 from watchword.errors import InvalidArgument
 from watchword.parts import Parts
@@ -21,8 +21,7 @@ class Cards(Parts):
 
         Errors: InvalidArgument when the device is no card, NotFound, StoreFailed.
         """
-        if not 1 <= len(utf8("by", by)) <= BY_BYTES_MAX:
-            raise InvalidArgument(f"by is text of 1 to {BY_BYTES_MAX} bytes")
+        said_by(utf8("by", by).decode())
         with self._deciding():
             number, user = self._user(name)
             device = self._device(name, serial)

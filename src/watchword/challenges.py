@@ -128,10 +128,10 @@ class Challenges(Parts):
         gateway: str | None, sms: bool, posed: Posed = (None, None),
     ) -> Challenge:  # fmt: skip
         challenge, turn, delivery = self._ask(user, platform, purpose, device, gateway, sms, posed)
-        await self._durable_soon(turn)
+        await self._wait_soon(turn)
         return self._sent(challenge, delivery, posed)
 
-    async def _durable_soon(self, turn: int) -> None:
+    async def _wait_soon(self, turn: int) -> None:
         """_wait for asyncio."""
         loop = asyncio.get_running_loop()
         durable: asyncio.Future[None] = loop.create_future()

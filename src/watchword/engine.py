@@ -16,15 +16,19 @@ from typing import Self
 
 from watchword import lifecycle
 from watchword._engine import PAGE_USERS, Batch, Core, Gate, Gather, Split
-from watchword.acts import Acts
+from watchword.acts import Acts, said_by
 from watchword.bulk import Bulk
 from watchword.cards import Cards
 from watchword.challenges import Challenges
+from watchword.changes import Changes
 from watchword.clock import SystemClock
+from watchword.core_policy import told_to
 from watchword.delivery import Courier, Delivery
 from watchword.enrolment import Enrolments
 from watchword.errors import Error, InvalidArgument, StoreDamaged, StoreFailed
 from watchword.exports import Exports
+from watchword.hashing import Hasher
+from watchword.history import History, Names
 from watchword.intake import Intake
 from watchword.keeper import COVERED, UNCOVERED_BYTES_MAX, Keeper
 from watchword.keys import KeyProvider, derive
@@ -41,8 +45,6 @@ from watchword.tombs import Tombs
 __all__ = ["Engine"]
 
 _live: "weakref.WeakSet[Engine]" = weakref.WeakSet()
-
-
 _parents: list[Store] = []  # stores of a parent process: a child never closes them
 
 
@@ -60,7 +62,8 @@ os.register_at_fork(after_in_child=_after_fork)
 
 
 class Engine(
-    Logins, Pushes, Enrolments, Challenges, Cards, Acts, Bulk, Intake, Exports, Policies
+    Logins, Pushes, Enrolments, Challenges, Cards, Changes, Acts, Bulk, History, Intake, Exports,
+    Policies,
 ):
     """A verification engine over one store. Thread-safe; after a fork its use raises Error.
 
@@ -86,14 +89,16 @@ class Engine(
         self._policy_dirty = False
         self._durable = not isinstance(store, MemoryStore)
         secret = store.secret if self._durable else entropy(32)
+        self._passcode_key = derive(secret, "watchword passcodes", 32)
+        self._kept_key_of_pins = derive(secret, "watchword pins", 32)
         self._core = Core(
             derive(secret, "watchword names", 16), derive(secret, "watchword challenges", 48),
-            derive(secret, "watchword passcodes", 32),
+            self._passcode_key, self._kept_key_of_pins,
         )
-        self._passcode_key = derive(secret, "watchword passcodes", 32)
-        self._mark_key = derive(secret, "watchword fingerprints", 32)
-        self._tombs = Tombs()
-        self._set_core_policy()
+        self._hasher = Hasher(derive(secret, "watchword passwords", 32))
+        self._mark_key, self._tombs = derive(secret, "watchword fingerprints", 32), Tombs()
+        self._gone = Names()
+        told_to(self._core, self._policy)
         self._policy_given = policy is not None
         self._row_bytes = self._covered_bytes = 0  # of rows beyond the pages; what pages hold since
         self._covered = self._load()
@@ -197,7 +202,7 @@ class Engine(
                 self._policy_replayed(bytes(row), turn, turns["state"])
         core.loaded()
         core.passed(self._store.last_time_ms)
-        self._set_core_policy()
+        told_to(self._core, self._policy)
         return covered
 
     def __enter__(self) -> Self:
@@ -233,8 +238,8 @@ class Engine(
         except StoreFailed as error:
             failed = error
         finally:  # an interrupt of a long pass, too, lets go of the store
-            for split in self._splits.values():
-                split.close()
+            for end in (*(split.close for split in self._splits.values()), self._hasher.close):
+                end()
             if self._courier is not None:
                 self._courier.close()
             try:
@@ -366,7 +371,7 @@ class Engine(
                 **({} if self._courier is None else self._courier.counters()),
             }
 
-    def rotate_key(self) -> list[int]:
+    def rotate_key(self, *, by: str | None = None) -> list[int]:
         """Re-encrypts the store under a new data key while logins go on; the keys that went.
 
         Every page is sealed anew; rows written from now on are under the new key. Old journal
@@ -374,9 +379,10 @@ class Engine(
         """
         if self._keeper is None:
             raise InvalidArgument("a store in memory has no key to rotate")
+        who = f" by {said_by(by)}" if by is not None else ""
         with self._keeper.resting(), self._lock:
             self._alive()
-            turn = self._act(lifecycle.note("data key rotated"))
+            turn = self._act(lifecycle.note(f"data key rotated{who}"))
             self._wait(turn)
             number = self._store.rotate()
             self._act(lifecycle.note(f"data key {number} in use"))

@@ -111,7 +111,9 @@ class Enrolments(Parts):
             self._bury(number, old) + lifecycle.device_remove(number, self._device(name, old))
             for old in before
         )
-        acts += lifecycle.device_add(number, device, made, made.key, serial.encode(), 0)
+        acts += lifecycle.device_add(
+            number, device, made, made.key, serial.encode(), 0, self._kept_pin(made)
+        )
         return Enrolment(verdict, serial, made.key, made.suite, tuple(before)), acts
 
 

@@ -7,7 +7,7 @@ record that is durable first.
 from typing import Any, BinaryIO
 
 from watchword import lifecycle
-from watchword.acts import expect_by
+from watchword.acts import said_by, utf8
 from watchword.formats.columns import fields_from, header, line_of
 from watchword.parts import Parts
 from watchword.views import user_of
@@ -41,8 +41,7 @@ class Exports(Parts):
     ) -> tuple[int, str, list[str]]:  # fmt: skip
         """Lines of an export, without the header: of up to `count` users after the one named. How
         many users these are, and the last one's name."""
-        if keys:
-            expect_by(by)
+        by = said_by(utf8("by", by).decode()) if keys else by
         with self._deciding():
             turn = self._turn
             names: list[str] = []
@@ -64,9 +63,11 @@ class Exports(Parts):
         user = user_of(found)
         fields = [fields_from(user.name, user.state, user.realm)] if not user.devices else []
         for view, told in zip(user.devices, found[-1], strict=True):
-            key, pin_hash = None, b""
+            key, pin = None, "*" if self._core.device_prefixed(slot, told[0]) else ""
+            pin_hash = b""
             if keys and view.kind != "temporary-passcode":  # of which a hash is kept, no text
                 key = self._core.device_key(slot, told[0])
-                pin_hash = self._core.device_pin(slot, told[0])
-            fields.append(fields_from(user.name, user.state, user.realm, view, key, pin_hash))
+                pin_hash = b"" if pin else self._core.device_pin(slot, told[0])
+            named = user.name, user.state, user.realm
+            fields.append(fields_from(*named, view, key, pin, pin_hash))
         return [line_of(line) for line in fields]

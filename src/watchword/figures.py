@@ -75,6 +75,18 @@ FLOORS: dict[str, Floor] = {
         "each cell of a card shown once", "NIST SP 800-63B 5.1.2.2",
         lambda old, new: old and not new, lambda once: not once,
     ),
+    "pin_chars_min": Floor(
+        "PINs of 8 characters", "NIST SP 800-63B 5.1.1.2",
+        lambda old, new: new < old, lambda chars: chars < 8,
+    ),
+    "password_bytes_min": Floor(
+        "passwords of 8 characters", "NIST SP 800-63B 5.1.1.2",
+        lambda old, new: new < old, lambda size: size < 8,
+    ),
+    "security_questions": Floor(
+        "no security questions", "OWASP ASVS 6.4.2",
+        lambda old, new: new and not old, lambda asked: asked,
+    ),
 }  # fmt: skip
 
 
@@ -170,8 +182,11 @@ def text_of(policy: Policy) -> str:
                 f"{meaning(name)}.", WIDTH, initial_indent="# ", subsequent_indent="# "
             )
         lines += textwrap.wrap(f"{about}.", WIDTH, initial_indent="# ", subsequent_indent="# ")
-        also = spoken(name, value)
-        lines.append(f"{name} = {written(value)}" + (f"  # {also}\n" if also else "\n"))
+        also = f"  # {spoken(name, value)}" if spoken(name, value) else ""
+        line = f"{name} = {written(value)}{also}"
+        if len(line) > WIDTH and isinstance(value, tuple):
+            line = "\n    ".join([f"{name} = [", *(f"{written(one)}," for one in value)]) + "\n]"
+        lines.append(f"{line}\n")
     return "\n".join(lines)
 
 

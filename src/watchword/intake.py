@@ -14,8 +14,9 @@ from typing import BinaryIO, NamedTuple, TypeVar
 
 from watchword import lifecycle
 from watchword._engine import DEVICES_PER_USER_MAX, KINDS
-from watchword.acts import expect_by, floor_of, legal_serial
+from watchword.acts import floor_of, legal_serial, said_by, utf8
 from watchword.devices.device import Device
+from watchword.devices.pins import new_pin
 from watchword.errors import Exists, InvalidArgument
 from watchword.formats.columns import Fault, Row, rows_of
 from watchword.formats.fields import KEY_IS, PASSCODE
@@ -125,7 +126,7 @@ class Intake(Parts):
         looked at and then applied. Errors: InvalidArgument when the file is no CSV file,
         StoreFailed.
         """
-        expect_by(by)
+        by = said_by(utf8("by", by).decode())
         found = parts(rows_of(file), ROWS_PER_TURN)
         first, second = next(found, []), next(found, None)
         if second is None and not dry_run:
@@ -211,11 +212,13 @@ class Intake(Parts):
                 if plan.users > users:
                     used += 1
                     name = row.name.encode()
-                    acts.append(lifecycle.user_add(placed.number, name, placed.state, placed.realm))
+                    act = lifecycle.user_add(placed.number, name, placed.state, placed.realm, by)
+                    acts.append(act)
                 if placed.device is not None:
                     acts.append(lifecycle.device_add(
                         placed.number, number, placed.device, placed.device.key,
-                        placed.serial.encode(), placed.moving, row.device_state, row.drift,
+                        placed.serial.encode(), placed.moving, self._kept_pin(placed.device), by,
+                        row.device_state, row.drift,
                     ))  # fmt: skip
                     number += 1
             turn = self._turn
@@ -325,6 +328,11 @@ class Intake(Parts):
         if max(device.window) > self._policy.window_max:
             most = self._policy.window_max
             raise RefusedError("window", f"is at most {most} steps under this policy")
+        if device.pin:
+            try:
+                new_pin("pin", device.pin, (), self._policy.pin_chars_min)
+            except InvalidArgument as error:
+                raise RefusedError("pin", str(error.args[0]).removeprefix("pin ")) from None
         if device.suite and not self._core.suite_known(device.suite.encode("ascii")):
             if len(plan.suites | {device.suite}) > self._core.suites_left():
                 raise RefusedError("suite", "is one too many: a store holds 256 different ones")

@@ -28,10 +28,12 @@ __all__ = [
     "joined",
     "names_packed",
     "note",
+    "pin_set",
     "place",
     "policy_set",
     "records",
     "row",
+    "secret_add",
     "spec_head",
     "tombstone",
     "tombstones",
@@ -54,6 +56,7 @@ GATEWAY_BYTES_MAX = 64
 # ww_event, ww_verdict: numbers are frozen, they stand in journals
 ATTEMPT, ALSO, RESYNC, USER_ADD, USER_SET, USER_REMOVE, UNLOCK = 1, 2, 3, 4, 5, 6, 7
 DEVICE_ADD, DEVICE_SET, DEVICE_REMOVE, TOMBSTONE, NOTE, CHALLENGE = 8, 9, 10, 11, 12, 13
+PIN, QUESTION, ANSWER = 14, 15, 16
 POLICY, IMPORT, EXPORT = 23, 24, 25
 
 
@@ -117,16 +120,18 @@ def _record(
     return RECORD.pack(event, 0, 0, units, 0, 0, place, drift, user, moving, device, text) + padded
 
 
-def user_add(user: int, name: bytes, state: str, realm: str) -> bytes:
-    return _record(USER_ADD, user, place=place(state, realm), tail=name, text=len(name))
+def user_add(user: int, name: bytes, state: str, realm: str, by: str = "") -> bytes:
+    """by, here and below: who did it; it ends the tail, or is all of it. Empty: nobody said."""
+    tail = name + by.encode()
+    return _record(USER_ADD, user, place=place(state, realm), tail=tail, text=len(name))
 
 
-def user_set(user: int, state: str, realm: str) -> bytes:
-    return _record(USER_SET, user, place=place(state, realm))
+def user_set(user: int, state: str, realm: str, by: str = "") -> bytes:
+    return _text(USER_SET, user, by, place=place(state, realm))
 
 
-def user_remove(user: int) -> bytes:
-    return _record(USER_REMOVE, user)
+def user_remove(user: int, by: str = "") -> bytes:
+    return _text(USER_REMOVE, user, by)
 
 
 def unlock(user: int, by: str) -> bytes:
@@ -151,9 +156,9 @@ def exported(by: str) -> bytes:
     return _text(EXPORT, 0, by)
 
 
-def _text(event: int, user: int, text: str) -> bytes:
+def _text(event: int, user: int, text: str, *, place: int = 0, device: int = 0) -> bytes:
     tail = text.encode()[:TEXT_BYTES_MAX]
-    return _record(event, user, tail=tail, text=len(tail))
+    return _record(event, user, place=place, device=device, tail=tail, text=len(tail))
 
 
 def place(state: str, realm: str) -> int:
@@ -161,9 +166,11 @@ def place(state: str, realm: str) -> int:
 
 
 def spec_head(
-    device: Device, serial_len: int, key_len: int | None = None, state: str = "active"
-) -> bytes:
-    """The fixed part of ww_spec. key_len: where something else is kept in the key's place."""
+    device: Device, serial_len: int, key_len: int | None = None, pin_len: int = 0,
+    state: str = "active",
+) -> bytes:  # fmt: skip
+    """The fixed part of ww_spec. key_len: where something else is kept in the key's place;
+    pin_len: of what is kept of a PIN."""
     back, forward = device.window
     return SPEC.pack(
         KINDS.index(device.mechanism),
@@ -178,7 +185,7 @@ def spec_head(
         len(device.key) if key_len is None else key_len,
         serial_len,
         len(device.suite),
-        len(device.pin_hash) + len(device.phone),
+        pin_len,
         device.label,
         0,
         device.t0,
@@ -186,21 +193,34 @@ def spec_head(
 
 
 def device_add(
-    user: int, number: int, device: Device, key: bytes, serial: bytes, moving: int,
-    state: str = "active", drift: int = 0,
+    user: int, number: int, device: Device, key: bytes, serial: bytes, moving: int, pin: bytes,
+    by: str = "", state: str = "active", drift: int = 0,
 ) -> bytes:  # fmt: skip
-    """key: the device's, or what is kept in its place. drift: what it had run away by."""
-    tail = spec_head(device, len(serial), len(key), state) + key + serial
-    tail += device.suite.encode("ascii") + device.pin_hash + device.phone
+    """key: the device's, or what is kept in its place; pin: what is kept of one; drift: what it had
+    run away by."""
+    tail = spec_head(device, len(serial), len(key), len(pin), state) + key + serial
+    tail += device.suite.encode("ascii") + pin + by.encode()
     return _record(DEVICE_ADD, user, device=number, moving=moving, tail=tail, drift=drift)
 
 
-def device_set(user: int, number: int, state: str) -> bytes:
-    return _record(DEVICE_SET, user, device=number, place=DEVICE_STATES.index(state))
+def secret_add(user: int, number: int, kind: str, kept: bytes, serial: bytes) -> bytes:
+    """A password or a security question: kept like a device."""
+    figures = (KINDS.index(kind), HASH_NAMES.index("sha256"), 0, DEVICE_STATES.index("active"))
+    lengths = (len(kept), len(serial), 0, 0, 0, 0)
+    tail = SPEC.pack(*figures, 0, 0, 0, 0, 0, *lengths, 0) + kept + serial
+    return _record(DEVICE_ADD, user, device=number, tail=tail)
 
 
-def device_remove(user: int, number: int) -> bytes:
-    return _record(DEVICE_REMOVE, user, device=number)
+def pin_set(user: int, number: int, kept: bytes) -> bytes:
+    return _record(PIN, user, device=number, tail=kept, text=len(kept))
+
+
+def device_set(user: int, number: int, state: str, by: str = "") -> bytes:
+    return _text(DEVICE_SET, user, by, device=number, place=DEVICE_STATES.index(state))
+
+
+def device_remove(user: int, number: int, by: str = "") -> bytes:
+    return _text(DEVICE_REMOVE, user, by, device=number)
 
 
 def fingerprint(secret: bytes, key: bytes) -> bytes:

@@ -23,6 +23,7 @@ from watchword._engine import (
     pack_address,
 )
 from watchword.errors import InvalidArgument
+from watchword.hashing import VOUCHED, Fact
 from watchword.parts import Parts
 
 if TYPE_CHECKING:
@@ -48,25 +49,36 @@ class Logins(Parts):
         challenge: str | None = None,
         address: str | None = None,
         session: bytes | None = None,
+        password: str | None = None,
+        pin: str | None = None,
+        first_factor: bool = False,
         gateway: str | None = None,
     ) -> Verdict:
         """May this user in, with this response? The verdict is durable when it is returned.
 
         platform: "trading" or "portal". realm: "live" or "paper". device: serial of the only device
         to try. challenge: id of the only challenge to try. address: the client's IP. session: what
-        a suite with S signs. gateway: who asks, for the record. A refused login never raises.
-        Errors: InvalidArgument, StoreFailed.
+        a suite with S signs. password: the first factor, hashed off the engine's lock;
+        first_factor: the caller vouches that it held. pin: as if typed before the code; of a device
+        that signs its PIN, the one it must be. gateway: who asks, for the record. A refused login
+        never raises. Errors: InvalidArgument, StoreFailed.
         """
         places = place_of(platform, realm)
         _session(session)
         names = self._names if gateway is None else lifecycle.gateway_packed(gateway)
+        fact: Fact | None = Fact(VOUCHED if first_factor else 0)
+        if password is not None:
+            fact = self._fact(user, password, first_factor)
         with self._lock:
             self._alive()
             batch = self._one
             batch.reset()
             now = self._now()
-            shed = self._shed()
-            batch.put(user, response, *places, device, address, None, shed, challenge, session)
+            shed = self._shed() or fact is None
+            batch.put(
+                user, response, *places, device, address, None, shed, challenge, session, pin,
+                *(fact or ())
+            )  # fmt: skip
             turn = self._take(batch, now, names, 1)
             verdict = self._core.verdict(batch, 0)
         self._wait(turn)
@@ -82,6 +94,7 @@ class Logins(Parts):
         devices: Sequence[str | None] | None = None,
         challenges: Sequence[str | None] | None = None,
         addresses: Sequence[str | None] | None = None,
+        first_factor: bool = False,
         gateway: str | None = None,
         threads: int = 1,
     ) -> "NDArray[np.uint8]":
@@ -89,7 +102,8 @@ class Logins(Parts):
 
         users and responses: sequences of str, or numpy 'S' arrays; devices, challenges and
         addresses: one for each attempt or None. Attempts on one user keep their order and see each
-        other's effects. threads: how many may share the work at most, this one included; 8 are of
+        other's effects. first_factor: the caller vouches for it; a user with a password is REJECTED
+        without. threads: how many may share the work at most, this one included; 8 are of
         use, and only where a batch is large and says no addresses. Errors: InvalidArgument,
         StoreFailed.
         """
@@ -135,6 +149,8 @@ class Logins(Parts):
                         users, responses, devices, addresses if parts == 1 else None, challenges,
                         start, stop, *places, shed
                     )
+                if first_factor:
+                    batch.vouch()
                 turn = self._take(batch, now, names, 1)
                 batch.codes_into(codes, start)
         self._wait(turn)
@@ -157,19 +173,30 @@ class Logins(Parts):
         challenge: str | None = None,
         address: str | None = None,
         session: bytes | None = None,
+        password: str | None = None,
+        pin: str | None = None,
+        first_factor: bool = False,
     ) -> Verdict:
         """verify for asyncio: the calls of one loop pass share a turn and a sync."""
         self._alive()
         _session(session)
+        gather, places = self._gather(), place_of(platform, realm)
+        fact: Fact | None = Fact(VOUCHED if first_factor else 0)
+        if password is not None:
+            fact = await self._fact_soon(user, password, first_factor)
+        verdict: Verdict = await gather.ask(
+            user, response, *places, device, address, challenge, session, pin, *(fact or Fact(0)),
+            shed=fact is None,
+        )  # fmt: skip
+        return verdict
+
+    def _gather(self) -> Gather:
+        """Of the loop that runs."""
         loop = asyncio.get_running_loop()
-        gather = self._gathers.get(loop)
+        gather: Gather | None = self._gathers.get(loop)
         if gather is None:
             gather = self._gathers[loop] = Gather(self)
-        places = place_of(platform, realm)
-        verdict: Verdict = await gather.ask(
-            user, response, *places, device, address, challenge, session
-        )
-        return verdict
+        return gather
 
     def resync(
         self,

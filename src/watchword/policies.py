@@ -10,8 +10,8 @@ import json
 from array import array
 
 from watchword import lifecycle
-from watchword._engine import LABELS
-from watchword.acts import expect_by
+from watchword.acts import said_by, utf8
+from watchword.core_policy import told_to
 from watchword.errors import Error, InvalidArgument, StoreFailed
 from watchword.figures import Change, changes, dangers, from_stored, stored
 from watchword.parts import Parts
@@ -50,7 +50,7 @@ class Policies(Parts):
         by: who sets it. What would lock people out or lower a floor is refused unless forced, and
         the force is recorded. Errors: InvalidArgument, StoreFailed.
         """
-        expect_by(by)
+        who = said_by(utf8("by", by).decode())
         with self._deciding():
             turn, found = self._turn, changes(self._policy, _policy(policy))
             if found:
@@ -60,7 +60,7 @@ class Policies(Parts):
                         "the policy is refused: " + "; ".join(warnings),
                         hint="force it if that is meant: the force is recorded",
                     )
-                turn = self._change_policy(policy, by, bool(warnings))
+                turn = self._change_policy(policy, who, bool(warnings))
         self._wait(turn)
         return found
 
@@ -85,7 +85,7 @@ class Policies(Parts):
         self._lock.open_turn = True
         self._policy = self._policy_kept = policy
         self._policy_dirty = True
-        self._set_core_policy()
+        told_to(self._core, self._policy)
         return self._act(lifecycle.policy_set(text), now_ms)
 
     def _strangers(self, policy: Policy) -> int:
@@ -100,28 +100,7 @@ class Policies(Parts):
                 found += not (len(name) <= 64 and name.isascii() and name.isalnum())
         return found
 
-    # -- as the core and the store keep it
-
-    def _set_core_policy(self) -> None:
-        figures = self._policy
-        self._core.set_policy(
-            lockout_failures=figures.lockout_failures,
-            lockout_window_ms=figures.lockout_window_ms,
-            lockout_extend=figures.lockout_extend,
-            failures_cap=figures.failures_cap or 0,
-            source_failures=figures.source_failures or 0,
-            names_any=figures.names == "any",
-            ranks=bytes((0, figures.rank_totp, figures.rank_hotp, figures.rank_ocra, 0, 0)),
-            card_shown_percent=figures.card_shown_percent,
-            push_ms=figures.push_ms,
-            push_per_window=figures.push_per_window,
-            push_window_ms=figures.push_window_ms,
-            session_pin_ms=figures.session_pin_ms,
-            session_biometric_ms=figures.session_biometric_ms,
-            challenge_labels=bytes(LABELS.index(kind) for kind in figures.challenge_kinds),
-            sms_per_hour=figures.sms_per_hour,
-            sms_seconds=figures.sms_ms // 1000,
-        )
+    # -- as the store keeps it
 
     def _policy_pages(self, turn: int) -> list[Page]:
         """The page of the policy, if it has changed. The lock is held.
@@ -138,7 +117,7 @@ class Policies(Parts):
         """The page of the policy, which comes before those of users."""
         self._policy_turn = turn
         self._keep_policy(json.loads(image))
-        self._set_core_policy()
+        told_to(self._core, self._policy)
 
     def _keep_policy(self, figures: object) -> None:
         """What the store says is in force; a policy that was given is, all the same."""

@@ -12,7 +12,7 @@ from typing import Any, Self
 from watchword._engine import SENT_MAX
 from watchword.errors import InvalidArgument
 
-__all__ = ["Policy"]
+__all__ = ["QUESTIONS", "Policy"]
 
 # field: lowest, highest, may be None (off)
 RANGES: dict[str, tuple[int, int, bool]] = {
@@ -29,6 +29,11 @@ RANGES: dict[str, tuple[int, int, bool]] = {
     "passcode_card_ms": (0, 366 * 86_400_000, False),
     "sms_ms": (1_000, 600_000, False),
     "sms_per_hour": (1, SENT_MAX, False),
+    "pin_chars_min": (4, 16, False),
+    "password_bytes_min": (1, 128, False),
+    "password_memory_kib": (32, 2**20, False),
+    "password_passes": (1, 100, False),
+    "password_lanes": (1, 4, False),
     "card_shown_percent": (1, 100, False),
     "push_ms": (1_000, 600_000, False),
     "push_per_window": (1, 100, False),
@@ -42,6 +47,15 @@ CHALLENGE_KINDS = (
     "dsc-plus", "gold", "platinum", "ib-key", "code-card", "online-code-card", "sms",
 )  # fmt: skip
 CHALLENGE_KINDS_MAX = 16
+QUESTIONS = 3                       # of one user, each from another pool
+QUESTION_TEXTS = (
+    "What was the name of your first pet?",
+    "In which city were you born?",
+    "What was the name of your first school?",
+    "What was your childhood nickname?",
+    "In which city did your parents meet?",
+    "What was the make of your first car?",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +103,22 @@ class Policy:
     """How long a code that was sent is good, in whole seconds (RULES section 3)."""
     sms_per_hour: int = 3
     """Codes sent to one user within an hour; beyond it asking for one is busy (RULES section 4)."""
+    pin_chars_min: int = 4
+    """The shortest PIN that is typed before a code and checked here, characters (RULES section
+    6)."""
+    password_bytes_min: int = 8
+    """The shortest password that may be set, bytes of UTF-8 (RULES section 8)."""
+    password_memory_kib: int = 19_456
+    """Argon2id's memory for a password set from now on; older ones keep their figures (RULES
+    section 8)."""
+    password_passes: int = 2
+    """Argon2id's passes over a password's memory (RULES section 8)."""
+    password_lanes: int = 1
+    """Argon2id's lanes, for a password set from now on (RULES section 8)."""
+    security_questions: bool = False
+    """Whether users may have security questions (RULES section 6)."""
+    question_texts: tuple[str, ...] = QUESTION_TEXTS
+    """What names without security questions seem to be asked (RULES section 6)."""
 
     push_ms: int = 60_000
     """How long a push is open (RULES section 4)."""
@@ -110,9 +140,16 @@ class Policy:
             if isinstance(figure, bool) or not isinstance(figure, int) or not low <= figure <= high:
                 off = " or None" if optional else ""
                 raise InvalidArgument(f"policy {name} is a whole number from {low} to {high}{off}")
-        for name in ("lockout_extend", "card_cells_once"):
+        for name in ("lockout_extend", "security_questions", "card_cells_once"):
             if not isinstance(getattr(self, name), bool):
                 raise InvalidArgument(f"policy {name} is true or false")
+        texts = self.question_texts
+        if isinstance(texts, list):
+            object.__setattr__(self, "question_texts", texts := tuple(texts))
+        if not isinstance(texts, tuple) or len(texts) < QUESTIONS or not all(
+            isinstance(text, str) and text for text in texts
+        ):
+            raise InvalidArgument(f"policy question_texts is {QUESTIONS} texts or more")
         if self.names not in ("sls", "any"):
             raise InvalidArgument('policy names is "sls" or "any"')
         kinds = self.challenge_kinds
@@ -134,14 +171,20 @@ class Policy:
         if name == "default":
             return cls()
         if name == "strict":
-            return cls(window_max=0, key_bytes_min=14, card_cells_once=True)
+            return cls(
+                window_max=0, key_bytes_min=14, card_cells_once=True, pin_chars_min=8,
+                password_bytes_min=15,
+            )  # fmt: skip
         raise InvalidArgument('a policy profile is "default" or "strict"')
 
     @classmethod
     def from_table(cls, table: dict[str, Any]) -> Self:
         """A policy from TOML's keys: figures by name over `profile`. 0 switches a cap off."""
         figures = dict(table)
-        base = cls.profile(figures.pop("profile", "default"))
+        profile = figures.pop("profile", "default")
+        base = cls.profile(profile)
+        if profile == "strict" and figures.get("security_questions"):
+            raise InvalidArgument("policy security_questions is false in the strict profile")
         known = {field.name for field in fields(cls)}
         unknown = sorted(set(figures) - known)
         if unknown:

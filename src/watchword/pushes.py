@@ -85,7 +85,7 @@ class Pushes(Parts):
             challenge, turn, _ = self._ask_phone(user, platform, purpose, delivery, gateway)
             push = manual(challenge)
             delivery = None
-        await self._durable_soon(turn)
+        await self._wait_soon(turn)
         self._wake_phone(delivery)
         return push
 

@@ -8,6 +8,7 @@ then apply. A journal applied alone gives the same state. Nothing here is consta
 never serve with it.
 """
 
+import hashlib
 import hmac
 import ipaddress
 import string
@@ -20,6 +21,7 @@ from typing import NamedTuple
 from watchword import reference_card as card
 from watchword import reference_ocra as ocra
 from watchword import reference_posed as mutual
+from watchword import reference_secrets as secrets
 from watchword.reference_posed import Posed
 from watchword.reference_push import DECIDED, Push, Pushes
 
@@ -38,6 +40,11 @@ RANKS = {
 }  # fmt: skip
 ASKED = ("ocra", "card")            # what answers challenges
 PLAUSIBLE_SUITE = ocra.suite_of("OCRA-1:HOTP-SHA1-6:QN06")
+QUESTION_TEXTS = (
+    "What was the name of your first pet?", "In which city were you born?",
+    "What was the name of your first school?", "What was your childhood nickname?",
+    "In which city did your parents meet?", "What was the make of your first car?",
+)  # fmt: skip
 PLATFORMS, REALMS = ("trading", "portal"), ("live", "paper")
 ACCOUNTS = ("open", "pending", "closed")
 DEVICE_STATES = ("shipped", "active", "suspended", "lost", "returned", "ended")
@@ -55,6 +62,7 @@ class Reason(IntEnum):
 
     NONE, WRONG, REPLAYED, UNKNOWN_USER, NO_DEVICE, DEVICE_UNKNOWN, DEVICE_INACTIVE = range(7)
     LOCKED, EMPTY, ACCOUNT, REALM, NAME, SOURCE, LOAD, NO_CHALLENGE, OVERDUE, SCOPE = range(7, 17)
+    PIN, PASSWORD = 17, 18
     PENDING, DENIED, MISMATCHED, CANCELLED = range(21, 25)
 
 
@@ -63,6 +71,7 @@ class Event(IntEnum):
 
     ATTEMPT, ALSO, RESYNC, USER_ADD, USER_SET, USER_REMOVE, UNLOCK = range(1, 8)
     DEVICE_ADD, DEVICE_SET, DEVICE_REMOVE, TOMBSTONE, NOTE, CHALLENGE = range(8, 14)
+    PIN, QUESTION, ANSWER = 14, 15, 16
     POLICY, IMPORT, EXPORT = range(23, 26)
 
 
@@ -177,6 +186,7 @@ class Device:
     label: str = ""
     suite: str = ""
     pin_hash: bytes = b""
+    pin: str = ""                   # typed before the code
     issued: int = 0
     standing: dict[int, Standing] = field(default_factory=dict)
     sent_s: list[int] = field(default_factory=list)
@@ -275,6 +285,8 @@ class User:
     account: str = "open"
     realm: str = "live"
     devices: list[Device] = field(default_factory=list)
+    known: list[Device] = field(default_factory=list)   # a password, questions: kept like devices
+    wrong_answers: int = 0                              # in a row
     streak: Streak = field(default_factory=Streak)
 
 
@@ -292,6 +304,16 @@ class Attempt:
     shed: bool = False
     challenge: str | None = None
     session: bytes = b""
+    pin: str | None = None
+    password: str | None = None
+    vouched: bool = False
+    needs_pin: bool = False
+
+    @property
+    def facts(self) -> int:
+        """What else its record tells, among place: 32 it named something, 64 nothing was typed."""
+        empty = not self.response and self.second is None
+        return 32 * (self.device is not None or self.challenge is not None) + 64 * empty
 
 
 class Answer(NamedTuple):
@@ -331,6 +353,7 @@ class Match(NamedTuple):
     moving: int
     drift: int
     offset: int
+    pin_is_right: bool = True
     spends: bool = True     # of a device that a push asked nothing is used up
 
 
@@ -459,6 +482,9 @@ class Reference:
         self.plausibly_sent: dict[str, list[int]] = {}
         self.plausibly_issued: dict[str, int] = {}
         self.sent_code: str | None = None           # on its way to a phone; None: to nobody
+        self.answered: dict[str, int] = {}          # plausible questions that were answered
+        self.wrongly: dict[str, int] = {}           # in a row, by names that do not exist
+        self.question_texts = QUESTION_TEXTS
         self.pushes = Pushes(
             self.figures.push_ms, self.figures.push_per_window, self.figures.push_window_ms
         )
@@ -475,7 +501,7 @@ class Reference:
         main = Record(
             Event.ATTEMPT if a.second is None else Event.RESYNC,
             user.number if user else a.name,
-            place=PLATFORMS.index(a.platform) | REALMS.index(a.realm) << 2,
+            place=PLATFORMS.index(a.platform) | REALMS.index(a.realm) << 2 | a.facts,
             tail=a.address,
         )
         if not name_is_legal(a.name, self.figures.names_any):
@@ -491,31 +517,35 @@ class Reference:
         named = a.device is not None or a.challenge is not None
         if tried and named:
             main = main._replace(device=tried[0].device.number)
-        if not a.response and a.second is None and not locked:
+        amiss = secrets.password_amiss(user, a)
+        empty = not a.response and a.second is None
+        if empty and not locked and not (amiss and a.password is not None):
             said = self._unanswered(claim)
             if said == (Verdict.CHALLENGE, Reason.PENDING):
                 return Answer(*said), []
             if said is not None:
                 return self._answer(main._replace(effects=over), *said)
         found = [
-            (match_claim(claim, t), False) if claim
-            else (match_challenge(t, a, now_ms), False) if t.device.kind == "ocra"
-            else (match_card(t, a), False) if t.device.kind == "card"
-            else (match_given(t, a), False) if t.device.kind == "passcode"
-            else match(t.device, a, now_ms)
-            for t in tried
+            (match_claim(claim, t), False) if claim else self._match(t, a, now_ms) for t in tried
         ]
         matched = [m for m, _ in found if m is not None]
+        right = [m for m in matched if m.pin_is_right]
         if tried and not matched and claim is None:
             reason = Reason.REPLAYED if any(used for _, used in found) else Reason.WRONG
+        elif matched and not right:
+            reason = Reason.PIN
         charge = Charge([t.device for t in tried], named, passed_over)
         if locked:
             return self._locked(main, streak, charge, user, matched, now_ms)
-        if user is None or not matched:
-            return self._rejected(main, over, streak, charge, reason, now_ms)
+        if user is None or not right or amiss:
+            if user is not None and amiss and (right or empty):
+                reason = Reason.PASSWORD
+            if empty and amiss and claim is None:
+                charge = Charge([], named, passed_over)
+            return self._rejected(main, over, streak, charge, user, matched, reason, now_ms)
         if not tried[0].is_current:
             return self._right(main, over, user, matched, Verdict.EXPIRED, Reason.OVERDUE)
-        scope, limit = self._scope(matched, a.platform, now_ms)
+        scope, limit = self._scope(right, a.platform, now_ms)
         if limit is not None:
             return self._right(main, over, user, matched, *limit)
         if a.second is None and user.account != "open" and a.platform == "trading":
@@ -554,6 +584,19 @@ class Reference:
         reasons = {"expired": Reason.OVERDUE, "cancelled": Reason.CANCELLED}
         reason = reasons.get(claim.stands)
         return None if reason is None else (Verdict.EXPIRED, reason)
+
+    @staticmethod
+    def _match(t: Tried, a: Attempt, now_ms: int) -> tuple[Match | None, bool]:
+        """What was typed against one device; and whether it was used already."""
+        code, second, pin_is_right = secrets.typed(a, t.device)
+        a = replace(a, response=code, second=second)
+        m, used = (
+            (match_challenge(t, a, now_ms), False) if t.device.kind == "ocra"
+            else (match_card(t, a), False) if t.device.kind == "card"
+            else (match_given(t, a), False) if t.device.kind == "passcode"
+            else match(t.device, a, now_ms)
+        )
+        return m._replace(pin_is_right=pin_is_right) if m else None, used
 
     def _scope(
         self, matched: list[Match], platform: str, now_ms: int
@@ -671,12 +714,13 @@ class Reference:
         reason: Reason,
     ) -> tuple[Answer, list[Record]]:  # fmt: skip
         """Every device that matched moves on: the reported one in main, the others beside it."""
-        highest = self._highest(m.device for m in matched)
+        highest = self._highest(m.device for m in matched if m.pin_is_right)
         reported = next(m for m in matched if m.device is highest)
         forgive = verdict is Verdict.ACCEPTED
         main = self._advance(main._replace(effects=clear), reported, forgive)
         also = [
-            self._advance(self._beside(main), m, forgive) for m in matched if m is not reported
+            self._advance(self._beside(main), m, forgive and m.pin_is_right)
+            for m in matched if m is not reported
         ]
         _, records = self._answer(main, verdict, reason, also + self._twins(main, user, matched))
         return Answer(verdict, reason, reported.device.serial, reported.offset), records
@@ -735,10 +779,10 @@ class Reference:
         return self._answer(main, Verdict.LOCKED, Reason.LOCKED, also, until - now_ms)
 
     def _rejected(
-        self, main: Record, over: Effect, streak: Streak, charge: Charge, reason: Reason,
-        now_ms: int,
+        self, main: Record, over: Effect, streak: Streak, charge: Charge, user: User | None,
+        matched: list[Match], reason: Reason, now_ms: int,
     ) -> tuple[Answer, list[Record]]:  # fmt: skip
-        """A failure: the streak is one longer, and may lock."""
+        """A failure: the streak is one longer, and may lock. What matched is used up."""
         after = replace(streak, gaps_ms=list(streak.gaps_ms))
         if over:
             self._empty(after)
@@ -747,7 +791,9 @@ class Reference:
         newest = after.gaps_ms[: failures - 1]
         if after.count >= failures and sum(newest) < self.figures.lockout_window_ms:
             main = self._locking(main, streak, now_ms)
-        main, *also = self._charged(main, charge, [])
+        main, *also = self._charged(main, charge, matched)
+        if user is not None:
+            also += self._twins(main, user, matched)
         return self._answer(main, Verdict.REJECTED, reason, also, main.lock_ms)
 
     def _locking(self, main: Record, streak: Streak, now_ms: int) -> Record:
@@ -763,6 +809,131 @@ class Reference:
         minutes = self.sources.get(source_of(address), [])
         newest = max([now_ms // 60_000, *minutes])
         return sum(minute > newest - SOURCE_MINUTES for minute in minutes) >= limit
+
+    # ---- what a user knows ----------------------------------------------------------------------
+
+    def _set_known(self, user: User, gone: str, new: list[Device], now_ms: int) -> None:
+        first = self.devices_used + 1
+        self._turn(
+            [Record(Event.DEVICE_REMOVE, user.number, device=d.number)
+             for d in user.known if d.kind == gone]
+            + [Record(Event.DEVICE_ADD, user.number, device=first + i, tail=d)
+               for i, d in enumerate(new)],
+            now_ms,
+        )  # fmt: skip
+
+    def set_password(self, name: str, password: str | None, now_ms: int) -> None:
+        new = [Device("password", password.encode())] if password is not None else []
+        self._set_known(self.users[name], "password", new, now_ms)
+
+    def set_questions(
+        self, name: str, questions: Sequence[tuple[str, str, str]], now_ms: int
+    ) -> None:
+        new = [Device("question", answer.encode(), pool, suite=text)
+               for pool, text, answer in questions]  # fmt: skip
+        self._set_known(self.users[name], "question", new, now_ms)
+
+    def change_pin(self, a: Attempt, pin: str, now_ms: int) -> Answer:
+        """An attempt, and in its turn what follows from its acceptance."""
+        answer, records = self.decide(replace(a, needs_pin=True), now_ms)
+        if answer.verdict is Verdict.ACCEPTED:
+            user = self.users[a.name]
+            number = self._device(user, str(answer.device)).number
+            records.append(Record(Event.PIN, user.number, device=number, tail=pin))
+        self._turn(records, now_ms)
+        return answer
+
+    def question(self, name: str, dice: int, now_ms: int) -> tuple[str, str]:
+        """The id and the text of the question that stands, or of one picked; what nobody set is
+        asked as plausibly."""
+        user, hashed = self.users.get(name), ocra.name_hash(self.keys.name, name)
+        mine = secrets.questions(user)
+        asked = secrets.question_stands(user) or (
+            mine[(dice >> 32) * len(mine) >> 32] if mine else None
+        )
+        if asked is not None:
+            n = asked.standing[0].n if asked.standing else asked.issued
+            text = asked.suite
+        else:
+            n = self.answered.setdefault(name, 0)
+            text = secrets.plausible(self.keys.question, hashed, n, self.question_texts)
+        number = asked.number if asked else 0
+        who = user.number if user else name
+        self._turn([Record(Event.QUESTION, who, device=number, moving=n)], now_ms)
+        sealed = ocra.Sealed(hashed, 0, number, n, 0, secrets.QUESTIONS_PLACE)
+        return ocra.seal(self.keys.token, sealed), text
+
+    def answer(self, name: str, id: str, text: str, now_ms: int, *, address: str | None = None,
+               shed: bool = False) -> Answer:  # fmt: skip
+        """RULES 6: an attempt; one wrong denies, three in a row lock."""
+        answer, records = self._decide_answer(name, id, text, now_ms, address, shed)
+        self._turn(records, now_ms)
+        return answer
+
+    def _decide_answer(
+        self, name: str, id: str, text: str, now_ms: int, address: str | None, shed: bool
+    ) -> tuple[Answer, list[Record]]:
+        user = self.users.get(name)
+        main = Record(Event.ANSWER, user.number if user else name, place=32, tail=address)
+        if not name_is_legal(name, self.figures.names_any):
+            return self._answer(main, Verdict.BAD_CHARACTER, Reason.NAME)
+        source_is_full = self._source_is_full(address, now_ms)
+        if shed or source_is_full:
+            return Answer(Verdict.BUSY, Reason.SOURCE if source_is_full else Reason.LOAD), []
+        streak = user.streak if user else self.decoys.get(name, Streak())
+        sealed = ocra.unseal(self.keys.token, id)
+        stands, asked = secrets.question_stands(user), None
+        if (
+            sealed is not None and sealed.platform == secrets.QUESTIONS_PLACE
+            and sealed.name == ocra.name_hash(self.keys.name, name)
+        ):
+            if not sealed.device:
+                main = main._replace(moving=sealed.n + 1)   # a plausible one ends as well
+            elif stands and (stands.number, stands.standing[0].n) == (sealed.device, sealed.n):
+                asked = stands
+                main = main._replace(device=stands.number)
+        right = asked is not None and asked.key == text.encode()
+        spent = Effect.ADVANCE if right else Effect(0)
+        charge = Charge([], True, False)
+        if now_ms < streak.lock_until_ms:
+            answer, (main, *_) = self._locked(main, streak, charge, user, [], now_ms)
+            return answer, [main._replace(effects=main.effects | spent)]
+        over = Effect.CLEAR if streak.lock_until_ms else Effect(0)
+        if right and asked is not None:
+            clear = Effect.CLEAR if streak.count or streak.lock_until_ms else Effect(0)
+            main = main._replace(effects=clear | spent | Effect.FORGIVE)
+            answer, records = self._answer(main, Verdict.ACCEPTED, Reason.NONE)
+            return answer._replace(device=asked.serial, scope="full"), records
+        reason = Reason.NO_CHALLENGE if user else Reason.UNKNOWN_USER
+        reason = Reason.WRONG if asked else reason
+        _, (main,) = self._rejected(main, over, streak, charge, None, [], reason, now_ms)
+        wrong = user.wrong_answers if user else self.wrongly.get(name, 0)
+        if wrong + 1 >= secrets.WRONG_ANSWERS_MAX:
+            main = self._locking(main, streak, now_ms)
+        main = main._replace(effects=main.effects | Effect.CHARGE)
+        return self._answer(main, Verdict.REJECTED, reason, [], main.lock_ms)
+
+    def _apply_answer(self, r: Record, now_ms: int) -> None:
+        user = None if isinstance(r.user, str) else self._user(r.user)
+        name = user.name if user else str(r.user)
+        if r.verdict == Verdict.BAD_CHARACTER:
+            return
+        self._apply_streak(r, user.streak if user else self._decoy(name), now_ms)
+        if r.verdict in (Verdict.REJECTED, Verdict.LOCKED) and r.tail is not None:
+            minutes = self.sources.setdefault(source_of(str(r.tail)), [])
+            minutes.append(max([now_ms // 60_000, *minutes]))
+        wrong = user.wrong_answers if user else self.wrongly.get(name, 0)
+        over = r.effects & (Effect.FORGIVE | Effect.LOCK)
+        wrong = 0 if over else min(wrong + bool(r.effects & Effect.CHARGE), 3)
+        if user:
+            user.wrong_answers = wrong
+        else:
+            self.wrongly[name] = wrong
+        if r.device:
+            for d in secrets.questions(user):
+                d.standing.clear()
+        elif r.moving == self.answered.get(name, 0) + 1:
+            self.answered[name] = r.moving
 
     # ---- asking --------------------------------------------------------------------------------
 
@@ -986,6 +1157,10 @@ class Reference:
             self.numbers_used = max(self.numbers_used, r.user)
         elif r.event is Event.CHALLENGE:
             self._apply_challenge(r)
+        elif r.event is Event.ANSWER:
+            self._apply_answer(r, now_ms)
+        elif r.event is Event.QUESTION:
+            self._apply_question(r)
         elif r.event is Event.POLICY:
             assert isinstance(r.tail, Figures)
             self._apply_policy(r.tail)
@@ -1034,6 +1209,12 @@ class Reference:
                     self._push_sent(d.sent_s, r.sent_s)
                 d.standing[r.place] = r.tail
 
+    def _apply_question(self, r: Record) -> None:
+        for d in secrets.questions(self._user(r.user)) if r.device else []:
+            d.standing.clear()
+            if d.number == r.device:
+                d.issued, d.standing[0] = max(d.issued, r.moving + 1), Standing(0, r.moving, 0)
+
     def _apply_streak(self, r: Record, streak: Streak, now_ms: int) -> None:
         if r.effects & Effect.CLEAR:
             self._empty(streak)
@@ -1046,14 +1227,15 @@ class Reference:
             streak.lock_until_ms = now_ms + r.lock_ms
 
     def _apply_act(self, r: Record, user: User) -> None:
-        device = next((d for d in user.devices if d.number == r.device), None)
+        held = [*user.devices, *user.known]
+        device = next((d for d in held if d.number == r.device), None)
         if r.event is Event.USER_SET:
             user.account, user.realm = ACCOUNTS[r.place & 3], REALMS[r.place >> 2]
         elif r.event is Event.USER_REMOVE:
             del self.users[user.name]
         elif r.event is Event.DEVICE_ADD:
             assert isinstance(r.tail, Device)
-            user.devices.append(
+            (user.known if r.tail.kind in secrets.KNOWN else user.devices).append(
                 replace(
                     r.tail, number=r.device, moving=r.moving, standing={}, sent_s=[],
                     issued=r.moving if r.tail.label == "sms" else 0, answers=0, asked_epoch=0,
@@ -1065,9 +1247,16 @@ class Reference:
             if device.state == "active":
                 device.failures = 0
         elif r.event is Event.DEVICE_REMOVE and device is not None:
-            user.devices.remove(device)
+            (user.known if device in user.known else user.devices).remove(device)
+        elif r.event is Event.PIN and device is not None:
+            algorithm = device.asked.pin if device.kind == "ocra" else ""
+            if algorithm:
+                device.pin_hash = hashlib.new(algorithm, str(r.tail).encode()).digest()
+            else:
+                device.pin = str(r.tail)
         elif r.event is Event.UNLOCK:
             self._empty(user.streak)
+            user.wrong_answers = 0
             for d in user.devices:
                 if d.capped:
                     d.state, d.capped, d.failures = "active", False, 0

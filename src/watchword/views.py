@@ -16,7 +16,7 @@ from watchword._engine import (
 
 __all__ = [
     "Challenge", "DeviceView", "Enrolment", "OpenChallenge", "Passcode", "Push", "PushShown",
-    "User", "user_of",
+    "Question", "User", "user_of",
 ]  # fmt: skip
 
 
@@ -32,6 +32,14 @@ class Challenge:
     prompt: str
     expires_ms: int
     answer: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A security question: `question` is asked, `id` comes back with the answer."""
+
+    id: str
+    question: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,9 +35,14 @@ def test_the_story(tmp_path: Path) -> None:
     assert pushed == ["CHALLENGE", "ACCEPTED", "REJECTED", "REJECTED", "ACCEPTED"]
     let_in = set(re.findall(r"VERIFY (\w+) \S+ +ACCEPTED", done.stdout))
     assert let_in == {
-        "alice", "bob", "carol", "dave", "erin", "fay", "frank", "grace",
+        "alice", "bob", "carol", "dave", "erin", "fay", "frank", "grace", "heidi", "ivan",
         "alpine", "dsc", "hotp", "gold", "platinum", "ibkey", "online",
     }  # fmt: skip
+    said = re.findall(r"> (?:CHANGEPIN|ANSWER) .*: ([A-Z]+)", done.stdout)
+    assert said == ["ACCEPTED", "REJECTED", "ACCEPTED"]
+    assert re.findall(r"VERIFY ivan \w* +([A-Z]+)", done.stdout) == [
+        "REJECTED", "CHALLENGE", "ACCEPTED",
+    ]  # fmt: skip
     assert "kill -9" in done.stdout
     assert "watchword init" in done.stdout
     assert not list(tmp_path.iterdir()), "the demo left something behind"

@@ -150,7 +150,7 @@ def segment_noted_late() -> Any:
             return make(self)
 
     def noted(self: Journal) -> None:
-        self._catalog.set_link(Link(self._current.number))
+        self._catalog.set_link(Link(self.current.number))
         late(self)
 
     return broken((Journal, "_make", unnoted), (Journal, "_note_ended", noted))

@@ -70,6 +70,8 @@ PLANTS = {
     "a row asks for a quarter of the arena it needs": Plant(
         "rows", "ext/rows.c", "(uint32_t)WW_RECORD_BYTES : 0;",
         "(uint32_t)WW_RECORD_BYTES / 4 : 0;"),
+    "a what-if reads past its row": Plant(
+        "rows", "ext/whatif.c", "while (f.end < end && f.end->event", "while (f.end->event"),
     "an enrolment's key reaches past its record": Plant(
         "rows", "ext/acts.c", "s->pin_len > room)", "s->pin_len > room + 64)"),
     "one kernel row is wrong at one ragged size": Plant(

@@ -1,4 +1,5 @@
-/* libFuzzer target for journal rows: ww_row_needed, ww_row_replay, ww_spec_read, what they apply.
+/* libFuzzer target for journal rows: ww_row_needed, ww_row_replay, ww_spec_read, what they apply;
+ * and ww_whatif_row, which decides what they tell of once more.
  *
  * The input is a program that writes records: legal ones mostly, each field now and then as the
  * input has it. The row is replayed into tables with exactly the room ww_row_needed asked for,
@@ -128,6 +129,32 @@ static void settle(world *w)
     world_add_device(w, 2, &spec, 0);
 }
 
+/* The row last written, through decide again under another policy: whatever it tells, the tables
+ * hold, and there is an outcome for every attempt and for nothing else. */
+static void ask(world *w, size_t len, uint8_t odd)
+{
+    static ww_source sources[WW_SOURCES];
+    static ww_outcome out[UNITS];
+    ww_policy p = {.lockout_window_ms = 1 << 20, .lockout_failures = 1u + odd % 12u,
+                   .failures_cap = odd % 5u, .source_failures = odd % 3u, .mix_count = 1};
+    p.lockout_extend = odd & 1;
+    ww_row_needs needs;
+    uint32_t count, lost;
+    w->t.sources = sources;
+    fence_shut(row, len, sizeof row);
+    if (ww_row_needed(&w->t, row, len, &needs) == 0 &&
+        world_room(w, needs.users, needs.wides, needs.cold_bytes) &&
+        ww_whatif_row(&w->t, &p, row, len, out, &count, &lost) == 0) {
+        assert(count <= UNITS);
+        for (uint32_t i = 0; i < count; i++)
+            assert(out[i].flags & WW_OUTCOME_UNKNOWN || out[i].is == out[i].was ||
+                   (out[i].is >= WW_ACCEPTED && out[i].is <= WW_BUSY));
+    }
+    fence_open(row, 0, sizeof row);
+    ww_slots_rebuild(&w->t);
+    world_holds(w);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
     static int shut;
@@ -139,9 +166,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     source s = {bytes, bytes + size};
     settle(&one);
     int fits = 1;
+    size_t len = 0;
     for (uint32_t rows = 0; rows < 3 && fits && s.at < s.end; rows++)
-        fits = replay(&one, write_row(&s, 1 + (uint32_t)take(&s, 1) % UNITS));
+        fits = replay(&one, len = write_row(&s, 1 + (uint32_t)take(&s, 1) % UNITS));
     if (fits)
         world_keeps(&one, &two);
+    settle(&two);
+    ask(&two, len, size ? bytes[0] : 0);
     return 0;
 }

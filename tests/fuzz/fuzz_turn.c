@@ -9,7 +9,7 @@
 #include "asked.h"
 #include "pushed.h"
 
-enum { USERS = 6, ATTEMPTS = 80, TURNS = 4, ARENA = 1 << 14, UNITS = ATTEMPTS * 34, DEVICES = 13 };
+enum { USERS = 6, ATTEMPTS = 80, TURNS = 4, ARENA = 1 << 14, UNITS = ATTEMPTS * 34, DEVICES = 15 };
 
 enum { ADDRESSES = 4 };
 
@@ -22,6 +22,7 @@ static ww_attempt attempts[ATTEMPTS];
 
 enum { SHOWN = USERS + 1 };
 static int asking;           /* whether this input asks at all */
+static uint8_t questions[SHOWN][WW_TOKEN_CHARS];
 static asked_shown shown[SHOWN][WW_PLATFORMS]; /* the last one is nobody's */
 
 static void stand(world *w, int deep)
@@ -38,6 +39,10 @@ static void stand(world *w, int deep)
     for (uint8_t i = 0; i < sizeof devices / sizeof *devices; i++) {
         ww_spec spec = world_spec((ww_kind)devices[i].kind, (ww_hash)devices[i].hash,
                                   devices[i].t0, i);
+        if (i == 1 || i == 3) { /* bob's, and cyd's second: behind a PIN */
+            spec.pin_len = WW_KEPT_BYTES;
+            world_kept(spec.pin);
+        }
         world_add_device(w, devices[i].user, &spec, i == 6 ? UINT64_MAX - 5 : 0);
     }
     for (uint8_t i = 0; i < 3; i++) { /* ann's, fay's and bob's second ones are asked */
@@ -55,7 +60,14 @@ static void stand(world *w, int deep)
     }
     ww_spec phone = phone_spec(12);
     world_add_device(w, 0, &phone, 0); /* ann's third approves */
+    for (uint8_t i = 0; i < 2; i++) { /* eve has a password, dan a question */
+        ww_spec spec = {.kind = i ? WW_KIND_QUESTION : WW_KIND_PASSWORD, .hash = WW_SHA256,
+                        .state = WW_ACTIVE, .key_len = 64 + i, .serial_len = 1, .serial = "*"};
+        world_kept(spec.key);
+        world_add_device(w, 4 - i, &spec, 0);
+    }
     ww_passcode_key(&w->t, (const uint8_t *)"passcodes", 9);
+    ww_kept_key(&w->t, (const uint8_t *)"pins", 4);
     w->t.decoys = decoys;
     w->t.sources = sources;
     (void)world_room(w, USERS, 0, 0); /* from here on nothing grows */
@@ -71,6 +83,10 @@ static uint32_t right_code(uint32_t slot, uint32_t which, int64_t off, int64_t n
         d = ww_device_next(&lived.t, u, d);
     if (!d)
         return 0;
+    if (d->kind >= WW_KIND_PASSWORD) {
+        memcpy(to, WORLD_PIN, sizeof WORLD_PIN - 1);
+        return sizeof WORLD_PIN - 1;
+    }
     if (d->kind == WW_KIND_OCRA)
         return asked_answer(&lived.t, d, platform, &shown[slot][platform], off, now_ms, to);
     if (d->kind == WW_KIND_CARD)
@@ -80,15 +96,17 @@ static uint32_t right_code(uint32_t slot, uint32_t which, int64_t off, int64_t n
         return WW_PASSCODE_CHARS;
     }
     size_t key_len;
-    const uint8_t *key = ww_cold_first(&lived.t, d->cold, &key_len);
+    const uint8_t *key = ww_device_key(&lived.t, d, &key_len);
     uint64_t from = d->kind == WW_KIND_TOTP ? (uint64_t)ww_step_now(d, now_ms) : d->moving;
     uint8_t text[8], mac[64];
     ww_store_be64(text, from + (uint64_t)off);
     ww_hmac((ww_hash)d->hash, key, key_len, text, sizeof text, mac);
     uint32_t code = ww_reduce(ww_truncate(mac, ww_hash_bytes((ww_hash)d->hash)), d->digits);
+    uint32_t before = d->prefix ? sizeof WORLD_PIN - 1 : 0;
+    memcpy(to, WORLD_PIN, before);
     for (uint32_t i = d->digits; i-- > 0; code /= 10)
-        to[i] = (uint8_t)('0' + code % 10);
-    return d->digits;
+        to[before + i] = (uint8_t)('0' + code % 10);
+    return before + d->digits;
 }
 
 /* A text of the input's own, its length by one byte. */
@@ -132,6 +150,25 @@ static void name_challenge(source *s, ww_attempt *a, uint32_t slot, uint32_t *us
     a->second_len = (uint16_t)(a->challenge_len + (how % 4 ? 0 : own_text(s, 12, used)));
 }
 
+/* What is said of a password, how much of the response is a PIN; or it is an answer instead. */
+static void know(source *s, ww_attempt *a, uint32_t *used)
+{
+    uint8_t how = (uint8_t)take(s, 1);
+    a->first = how & 15 && how & 16 ? how & 15 : 0;
+    a->password = lived.t.device_next - 2 - (how >> 7);
+    if (how >> 5 & 1 && a->response_len)
+        a->pin_len = (uint8_t)(how >> 6 ? 4 : 1);
+    if (a->pin_len > a->response_len)
+        a->pin_len = (uint8_t)a->response_len;
+    if (how < 200)
+        return;
+    a->event = WW_EVENT_ANSWER;
+    a->pin_len = a->first = 0;
+    memcpy(arena + *used, questions[how % SHOWN], WW_TOKEN_CHARS);
+    a->second_len = a->challenge_len = WW_TOKEN_CHARS;
+    *used += WW_TOKEN_CHARS;
+}
+
 static void lay(source *s, ww_attempt *a, int64_t now_ms, uint32_t *used)
 {
     uint8_t who = (uint8_t)take(s, 1), how = (uint8_t)take(s, 1);
@@ -152,6 +189,10 @@ static void lay(source *s, ww_attempt *a, int64_t now_ms, uint32_t *used)
     a->response_at = *used;
     a->response_len = response(s, slot, now_ms, a->platform, used);
     a->second_at = *used;
+    if (asking && a->event == WW_EVENT_ATTEMPT)
+        know(s, a, used);
+    if (a->event == WW_EVENT_ANSWER)
+        return;
     if (a->event == WW_EVENT_RESYNC)
         a->second_len = response(s, slot, now_ms, a->platform, used);
     else if (how >> 7 && asking)
@@ -202,6 +243,7 @@ static void begin(int deep)
     stand(&replayed, deep);
     pushed_begin(&lived.t);
     memset(shown, '0', sizeof shown);
+    memset(questions, '0', sizeof questions);
     for (uint32_t i = 0; i < SHOWN; i++)
         for (uint32_t at = 0; at < WW_PLATFORMS; at++)
             shown[i][at].len = WW_TOKEN_CHARS, shown[i][at].posed_len = 0;
@@ -210,6 +252,19 @@ static void begin(int deep)
         find_charged();
     for (uint32_t i = 0; i < ADDRESSES; i++)
         memset(charged[i], 0, sizeof *sources);
+}
+
+/* One is asked a security question: the record of it brings the other to the same. */
+static void ask_question(const uint8_t *name, uint32_t slot, uint64_t dice, int64_t now_ms)
+{
+    ww_quiz q = {.name = name, .name_len = 3, .dice = dice};
+    ww_question_ask(&lived.t, &q);
+    HOLDS(q.record.event == WW_EVENT_QUESTION && !q.record.tail && !q.cold == !q.record.device);
+    HOLDS((q.cold != 0) == (slot == 3)); /* dan alone has one */
+    HOLDS(ww_apply(&replayed.t, &q.record, now_ms, NULL, NULL) == 0);
+    memcpy(questions[slot], q.id, WW_TOKEN_CHARS);
+    ww_attempt of = {.name_hash = ww_name_hash(&lived.t, name, 3)};
+    forget_decoy(&of);
 }
 
 /* What is posed, if anything: of lengths that the suites have, and of others. */
@@ -239,6 +294,10 @@ static void ask(source *s, const ww_policy *p, int64_t now_ms)
     uint32_t slot = who % SHOWN;
     memcpy(name, slot < USERS ? lived.t.users[slot].name.text : (const uint8_t *)"zoe", 3);
     serial[2] = (uint8_t)('0' + how / 4 % 16);
+    if (how >= 224) {
+        ask_question(name, slot, (uint64_t)how << 59, now_ms);
+        return;
+    }
     ww_ask a = {.name = name, .name_len = 3, .serial = serial, .serial_len = 3,
                 .has_serial = how >> 7, .platform = how & 1, .sends = 1, .sms = how % 16 == 8,
                 .purpose = how & 2 ? ww_purpose(&lived.t, purposes, 1 + how / 64) : 0};
@@ -298,10 +357,13 @@ static void expect(const ww_batch *b, const ww_device *before, const asked_befor
         HOLDS(a->reason != WW_REASON_PENDING || (a->verdict == WW_CHALLENGE && !a->units));
         HOLDS(a->verdict != WW_EXPIRED || a->challenge_len || a->label == WW_TEMPORARY_PASSCODE);
         HOLDS((a->reason == WW_REASON_SCOPE) <= (a->label == WW_TEMPORARY_PASSCODE));
+        HOLDS(a->verdict != WW_ACCEPTED || a->kind != WW_KIND_PASSWORD);
+        HOLDS((a->verdict == WW_ACCEPTED && a->event == WW_EVENT_ANSWER) ==
+              (a->kind == WW_KIND_QUESTION));
         if (a->verdict == WW_ACCEPTED && a->challenge_len == WW_PUSH_ID_CHARS)
             pushed_spend(b, a, now_ms);
         else if (a->verdict == WW_ACCEPTED && a->kind >= WW_KIND_OCRA &&
-                 a->label != WW_TEMPORARY_PASSCODE)
+                 a->kind < WW_KIND_PASSWORD && a->label != WW_TEMPORARY_PASSCODE)
             asked_spend(stood, a, now_ms);
         HOLDS((a->verdict == WW_ACCEPTED) == (a->reason == WW_REASON_NONE));
         HOLDS(a->verdict != WW_ACCEPTED || (a->slot < USERS && a->device > 0));
@@ -313,7 +375,8 @@ static void expect(const ww_batch *b, const ww_device *before, const asked_befor
     }
     for (; n < b->units; n += 1u + b->records[n].tail) {
         const ww_record *r = &b->records[n];
-        HOLDS(r->event >= WW_EVENT_ATTEMPT && r->event <= WW_EVENT_RESYNC);
+        HOLDS((r->event >= WW_EVENT_ATTEMPT && r->event <= WW_EVENT_RESYNC) ||
+              r->event == WW_EVENT_ANSWER);
         HOLDS(n + 1u + r->tail <= b->units);
         HOLDS(ww_apply(&replayed.t, r, now_ms, NULL, NULL) == 0);
     }

@@ -115,9 +115,10 @@ static inline void world_add_device(world *w, uint32_t slot, const ww_spec *spec
     world_act(w, r);
 }
 
-/* When the turns of a world begin, and the text of every temporary passcode. */
+/* When the turns of a world begin, the text of every temporary passcode, and every PIN and answer. */
 #define WORLD_START_MS INT64_C(1700000010000)
 #define WORLD_PASSCODE "ABCDEFGH23"
+#define WORLD_PIN "4711"
 
 /* A legal device, its key and serial made of one number. */
 static inline ww_spec world_spec(ww_kind kind, ww_hash hash, int64_t t0_s, uint8_t number)
@@ -162,6 +163,15 @@ static inline ww_spec world_spec(ww_kind kind, ww_hash hash, int64_t t0_s, uint8
     return spec;
 }
 
+/* What is kept of WORLD_PIN: no salt, and its HMAC. */
+static inline void world_kept(uint8_t kept[WW_KEPT_BYTES])
+{
+    uint8_t text[16 + sizeof WORLD_PIN - 1] = {0};
+    memcpy(text + 16, WORLD_PIN, sizeof WORLD_PIN - 1);
+    memset(kept, 0, 16);
+    ww_hmac(WW_SHA256, (const uint8_t *)"pins", 4, text, sizeof text, kept + 16);
+}
+
 /* What holds of any tables: counts within room, chains that end, names that are found. */
 static inline void world_holds(const world *w)
 {
@@ -176,7 +186,7 @@ static inline void world_holds(const world *w)
         uint32_t devices = 0;
         const uint8_t *name = ww_user_name(t, u, &len);
         for (ww_device *d = ww_device_first(t, u); d; d = ww_device_next(t, u, d)) {
-            HOLDS(++devices <= WW_DEVICES_PER_USER_MAX);
+            HOLDS(++devices <= WW_HELD_PER_USER_MAX);
             HOLDS(d->kind > WW_KIND_NONE && d->kind < WW_KINDS);
             HOLDS((d->kind == WW_KIND_PASSCODE) ==
                   (d->label == WW_TEMPORARY_PASSCODE || d->label == WW_SMS));
@@ -197,6 +207,8 @@ static inline void world_holds(const world *w)
                     HOLDS(pair[0] <= WW_CARD_CELLS && pair[1] <= WW_CARD_CELLS);
                     HOLDS(!open->stands || (pair[0] && pair[1] && pair[0] != pair[1]));
                 }
+            } else if (d->kind >= WW_KIND_PASSWORD) {
+                HOLDS(d->hash == WW_SHA256 && !d->digits && !d->prefix && d->state == WW_ACTIVE);
             } else if (d->label == WW_TEMPORARY_PASSCODE) {
                 HOLDS(d->hash == WW_SHA256 && d->digits == WW_PASSCODE_CHARS);
             } else {
@@ -204,6 +216,8 @@ static inline void world_holds(const world *w)
             }
             const uint8_t *serial = ww_cold_second(t, d->cold, &text);
             HOLDS(serial + text <= t->cold + t->cold_used);
+            (void)ww_device_pin(t, d, &text);
+            HOLDS(!d->prefix || (text == WW_KEPT_BYTES && d->kind <= WW_KIND_OCRA));
         }
         HOLDS(devices == u->devices && len <= WW_NAME_BYTES_MAX);
         uint32_t found = ww_slot_find(t, ww_name_hash(t, name, len), name, len);

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tests.sim.guard import Guard
+from watchword._engine import secrets_kept
 from watchword.keys import derive
 from watchword.reference import (
     ACCOUNTS,
@@ -48,6 +49,7 @@ class Asked:
     attempt: Attempt
     answer: Answer | None = None
     turn: int = 0
+    play: Callable[[int, bool], Answer] | None = None  # where it is more than an attempt
     used: list[tuple[Any, ...]] = field(default_factory=list)
 
 
@@ -58,6 +60,16 @@ def answer_of(verdict: Any) -> tuple[Any, ...]:
         device, offset = None, 0
     said = int(verdict.code), int(verdict.reason), device, offset, verdict.retry_after_ms
     return (*said, verdict.scope)
+
+
+def events_of(row: bytes) -> list[int]:
+    """What every record of a row is about."""
+    _, _, _, names_bytes, _, _, _ = HEADER.unpack_from(row)
+    at, found = HEADER.size + names_bytes, []
+    while at < len(row):
+        found.append(row[at])
+        at += 32 * (1 + row[at + 3])
+    return found
 
 
 def mains_of(row: bytes) -> list[bytes]:
@@ -81,6 +93,14 @@ def keys_of(engine: Any) -> Keys:
     """What the engine's questions and ids are keyed by."""
     secret = engine._store.secret
     return Keys(derive(secret, "watchword names", 16), derive(secret, "watchword challenges", 48))
+
+
+def known_of(core: Any, slot: int) -> tuple[Any, ...]:
+    """What a user knows, in the order in which it was set."""
+    password, questions, wrong = secrets_kept(core, slot)
+    known = [(n, ("question", text, issued, stands)) for n, _, text, issued, stands in questions]
+    known += [(password[0], ("password", "", 0, False))] if password else []
+    return [one for _, one in sorted(known)], wrong
 
 
 def first_of(device: Device, a: Attempt, now_ms: int) -> int:
@@ -131,6 +151,9 @@ class Checker:
             self.shed_owed += (count - len(done)) * busy
         if len(done) != count and not (busy and len(done) < count):
             self.fail(f"a turn of {count} attempts, {len(done)} of them asked")
+        told = [r.event for _, turn in self.twin.journal[self.marks[-1] :] for r in turn]
+        if (events_of(row) if row else []) != told:
+            self.fail(f"a row of {events_of(row) if row else []}, the twin's has {told}")
         self._mark(engine, now_ms)
         for asked in done:
             asked.turn = engine._turn
@@ -162,8 +185,11 @@ class Checker:
         a = asked.attempt
         user = self.twin.users.get(a.name)
         expected = {d.serial: (d, first_of(d, a, now_ms)) for d in user.devices} if user else {}
-        asked.answer = answer = self.twin.attempt(replace(a, shed=busy), now_ms)
-        if answer.verdict is Verdict.ACCEPTED and answer.device is not None:
+        if asked.play is not None:
+            asked.answer = answer = asked.play(now_ms, busy)
+        else:
+            asked.answer = answer = self.twin.attempt(replace(a, shed=busy), now_ms)
+        if answer.verdict is Verdict.ACCEPTED and answer.device in expected:
             device, at = expected[answer.device]
             what = (a.name, device.key, device.algorithm, device.kind, device.period, device.t0)
             if a.challenge is not None and len(a.challenge) == 32:
@@ -248,6 +274,8 @@ class Checker:
                     [(d.serial, d.state, d.capped, d.moving, d.drift, d.failures, d.issued,
                       tuple(d.standing[at].n if at in d.standing else None for at in (0, 1)))
                      for d in user.devices],
+                    [(d.kind, d.suite, d.issued, 0 in d.standing) for d in user.known],
+                    user.wrong_answers,
                 )  # fmt: skip
             mine = self._view(engine._core, name)
             if mine != twins:
@@ -264,6 +292,7 @@ class Checker:
             ACCOUNTS[account], REALMS[realm], failures, lock_until,
             [(d[1], DEVICE_STATES[d[3]], bool(d[4]), *d[13:16], d[18],
               tuple(stands and stands[0] for stands in d[19])) for d in devices],
+            *known_of(core, slot),
         )  # fmt: skip
 
     # ---- lives
@@ -283,6 +312,8 @@ class Checker:
         self.twin.decoys.clear()  # these live in memory only
         self.twin.sources.clear()
         self.twin.plausible.clear()
+        self.twin.answered.clear()
+        self.twin.wrongly.clear()
         self.twin.pushes.all.clear()
         self.twin.plausibly_sent.clear()
         self.twin.plausible_answers.clear()

@@ -19,6 +19,7 @@ BY = "client services"
 def policy_of(figures: Figures) -> watchword.Policy:
     named = dict(vars(figures))
     named["names"] = "any" if named.pop("names_any") else "sls"
+    named |= {"password_memory_kib": 32, "password_passes": 1, "security_questions": True}
     return watchword.Policy(**named)
 
 

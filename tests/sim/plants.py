@@ -10,7 +10,8 @@ from dataclasses import replace
 from typing import Any, Final
 
 from tests.sim.engine import SimEngine
-from watchword import _engine, challenges, errors, lifecycle, logins, pushes
+from tests.sim.plants_asked import ASKED, Put
+from watchword import challenges, errors, lifecycle, logins
 from watchword.acts import Acts
 from watchword.challenges import Challenges
 from watchword.clock import SystemClock
@@ -18,13 +19,14 @@ from watchword.devices import passcode
 from watchword.intake import Intake
 from watchword.keeper import Keeper
 from watchword.policies import Policies
+from watchword.questions import Questions
 from watchword.reference import Effect, Event
 from watchword.store import disk, segment, sqlite, wal
+from watchword.store.journal import Journal
 from watchword.tombs import Tombs
 
 __all__ = ["PLANTS", "planted"]
 
-Put = Callable[[Any, str, Any], None]
 RECORD_BYTES: Final = 32
 WORDS: Final[list[Callable[[Put], None]]] = []
 
@@ -46,6 +48,13 @@ def planted(name: str) -> Iterator[None]:
         if name:
             PLANTS[name](put)
         yield
+
+
+@plant
+def last_row_not_told(put: Put) -> None:
+    """Whoever looks back does not see the newest row."""
+    real = Journal.history
+    put(Journal, "history", lambda self, after, through: real(self, after, through - 1))
 
 
 # ---- durability ---------------------------------------------------------------------------------
@@ -89,6 +98,18 @@ def challenge_before_its_turn(put: Put) -> None:
         return self._sent(challenge, delivery, posed)
 
     put(Challenges, "challenge", challenge)
+
+
+@plant
+def question_before_its_turn(put: Put) -> None:
+    """A security question is asked while the record of it is still on its way."""
+    put(Questions, "question", lambda self, user: self._question(user, None)[0])
+
+
+@plant
+def pin_change_left_out(put: Put) -> None:
+    """The row of a PIN's change has the attempt alone: memory knows, the disk never will."""
+    put(lifecycle, "joined", lambda image, acts: image)
 
 
 @plant
@@ -140,7 +161,7 @@ def commit_tried_again(put: Put) -> None:
             real(self, rows)
         except errors.StoreFailed:
             self._dead = ""
-            tip = self._journal._current
+            tip = self._journal.current
             if tip.connection.in_transaction:
                 tip.connection.execute("ROLLBACK")
             real(self, rows)
@@ -321,81 +342,6 @@ def mask_from_stale_state(put: Put) -> None:
 
 
 @plant
-def challenge_good_twice(put: Put) -> None:
-    """What was right for a challenge is remembered, and said again whoever asks again."""
-    real = logins.Logins.verify
-    right: dict[Any, Any] = {}
-
-    def verify(self: Any, user: str, response: str, **words: Any) -> Any:
-        named = user, response, words.get("challenge")
-        if named not in right:
-            verdict = real(self, user, response, **words)
-            if not verdict or not named[2]:
-                return verdict
-            right[named] = verdict
-        else:
-            self.checker.asking = None
-        return right[named]
-
-    put(logins.Logins, "verify", verify)
-
-
-@plant
-def question_of_another_case(put: Put) -> None:
-    """What is posed is signed and answered as if it were written in capitals."""
-    real = challenges._posed
-
-    def posed(*questions: str | None) -> Any:
-        return tuple(text and text.upper() for text in real(*questions))
-
-    put(challenges, "_posed", posed)
-
-
-@plant
-def answer_left_out(put: Put) -> None:
-    """Where no more answers are given, a challenge without one is shown."""
-    real = _engine.ask
-
-    def ask(core: Any, name: bytes, platform: int, *words: Any) -> Any:
-        shown = real(core, name, platform, *words)
-        return shown or real(core, name, platform, *words[:-1], None)
-
-    put(_engine, "ask", ask)
-
-@plant
-def any_signature_approves(put: Put) -> None:
-    """A phone's answer is believed, whoever signed it."""
-    put(pushes, "is_signed", lambda phone, message, signature: True)
-
-
-@plant
-def any_number_approves(put: Put) -> None:
-    """The number that a person typed is not held against the one that was shown."""
-    real = _engine.push_decide
-
-    def decide(core: Any, id: bytes, phone: bytes, to: str, biometric: bool, now_ms: int) -> Any:
-        return real(core, id, phone, to.replace("mismatched", "approved"), biometric, now_ms)
-
-    put(pushes._engine, "push_decide", decide)
-
-
-@plant
-def push_outlives_its_time(put: Put) -> None:
-    """What a policy says of how long a push is open is taken for ten times as much."""
-    put(SimEngine, "_set_core_policy", _longer(SimEngine._set_core_policy))
-
-
-def _longer(real: Callable[[Any], None]) -> Callable[[Any], None]:
-    def set_policy(self: Any) -> None:
-        real_policy = self._policy
-        self._policy = replace(real_policy, push_ms=10 * real_policy.push_ms)
-        real(self)
-        self._policy = real_policy
-
-    return set_policy
-
-
-@plant
 def busy_is_charged(put: Put) -> None:
     """BUSY is answered, and the attempt counted all the same."""
     real = logins.Logins.verify
@@ -440,4 +386,4 @@ def answer_after_the_end(put: Put) -> None:
     put(SimEngine, "_alive", lambda self: None)
 
 
-PLANTS: Final = {bug.__name__: bug for bug in WORDS}
+PLANTS: Final = {bug.__name__: bug for bug in (*WORDS, *ASKED)}

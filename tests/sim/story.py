@@ -9,6 +9,8 @@ import random
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from tests.sim.filing import Filing
+from tests.sim.kinds import Kinds
 from tests.sim.tears import POLICIES
 from watchword.reference import Figures
 
@@ -45,18 +47,18 @@ def story_of(seed: int, turns: int) -> Story:
     return figures, Author(rng, figures).steps(turns)
 
 
-class Author:
+class Author(Filing, Kinds):
     """Draws the steps of one story."""
 
     def __init__(self, rng: random.Random, figures: Figures) -> None:
-        self.rng = rng
+        self.rng, self.figures_of = rng, figures_of
         self.window_ms = figures.lockout_window_ms
         self.users = [f"u{i}" for i in range(rng.choice([1, 2, 3, 5]))]
         often = rng.choice([0, 0.3, 1, 3])
         self.asking: list[tuple[float, Callable[[], Step]]] = [
             (8, self.verify), (2, self.verify_many), (1, self.resync), (2, self.user_act),
             (2, self.unlock), (2, self.device_act), (3, self.challenge), (1.5, self.push),
-            (1.5, self.decide), (1, self.claim),
+            (1.5, self.decide), (1, self.claim), (1.5, self.know),
             (0.7, self.policy), (0.7, self.file),
             (6 * often, self.say), (3 * often, self.awaited),
             (1 * often, self.tell), (0.7, self.look), (rng.choice([0] * 5 + [2]), self.crowd),
@@ -139,58 +141,14 @@ class Author:
             options["address"] = self.rng.choice(["192.0.2.1", "192.0.2.2"])
         return options
 
-    def device(self, kind: str = "") -> dict[str, Any]:
-        rng = self.rng
-        kind = kind or rng.choice(
-            ["totp"] * 4 + ["hotp"] * 4 + ["ocra"] * 4 + ["card", "card", "passcode", "passcode"]
-        )
-        if kind == "ocra":
-            return self.responder()
-        if kind == "card":  # near the end of either mode, or at its beginning
-            label = rng.choice(["code-card", "online-code-card"])
-            moving = rng.choice([0, 0, 110, 24_975, 49_950])
-            return {"kind": kind, "key": rng.randrange(4), "label": label, "moving": moving}
-        if kind in ("passcode", "sms"):
-            label = kind if kind == "sms" else rng.choice(["temporary-passcode", "sms", "sms"])
-            return {"kind": "passcode", "key": rng.randrange(4), "label": label}
-        words: dict[str, Any] = {
-            "kind": kind,
-            "key": rng.choice([0, 0, 1, 2, 3]),
-            "algorithm": rng.choice(["sha1", "sha1", "sha1", "sha256", "sha512"]),
-            "digits": rng.choice([6, 6, 8]),
-        }
-        if words["kind"] == "hotp":
-            words["moving"] = rng.choice([0, 0, 1, 2**64 - 4])
-            words["look_ahead"] = rng.choice([0, 1, 3, 4])
-        else:
-            words["period"] = rng.choice([30, 30, 60])
-            words["t0"] = rng.choice([0, 0, 7])
-            words["back"], words["forward"] = rng.choice([(1, 1), (1, 1), (0, 0), (2, 0), (0, 3)])
-            words["drift_max"] = rng.choice([0, 0, 3])
-        return words
-
-    def responder(self) -> dict[str, Any]:
-        """A device that is asked; of those with a suite of their own some count."""
-        if self.rng.random() < 0.4:
-            return self.phone()
-        suite = self.rng.choice([
-            "OCRA-1:HOTP-SHA1-6:QN06", "OCRA-1:HOTP-SHA512-8:C-QA10", "OCRA-1:HOTP-SHA256-0:QA10",
-        ])  # fmt: skip
-        words = {"kind": "ocra", "key": self.rng.randrange(4), "suite": suite}
-        if ":C-" in suite:
-            words |= {"moving": self.rng.choice([0, 2**64 - 4]), "look_ahead": 2}
-        return words
-
-    def phone(self) -> dict[str, Any]:
-        which, key = self.rng.choice([0, 0, 1]), self.rng.randrange(4)
-        return {"kind": "ocra", "key": key, "label": "ib-key", "phone": which}
-
     # ---- asking
 
     def verify(self) -> Step:
         options = self.options()
         if self.rng.random() < 0.15:
             options["by_id"] = True
+        if self.rng.random() < 0.05:
+            options["first"] = False
         return "verify", self.who(), self.typed(), options
 
     def challenge(self) -> Step:
@@ -231,6 +189,20 @@ class Author:
             steps.append(rng.choice([self.crash, self.keep, self.push, self.device_act])())
         steps.append(("wait", rng.choice([0, 0, 0, 59_999, 60_000, 600_000])))
         return steps + [("claim", asked[1], claim[2], asked[2], *claim[4:])] * rng.choice([1, 2])
+
+    def know(self) -> Step:
+        """What a user knows is set, asked, answered or changed."""
+        rng, who = self.rng, self.rng.choice([*self.users, *self.users, "nobody"])
+        verb = rng.choice(["password", "questions", *["question", "answer", "change_pin"] * 3])
+        if verb == "password":
+            return verb, who, rng.choice([0, 1, None, None, None])
+        if verb == "questions":
+            return verb, who
+        if verb == "question":
+            return verb, who, rng.randrange(2**64)
+        if verb == "answer":
+            return verb, who, rng.choice(["right", "right", "wrong"])
+        return verb, who, rng.choice(["own"] * 4 + ["0000"]), rng.choice(["4711", "8255", "0815"])
 
     def verify_many(self) -> Step:
         pairs = [(self.who(), self.typed()) for _ in range(self.rng.choice([1, 2, 3, 5]))]
@@ -327,26 +299,6 @@ class Author:
             state = rng.choice(["active", "active", "active", "suspended", "lost"])
             return "set_device", who, rng.randrange(3), state
         return "remove_device", who, rng.randrange(3)
-
-    def policy(self) -> Step:
-        """Some figures of another policy."""
-        other = vars(figures_of(self.rng))
-        names = self.rng.sample(sorted(other), self.rng.choice([1, 2, len(other)]))
-        return "policy", {name: other[name] for name in names}
-
-    def file(self) -> Step:
-        """Rows of a file: users of the story and others, with devices or without."""
-        rng = self.rng
-        rows: list[Any] = []
-        for _ in range(rng.choice([1, 2, 3, 6])):
-            who = rng.choice([*self.users, "newcomer", "other"])
-            kind = rng.choice(["totp", "hotp", "ocra", "card"])
-            words = self.device(kind) if rng.random() < 0.8 else None
-            if words is not None and "phone" in words:  # which is enrolled, not brought
-                words = self.device("hotp")
-            state = rng.choice(["", "", "", "open", "closed"])
-            rows.append((who, state, words, rng.choice(["own", "own", "own", "none", "first"])))
-        return "import", tuple(rows), rng.random() < 0.5
 
     def look(self) -> Step:
         return "look", self.rng.choice([*self.users, "nobody"])

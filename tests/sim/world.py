@@ -9,6 +9,7 @@ import contextlib
 import errno
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from tests.sim.acts import Acts
@@ -19,6 +20,8 @@ from tests.sim.doors import Doors
 from tests.sim.engine import SimEngine
 from tests.sim.files import Files
 from tests.sim.guard import Guard
+from tests.sim.knowing import Knowing
+from tests.sim.looking import look_back
 from tests.sim.phones import Phones
 from watchword import StoreFailed, reference_card, reference_ocra
 from watchword.errors import Error
@@ -34,7 +37,7 @@ LIVES_MAX = 12  # openings that one crash may take: a fault, a crash, another, a
 Step = tuple[Any, ...]
 
 
-class World(Acts, Files, Phones, Doors):
+class World(Acts, Files, Knowing, Phones, Doors):
     """`play` runs steps; BrokenError says what was broken."""
 
     def __init__(self, seed: int, figures: Figures) -> None:
@@ -43,6 +46,7 @@ class World(Acts, Files, Phones, Doors):
         self.checker = Checker(figures, self.machine.clock.wall_ms)
         self.typed_last: dict[str, str] = {}
         self.shown: dict[str, str] = {}  # the id of the challenge a user was shown last
+        self.questions: dict[str, tuple[str, str]] = {}  # id and text of what was asked last
         self.pushed: dict[str, list[tuple[str, int]]] = {}
         self.serials = self.addresses = self.ended_for = 0
         self.tear, self.again = ("kept", 0), deque[tuple[int, bool, str, int]]()
@@ -246,6 +250,9 @@ class World(Acts, Files, Phones, Doors):
         self.settle()
         if self.engine._ended is not None or self.machine.disk.off:
             return
+        look_back(self)
+        if self.engine._ended is not None or self.machine.disk.off:
+            return
         self.clients.abort()
         turn = self.engine._turn
         try:
@@ -310,7 +317,8 @@ class World(Acts, Files, Phones, Doors):
         if near == "fresh":
             near = max(0, device.moving - device.expected(now_ms))
         position = device.expected(now_ms) + near
-        return device.code(position) if 0 <= position < 2**64 else "271828"
+        before = "" if not device.pin else "0000" if near == -1 else device.pin
+        return before + device.code(position) if 0 <= position < 2**64 else "271828"
 
     def devices(self, who: str) -> list[Any]:
         user = self.checker.twin.users.get(who)
@@ -324,12 +332,14 @@ class World(Acts, Files, Phones, Doors):
 
     def on_verify(self, who: str, typed: Any, options: dict[str, Any]) -> None:
         a = self.attempt(who, typed, options)
+        own = self.own_password(who) if options.get("first", True) else "wrong"
+        a = replace(a, password=own)
         asked = Asked(a)
         self.checker.asking = [asked]
         verdict = self.asked(
             lambda: self.engine.verify(
                 a.name, a.response, platform=a.platform, realm=a.realm, device=a.device,
-                address=a.address, challenge=a.challenge,
+                address=a.address, challenge=a.challenge, password=a.password,
             )
         )  # fmt: skip
         if verdict is not None:

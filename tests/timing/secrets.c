@@ -12,6 +12,7 @@
 #include "cards.h"
 #include "pushes.h"
 #include "given.h"
+#include "known.h"
 #include "posed.h"
 
 enum { NOW_S = 1700000010, KEY = 20, DIGITS = 6, CROWD = 40 };
@@ -261,6 +262,7 @@ int main(int argc, char **argv)
         wrong |= challenges_are_right((int64_t)NOW_S * 1000);
         wrong |= given_are_right((int64_t)NOW_S * 1000);
         wrong |= cards_are_right((int64_t)NOW_S * 1000);
+        wrong |= known_are_right((int64_t)NOW_S * 1000);
         wrong |= posed_are_right((int64_t)NOW_S * 1000);
         wrong |= pushes_are_right((int64_t)NOW_S * 1000);
     }

@@ -71,6 +71,17 @@ PLANTS = (
         "(uint32_t)!memcmp(digest, kept->digest, sizeof digest) & fits",
     ),
     Plant(
+        "kept_is_compared_by_bytes", "pins.c",
+        "uint32_t same = ww_equal(mac, kept + 16, sizeof mac);",
+        "uint32_t same = !memcmp(mac, kept + 16, sizeof mac);",
+    ),
+    Plant(
+        "spoiled_is_looked_at", "pins.c",
+        "        s->tries[n].spoiled = pin_is(t, b, a, d) ^ 1u;",
+        "        s->tries[n].spoiled = pin_is(t, b, a, d) ^ 1u;\n"
+        "        if (s->tries[n].spoiled) continue;",
+    ),
+    Plant(
         "letters_are_looked_at", "card.c",
         "    uint64_t bad = (~(known",
         "    if (low >> 40 == 48) __asm__ volatile(\"\");\n    uint64_t bad = (~(known",

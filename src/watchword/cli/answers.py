@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from watchword import Code
 
-__all__ = ["Answer"]
+__all__ = ["Answer", "Change"]
 
 
 @dataclass(frozen=True)
@@ -17,6 +17,16 @@ class Answer:
 
     def __bool__(self) -> bool:
         return self.code is Code.ACCEPTED
+
+
+@dataclass(frozen=True)
+class Change:
+    """How a user proves who changes what the user knows: the device, the challenge, and where."""
+
+    device: str | None
+    challenge: str | None
+    platform: str
+    personal: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,9 @@ store = "{store}"
 listen = "127.0.0.1:{port}"
 unlocked_memory = true
 
+[policy]
+security_questions = true
+
 [delivery]
 webhook = "http://127.0.0.1:{phones}/codes"
 """

@@ -35,6 +35,7 @@ def device() -> None:
         list USER               serials, kinds and states
         resync USER SERIAL      find a device again whose clock or counter ran away
         remove USER SERIAL      take a device away; codes already used stay used
+        pin USER                change the PIN that is typed before a code, or signed
 
     try:
         watchword device add totp alice
@@ -83,10 +84,11 @@ class Window(click.ParamType[tuple[int, int]]):
 @click.option("--serial", default=None)
 @click.option("--issuer", default="watchword")
 @click.option("--key-stdin", is_flag=True)
+@click.option("--pin", is_flag=True)
 @shared_options
 def totp(
     user: str, period: int, window: tuple[int, int], drift: int, t0: int, digits: int,
-    algorithm: str, serial: str | None, issuer: str, key_stdin: bool,
+    algorithm: str, serial: str | None, issuer: str, key_stdin: bool, pin: bool,
 ) -> None:  # fmt: skip
     """
     usage: watchword device add totp USER [options]
@@ -103,6 +105,7 @@ def totp(
     --serial TEXT      the device's serial; else one is made
     --issuer TEXT      who the app says the code is for              watchword
     --key-stdin        read the key from standard input: base32, or hex after hex:
+    --pin              read a PIN, to be typed before every code, after the key
     --store PATH       the store's directory
     --config FILE      the daemon's settings
 
@@ -114,7 +117,7 @@ def totp(
     )
     made = Device.totp(
         token.key, period=period, window=window, digits=digits, algorithm=algorithm, t0=t0,
-        drift_max=drift,
+        drift_max=drift, pin=pin_line(pin),
     )  # fmt: skip
     enrol(user, made, serial, token)
     if t0:
@@ -130,10 +133,11 @@ def totp(
 @click.option("--serial", default=None)
 @click.option("--issuer", default="watchword")
 @click.option("--key-stdin", is_flag=True)
+@click.option("--pin", is_flag=True)
 @shared_options
 def hotp(
     user: str, counter: int, look_ahead: int, digits: int, algorithm: str, serial: str | None,
-    issuer: str, key_stdin: bool,
+    issuer: str, key_stdin: bool, pin: bool,
 ) -> None:  # fmt: skip
     """
     usage: watchword device add hotp USER [options]
@@ -148,6 +152,7 @@ def hotp(
     --serial TEXT      the device's serial; else one is made
     --issuer TEXT      who the app says the code is for              watchword
     --key-stdin        read the key from standard input: base32, or hex after hex:
+    --pin              read a PIN, to be typed before every code, after the key
     --store PATH       the store's directory
     --config FILE      the daemon's settings
 
@@ -158,9 +163,15 @@ def hotp(
         "hotp", user, new_key(algorithm, key_stdin), issuer, algorithm, digits, counter=counter
     )
     made = Device.hotp(
-        token.key, counter=counter, look_ahead=look_ahead, digits=digits, algorithm=algorithm
-    )
+        token.key, counter=counter, look_ahead=look_ahead, digits=digits, algorithm=algorithm,
+        pin=pin_line(pin),
+    )  # fmt: skip
     enrol(user, made, serial, token)
+
+
+def pin_line(wanted: bool) -> str:
+    """A PIN that is typed before every code; none where none is wanted."""
+    return secret_line("PIN") if wanted else ""
 
 
 def new_key(algorithm: str, key_stdin: bool) -> bytes:

@@ -4,8 +4,9 @@ A verb never knows which one it has. Whoever owns the store does the work: we op
 does, and ask through the store's administration socket when a daemon does.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -14,15 +15,20 @@ from watchword import (
     Challenge,
     Device,
     Engine,
+    Explanation,
     Imported,
     Passcode,
     Policy,
     Push,
     PushShown,
+    Question,
     User,
+    Verdict,
+    Wanted,
 )
-from watchword.cli.answers import Answer, Enrolled
-from watchword.cli.options import settings
+from watchword.audit import Page
+from watchword.cli.answers import Answer, Change, Enrolled
+from watchword.cli.options import settings, who
 from watchword.cli.remote import RemoteDoor
 from watchword.cli.words import note
 from watchword.errors import Error, NotFound, StoreOwned
@@ -55,8 +61,16 @@ class Door(Protocol):
     ) -> Challenge: ...  # fmt: skip
     def verify(
         self, user: str, response: str, platform: str, serial: str | None, challenge: str | None,
-        session: bytes | None,
+        session: bytes | None, password: str | None, pin: str | None,
     ) -> Answer: ...  # fmt: skip
+    def set_password(self, name: str, password: str) -> None: ...
+    def clear_password(self, name: str) -> None: ...
+    def set_questions(self, name: str, questions: Sequence[tuple[str, str, str]]) -> None: ...
+    def clear_questions(self, name: str) -> None: ...
+    def question(self, user: str) -> Question: ...
+    def answer(self, user: str, id: str, answer: str) -> Answer: ...
+    def change_pin(self, user: str, old: str, code: str, new: str, by: Change) -> Answer: ...
+    def change_password(self, user: str, old: str, code: str, new: str, by: Change) -> Answer: ...
     def push(self, user: str, platform: str, purpose: str | None, text: str) -> Push: ...
     def claim(self, user: str, platform: str, push: str, wait_ms: int) -> Answer: ...
     def pushes(
@@ -71,6 +85,10 @@ class Door(Protocol):
     ) -> Enrolled: ...  # fmt: skip
     def rotate_key(self) -> None: ...
     def accept_clock(self, by: str) -> None: ...
+    def head(self) -> int: ...
+    def audit_page(self, wanted: Wanted, turn: int, place: int) -> Page: ...
+    def explain(self, user: str, last: int) -> Explanation: ...
+    def bare_rows(self) -> Iterator[tuple[int, bytes, int]]: ...
     def policy(self) -> Policy: ...
     def check_policy(self, policy: Policy) -> list[str]: ...
     def set_policy(self, policy: Policy, by: str, force: bool) -> int: ...
@@ -86,15 +104,29 @@ class OwnDoor:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self.add_user = engine.add_user
+        by = who()  # whose act it is, where the verb takes no --by
+        self.add_user = partial(engine.add_user, by=by)
         self.user = engine.user
         self.users = engine.users
-        self.remove_user = engine.remove_user
-        self.add_device = engine.add_device
-        self.issue_passcode = engine.issue_passcode
-        self.remove_device = engine.remove_device
+        self.remove_user = partial(engine.remove_user, by=by)
+        self.add_device = partial(engine.add_device, by=by)
+        self.issue_passcode = partial(engine.issue_passcode, by=by)
+        self.remove_device = partial(engine.remove_device, by=by)
+        self.audit_page = engine.audit_page
+        self.bare_rows = engine.bare_rows
+        self.set_password = engine.set_password
+        self.clear_password = engine.clear_password
+        self.set_questions = engine.set_questions
+        self.clear_questions = engine.clear_questions
+        self.question = engine.question
         self.check_policy = engine.check_policy
         self.close = engine.close
+
+    def head(self) -> int:
+        return self._engine.counters()["head"]
+
+    def explain(self, user: str, last: int) -> Explanation:
+        return self._engine.explain(user, last=last)
 
     def unlock(self, name: str, by: str) -> None:
         self._engine.unlock(name, by=by)
@@ -103,8 +135,7 @@ class OwnDoor:
         return self._engine.card(user, serial, by=by)
 
     def resync(self, user: str, first: str, second: str, serial: str) -> Answer:
-        verdict = self._engine.resync(user, first, second, device=serial)
-        return Answer(verdict.code, verdict.device, verdict.retry_after_ms)
+        return told(self._engine.resync(user, first, second, device=serial))
 
     def challenge(
         self, user: str, platform: str, serial: str | None, purpose: str | None, sms: bool,
@@ -119,12 +150,26 @@ class OwnDoor:
 
     def verify(
         self, user: str, response: str, platform: str, serial: str | None, challenge: str | None,
-        session: bytes | None,
+        session: bytes | None, password: str | None, pin: str | None,
     ) -> Answer:  # fmt: skip
-        verdict = self._engine.verify(
-            user, response, platform=platform, device=serial, challenge=challenge, session=session
-        )
-        return Answer(verdict.code, verdict.device, verdict.retry_after_ms)
+        return told(self._engine.verify(
+            user, response, platform=platform, device=serial, challenge=challenge,
+            session=session, password=password, pin=pin,
+        ))  # fmt: skip
+
+    def answer(self, user: str, id: str, answer: str) -> Answer:
+        return told(self._engine.answer(user, id, answer))
+
+    def change_pin(self, user: str, old: str, code: str, new: str, by: Change) -> Answer:
+        return told(self._engine.change_pin(
+            user, old, code, new, device=by.device, challenge=by.challenge,
+            platform=by.platform, personal=by.personal,
+        ))  # fmt: skip
+
+    def change_password(self, user: str, old: str, code: str, new: str, by: Change) -> Answer:
+        return told(self._engine.change_password(
+            user, old, code, new, device=by.device, challenge=by.challenge, platform=by.platform
+        ))  # fmt: skip
 
     def push(self, user: str, platform: str, purpose: str | None, text: str) -> Push:
         raise needs_daemon()
@@ -153,7 +198,7 @@ class OwnDoor:
         return Enrolled(verdict, made.serial, made.key, made.suite, made.replaced)
 
     def rotate_key(self) -> None:
-        self._engine.rotate_key()
+        self._engine.rotate_key(by=who())
 
     def accept_clock(self, by: str) -> None:
         self._engine.accept_clock(by=by)
@@ -173,6 +218,10 @@ class OwnDoor:
 
     def set_policy(self, policy: Policy, by: str, force: bool) -> int:
         return len(self._engine.set_policy(policy, by=by, force=force))
+
+
+def told(verdict: Verdict) -> Answer:
+    return Answer(verdict.code, verdict.device, verdict.retry_after_ms)
 
 
 def needs_daemon() -> Error:

@@ -79,11 +79,13 @@ def challenge(
 @click.option("--device", metavar="SERIAL", default=None)
 @click.option("--challenge", metavar="ID", default=None)
 @click.option("--session", metavar="HEX", default=None)
+@click.option("--password", is_flag=True)
+@click.option("--pin", is_flag=True)
 @click.option("--detail", is_flag=True)
 @shared_options
 def verify(
     user: str, platform: str, device: str | None, challenge: str | None, session: str | None,
-    detail: bool,
+    password: bool, pin: bool, detail: bool,
 ) -> None:  # fmt: skip
     """
     usage: watchword verify USER [--platform trading|portal] [--device SERIAL] [--detail]
@@ -96,6 +98,8 @@ def verify(
     --device        the one device to try; else every active one
     --challenge ID  the one challenge it answers; else whichever stands without a purpose
     --session HEX   with a suite that has S: the session's bytes
+    --password      read the user's password first
+    --pin           read the PIN apart, before the code; else it is typed in front of the code
     --detail        also print the device, or how long a lock still holds
     --store PATH     the store's directory
     --config FILE    the daemon's settings
@@ -104,9 +108,13 @@ def verify(
         watchword verify alice
         oathtool --totp -b "$SECRET" | watchword verify alice
     """
+    first = secret_line("password") if password else None
+    before = secret_line("PIN") if pin else None
     response = secret_line("code")
     with enter() as door:
-        answer = door.verify(user, response, platform, device, challenge, session_bytes(session))
+        answer = door.verify(
+            user, response, platform, device, challenge, session_bytes(session), first, before
+        )
     speak(answer, detail=detail)
 
 

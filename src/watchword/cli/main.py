@@ -12,6 +12,7 @@ from typing import NoReturn
 import click
 
 from watchword.cli import (
+    audit,
     bulk,
     cards,
     demo,
@@ -20,7 +21,9 @@ from watchword.cli import (
     logins,
     policies,
     pushes,
+    replay,
     responders,
+    secrets,
     stores,
     users,
 )
@@ -54,7 +57,7 @@ def root() -> None:
         init                    make a new store
         serve                   answer gateways on TCP
         config show             the daemon's settings, commented, to copy and change
-        user add NAME           enrol a user; also list, show, unlock, remove
+        user add NAME           enrol a user; also list, show, unlock, remove, password, questions
         device add totp USER    give a user a device; also hotp, ocra, preset, passcode, sms
         card print USER SERIAL  draw a code card to print; also show
         challenge USER          ask a device that answers challenges
@@ -62,6 +65,9 @@ def root() -> None:
         push USER               ask a phone to approve one; and phone, one to try it with
         key rotate              encrypt the store under a new key
         clock accept            believe the clock again after it has jumped
+        audit                   who did what, when, to whom
+        explain USER            why the last attempts went as they did
+        replay                  the same logins under another policy
         import FILE             users and devices from CSV; export writes it
         policy show             the rules' figures in force, as a file; also check, diff, set
 
@@ -84,12 +90,15 @@ def root() -> None:
 for verb in (
     demo.demo, stores.init, stores.serve, stores.config, users.user, devices.device,
     cards.card, logins.challenge, logins.verify, pushes.push, pushes.phone, stores.key,
-    stores.clock,
-    policies.policy, bulk.import_users, bulk.export,
+    stores.clock, audit.audit, audit.explain, replay.replay, policies.policy,
+    bulk.import_users, bulk.export,
 ):  # fmt: skip
     root.add_command(verb)
 for verb in (responders.ocra, responders.preset, given.passcode, given.sms):
     devices.add.add_command(verb)
+for verb in (secrets.password, secrets.questions, secrets.question, secrets.answer):
+    users.user.add_command(verb)
+devices.device.add_command(secrets.pin)
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -1,5 +1,6 @@
 """What many verbs share: which store is meant, and how a person hands over a secret."""
 
+import getpass
 import os
 import sys
 from collections.abc import Callable
@@ -11,7 +12,7 @@ import click
 from watchword.errors import InvalidArgument
 from watchword.serve.config import Config
 
-__all__ = ["Chosen", "secret_line", "settings", "shared_options"]
+__all__ = ["Chosen", "secret_line", "settings", "shared_options", "who"]
 
 LINE_CHARS_MAX = 1024  # far past any code or key; the rest of a longer line is not read
 
@@ -51,6 +52,14 @@ def settings() -> Config:
     if store is None and chosen.config is None:
         store = os.environ.get("WATCHWORD_STORE")
     return replace(config, store=store) if store else config
+
+
+def who() -> str:
+    """Whose act this is, for the record: the name under which the person is logged in here."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a user without a name
+        return f"user {os.getuid()}"
 
 
 def secret_line(what: str) -> str:

@@ -1,8 +1,9 @@
 """The door through a daemon: every verb as one command on the store's administration socket."""
 
-from collections.abc import Callable
+import base64
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from watchword import (
     Card,
@@ -10,21 +11,33 @@ from watchword import (
     Code,
     Device,
     DeviceView,
+    Entry,
+    Explanation,
     Imported,
     Passcode,
     Policy,
     Push,
     PushShown,
+    Question,
     User,
+    Wanted,
 )
-from watchword.cli.answers import Answer, Enrolled
+from watchword.audit import Page
+from watchword.cli.answers import Answer, Change, Enrolled
 from watchword.cli.carrier import Carrier
 from watchword.cli.connection import Connection, Reply, listed, mapping, number
+from watchword.cli.options import who
 from watchword.errors import InvalidArgument
+from watchword.explain import Told
 from watchword.figures import text_of
 from watchword.views import OpenChallenge
 
 __all__ = ["RemoteDoor"]
+
+FILTERS = {
+    "user": "USER", "device": "DEVICE", "verdict": "VERDICT", "since_ms": "SINCE",
+    "until_ms": "UNTIL", "gateway": "GATEWAY", "only": "ONLY",
+}  # fmt: skip
 
 
 class RemoteDoor:
@@ -36,7 +49,7 @@ class RemoteDoor:
         self.close = self._connection.close
 
     def add_user(self, name: str, state: str, realm: str) -> None:
-        self._ask("USER", "ADD", name, "STATE", state, "REALM", realm)
+        self._ask("USER", "ADD", name, "STATE", state, "REALM", realm, "BY", who())
 
     def user(self, name: str) -> User:
         fields = mapping(self._ask("USER", "GET", name))
@@ -56,7 +69,7 @@ class RemoteDoor:
         return [str(name) for name in listed(self._ask("USER", "LIST", *words, "COUNT", count))]
 
     def remove_user(self, name: str) -> None:
-        self._ask("USER", "REMOVE", name)
+        self._ask("USER", "REMOVE", name, "BY", who())
 
     def unlock(self, name: str, by: str) -> None:
         self._ask("USER", "UNLOCK", name, "BY", by)
@@ -79,17 +92,19 @@ class RemoteDoor:
             words += ["DRIFT", device.drift_max, "T0", device.t0]
         if device.mechanism == "hotp":
             words += ["COUNTER", device.counter, "LOOKAHEAD", device.look_ahead]
+        if device.pin:
+            words += ["PIN", device.pin]
         if serial is not None:
             words += ["SERIAL", serial]
-        return str(self._ask(*words))
+        return str(self._ask(*words, "BY", who()))
 
     def issue_passcode(self, user: str, serial: str | None) -> Passcode:
         words = ["SERIAL", serial] if serial is not None else []
-        fields = mapping(self._ask("DEVICE", "PASSCODE", user, *words))
+        fields = mapping(self._ask("DEVICE", "PASSCODE", user, *words, "BY", who()))
         return Passcode(str(fields["serial"]), str(fields["passcode"]))
 
     def remove_device(self, user: str, serial: str) -> None:
-        self._ask("DEVICE", "REMOVE", user, serial)
+        self._ask("DEVICE", "REMOVE", user, serial, "BY", who())
 
     def card(self, user: str, serial: str, by: str) -> Card:
         fields = mapping(self._ask("DEVICE", "CELLS", user, serial, "BY", by))
@@ -120,11 +135,13 @@ class RemoteDoor:
 
     def verify(
         self, user: str, response: str, platform: str, serial: str | None, challenge: str | None,
-        session: bytes | None,
+        session: bytes | None, password: str | None, pin: str | None,
     ) -> Answer:  # fmt: skip
         words = ["DEVICE", serial] if serial is not None else []
         words += ["CHALLENGE", challenge] if challenge is not None else []
         words += ["SESSION", session.hex()] if session is not None else []
+        words += ["PASSWORD", password] if password is not None else []
+        words += ["PIN", pin] if pin is not None else []
         reply = self._ask("VERIFY", user, response, "PLATFORM", platform, *words, "DETAIL")
         return answer_of(reply)
 
@@ -170,11 +187,79 @@ class RemoteDoor:
             tuple(str(gone) for gone in listed(fields["replaced"])),
         )  # fmt: skip
 
+    def set_password(self, name: str, password: str) -> None:
+        self._ask("USER", "PASSWORD", name, "SET", password)
+
+    def clear_password(self, name: str) -> None:
+        self._ask("USER", "PASSWORD", name, "CLEAR")
+
+    def set_questions(self, name: str, questions: Sequence[tuple[str, str, str]]) -> None:
+        self._ask("USER", "QUESTIONS", name, "SET", *(word for one in questions for word in one))
+
+    def clear_questions(self, name: str) -> None:
+        self._ask("USER", "QUESTIONS", name, "CLEAR")
+
+    def question(self, user: str) -> Question:
+        fields = mapping(self._ask("QUESTION", user))
+        return Question(str(fields["id"]), str(fields["question"]))
+
+    def answer(self, user: str, id: str, answer: str) -> Answer:
+        return said(self._ask("ANSWER", user, id, answer))
+
+    def change_pin(self, user: str, old: str, code: str, new: str, by: Change) -> Answer:
+        words = ["PERSONAL", "\n".join(by.personal)] if by.personal else []
+        return said(self._ask("CHANGEPIN", user, old, code, new, *of_change(by), *words))
+
+    def change_password(self, user: str, old: str, code: str, new: str, by: Change) -> Answer:
+        return said(self._ask("CHANGEPASSWORD", user, old, code, new, *of_change(by)))
+
     def rotate_key(self) -> None:
-        self._ask("KEY", "ROTATE")
+        self._ask("KEY", "ROTATE", "BY", who())
 
     def accept_clock(self, by: str) -> None:
         self._ask("CLOCK", "ACCEPT", "BY", by)
+
+    def head(self) -> int:
+        return number(self._ask("AUDIT", "HEAD"))
+
+    def audit_page(self, wanted: Wanted, turn: int, place: int) -> Page:
+        words: list[str | int] = ["TURN", turn, "PLACE", place]
+        for name, option in FILTERS.items():
+            if (given := getattr(wanted, name)) is not None:
+                words += [option, given]
+        fields = mapping(self._ask("AUDIT", "READ", *words))
+        entries = tuple(entry(mapping(one)) for one in listed(fields["entries"]))
+        return Page(
+            entries, number(fields["turn"]), number(fields["place"]), number(fields["head"])
+        )
+
+    def explain(self, user: str, last: int) -> Explanation:
+        fields = mapping(self._ask("AUDIT", "EXPLAIN", user, "LAST", last))
+        attempts = [mapping(one) for one in listed(fields["attempts"])]
+        return Explanation(
+            user=str(fields["user"]),
+            known=bool(number(fields["known"])),
+            standing=tuple(map(str, listed(fields["standing"]))),
+            attempts=tuple(
+                Told(entry(mapping(one["entry"])), str(one["why"])) for one in attempts
+            ),
+            remedies=tuple(map(str, listed(fields["remedies"]))),
+        )
+
+    def bare_rows(self) -> Iterator[tuple[int, bytes, int]]:
+        """Up to the row that is the last one now."""
+        head, turn = self.head(), 0
+        while turn < head:
+            fields = mapping(self._ask("AUDIT", "ROWS", "AFTER", turn))
+            rows = listed(fields["rows"])
+            if not rows:
+                return
+            for row in rows:
+                at, file, text = listed(row)
+                turn = number(at)
+                if turn > head:
+                    return
+                yield turn, base64.b64decode(str(text)), number(file)
 
     def import_csv(
         self, file: BinaryIO, by: str, dry_run: bool, skip_bad: bool,
@@ -201,6 +286,28 @@ class RemoteDoor:
     def set_policy(self, policy: Policy, by: str, force: bool) -> int:
         words = ["FORCE"] if force else []
         return len(listed(self._ask("POLICY", "SET", text_of(policy), "BY", by, *words)))
+
+
+def entry(fields: dict[str, Reply]) -> Entry:
+    """An entry from its map: texts, but for a few."""
+    told: dict[str, Any] = {
+        name: str(value) for name, value in fields.items() if value is not None
+    }
+    for name in ("turn", "place", "time_ms", "locked_ms"):
+        told[name] = number(fields[name])
+    told["position"] = None if fields["position"] is None else number(fields["position"])
+    told["others"] = tuple(map(str, listed(fields["others"])))
+    return Entry(**told)
+
+
+def said(reply: Reply) -> Answer:
+    return Answer(Code[str(reply)], None, 0)
+
+
+def of_change(by: Change) -> list[str]:
+    words = ["PLATFORM", by.platform]
+    words += ["DEVICE", by.device] if by.device is not None else []
+    return words + (["CHALLENGE", by.challenge] if by.challenge is not None else [])
 
 
 def answer_of(reply: Reply) -> Answer:

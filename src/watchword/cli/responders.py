@@ -18,9 +18,10 @@ from watchword.formats import otpauth
 __all__ = ["ocra", "preset"]
 
 
-def pin_line(suite: str) -> str | None:
-    """The PIN that the suite's P stands for, from a prompt or standard input; None without P."""
-    return secret_line("PIN") if "-PSHA" in suite else None
+def pin_line(suite: str, wanted: bool) -> str | None:
+    """The PIN that the suite's P stands for, or one that is wanted before the response, from a
+    prompt or standard input; else None."""
+    return secret_line("PIN") if "-PSHA" in suite or wanted else None
 
 
 def enrol_responder(user: str, made: Device, serial: str | None) -> None:
@@ -40,10 +41,11 @@ def enrol_responder(user: str, made: Device, serial: str | None) -> None:
 @click.option("--drift", type=int, default=0)
 @click.option("--serial", default=None)
 @click.option("--key-stdin", is_flag=True)
+@click.option("--pin", is_flag=True)
 @shared_options
 def ocra(
     user: str, suite: str, counter: int | None, look_ahead: int | None,
-    window: tuple[int, int] | None, drift: int, serial: str | None, key_stdin: bool,
+    window: tuple[int, int] | None, drift: int, serial: str | None, key_stdin: bool, pin: bool,
 ) -> None:  # fmt: skip
     """
     usage: watchword device add ocra USER --suite SUITE [options]
@@ -58,6 +60,7 @@ def ocra(
     --drift N          with T: steps of drift remembered                     0
     --serial TEXT      the device's serial; else one is made
     --key-stdin        read the key from standard input: base32, or hex after hex:
+    --pin              read a PIN, to be typed before every code, after the key
     --store PATH       the store's directory
     --config FILE      the daemon's settings
 
@@ -67,7 +70,7 @@ def ocra(
     key = new_key(Suite.parse(suite).algorithm, key_stdin)
     made = Device.ocra(
         key, suite, counter=counter or 0, look_ahead=look_ahead, window=window, drift_max=drift,
-        pin=pin_line(suite),
+        pin=pin_line(suite, pin),
     )  # fmt: skip
     enrol_responder(user, made, serial)
 
@@ -79,9 +82,11 @@ def ocra(
 @click.option("--issuer", default="watchword")
 @click.option("--phone", metavar="KEY", default=None)
 @click.option("--key-stdin", is_flag=True)
+@click.option("--pin", is_flag=True)
 @shared_options
 def preset(
-    kind: str, user: str, serial: str | None, issuer: str, phone: str | None, key_stdin: bool
+    kind: str, user: str, serial: str | None, issuer: str, phone: str | None, key_stdin: bool,
+    pin: bool,
 ) -> None:  # fmt: skip
     """
     usage: watchword device add preset KIND USER [options]
@@ -104,6 +109,7 @@ def preset(
     --issuer TEXT      who the app says the code is for              watchword
     --phone KEY        of an ib-key that approves pushes: its public key, hex or base64
     --key-stdin        read the key from standard input: base32, or hex after hex:
+    --pin              read a PIN, to be typed before every code, after the key
     --store PATH       the store's directory
     --config FILE      the daemon's settings
 
@@ -114,6 +120,8 @@ def preset(
         raise InvalidArgument("phone must be left out: the device is no ib-key")
     mechanism, figures = PRESETS[kind]
     if mechanism == "card":
+        if pin:
+            raise InvalidArgument("pin must be left out: a card has none")
         with enter() as door:
             serial = door.add_device(user, Device.of(kind, new_key("sha1", key_stdin)), serial)
         note(f"{user} has a new {kind}, serial {serial}")
@@ -122,11 +130,11 @@ def preset(
     suite = figures.get("suite", "")
     key = new_key(Suite.parse(suite).algorithm if suite else "sha1", key_stdin)
     if mechanism == "ocra":
-        pin = pin_line(suite)
-        made = Device.of(kind, key, pin=pin, **({} if phone is None else {"phone": phone}))
+        typed = pin_line(suite, pin)
+        made = Device.of(kind, key, pin=typed, **({} if phone is None else {"phone": phone}))
         enrol_responder(user, made, serial)
         return
-    made = Device.of(kind, key)
+    made = Device.of(kind, key, pin=pin_line("", pin) or "")
     token = otpauth.Token(
         mechanism, user, key, issuer, made.algorithm, made.digits, made.period or 30, made.counter
     )

@@ -11,6 +11,7 @@ import time
 from typing import TYPE_CHECKING
 
 from watchword import Code, Device, hotp, ocra, totp
+from watchword.cli.answers import Change
 from watchword.cli.authenticator import Authenticator
 from watchword.cli.connection import Connection
 from watchword.cli.demo_phone import play_phone
@@ -26,7 +27,13 @@ if TYPE_CHECKING:
 __all__ = ["play"]
 
 ALICE, BOB, CAROL, DAVE, ERIN = "alice", "bob", "carol", "dave", "erin"
-FRANK, GRACE = "frank", "grace"
+FRANK, GRACE, HEIDI, IVAN, JUDY = "frank", "grace", "heidi", "ivan", "judy"
+DIGITS_PIN, OTHER_PIN = "4711", "8255"
+PHRASE = "correct horse battery staple"
+QUESTIONS = [
+    ("pets", "Which pet was your first?", "Rex"), ("cities", "Where were you born?", "San Diego"),
+    ("schools", "Which was your first school?", "Saint Mary's"),
+]  # fmt: skip
 PURPOSE = "withdraw 500"
 PIN = "a1!Z"
 DSC_PLUS_SUITE, GOLD_SUITE = "OCRA-1:HOTP-SHA1-8:QN06", "OCRA-1:HOTP-SHA1-6:QN06"
@@ -44,14 +51,16 @@ class Gateway:
         self._daemon = daemon
 
     def verify(self, code: str, expected: Code, why: str, user: str = ALICE,
-               challenge: str = "") -> None:
-        got = self.ask(code, why, user, challenge)
+               challenge: str = "", password: str = "") -> None:
+        got = self.ask(code, why, user, challenge, password)
         if got is not expected:
             raise Error(f"the demo expected {expected.name} and got {got.name}")
 
-    def ask(self, code: str, why: str, user: str = ALICE, challenge: str = "") -> Code:
+    def ask(self, code: str, why: str, user: str = ALICE, challenge: str = "",
+            password: str = "") -> Code:
         """A connection an attempt, so that a restart in between is none of its business."""
-        words = ("CHALLENGE", challenge) if challenge else ()
+        words = ["CHALLENGE", challenge] if challenge else []
+        words += ["PASSWORD", password] if password else []
         with contextlib.closing(Connection(self._daemon.port)) as connection:
             began = time.perf_counter()
             got = Code[str(connection.ask("VERIFY", user, code, *words))]
@@ -88,6 +97,9 @@ def play(story: "Story", daemon: "Daemon", phones: Phones) -> None:
     asks_us_first(story, daemon, gateway)
     play_phone(story, daemon, phones)
     has_any_other(story, daemon, gateway)
+    types_a_pin(story, daemon, gateway)
+    has_a_password(story, daemon, gateway)
+    is_asked_a_question(story, daemon)
     is_guessed(story, daemon, gateway, phone)
 
 
@@ -215,6 +227,50 @@ def has_any_other(story: "Story", daemon: "Daemon", gateway: Gateway) -> None:
         card = door.card("online", serial, "the demo")
     _, prompt = gateway.challenge("online")
     gateway.verify(card.answer(prompt), Code.ACCEPTED, "a card shown on the screen", "online")
+
+
+def types_a_pin(story: "Story", daemon: "Daemon", gateway: Gateway) -> None:
+    story.scene(f"{HEIDI} types a PIN before what his token shows")
+    key = new_key("sha1", False)
+    enrol(daemon, HEIDI, Device.hotp(key, pin=DIGITS_PIN))
+    gateway.verify(hotp(key, 0), Code.REJECTED, "without it: the code is used up", HEIDI)
+    gateway.verify(DIGITS_PIN + hotp(key, 1), Code.ACCEPTED, "the PIN and the next code", HEIDI)
+    with daemon.administration() as door:
+        told = door.change_pin(
+            HEIDI, DIGITS_PIN, hotp(key, 2), OTHER_PIN, Change(None, None, "portal")
+        )
+    story.line(f"> CHANGEPIN {HEIDI} ...: {told.code.name}, by a right code and the old PIN")
+    gateway.verify(DIGITS_PIN + hotp(key, 3), Code.REJECTED, "the old PIN", HEIDI)
+    gateway.verify(OTHER_PIN + hotp(key, 4), Code.ACCEPTED, "the new one", HEIDI)
+
+
+def has_a_password(story: "Story", daemon: "Daemon", gateway: Gateway) -> None:
+    story.scene(f"{IVAN} has a password, and a token besides")
+    key = new_key("sha1", False)
+    enrol(daemon, IVAN, Device.hotp(key))
+    with daemon.administration() as door:
+        door.set_password(IVAN, PHRASE)
+    gateway.verify(hotp(key, 0), Code.REJECTED, "a code alone", IVAN)
+    for given, expected, why in (
+        ("", Code.CHALLENGE, "the password alone: now a code"),
+        (hotp(key, 1), Code.ACCEPTED, "both"),
+    ):
+        gateway.verify(given, expected, why, IVAN, password=PHRASE)
+
+
+def is_asked_a_question(story: "Story", daemon: "Daemon") -> None:
+    story.scene(f"{JUDY} calls client services, who ask a security question")
+    with daemon.administration() as door:
+        door.add_user(JUDY, "open", "live")
+        door.set_questions(JUDY, QUESTIONS)
+        for case in (str.lower, str):
+            asked = door.question(JUDY)
+            story.line(f"> QUESTION {JUDY}: {asked.question}")
+            right = next(answer for _, text, answer in QUESTIONS if text == asked.question)
+            told = door.answer(JUDY, asked.id, case(right))
+            story.line(f"> ANSWER {JUDY} {case(right)}: {told.code.name}")
+            if bool(told) is not (case is str):
+                raise Error("the demo expected an answer to be right exactly as it is")
 
 
 def is_guessed(

@@ -20,13 +20,17 @@ NAMES_AT_ONCE = 1000  # as many as the daemon gives in one answer
 @shared_options
 def user() -> None:
     """
-    usage: watchword user add | list | show | unlock | remove ...
+    usage: watchword user add | list | show | unlock | remove | password | questions ...
 
         add NAME       enrol a user
         list           every user's name, one a line
         show NAME      state, failures, lock and devices
         unlock NAME    end a lock, and take back what it counted
         remove NAME    forget a user; codes already used stay used
+        password NAME  set, change or clear a password
+        questions NAME  set or clear security questions
+        question NAME  ask one
+        answer NAME ID  decide its answer
 
     try:
         watchword user add alice

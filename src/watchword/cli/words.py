@@ -12,10 +12,21 @@ import sys
 
 import click
 from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
+from rich.text import Text
+
+from watchword.audit import duration
 
 __all__ = [
-    "Verb", "Verbs", "complain", "console", "duration", "hint", "note", "spoken", "table", "tell",
+    "Verb", "Verbs", "bar", "complain", "console", "duration", "hint", "note", "spoken", "table",
+    "tell",
 ]  # fmt: skip
 
 PIPE_COLUMNS = 400  # a table in a pipe is never cut to the width of a terminal nobody has
@@ -78,20 +89,18 @@ def console() -> Console:
 
 def table(columns: list[str], rows: list[list[str]]) -> None:
     """Columns under their names, without lines, so that awk reads what people read."""
-    drawn = Table(box=None, pad_edge=False, header_style="dim")
+    drawn = Table(box=None, pad_edge=False, header_style="dim", show_header=any(columns))
     for column in columns:
         drawn.add_column(column, no_wrap=True, overflow="ignore")
     for row in rows:
-        drawn.add_row(*row)
+        drawn.add_row(*map(Text, row))
     console().print(drawn)
 
 
-def duration(ms: int) -> str:
-    """Milliseconds as a person says them: its two largest units, rounded up to seconds."""
-    seconds = -(-ms // 1000)
-    parts: list[str] = []
-    for unit, size in (("h", 3600), ("min", 60), ("s", 1)):
-        count, seconds = divmod(seconds, size)
-        if count or (unit == "s" and not parts):
-            parts.append(f"{count} {unit}")
-    return " ".join(parts[:2])
+def bar(what: str) -> Progress:
+    """A bar for long work, on standard error, where a person looks; else nothing."""
+    err = Console(file=sys.stderr, highlight=False)
+    return Progress(
+        TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+        console=err, transient=True, disable=not err.is_terminal,
+    )

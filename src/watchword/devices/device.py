@@ -13,7 +13,7 @@ from watchword.devices.arguments import one_of, whole
 from watchword.devices.card import ANSWERS_MAX
 from watchword.devices.ocra import Suite
 from watchword.devices.phone import public_key
-from watchword.devices.pins import DIGEST_BYTES, phone_pin, pin_digest
+from watchword.devices.pins import DIGEST_BYTES, phone_pin, pin_digest, prefix_pin
 from watchword.errors import InvalidArgument
 
 __all__ = [
@@ -69,6 +69,11 @@ def _window(window: object) -> tuple[int, int]:
     )
 
 
+def _pin(pin: object) -> str:
+    """Of a plain kind; a preset's is held against its own rule when it is that kind."""
+    return prefix_pin("", pin) if pin != "" else ""
+
+
 def figures_of_given(kind: str) -> tuple[str, int]:
     """Algorithm and digits of a kind whose codes we make."""
     return ("sha256", passcodes.CHARS) if kind == "temporary-passcode" else ("sha1", 6)
@@ -95,6 +100,7 @@ class Device:
     look_ahead: int = 0
     suite: str = ""                             # of ocra: exactly as it is signed
     pin_hash: bytes = field(default=b"", repr=False)
+    pin: str = field(default="", repr=False)    # typed before the code
     once: bool = False                          # of a card: no cell is shown twice
     phone: bytes = b""                          # of an ib-key that approves pushes: its public key
 
@@ -111,6 +117,8 @@ class Device:
         last = {"card": ANSWERS_MAX, "ocra": COUNTER_MAX + 1}.get(self.mechanism, COUNTER_MAX)
         whole("counter", self.counter, 0, last)
         whole("look_ahead", self.look_ahead, 0, LOOK_AHEAD_MAX)
+        if self.pin:
+            prefix_pin(self.kind, self.pin)
         if self.mechanism == "ocra":
             self._fits_suite(Suite.parse(self.suite))
             return
@@ -172,16 +180,16 @@ class Device:
         rest = (self.period, self.t0, *self.window, self.drift_max, self.counter, self.look_ahead)
         if (self.algorithm, self.digits) != figures_of_given(self.kind) or any(rest):
             raise InvalidArgument(f"kind {self.kind} has no figures of its own")
-        if self.suite or self.pin_hash:
-            raise InvalidArgument("suite and pin_hash must be left out: the device is no ocra")
+        if self.suite or self.pin_hash or self.pin:
+            raise InvalidArgument("suite, pin and pin_hash must be left out: the code is ours")
 
     def _is_plain_card(self) -> None:
         """A card is its key, and how many answers it gave."""
         figures = (self.algorithm, self.digits, self.period, self.t0, self.drift_max)
         if figures != ("sha1", 6, 0, 0, 0) or self.window != (0, 0) or self.look_ahead:
             raise InvalidArgument("figures must be left out: a card has its key alone")
-        if self.suite or self.pin_hash:
-            raise InvalidArgument("suite and pin_hash must be left out: a card has its key alone")
+        if self.suite or self.pin_hash or self.pin:
+            raise InvalidArgument("suite, pin, pin_hash must be left out: a card has its key alone")
         if not isinstance(self.once, bool):
             raise InvalidArgument("once is true or false")
 
@@ -190,10 +198,12 @@ class Device:
         if (self.algorithm, self.digits) != (suite.algorithm, suite.digits):
             raise InvalidArgument("algorithm and digits must be the suite's: Device.ocra")
         wanted = DIGEST_BYTES[suite.pin_algorithm] if suite.pin_algorithm else 0
+        if self.pin and (wanted or not suite.digits):
+            raise InvalidArgument("pin must be left out: the suite has P, or shows no digits")
         if not isinstance(self.pin_hash, bytes) or len(self.pin_hash) != wanted:
             raise InvalidArgument(
                 f"pin_hash must be bytes, {wanted} of them" if wanted
-                else "pin must be left out: the suite has no P"
+                else "pin_hash must be left out: the suite has no P"
             )
         if not suite.counter and (self.counter or self.look_ahead):
             raise InvalidArgument("counter and look_ahead must be left out: the suite has no C")
@@ -219,9 +229,11 @@ class Device:
         algorithm: str = "sha1",
         t0: int = 0,
         drift_max: int = 0,
+        pin: str = "",
     ) -> "Device":
         """A time-based token, RFC 6238. period and t0 in seconds; window: steps either side, or
-        (back, forward); drift_max: steps of drift that are remembered."""
+        (back, forward); drift_max: steps of drift that are remembered; pin: typed before the code,
+        4 to 16 ASCII letters, digits and specials."""
         return cls(
             "totp",
             _key(key),
@@ -231,6 +243,7 @@ class Device:
             t0=t0,
             window=_window(window),
             drift_max=drift_max,
+            pin=_pin(pin),
         )
 
     @classmethod
@@ -242,9 +255,10 @@ class Device:
         look_ahead: int = 10,
         digits: int = 6,
         algorithm: str = "sha1",
+        pin: str = "",
     ) -> "Device":
         """A counter-based token, RFC 4226. counter: the next value expected; look_ahead: how many
-        more are tried."""
+        more are tried; pin: as for totp."""
         return cls(
             "hotp",
             _key(key),
@@ -252,6 +266,7 @@ class Device:
             digits,
             counter=counter,
             look_ahead=look_ahead,
+            pin=_pin(pin),
         )
 
     @classmethod
@@ -272,7 +287,7 @@ class Device:
 
         counter and look_ahead (10) go with C, window (1) and drift_max with T, as for hotp and
         totp; pin, or pin_hash as its raw digest under P's hash, with P: the response is right
-        with that PIN alone.
+        with that PIN alone. Without P a pin is typed before the response, as for totp.
         """
         read = Suite.parse(suite)
         if look_ahead is None:
@@ -289,7 +304,8 @@ class Device:
             counter=counter,
             look_ahead=look_ahead,
             suite=suite,
-            pin_hash=pin_digest(read.pin_algorithm, pin, pin_hash),
+            pin_hash=pin_digest(read.pin_algorithm, pin if read.pin_algorithm else None, pin_hash),
+            pin="" if read.pin_algorithm else _pin(pin or ""),
         )
 
     # ---- presets, RULES section 3 ----

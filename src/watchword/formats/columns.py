@@ -19,6 +19,7 @@ from watchword.devices import passcode
 from watchword.devices.card import ANSWERS_MAX
 from watchword.devices.device import PRESETS, Device
 from watchword.devices.phone import public_key
+from watchword.devices.pins import prefix_pin
 from watchword.errors import InvalidArgument
 from watchword.formats.fields import (
     COLUMNS,
@@ -50,6 +51,7 @@ __all__ = [
 ]  # fmt: skip
 
 ROWS_MAX = 1_000_000
+HIDDEN = "*"  # in place of a PIN that is typed before the code
 BOMS = (b"\xff\xfe", b"\xfe\xff")
 SUSPECT = re.compile(r"""(?:^|,)"?['=+\-@]""")
 COUNTERS_MAX = {"card": ANSWERS_MAX, "sms": 2**32 - 2}
@@ -169,6 +171,10 @@ class Rows:
         if keyless and kind != "sms" and serial is None:
             raise FieldError("key", KEY_IS)
         try:
+            if given.get("pin") == HIDDEN:
+                del given["pin"]
+                if not keyless:
+                    raise FieldError("pin", "is kept as a hash and never written: give a new one")
             if (made.pin_hash and not keyless) or "pin" in given or "pin_hash" in given:
                 made = with_pin(made, given)
             device = made.under(key)
@@ -220,6 +226,10 @@ class Rows:
 
 def with_pin(made: Device, given: dict[str, str]) -> Device:
     """The same device with a row's own PIN."""
+    if not made.pin_hash:
+        if "pin_hash" in given:
+            raise FieldError("pin_hash", "must be left out: there is no P to sign it")
+        return replace(made, pin=prefix_pin(made.kind, given["pin"]))
     pins = {"pin": given.get("pin"), "pin_hash": digest(given.get("pin_hash", ""))}
     if pins == {"pin": None, "pin_hash": None}:
         raise FieldError("pin", "is needed: the suite has P")
@@ -264,10 +274,10 @@ def rows_of(file: BinaryIO) -> Iterator[Row | Fault]:
 
 def fields_from(
     name: str, state: str, realm: str, view: Any = None, key: bytes | None = None,
-    pin_hash: bytes = b"",
+    pin: str = "", pin_hash: bytes = b"",
 ) -> list[str]:  # fmt: skip
-    """What a row has of a user, and of a device as an engine shows it; its key where that is
-    given."""
+    """What a row has of a user, and of a device as an engine shows it; its key where that is given.
+    pin: HIDDEN where one is typed before the code."""
     words: dict[str, Any] = {"name": name, "state": state, "realm": realm}
     if view is not None:
         words |= {"kind": view.kind, "serial": view.serial, "device_state": view.state}
@@ -281,7 +291,8 @@ def fields_from(
             told = ("suite",)
             told += ("look_ahead", "counter") if ":C-" in view.suite else ()
             told += ("window", "drift_max", "drift") if "-T" in view.suite else ()
-        words |= {name: figures[name] for name in told} | {"phone": view.phone}
+        words |= {name: figures[name] for name in told if name in figures}
+        words |= {"phone": view.phone, "pin": pin}
     if key is not None:
         words |= {"key": base64.b32encode(key).decode().rstrip("="), "pin_hash": pin_hash.hex()}
     return [harmless(column, str(words.get(column, ""))) for column in COLUMNS]

@@ -36,8 +36,10 @@ LINE_BYTES_MAX = 4_096
 FIELD_CHARS_MAX = 512
 # Which of them a device may be given, by its mechanism.
 OF: dict[str, tuple[str, ...]] = {
-    "totp": ("digits", "algorithm", "period", "t0", "window", "drift_max", "drift", "counter"),
-    "hotp": ("digits", "algorithm", "look_ahead", "counter"),
+    "totp": (
+        "digits", "algorithm", "period", "t0", "window", "drift_max", "drift", "counter", "pin",
+    ),
+    "hotp": ("digits", "algorithm", "look_ahead", "counter", "pin"),
     "ocra": (
         "suite", "window", "drift_max", "look_ahead", "drift", "counter", "pin", "pin_hash",
         "phone",

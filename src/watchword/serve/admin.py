@@ -2,11 +2,11 @@
 
     USER ADD name [STATE s] [REALM r]      USER SET name [STATE s] [REALM r]
     USER GET name                          USER LIST [AFTER name] [COUNT n]
-    USER REMOVE name                       USER UNLOCK name [BY who]
+    USER REMOVE name                       USER UNLOCK name
     DEVICE ADD user kind KEY hex | BASE32 text [SERIAL s] and, by kind,
                TOTP, ALPINE: [DIGITS n] [ALGORITHM a] [PERIOD s] [WINDOW back forward] [DRIFT n]
-                   [T0 s]
-               HOTP, DSC: [DIGITS n] [ALGORITHM a] [COUNTER n] [LOOKAHEAD n]
+                   [T0 s] [PIN p]
+               HOTP, DSC: [DIGITS n] [ALGORITHM a] [COUNTER n] [LOOKAHEAD n] [PIN p]
                SMS: nothing more, and the key is made here where none is given
                OCRA, DSC-PLUS, GOLD, PLATINUM, IB-KEY: [SUITE s] [COUNTER n] [LOOKAHEAD n]
                    [WINDOW back forward] [DRIFT n] [PIN p | PINHASH hex]
@@ -15,9 +15,12 @@
     DEVICE GET user serial                 DEVICE LIST user
     DEVICE SET user serial STATE s         DEVICE RESYNC user serial code code
     DEVICE PASSCODE user [SERIAL s]        DEVICE REMOVE user serial
-    DEVICE CELLS user serial [BY who]
-    KEY ROTATE                             CLOCK ACCEPT [BY who]
-    POLICY, IMPORT, EXPORT: see files.py
+    USER PASSWORD, USER QUESTIONS: see secrets.py
+    DEVICE CELLS user serial
+    KEY ROTATE                             CLOCK ACCEPT
+    AUDIT: see audit.py                    POLICY, IMPORT, EXPORT: see files.py
+
+Every act takes BY who besides: who does it, for the record; else the user at the other end.
 
 The rules: the kernel says who is at the other end, and only root and the daemon's own user may
 speak; an act runs on a thread of its own while the loop goes on, and is answered when it is
@@ -29,12 +32,14 @@ import asyncio
 import base64
 import binascii
 import os
+import pwd
 import socket
 import struct
 import sys
+import threading
 import traceback
 from asyncio import Future, Transport
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from typing import Any
@@ -44,14 +49,15 @@ from watchword.engine import Engine
 from watchword.errors import Error, Exists, InvalidArgument, NotFound
 from watchword.serve import limits
 from watchword.serve.commands import Client, Commands, arity
-from watchword.serve.files import FILES
+from watchword.serve.knowing import Knowing
 from watchword.serve.phones import Phones
 from watchword.serve.resp import Refusal, Reply, Simple, encode
+from watchword.serve.secrets import user_password, user_questions
 
 __all__ = ["Admin"]
 
 OK = Simple("OK")
-BY = "the administration socket"  # who did it, when nobody says
+BY = "the administration socket"  # who did it, when nobody says and the kernel cannot
 COUNTS = ("DIGITS", "PERIOD", "DRIFT", "T0", "COUNTER", "LOOKAHEAD")
 FIGURES = {
     "DIGITS": "digits",
@@ -68,8 +74,8 @@ FIGURES = {
     "PHONE": "phone",
 }
 OF_KIND: dict[str, tuple[str, ...]] = {
-    "TOTP": ("DIGITS", "ALGORITHM", "PERIOD", "WINDOW", "DRIFT", "T0"),
-    "HOTP": ("DIGITS", "ALGORITHM", "COUNTER", "LOOKAHEAD"),
+    "TOTP": ("DIGITS", "ALGORITHM", "PERIOD", "WINDOW", "DRIFT", "T0", "PIN"),
+    "HOTP": ("DIGITS", "ALGORITHM", "COUNTER", "LOOKAHEAD", "PIN"),
     "OCRA": ("SUITE", "COUNTER", "LOOKAHEAD", "WINDOW", "DRIFT", "PIN", "PINHASH"),
     "CARD": ("COUNTER",),
 }
@@ -78,6 +84,7 @@ OF_KIND |= {name.upper(): () for name in GIVEN}
 OF_KIND["IB-KEY"] += ("PHONE",)
 del OF_KIND["CARD"]  # the two kinds of card have names of their own
 PEER = struct.Struct("3i")  # struct ucred: process, user, group
+speaking = threading.local()  # .by: who is at the other end of the act under way
 
 
 class MisuseError(Exception):
@@ -95,30 +102,36 @@ class Admin(Commands):
         worker: ThreadPoolExecutor,
         gateway: int,
         facts: Callable[[], dict[str, object]],
+        knowing: Knowing | None = None,
         phones: Phones | None = None,
+        more: "Mapping[bytes, dict[str, Verb]] | None" = None,
     ) -> None:
-        super().__init__(gateway, True, facts, engine.achallenge, engine.asend_code, phones)
+        """more: verbs of other files, by their first word."""
+        super().__init__(
+            gateway, True, facts, engine.achallenge, engine.asend_code, knowing, phones
+        )
+        self._verbs = {b"USER": USER, b"DEVICE": DEVICE, b"KEY": KEY, b"CLOCK": CLOCK}
+        self._verbs |= more or {}
         self._engine = engine
         self._worker = worker
 
     def admits(self, transport: Transport) -> bool:
         """Root, or the user the daemon runs as: whoever else got at the socket hears nothing."""
-        peer = transport.get_extra_info("socket")
-        found = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, PEER.size)
-        _, user, _ = PEER.unpack(found)
-        return user in (0, os.geteuid())
+        return peer_of(transport) in (0, os.geteuid())
 
     def answer(self, client: Client, args: list[bytes]) -> bytes | Future[bytes]:
-        name = args[0].upper()
-        verbs = VERBS.get(name)
+        verbs = self._verbs.get(args[0].upper())
         if verbs is None:
             return super().answer(client, args)
-        loop = asyncio.get_running_loop()
-        return loop.run_in_executor(self._worker, self._act, verbs, args, client.protocol)
+        loop, by = asyncio.get_running_loop(), named(client)
+        return loop.run_in_executor(self._worker, self._act, verbs, args, client.protocol, by)
 
-    def _act(self, verbs: dict[str, "Verb"], args: list[bytes], protocol: int) -> bytes:
+    def _act(
+        self, verbs: dict[str, "Verb"], args: list[bytes], protocol: int, by: str = BY
+    ) -> bytes:
         """One act and its reply, on the worker's thread."""
         reply: Reply
+        speaking.by = by
         try:
             words = [word.decode() for word in args]
             reply = self._reply(verbs, words)
@@ -157,6 +170,33 @@ class Admin(Commands):
 Verb = tuple[int, Callable[[Engine, list[str]], Reply]]
 
 
+def peer_of(transport: Transport) -> int:
+    """The user at the other end, as the kernel says it."""
+    peer = transport.get_extra_info("socket")
+    found = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, PEER.size)
+    return int(PEER.unpack(found)[1])
+
+
+def named(client: Client) -> str:
+    """Who is at the other end, by name."""
+    transport = getattr(client, "transport", None)
+    if transport is None:
+        return BY
+    try:
+        user = peer_of(transport)
+    except (OSError, AttributeError):  # it has just gone; the act is done all the same
+        return BY
+    try:
+        return pwd.getpwuid(user).pw_name
+    except KeyError:
+        return f"user {user}"
+
+
+def by(given: dict[str, Any]) -> str:
+    """Who does the act under way."""
+    return str(given["BY"] if "BY" in given else getattr(speaking, "by", BY))
+
+
 def options(words: Sequence[str], legal: Sequence[str]) -> dict[str, Any]:
     """NAME value ..., each at most once; WINDOW takes two values, counts are whole numbers."""
     found: dict[str, Any] = {}
@@ -192,8 +232,9 @@ def no_more(words: Sequence[str]) -> None:
 
 
 def user_add(engine: Engine, words: list[str]) -> Reply:
-    given = options(words[1:], ("STATE", "REALM"))
-    engine.add_user(words[0], given.get("STATE", "open"), given.get("REALM", "live"))
+    given = options(words[1:], ("STATE", "REALM", "BY"))
+    state, realm = given.get("STATE", "open"), given.get("REALM", "live")
+    engine.add_user(words[0], state, realm, by=by(given))
     return OK
 
 
@@ -212,19 +253,18 @@ def user_get(engine: Engine, words: list[str]) -> Reply:
 
 
 def user_set(engine: Engine, words: list[str]) -> Reply:
-    given = options(words[1:], ("STATE", "REALM"))
-    engine.set_user(words[0], state=given.get("STATE"), realm=given.get("REALM"))
+    given = options(words[1:], ("STATE", "REALM", "BY"))
+    engine.set_user(words[0], state=given.get("STATE"), realm=given.get("REALM"), by=by(given))
     return OK
 
 
 def user_remove(engine: Engine, words: list[str]) -> Reply:
-    no_more(words[1:])
-    engine.remove_user(words[0])
+    engine.remove_user(words[0], by=by(options(words[1:], ("BY",))))
     return OK
 
 
 def user_unlock(engine: Engine, words: list[str]) -> Reply:
-    engine.unlock(words[0], by=options(words[1:], ("BY",)).get("BY", BY))
+    engine.unlock(words[0], by=by(options(words[1:], ("BY",))))
     return OK
 
 
@@ -243,23 +283,26 @@ def device_add(engine: Engine, words: list[str]) -> Reply:
     user, kind = words[0], words[1].upper()
     if kind not in OF_KIND:
         raise MisuseError(f"ERR a device is one of {', '.join(OF_KIND)}")
-    given = options(words[2:], ("KEY", "BASE32", "SERIAL", *OF_KIND[kind]))
-    serial = given.pop("SERIAL", None)
+    given = options(words[2:], ("KEY", "BASE32", "SERIAL", "BY", *OF_KIND[kind]))
+    serial, who = given.pop("SERIAL", None), by(given)
+    given.pop("BY", None)
     given_key = given.pop("KEY", None), given.pop("BASE32", None)
     if kind == "SMS" and given_key == (None, None):
-        return engine.add_device(user, Device.sms(), serial)
+        return engine.add_device(user, Device.sms(), serial, by=who)
     key = device_key(*given_key)
     figures = {FIGURES[name]: figure for name, figure in given.items()}
     if kind == "OCRA" and "suite" not in figures:
         raise MisuseError("ERR syntax error, SUITE is needed")
     if "pin_hash" in figures:
         figures["pin_hash"] = hex_bytes("PINHASH", figures["pin_hash"])
-    return engine.add_device(user, Device.of(kind.lower(), key, **figures), serial)
+    device = Device.of(kind.lower(), key, **figures)
+    return engine.add_device(user, device, serial, by=who)
 
 
 def device_passcode(engine: Engine, words: list[str]) -> Reply:
     """The one reply with a secret in it: client services tell it to the user, and nobody again."""
-    issued = engine.issue_passcode(words[0], options(words[1:], ("SERIAL",)).get("SERIAL"))
+    given = options(words[1:], ("SERIAL", "BY"))
+    issued = engine.issue_passcode(words[0], given.get("SERIAL"), by=by(given))
     return {"serial": issued.serial, "passcode": issued.passcode}
 
 
@@ -297,10 +340,10 @@ def device_list(engine: Engine, words: list[str]) -> Reply:
 
 
 def device_set(engine: Engine, words: list[str]) -> Reply:
-    given = options(words[2:], ("STATE",))
-    if not given:
+    given = options(words[2:], ("STATE", "BY"))
+    if "STATE" not in given:
         raise MisuseError("ERR syntax error, STATE is needed")
-    engine.set_device(words[0], words[1], state=given["STATE"])
+    engine.set_device(words[0], words[1], state=given["STATE"], by=by(given))
     return OK
 
 
@@ -311,14 +354,12 @@ def device_resync(engine: Engine, words: list[str]) -> Reply:
 
 
 def device_cells(engine: Engine, words: list[str]) -> Reply:
-    by = options(words[2:], ("BY",)).get("BY", BY)
-    card = engine.card(words[0], words[1], by=by)
+    card = engine.card(words[0], words[1], by=by(options(words[2:], ("BY",))))
     return {"serial": card.serial, "kind": card.kind, "cells": list(card.cells)}
 
 
 def device_remove(engine: Engine, words: list[str]) -> Reply:
-    no_more(words[2:])
-    engine.remove_device(words[0], words[1])
+    engine.remove_device(words[0], words[1], by=by(options(words[2:], ("BY",))))
     return OK
 
 
@@ -326,13 +367,12 @@ def device_remove(engine: Engine, words: list[str]) -> Reply:
 
 
 def key_rotate(engine: Engine, words: list[str]) -> Reply:
-    no_more(words)
-    engine.rotate_key()
+    engine.rotate_key(by=by(options(words, ("BY",))))
     return OK
 
 
 def clock_accept(engine: Engine, words: list[str]) -> Reply:
-    return engine.accept_clock(by=options(words, ("BY",)).get("BY", BY))
+    return engine.accept_clock(by=by(options(words, ("BY",))))
 
 
 # How many words each needs at least.
@@ -343,6 +383,8 @@ USER: dict[str, Verb] = {
     "REMOVE": (1, user_remove),
     "UNLOCK": (1, user_unlock),
     "LIST": (0, user_list),
+    "PASSWORD": (2, user_password),
+    "QUESTIONS": (2, user_questions),
 }
 DEVICE: dict[str, Verb] = {
     "ADD": (2, device_add),
@@ -356,10 +398,3 @@ DEVICE: dict[str, Verb] = {
 }
 KEY: dict[str, Verb] = {"ROTATE": (0, key_rotate)}
 CLOCK: dict[str, Verb] = {"ACCEPT": (0, clock_accept)}
-VERBS: dict[bytes, dict[str, Verb]] = {
-    b"USER": USER,
-    b"DEVICE": DEVICE,
-    b"KEY": KEY,
-    b"CLOCK": CLOCK,
-    **FILES,
-}

@@ -4,6 +4,8 @@ PUSH and PHONE are phones.py's.
     CHALLENGE user [PLATFORM p] [DEVICE serial] [PURPOSE text] [QUESTION text] [CLIENT text]
     CHALLENGE user [PLATFORM p] [DEVICE serial] [PURPOSE text] KIND sms
 
+and what serve/knowing.py has of passwords, questions and PINs.
+
 VERIFY, VERIFYMANY and a bare PING never come here: they are compiled. The rule: a reply is made
 from the command and the connection alone; nothing here decides or waits. A challenge is asked of
 the engine, and its reply is a promise that is kept when the ask is durable.
@@ -16,6 +18,8 @@ from typing import Protocol
 
 from watchword._engine import PLATFORMS
 from watchword.errors import Busy, Error, InvalidArgument
+from watchword.serve.knowing import VERBS as KNOWN
+from watchword.serve.knowing import Knowing
 from watchword.serve.phones import Phones
 from watchword.serve.resp import Refusal, Reply, Simple, encode
 
@@ -25,7 +29,7 @@ OK = Simple("OK")
 GATEWAYS = ("tcp", "admin")  # who asked, in the journal; a door's gateway is an index into it
 SERVER_VERSION = "7.0.15"  # the Redis whose answers these are; client libraries look at it
 ECHOED_CHARS_MAX = 128
-NOT_HERE = ("USER", "DEVICE", "KEY", "CLOCK", "POLICY", "IMPORT", "EXPORT")
+NOT_HERE = ("USER", "DEVICE", "KEY", "CLOCK", "AUDIT", "POLICY", "IMPORT", "EXPORT")
 ASKS = {
     "PLATFORM": "platform", "DEVICE": "device", "PURPOSE": "purpose", "KIND": "kind",
     "QUESTION": "question", "CLIENT": "client_question",
@@ -91,21 +95,23 @@ class Commands:
 
     gateway: index into the gather's gateways. reasons: whether LOCKED, EXPIRED and NOT_PERMITTED
     may be seen, or read REJECTED. facts: the lines of INFO that are ours. ask, send: the engine's
-    achallenge and asend_code; without the second, no kind is told from another. phones: who serves
-    PUSH and PHONE; without it nobody does.
+    achallenge and asend_code; without the second, no kind is told from another. knowing: the
+    verbs of passwords, questions and PINs. phones: who serves PUSH and PHONE; without it nobody
+    does.
     """
 
     acts = False
 
     def __init__(
         self, gateway: int, reasons: bool, facts: Callable[[], dict[str, object]], ask: Ask,
-        send: Ask | None = None, phones: Phones | None = None,
+        send: Ask | None = None, knowing: Knowing | None = None, phones: Phones | None = None,
     ) -> None:  # fmt: skip
         self.gateway = gateway
         self.reasons = reasons
         self._facts = facts
         self._ask = ask
         self._send = send or ask
+        self._knowing = knowing
         self._phones = phones
 
     def admits(self, transport: Transport) -> bool:
@@ -117,6 +123,10 @@ class Commands:
         name = text(args[0]).upper()
         if name == "CHALLENGE":
             return self.challenge(client, args)
+        if name in KNOWN and self._knowing is not None:
+            return self._knowing.answer(
+                args, client.protocol, self.gateway, GATEWAYS[self.gateway], self.reasons
+            )
         if self._phones is not None and name in ("PUSH", "PHONE"):
             gateway = GATEWAYS[self.gateway]
             if name == "PUSH":
@@ -256,7 +266,7 @@ class Commands:
     def _command(self, client: Client, args: list[bytes]) -> Reply:
         verb = text(args[1]).upper() if len(args) > 1 else ""
         if verb == "COUNT":
-            return len(VERBS_HERE) + 5  # VERIFY, VERIFYMANY; CHALLENGE, PUSH and PHONE
+            return len(VERBS_HERE) + len(KNOWN) + 4     # VERIFYMANY, CHALLENGE, PUSH and PHONE
         if verb == "DOCS":
             return {}
         if verb in ("", "LIST", "INFO"):

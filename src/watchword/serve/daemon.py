@@ -27,8 +27,11 @@ from watchword.lifecycle import names_packed
 from watchword.policy import Policy
 from watchword.serve import limits
 from watchword.serve.admin import Admin
+from watchword.serve.audit import AUDIT
 from watchword.serve.commands import GATEWAYS, Commands
 from watchword.serve.config import Config
+from watchword.serve.files import FILES
+from watchword.serve.knowing import Knowing
 from watchword.serve.phones import Phones
 
 __all__ = ["ADMIN_SOCKET", "run"]
@@ -141,6 +144,7 @@ class Daemon:
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="watchword-acts")
         self._phones = Phones(engine)
         self._version = version()
+        self._knowing: Knowing | None = None
         self._signals = 0
         self._failed: BaseException | None = None
 
@@ -149,6 +153,8 @@ class Daemon:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(self._serve(ready))
         self._worker.shutdown()
+        if self._knowing is not None:
+            self._knowing.close()
         self._phones.close()
         return self._failed
 
@@ -159,6 +165,7 @@ class Daemon:
         gather.names, gather.gateways = names_packed(GATEWAYS), len(GATEWAYS)
         self._clients = Clients(gather, self._loop, limits, self._connections_max)
         self._gather = gather
+        self._knowing = Knowing(self._engine, gather)
         self._engine._at_end.append(self._end)
         for number in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(number, self._signalled)
@@ -184,8 +191,8 @@ class Daemon:
     async def _listen_tcp(self) -> asyncio.Server:
         door = Commands(
             GATEWAYS.index("tcp"), self._config.reasons, self._facts, self._engine.achallenge,
-            self._engine.asend_code, self._phones,
-        )
+            self._engine.asend_code, self._knowing, self._phones,
+        )  # fmt: skip
         host, port = self._config.address()
         try:
             server = await self._loop.create_server(
@@ -201,8 +208,10 @@ class Daemon:
 
     async def _listen_unix(self) -> asyncio.Server:
         """The administration socket: born with its mode, over what a killed daemon left behind."""
-        gateway = GATEWAYS.index("admin")
-        door = Admin(self._engine, self._worker, gateway, self._facts, self._phones)
+        door = Admin(
+            self._engine, self._worker, GATEWAYS.index("admin"), self._facts, self._knowing,
+            self._phones, {b"AUDIT": AUDIT, **FILES},
+        )  # fmt: skip
         path = os.path.join(self._config.store, ADMIN_SOCKET)
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         before = os.umask(0o177)

@@ -18,11 +18,11 @@ from watchword.figures import text_of
 from watchword.intake import Imported
 from watchword.policy import Policy
 from watchword.serve import limits
+from watchword.serve.admin import by
 from watchword.serve.resp import Refusal, Reply
 
 __all__ = ["FILES"]
 
-BY = "the administration socket"  # who did it, when nobody says
 MISUSE = Refusal("ERR syntax error")
 
 
@@ -52,7 +52,7 @@ def policy_set(engine: Engine, words: list[str]) -> Reply:
     if given is None:
         return MISUSE
     changed = engine.set_policy(
-        Policy.from_text(words[0]), by=given.get("BY", BY), force="FORCE" in given
+        Policy.from_text(words[0]), by=by(given), force="FORCE" in given
     )
     return [[change.figure, change.old, change.new] for change in changed]
 
@@ -60,7 +60,7 @@ def policy_set(engine: Engine, words: list[str]) -> Reply:
 def import_check(engine: Engine, words: list[str]) -> Reply:
     if words[1:]:
         return MISUSE
-    return imported(engine.import_csv(io.BytesIO(words[0].encode()), by=BY, dry_run=True))
+    return imported(engine.import_csv(io.BytesIO(words[0].encode()), by=by({}), dry_run=True))
 
 
 def import_add(engine: Engine, words: list[str]) -> Reply:
@@ -68,8 +68,8 @@ def import_add(engine: Engine, words: list[str]) -> Reply:
     given = told(words[1:], ("BY",), "SKIP")
     if given is None:
         return MISUSE
-    file, by = io.BytesIO(words[0].encode()), given.get("BY", BY)
-    return imported(engine.import_csv(file, by=by, skip_bad="SKIP" in given))
+    file = io.BytesIO(words[0].encode())
+    return imported(engine.import_csv(file, by=by(given), skip_bad="SKIP" in given))
 
 
 def imported(found: Imported) -> Reply:

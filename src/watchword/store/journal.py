@@ -16,8 +16,9 @@ from typing import Final
 from watchword.errors import InvalidArgument
 from watchword.store.catalog import ENDED, MADE, Anchor, Catalog, Link
 from watchword.store.disk import unlink
+from watchword.store.history import close_reader, rows_between
 from watchword.store.recovery import note_ended, recover, replay
-from watchword.store.segment import Row, Segment, segment_name
+from watchword.store.segment import Reader, Row, Segment, segment_name
 
 __all__ = ["Journal"]
 
@@ -28,49 +29,56 @@ class Journal:
     """The segments of an open store. `append` belongs to one thread, `tick` to one other."""
 
     def __init__(self, path: str, catalog: Catalog, segment_bytes: int) -> None:
-        self._path = path
+        self.path = path
         self._catalog = catalog
         self._keys = catalog.keys
         self._segment_bytes = segment_bytes
         self._making = threading.Lock()  # of files and their numbers
+        self.reading = threading.Lock()  # of ended files, one at a time (history.py)
+        self.reader: Reader | None = None
+        self.closed = False
         self._spares: deque[Segment] = deque()
-        self._ended: deque[Segment] = deque()  # to be closed and noted
+        self.ended: deque[Segment] = deque()  # to be closed and noted
         self._dropped: deque[int] = deque()  # to be unlinked
         self._noted = catalog.head()[0]
         self.anchor = catalog.anchor()
         self.links, self.tip, highest = recover(path, catalog)  # links: ended segments, in order
         self._next = highest + 1
-        self._current = self._make()
+        self.current = self._make()
 
     def append(self, rows: list[Row]) -> None:
         """Makes rows durable. Whatever is raised, none of them is promised."""
-        if self._current.size >= self._segment_bytes:
+        if self.current.size >= self._segment_bytes:
             self.end_segment()
-        self.tip = self._current.append(self._keys, self.tip, rows)
+        self.tip = self.current.append(self._keys, self.tip, rows)
 
     def replay(self, after: int) -> Iterator[tuple[int, memoryview]]:
         """Turn and plain row from turn `after` + 1 on, before the first append."""
-        if self._current.header is not None:
+        if self.current.header is not None:
             raise InvalidArgument("replay comes before the first append")
         if after > self.tip.turn:
             raise InvalidArgument(f"row {after} is beyond the journal's end, row {self.tip.turn}")
-        return replay(self._path, self._catalog.keys, self.anchor, self.links, after)
+        return replay(self.path, self._catalog.keys, self.anchor, self.links, after)
+
+    def history(self, after: int, through: int) -> Iterator[tuple[int, memoryview, int]]:
+        """Turn, plain row and number of its segment, while rows are appended (history.py)."""
+        return rows_between(self, self._keys, after, min(through, self.tip.turn))
 
     def end_segment(self) -> None:
         """The next row begins a new segment; nothing to do while the present one has none."""
-        old = self._current
+        old = self.current
         if old.header is None:
             return
         self.links.append(self._link(old, ENDED))
-        self._ended.append(old)
+        self.ended.append(old)
         with self._making:
             # Under one lock with tick: numbers must go up in the order in which files are used.
-            self._current = self._spares.popleft() if self._spares else self._make()
+            self.current = self._spares.popleft() if self._spares else self._make()
 
     def tick(self) -> None:
         """Everything about files that need not be done while a commit waits."""
         self._note_ended()
-        while self._current.header is not None and len(self._spares) < SPARES:
+        while self.current.header is not None and len(self._spares) < SPARES:
             with self._making:
                 self._spares.append(self._make())
         self._unlink_dropped()
@@ -102,8 +110,8 @@ class Journal:
     def key_ids(self) -> set[int]:
         """The data keys of all kept rows."""
         used = {link.key_id for link in self.links}
-        if self._current.header is not None:
-            used.add(self._current.header.key_id)
+        if self.current.header is not None:
+            used.add(self.current.header.key_id)
         return used
 
     def counters(self) -> dict[str, int]:
@@ -111,15 +119,15 @@ class Journal:
             "segments": len(self.links) + 1,
             "spare_segments": len(self._spares),
             "dropped_through": self.anchor.turn,
-            "journal_bytes": sum(link.size for link in self.links) + self._current.size,
+            "journal_bytes": sum(link.size for link in self.links) + self.current.size,
         }
 
     def close(self) -> None:
         """Notes the last rows and removes the files that hold none."""
-        unused = [segment for segment in (self._current, *self._spares) if segment.header is None]
-        if self._current.header is not None:
-            self.links.append(self._link(self._current, ENDED))
-            self._ended.append(self._current)
+        unused = [segment for segment in (self.current, *self._spares) if segment.header is None]
+        if self.current.header is not None:
+            self.links.append(self._link(self.current, ENDED))
+            self.ended.append(self.current)
         with self._catalog.change():
             self.note_head()
             for segment in unused:
@@ -132,14 +140,17 @@ class Journal:
 
     def abandon(self) -> None:
         """Closes the files and writes nothing."""
-        for segment in (self._current, *self._spares, *self._ended):
+        with self.reading:
+            self.closed = True
+            close_reader(self)
+        for segment in (self.current, *self._spares, *self.ended):
             segment.close()
 
     def _make(self) -> Segment:
         """A segment file, noted; the caller holds `_making` or is alone."""
         number = self._next
         self._next += 1
-        segment = Segment(self._path, number)
+        segment = Segment(self.path, number)
         try:
             self._catalog.set_link(Link(number, MADE))
         except BaseException:
@@ -163,16 +174,17 @@ class Journal:
 
     def _note_ended(self) -> None:
         """Notes, packs and closes the segments that were left since last time."""
-        while self._ended:
-            segment = self._ended[0]
+        while self.ended:
+            segment = self.ended[0]
             place = next(at for at, link in enumerate(self.links) if link.number == segment.number)
-            self.links[place] = note_ended(
-                self._catalog, self.links[place], segment.sealed_bytes, segment.connection
-            )
+            with segment.lock:
+                self.links[place] = note_ended(
+                    self._catalog, self.links[place], segment.sealed_bytes, segment.connection
+                )
             segment.close()
-            self._ended.popleft()
+            self.ended.popleft()
 
     def _unlink_dropped(self) -> None:
         while self._dropped:
-            unlink(os.path.join(self._path, segment_name(self._dropped[0])))
+            unlink(os.path.join(self.path, segment_name(self._dropped[0])))
             self._dropped.popleft()

@@ -35,6 +35,9 @@ class MemoryStore:
             raise NotFound("a store in memory keeps no rows")
         return iter(())
 
+    def history(self, after: int, through: int) -> Iterator[tuple[int, memoryview, int]]:
+        raise NotFound("a store in memory keeps no rows")
+
     def append(self, rows: Sequence[tuple[int, bytes | bytearray | memoryview]]) -> None:
         if self._closed:
             raise StoreFailed("the store is closed")

@@ -64,6 +64,13 @@ class Store(Protocol):
         Raises StoreDamaged naming file and sequence where a row is missing, altered or moved.
         """
 
+    def history(self, after: int, through: int) -> Iterator[tuple[int, memoryview, int]]:
+        """Turn, plain row and a number that grows from one file of the journal to the next, from
+        turn `after` + 1 to `through`, while rows are appended. A row is good until the next step.
+
+        Raises StoreDamaged naming file and row; it does not end the store.
+        """
+
     def append(self, rows: Sequence[tuple[int, bytes | bytearray | memoryview]]) -> None:
         """Makes rows durable: one transaction, one sync. Turns go on from the head by ones."""
 

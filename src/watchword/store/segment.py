@@ -12,6 +12,7 @@ A live segment's rows are in its -wal, which is never reset; wal.py relies on th
 import os
 import secrets
 import struct
+import threading
 from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Final, NamedTuple, Self
@@ -33,7 +34,7 @@ from watchword.store.disk import (
 from watchword.store.row import row_time_ms
 from watchword.store.sealing import NONCE_BYTES, TAG_BYTES, Keyring
 
-__all__ = ["PAGE_BYTES", "Header", "Reader", "Segment", "Tip", "segment_name"]
+__all__ = ["PAGE_BYTES", "Header", "Reader", "Segment", "Tip", "segment_name", "slice_of"]
 
 FORMAT: Final = 1  # of a segment file
 PAGE_BYTES: Final = 4096
@@ -85,7 +86,10 @@ class Segment:
     def __init__(self, store_path: str, number: int) -> None:
         """Makes the file, durably, name and all. Nothing may be in its place."""
         self.number = number
-        self.path = os.path.join(store_path, segment_name(number))
+        self.name = segment_name(number)
+        self.path = os.path.join(store_path, self.name)
+        self.lock = threading.Lock()  # of the connection: whoever reads rows, and who writes them
+        self.closed = False
         self.header: Header | None = None
         self.last = 0
         self.sealed_bytes = 0  # of rows, seals included
@@ -120,19 +124,22 @@ class Segment:
             sealed.append((turn, blob))
             self.sealed_bytes += len(blob)
         execute = self._cursor.execute
-        if len(sealed) == 1 and not fresh:
-            execute(_INSERT, sealed[0])
-        else:
-            execute("BEGIN")
-            if fresh:
-                execute("INSERT INTO meta VALUES(?)", (self.header.packed(),))
-            self._cursor.executemany(_INSERT, sealed)
-            execute("COMMIT")
-        self.last = turn
+        with self.lock:
+            if len(sealed) == 1 and not fresh:
+                execute(_INSERT, sealed[0])
+            else:
+                execute("BEGIN")
+                if fresh:
+                    execute("INSERT INTO meta VALUES(?)", (self.header.packed(),))
+                self._cursor.executemany(_INSERT, sealed)
+                execute("COMMIT")
+            self.last = turn
         return Tip(turn, before, row_time_ms(row))
 
     def close(self) -> None:
-        self.connection.close()
+        with self.lock:
+            self.closed = True
+            self.connection.close()
 
     def _make_tables(self) -> None:
         self.connection.pragma("page_size", PAGE_BYTES)
@@ -261,6 +268,32 @@ class Reader:
         cipher = keys.segment_cipher(header.key_id, self.number, header.salt, self.name)
         before = header.packed() if start == header.first else self.tag_of(start - 1)
         return open_rows(self.connection, self.name, cipher, header.first, start, before)
+
+
+def slice_of(
+    connection: apsw.Connection, name: str, header: Header, start: int, most_bytes: int
+) -> tuple[bytes, list[tuple[int, bytes]]]:
+    """Sealed rows from `start`, at least one and about `most_bytes`; before them, what the first is
+    chained to. Raises StoreDamaged when one is missing."""
+    before, expected, size = header.packed(), max(header.first, start - 1), 0
+    rows: list[tuple[int, bytes]] = []
+    with believing(name):
+        for turn, blob in connection.execute(
+            "SELECT seq, b FROM j WHERE seq >= ? ORDER BY seq", (expected,)
+        ):
+            if turn != expected:
+                raise StoreDamaged(f"{name}: row {expected} is missing")
+            expected += 1
+            if turn < start:
+                before = blob[-TAG_BYTES:]
+                continue
+            rows.append((turn, blob))
+            size += len(blob)
+            if size >= most_bytes:
+                break
+        if not rows:
+            raise StoreDamaged(f"{name}: row {start} is missing")
+    return before, rows
 
 
 def open_rows(

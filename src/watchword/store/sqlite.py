@@ -70,6 +70,10 @@ class SqliteStore:
     def replay(self, after: int) -> Iterator[tuple[int, memoryview]]:
         return self._journal.replay(after)
 
+    def history(self, after: int, through: int) -> Iterator[tuple[int, memoryview, int]]:
+        with self._or_fail("be read"):
+            return self._journal.history(after, through)
+
     def append(self, rows: Sequence[Row]) -> None:
         rows = list(rows)
         if not rows:

@@ -1,0 +1,139 @@
+"""The verbs of passwords: set and taken away; and what an attempt is told of one.
+
+Rule: a password is hashed (hashing.py) before its attempt takes a turn, and never under the lock. A
+user without a password and a name that does not exist cost what a new password costs. No message
+repeats any of it.
+"""
+
+from typing import Final
+
+from watchword import lifecycle
+from watchword._engine import secrets_kept
+from watchword.acts import utf8
+from watchword.errors import Busy, InvalidArgument
+from watchword.hashing import (
+    GIVEN,
+    KEPT,
+    PASSWORD_BYTES_MAX,
+    PASSWORDS_WAITING_MAX,
+    SALT_BYTES,
+    VOUCHED,
+    Asked,
+    Fact,
+    Figures,
+)
+from watchword.parts import Parts
+from watchword.policy import Policy
+
+__all__ = ["SERIAL", "Passwords", "busy", "new_password"]
+
+SERIAL: Final = b"*"             # no device has it
+
+def busy() -> Busy:
+    return Busy(
+        f"{PASSWORDS_WAITING_MAX} passwords wait to be hashed: nothing happened",
+        hint="try again later",
+    )
+
+
+class Passwords(Parts):
+    """set_password, clear_password; and what verify says of a password."""
+
+    def set_password(self, name: str, password: str) -> None:
+        """Gives a user a password, or another one: the first factor of every login from now on.
+
+        Kept as Argon2id under a key of the store's. Errors: InvalidArgument, also when it is too
+        short, too long or too plain; NotFound, Busy, StoreFailed.
+        """
+        text = new_password(self._policy, name, password)
+        with self._deciding():
+            self._user(name)
+        figures = self._figures(self._entropy(SALT_BYTES))
+        made = self._hasher.hash(text, figures)
+        if made is None:
+            raise busy()
+        kept = KEPT.pack(figures.salt, made, *figures[1:], 0)
+        with self._deciding():
+            number, _ = self._user(name)
+            turn = self._act(self._password_acts(number, kept))
+        self._wait(turn)
+
+    def clear_password(self, name: str) -> None:
+        """Takes a user's password away; without one no error. Errors: NotFound, StoreFailed."""
+        with self._deciding():
+            number, _ = self._user(name)
+            found = secrets_kept(self._core, number & 0xFFFFFFFF)[0]
+            turn = self._turn
+            if found is not None:
+                turn = self._act(lifecycle.device_remove(number, found[0]))
+        self._wait(turn)
+
+    # -- what stands (the lock is held)
+
+    def _password_acts(self, number: int, kept: bytes) -> bytes:
+        """The old password goes, the new one comes."""
+        found = secrets_kept(self._core, number & 0xFFFFFFFF)[0]
+        gone = b"" if found is None else lifecycle.device_remove(number, found[0])
+        return gone + lifecycle.secret_add(
+            number, self._core.next_device(), "password", kept, SERIAL
+        )
+
+    def _figures(self, salt: bytes) -> Figures:
+        policy = self._policy
+        return Figures(
+            salt, policy.password_memory_kib, policy.password_passes, policy.password_lanes
+        )
+
+    def _asked_of(self, user: str | bytes, text: bytes) -> Asked | None:
+        """What a password is held against; None for a name that no name may be."""
+        name = user if isinstance(user, bytes) else user.encode("utf-8", "replace")
+        with self._lock:
+            self._alive()
+            if not self._core.name_legal(name):
+                return None
+            slot = self._core.find(name)
+            found = None if slot is None else secrets_kept(self._core, slot)[0]
+        if found is None:
+            return Asked(text, self._figures(bytes(SALT_BYTES)))
+        salt, digest, memory_kib, passes, lanes, _ = KEPT.unpack(found[1])
+        return Asked(text, Figures(salt, memory_kib, passes, lanes), found[0], digest)
+
+    # -- what an attempt is told
+
+    def _fact(self, user: str, password: str | None, vouched: bool) -> Fact | None:
+        """Hashes, where a password was given. None: too many wait."""
+        asked = self._password_asked(user, password)
+        if asked is None:
+            return Fact((GIVEN if password is not None else 0) | (VOUCHED if vouched else 0))
+        made = self._hasher.hash(asked.text, asked.figures)
+        return None if made is None else asked.fact(made)
+
+    async def _fact_soon(
+        self, user: str | bytes, password: str | bytes | None, vouched: bool
+    ) -> Fact | None:
+        """_fact for asyncio."""
+        asked = self._password_asked(user, password)
+        if asked is None:
+            return Fact((GIVEN if password is not None else 0) | (VOUCHED if vouched else 0))
+        made = await self._hasher.hash_soon(asked.text, asked.figures)
+        return None if made is None else asked.fact(made)
+
+    def _password_asked(
+        self, user: str | bytes, password: str | bytes | None
+    ) -> Asked | None:
+        if password is None:
+            return None
+        text = password if isinstance(password, bytes) else utf8("password", password)
+        if not isinstance(user, (str, bytes)):
+            raise InvalidArgument(f"user is str, not {type(user).__name__}")
+        return self._asked_of(user, text)
+
+
+def new_password(policy: Policy, name: str, password: str) -> bytes:
+    """A password that may be set. Errors: InvalidArgument."""
+    text, least = utf8("password", password), policy.password_bytes_min
+    if not least <= len(text) <= PASSWORD_BYTES_MAX:
+        raise InvalidArgument(f"password is {least} to {PASSWORD_BYTES_MAX} bytes of UTF-8")
+    if len(set(text)) == 1 or password.casefold() == name.casefold():
+        raise InvalidArgument("password is neither one character over and over nor the user's name")
+    return text

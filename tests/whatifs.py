@@ -1,0 +1,88 @@
+"""Histories played with one policy and asked again of another, for tests/test_whatif.py.
+
+The engine of Both keeps its rows in `tap`; the what-if reads them, one outcome for each attempt
+that left a record.
+"""
+
+import copy
+from typing import Any
+
+from both import KEYS, Both
+from histories import history
+
+from watchword import Policy
+from watchword.reference import Attempt, Event, Figures, Reference
+from watchword.whatif import LEFT_OUT, UNKNOWN, WhatIf
+
+
+def policy_of(figures: Figures) -> Policy:
+    words = dict(vars(figures))
+    words["names"] = "any" if words.pop("names_any") else "sls"
+    return Policy(**words)
+
+
+def asked(rows: list[bytes], figures: Figures) -> Any:
+    """Outcomes under these figures, those of names nobody has left out."""
+    what = WhatIf(policy_of(figures))
+    for row in rows:
+        what.feed(row)
+    found = what.outcomes()
+    assert not (found["flags"] & LEFT_OUT).any()
+    return found[found["flags"] & UNKNOWN == 0]
+
+
+def played(seed: int, figures: Figures, histories: int) -> Both:
+    both = Both(figures)
+    for number in range(histories):
+        said = both.disagreement(number, history(seed * 1000 + number, figures))
+        assert not said, said
+    return both
+
+
+class Doubled:
+    """Two twins that are told the same, each with a policy of its own; the first one answers."""
+
+    SAID = (
+        "add_user", "set_user", "remove_user", "unlock", "add_device", "set_device",
+        "remove_device", "attempt", "challenge", "push", "decide_push", "enrol_phone",
+    )  # fmt: skip
+    ASKED = ("challenge", "push", "decide_push", "enrol_phone")
+
+    def __init__(self, first: Reference, other: Reference) -> None:
+        self.first, self.other = first, other
+        # of each attempt that the first recorded: both verdicts, and whether somebody was asked
+        # otherwise since the last one: then what was typed answers another question
+        self.recorded: list[tuple[int, int, bool]] = []
+        self.odd: set[str] = set()
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in self.SAID:
+            return getattr(self.first, name)
+
+        def both(*words: Any, **named: Any) -> Any:
+            rows = len(self.first.journal)
+            mine = getattr(self.first, name)(*copy.deepcopy(words), **copy.deepcopy(named))
+            other = getattr(self.other, name)(*words, **named)
+            who = words[0].name if isinstance(words[0], Attempt) else words[0]
+            if name == "decide_push" and mine != other:
+                self.odd |= set(self.first.users)  # whose it is, the words do not say
+            elif name in self.ASKED and mine != other:
+                self.odd.add(who)
+            for _, records in self.first.journal[rows:]:
+                first = records[0]
+                if first.event in (Event.ATTEMPT, Event.RESYNC) and isinstance(first.user, int):
+                    verdict = getattr(other, "verdict", mine.verdict)
+                    self.recorded.append((int(first.verdict), int(verdict), who in self.odd))
+            return mine
+
+        return both
+
+
+def doubled(seed: int, figures: Figures, others: Figures, histories: int) -> Both:
+    """Histories in which a second twin is told the same under other figures."""
+    both = Both(figures)
+    both.twin = Doubled(both.twin, Reference(others, KEYS))  # type: ignore[assignment]
+    for number in range(histories):
+        said = both.disagreement(number, history(seed * 1000 + number, figures))
+        assert not said, said
+    return both
