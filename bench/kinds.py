@@ -212,7 +212,8 @@ def peers_here() -> list[str]:
 def run(options: argparse.Namespace) -> list[Row]:
     """All kinds, the rounds of one number of users side by side."""
     rows: list[Row] = []
-    for users in options.kinds:
+    for most in options.kinds:
+        users = max(100, int(most * options.scale))
         children = [Child(kind, users, options) for kind in (*KINDS, *peers_here())]
         for number in range(options.rounds + 1):
             for child in children:

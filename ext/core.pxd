@@ -50,6 +50,8 @@ cdef extern from "watchword.h" nogil:
         WW_EVENT_USER_ADD
         WW_EVENT_DEVICE_ADD
         WW_EVENT_ALSO
+        WW_EVENT_LAST
+        WW_EVENT_PIN
         WW_EVENT_CHALLENGE
         WW_EVENT_TOMBSTONE
         WW_EVENT_NOTE
@@ -207,9 +209,8 @@ cdef extern from "watchword.h" nogil:
         uint8_t event, platform, realm, gateway, place_in
         uint8_t has_address, has_serial, shed, bad_name
         uint8_t address[16]
-        uint8_t label, rank, card_only, biometric
+        uint8_t label, rank, card_only, biometric, first, pin_len
         uint16_t challenge_len
-        uint8_t first, pin_len
         uint32_t password
         uint64_t origin
         uint8_t verdict, reason, kind, units

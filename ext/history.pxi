@@ -12,7 +12,8 @@ cdef const ww_record *records_in(const uint8_t *row, size_t n, ww_row *h) except
 
 
 cdef inline bint is_attempt(const ww_record *r) noexcept:
-    return r.event == WW_EVENT_ATTEMPT or r.event == WW_EVENT_RESYNC
+    return (r.event == WW_EVENT_ATTEMPT or r.event == WW_EVENT_RESYNC
+            or r.event == WW_EVENT_ANSWER)
 
 
 cdef object record_of(const ww_record *r):
@@ -137,6 +138,8 @@ def bare_row(row, stand_in):
                 memset(spec + WW_SPEC_HEAD_BYTES + spec[10] + spec[11] + spec[12], 0, spec[13])
             elif r[n].event == WW_EVENT_TOMBSTONE and r[n].tail:
                 memset(&r[n] + 1, 0, 16)
+            elif r[n].event == WW_EVENT_PIN or r[n].event > WW_EVENT_LAST:
+                memset(&r[n] + 1, 0, <size_t>r[n].tail * WW_RECORD_BYTES)
             n += 1 + r[n].tail
         return bytes(out)
     finally:

@@ -83,7 +83,7 @@ void ww_question_ask(ww_tables *t, ww_quiz *q)
     q->cold = d ? d->cold : 0;
     ww_token token = {.name_hash = hash, .device = d ? d->number : 0, .count = count,
                       .platform = WW_QUESTIONS, .version = 1};
-    ww_token_seal(t, &token, NULL, q->id);
+    ww_token_seal(t, &token, q->name, q->id); /* which carries nothing that was posed */
     memset(&q->record, 0, sizeof q->record);
     q->record.event = WW_EVENT_QUESTION;
     q->record.place = u ? 0 : WW_PLACE_UNKNOWN;

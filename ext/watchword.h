@@ -166,7 +166,8 @@ typedef enum {
     WW_EVENT_ANSWER = 16,        /* an attempt: its answer; tail: client address                 */
     WW_EVENT_POLICY = 23,        /* tail: text; who set it, what changed, and all its figures    */
     WW_EVENT_IMPORT = 24,        /* the acts of this row are rows of a file; tail: who did it    */
-    WW_EVENT_EXPORT = 25         /* keys of devices were written to a file; tail: who did it     */
+    WW_EVENT_EXPORT = 25,        /* keys of devices were written to a file; tail: who did it     */
+    WW_EVENT_LAST = 25
 } ww_event;
 
 enum { /* in place, of an attempt; those before the third format lack the first two */

@@ -65,7 +65,9 @@ static void set_replayed(ww_try *tries, uint32_t count)
  * not tell. */
 static int claims(const ww_record *r)
 {
-    return r->place & WW_PLACE_EMPTY && r->verdict != WW_CHALLENGE && r->verdict != WW_LOCKED;
+    int password = r->reason == WW_REASON_PASSWORD && !(r->effects & WW_EFFECT_CHARGE);
+    return r->event == WW_EVENT_ATTEMPT && r->place & WW_PLACE_EMPTY && !password &&
+           r->verdict != WW_CHALLENGE && r->verdict != WW_LOCKED;
 }
 
 /* What had become of the push. */
@@ -73,7 +75,7 @@ static uint8_t push_of(const ww_record *r)
 {
     if (r->verdict == WW_EXPIRED)
         return r->reason == WW_REASON_CANCELLED ? WW_PUSH_CANCELLED : WW_PUSH_OVERDUE;
-    return r->verdict != WW_REJECTED           ? WW_PUSH_APPROVED
+    return r->verdict != WW_REJECTED || r->reason == WW_REASON_PASSWORD ? WW_PUSH_APPROVED
            : r->reason == WW_REASON_DENIED     ? WW_PUSH_DENIED
            : r->reason == WW_REASON_MISMATCHED ? WW_PUSH_MISMATCHED : WW_PUSH_NONE;
 }
@@ -124,10 +126,46 @@ static uint32_t lay_claim(const told *f, ww_attempt *a, ww_scratch *s, ww_device
     s->tries[0] = (ww_try){.device = d, .mask = {.lo = push == WW_PUSH_APPROVED}, .count = 1};
     s->answers[0] = (ww_answer){.steps = 1, .platform = a->platform, .push = push};
     s->passed_over[0] = WW_PUSHED;
-    s->inactive[0] = r->verdict == WW_REJECTED ? r->reason
-                     : d && !active            ? WW_REASON_DEVICE_INACTIVE : 0;
+    int refused = r->verdict == WW_REJECTED && r->reason != WW_REASON_PASSWORD;
+    s->inactive[0] = refused ? r->reason : d && !active ? WW_REASON_DEVICE_INACTIVE : 0;
     a->has_serial = 1;
     return active;
+}
+
+/* The question that was answered, if it is one of the user's. */
+static uint32_t lay_answered(const told *f, ww_attempt *a, ww_scratch *s, ww_device *d)
+{
+    const ww_record *r = f->main;
+    s->tries[0] = (ww_try){.device = d, .mask = {.lo = r->verdict == WW_ACCEPTED}, .count = 1};
+    s->answers[0] = (ww_answer){.steps = 1, .count = (uint32_t)r->moving};
+    s->passed_over[0] = 0;
+    s->inactive[0] = !d && r->verdict == WW_REJECTED ? r->reason : 0;
+    a->has_serial = 1;
+    return d != NULL;
+}
+
+/* What stood beside a code that was right: a PIN that was not, or a wrong password. A lock tells of
+ * neither, and of what was accepted only the one that is reported had a right PIN for certain. */
+static uint8_t spoil(const ww_tables *t, const told *f, ww_attempt *a, ww_scratch *s, ww_user *u,
+                     uint32_t n)
+{
+    const ww_record *r = f->main;
+    uint8_t unsure = 0;
+    a->first = r->reason == WW_REASON_PASSWORD ? WW_FIRST_GIVEN : WW_FIRST_VOUCHED;
+    for (uint32_t i = 0; i < n; i++) {
+        const ww_device *d = s->tries[i].device;
+        const ww_record *was = right_of(f, d->number);
+        if (!was || !ww_has_pin(t, d) || r->event == WW_EVENT_ANSWER)
+            continue;
+        unsure |= r->verdict == WW_LOCKED;
+        s->tries[i].spoiled = r->reason == WW_REASON_PIN ||
+                              (r->verdict != WW_LOCKED && r->verdict != WW_REJECTED &&
+                               d->number != r->device && !(was->effects & WW_EFFECT_FORGIVE));
+    }
+    for (uint32_t i = 0; i < n && r->reason == WW_REASON_PIN; i++)
+        s->tries[i].spoiled = 1;
+    return unsure || (r->verdict == WW_LOCKED && (r->place & WW_PLACE_EMPTY ||
+                      (any_with(f, WW_EFFECT_ADVANCE) && ww_password_of(t, u))));
 }
 
 /* The windows an attempt was held against. */
@@ -143,6 +181,8 @@ static uint32_t lay_told(const ww_tables *t, const told *f, ww_attempt *a, ww_sc
     if (n && !s->tries[0].device)
         n = 0;
     ww_device *d = r->device ? ww_device_find(t, u, r->device) : NULL;
+    if (r->event == WW_EVENT_ANSWER)
+        return lay_answered(f, a, s, d);
     if (claims(r))
         return lay_claim(f, a, s, d);
     if (failed && !any_with(f, WW_EFFECT_CHARGE)) { /* nothing was tried */
@@ -150,7 +190,7 @@ static uint32_t lay_told(const ww_tables *t, const told *f, ww_attempt *a, ww_sc
             *unsure |= s->tries[i].device->unsure;
         for (ww_device *o = ww_device_first(t, u); o; o = ww_device_next(t, u, o))
             *unsure |= r->place & WW_PLACE_NAMED && o->unsure && o->state == WW_ACTIVE;
-        int named = r->reason == WW_REASON_DEVICE_UNKNOWN || r->reason > WW_REASON_SCOPE ||
+        int named = r->reason == WW_REASON_DEVICE_UNKNOWN || r->reason > WW_REASON_PASSWORD ||
                     r->reason == WW_REASON_DEVICE_INACTIVE || r->reason == WW_REASON_NO_CHALLENGE;
         s->inactive[0] = named ? r->reason : 0;
         s->passed_over[0] = 0;
@@ -221,23 +261,25 @@ static void decide_told(ww_tables *t, const ww_policy *p, const told *f, ww_user
     /* A claim under a lock may have been of a push that was approved. */
     uint8_t claim = WW_PLACE_EMPTY | WW_PLACE_NAMED;
     uint8_t unsure = (u->spare && r->verdict == WW_REJECTED) ||
-                     (r->verdict == WW_LOCKED && (r->place & claim) == claim);
+                     (r->verdict == WW_LOCKED && (r->place & claim) == claim) ||
+                     (r->verdict == WW_LOCKED && r->event == WW_EVENT_ANSWER);
     uint32_t *deep = t->deep ? t->deep[slot] : NULL;
     uint32_t n = lay_told(t, f, &a, s, u, now_ms, &unsure);
     int resync = r->event == WW_EVENT_RESYNC;
     for (uint32_t i = 0; i < n; i++) {
         const ww_record *was = right_of(f, s->tries[i].device->number);
         unsure |= s->tries[i].device->unsure;
-        if (was && !claims(r))
+        if (was && !claims(r) && r->event != WW_EVENT_ANSWER)
             set_right(&s->tries[i], &s->answers[i], was, resync);
     }
+    unsure |= spoil(t, f, &a, s, u, n);
     if (r->reason == WW_REASON_REPLAYED)
         set_replayed(s->tries, n);
     ww_event_in in = {
         .user = u, .streak = &u->streak, .deep = deep, .tries = s->tries, .answers = s->answers,
         .tries_count = n, .legal = 1, .inactive = s->inactive[0],
         .passed_over = s->passed_over[0] & WW_NOT_TRIED,
-        .limited = WW_LIMITED | (s->passed_over[0] & WW_PUSHED),
+        .limited = WW_LIMITED | WW_GUARDED | WW_PINNED | (s->passed_over[0] & WW_PUSHED),
         .source_busy = (uint8_t)(a.has_address && ww_source_busy(t, p, a.address, now_ms)),
     };
     note_suspended(t, f, u);
@@ -280,7 +322,8 @@ static void take_told(ww_tables *t, const ww_policy *p, const told *f, ww_scratc
     }
     /* Refused although something was right, or by a rule this file does not know: as it was. */
     int told_all = r->verdict <= WW_NOT_PERMITTED &&
-                   !(r->verdict == WW_REJECTED && any_with(f, WW_EFFECT_ADVANCE)) &&
+                   (r->verdict != WW_REJECTED || !any_with(f, WW_EFFECT_ADVANCE) ||
+                    r->reason == WW_REASON_PIN || r->reason == WW_REASON_PASSWORD) &&
                    (r->verdict == WW_REJECTED || r->reason <= WW_REASON_SCOPE ||
                     r->reason == WW_REASON_CANCELLED);
     if (told_all) {
@@ -306,8 +349,10 @@ int ww_whatif_row(ww_tables *t, const ww_policy *p, const uint8_t *row, size_t l
     const ww_record *end = r + h.units;
     while (r < end) {
         told f = {.main = r, .end = next_of(r)};
-        if (r->event != WW_EVENT_ATTEMPT && r->event != WW_EVENT_RESYNC) {
-            if (!(r->place & WW_PLACE_UNKNOWN && r->event == WW_EVENT_CHALLENGE) &&
+        int asked = r->event == WW_EVENT_CHALLENGE || r->event == WW_EVENT_QUESTION;
+        if (r->event != WW_EVENT_ATTEMPT && r->event != WW_EVENT_RESYNC &&
+            r->event != WW_EVENT_ANSWER) {
+            if (!(r->place & WW_PLACE_UNKNOWN && asked) &&
                 ww_apply(t, r, h.time_ms, NULL, NULL))
                 ++*lost;
             note_active(t, r);

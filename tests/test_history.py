@@ -4,10 +4,11 @@ import contextlib
 import hashlib
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from watchword import Device, Engine, InvalidArgument, _engine
+from watchword import Device, Engine, InvalidArgument, Policy, _engine
 from watchword import audit as told
 
 KEY = b"12345678901234567890"
@@ -73,3 +74,31 @@ def test_bare_rows_hold_no_secret_and_keep_twins_alike(tmp_path: Path) -> None:
     assert keys[0] == keys[1] == keys[2] != KEY and len(keys[0]) == len(KEY)
     assert keys[3][:48] == bytes(48) and keys[3][48:] != bytes(16)
     engine.close()
+
+
+def test_what_users_know_stays_here(tmp_path: Path) -> None:
+    """Of passwords, PINs and answers not even what is kept of them leaves."""
+    with Engine.open(tmp_path / "store", policy=Policy(security_questions=True)) as engine:
+        engine.add_user("alice")
+        engine.add_device("alice", Device.hotp(KEY, pin="4711"), serial="H1")
+        engine.set_password("alice", "correct horse battery")
+        pools = [(f"pool{at}", f"what is {at}?", f"answer {at}") for at in range(3)]
+        engine.set_questions("alice", pools)
+        engine.change_pin("alice", "4711", "755224", "0815", device="H1")
+        plain = b"".join(bytes(row) for _, row, _ in engine._store.history(0, 99))
+        bare = b"".join(row for _, row, _ in engine.bare_rows())
+        kept = [r[11] for r in rows_of(engine, 1 << 14)] + [
+            r[11][24 : 24 + r[11][10]] for r in rows_of(engine, 1 << 8)
+        ]
+        entries = repr(list(engine.audit()))
+    assert len(kept) == 6 and all(text in plain and text not in bare for text in kept)
+    for text in ("4711", "0815", "correct horse", "answer 1", "what is"):
+        assert text not in entries
+
+
+def rows_of(engine: Engine, events: int) -> list[tuple[Any, ...]]:
+    """The records of these events, as they are kept."""
+    found = []
+    for _, row, _ in engine._store.history(0, 99):
+        found += [r for _, r, _ in _engine.row_records(row, events)]
+    return found

@@ -108,6 +108,25 @@ def test_a_pin_that_a_kind_cannot_have_stays_unchanged() -> None:
         assert engine.verify("alice", "4711" + watchword.hotp(KEY, 1))
 
 
+def test_a_phone_that_serves_others_keeps_its_pin() -> None:
+    """One phone, one PIN (RULES section 6): for one of its users alone it cannot be another."""
+    suite, phone = "OCRA-1:HOTP-SHA256-8:QN06-PSHA256", bytes([4]) * 32
+    with opened() as engine:
+        for name in ("alice", "bob"):
+            engine.add_user(name)
+            engine.add_device(name, watchword.Device.ib_key(KEY + name.encode(), "4711", phone))
+
+        def change(name: str) -> watchword.Verdict:
+            asked = engine.challenge(name, platform="portal")
+            answer = watchword.ocra(suite, KEY + name.encode(), asked.prompt, pin="4711")
+            return engine.change_pin(name, "4711", answer, "8255")
+
+        with pytest.raises(watchword.InvalidArgument, match="serves other users"):
+            change("alice")
+        engine.remove_user("bob")
+        assert change("alice")
+
+
 def test_a_store_opened_again_knows_pins(tmp_path: Path) -> None:
     """Through the journal after a crash, and through pages; one row has attempt and change."""
     n = 0

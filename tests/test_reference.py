@@ -302,7 +302,7 @@ def test_records_say_what_apply_does() -> None:
     ]
     named = Attempt("alice", CODES[0], device="T1")
     assert records_of(twin, named, 2) == [
-        Record(Event.ATTEMPT, 0, Verdict.LOCKED, Reason.LOCKED, refused | Effect.ADVANCE, 0, two,
+        Record(Event.ATTEMPT, 0, Verdict.LOCKED, Reason.LOCKED, refused | Effect.ADVANCE, 32, two,
                1, lock_ms=5000),
     ]  # fmt: skip
 

@@ -115,7 +115,7 @@ MISUSE = [
     ("USER ADD not/legal", "INVALID user is 1 to 64"),
     ("USER ADD carol", "EXISTS user 'carol' exists already"),
     ("USER ADD dave STATE ajar", "INVALID state is one of open, pending, closed"),
-    ("USER ADD dave STATE", "ERR syntax error, options are STATE, REALM, each at most once"),
+    ("USER ADD dave STATE", "ERR syntax error, options are STATE, REALM, BY, each at most once"),
     ("USER ADD dave STATE open STATE open", "ERR syntax error"),
     ("USER GET nobody", "NOTFOUND there is no user 'nobody'"),
     ("USER GET carol extra", "ERR syntax error"),

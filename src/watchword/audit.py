@@ -42,12 +42,16 @@ EVENTS: Final = {
     lifecycle.DEVICE_REMOVE: "device remove",
     lifecycle.NOTE: "note",
     lifecycle.CHALLENGE: "challenge",
+    lifecycle.PIN: "device pin",
+    lifecycle.QUESTION: "question",
+    lifecycle.ANSWER: "answer",
     lifecycle.POLICY: "policy set",
     lifecycle.IMPORT: "import",
     lifecycle.EXPORT: "export of keys",
 }
 PARTS: Final = (lifecycle.ALSO, lifecycle.TOMBSTONE)
-LOGINS: Final = (lifecycle.ATTEMPT, lifecycle.RESYNC, lifecycle.CHALLENGE)
+ATTEMPTS: Final = (lifecycle.ATTEMPT, lifecycle.RESYNC, lifecycle.ANSWER)
+LOGINS: Final = (*ATTEMPTS, lifecycle.CHALLENGE, lifecycle.QUESTION)
 EVERY: Final = (1 << 64) - 1
 UNKNOWN: Final = 0x80   # in place: the user field is a name's keyed hash
 VERDICTS: Final = {code.value: code.name for code in Code}
@@ -170,12 +174,15 @@ def entry_of(
     if r.device and r.event != lifecycle.DEVICE_ADD:
         told["device"], told["kind"] = device_named(r.device)
     if r.event in LOGINS:
-        told["platform"] = _one(PLATFORMS, r.place & 3)
+        if r.event not in (lifecycle.QUESTION, lifecycle.ANSWER):
+            told["platform"] = _one(PLATFORMS, r.place & 3)
         told["gateway"] = gateways[r.gateway] if r.gateway < len(gateways) else ""
-    if r.event in (lifecycle.ATTEMPT, lifecycle.RESYNC):
+    if r.event in ATTEMPTS:
         told |= _attempt(r, also, device_named)
     elif r.event == lifecycle.CHALLENGE:
         told["text"] = _asked(r)
+    elif r.event in (lifecycle.QUESTION, lifecycle.PIN):
+        told["text"] = "asked" if r.event == lifecycle.QUESTION else "another PIN"
     else:
         told |= _act(r)
     return Entry(turn, place, time_ms, event, **told)
@@ -197,9 +204,9 @@ def _attempt(
     told: dict[str, Any] = {
         "verdict": VERDICTS.get(r.verdict, f"VERDICT_{r.verdict}"),
         "reason": REASONS.get(r.reason, f"REASON_{r.reason}"),
-        "realm": _one(REALMS, r.place >> 2 & 1),
+        "realm": "" if r.event == lifecycle.ANSWER else _one(REALMS, r.place >> 2 & 1),
     }
-    if r.effects & ADVANCE and r.moving:
+    if r.effects & ADVANCE and r.moving and r.event != lifecycle.ANSWER:
         told["position"] = r.moving - 1
     if r.effects & LOCK:
         told["locked_ms"] = r.lock_ms

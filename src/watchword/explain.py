@@ -44,6 +44,9 @@ SENTENCES: Final[dict[tuple[Code, Reason], str]] = {
     (Code.NOT_PERMITTED, Reason.SCOPE):
         "right, but the temporary passcode opened the portal alone by then; this was {platform}",
     (Code.BAD_CHARACTER, Reason.NAME): "the name held what no name may hold: nothing was tried",
+    (Code.REJECTED, Reason.PIN):
+        "refused: the code was right, the PIN with it was not, or there is none; it is used up",
+    (Code.REJECTED, Reason.PASSWORD): "refused: the password was wrong, or missing",
     (Code.REJECTED, Reason.DENIED): "refused: the phone denied it",
     (Code.REJECTED, Reason.MISMATCHED):
         "refused: the phone approved it under a number that was not shown where the login is",
@@ -77,6 +80,11 @@ class Explanation:
 
 def why(entry: Entry) -> str:
     """One attempt in words."""
+    if entry.event == "answer" and entry.verdict in ("ACCEPTED", "REJECTED"):
+        right = entry.verdict == "ACCEPTED"
+        said = f"the answer to a security question was {'right' if right else 'wrong'}"
+        locks = f"; it began a lock, for {duration(entry.locked_ms)}"
+        return said + locks if entry.locked_ms else said
     try:
         form = SENTENCES[Code[entry.verdict], Reason[entry.reason]]
     except KeyError:
@@ -175,6 +183,8 @@ def _device(view: DeviceView, now_ms: int) -> tuple[str, str]:
         return f"{view.state}, which verifies nothing", "make device {serial} active, or add one"
     if view.kind == "temporary-passcode":
         return _passcode(view, now_ms)
+    if view.mechanism in ("password", "question"):
+        return "is kept", ""
     if view.mechanism == "ocra" or view.mechanism == "card" or view.kind == "sms":
         return _asked(view, now_ms)
     said = "active"

@@ -13,7 +13,7 @@ from typing import Any
 
 from watchword import _engine, lifecycle
 from watchword.acts import utf8
-from watchword.audit import Entry, Page, Wanted, enrolled, entry_of
+from watchword.audit import LOGINS, UNKNOWN, Entry, Page, Wanted, enrolled, entry_of
 from watchword.errors import InvalidArgument
 from watchword.explain import Explanation, explained
 from watchword.parts import Parts
@@ -198,7 +198,7 @@ class History(Parts):
         wanted_devices: set[int] = set()
         for _, _, _, (_, record, also) in found:
             r = lifecycle.Record._make(record)
-            if not (r.place & 0x80 and r.event in (1, 3, 13)) and r.event != lifecycle.NOTE:
+            if not (r.place & UNKNOWN and r.event in LOGINS) and r.event != lifecycle.NOTE:
                 wanted_users.add(r.user)
             wanted_devices.update([r.device, *(number for number, _, _ in also)])
         wanted_devices.discard(0)
