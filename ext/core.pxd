@@ -49,10 +49,8 @@ cdef extern from "watchword.h" nogil:
         WW_EVENT_RESYNC
         WW_EVENT_USER_ADD
         WW_EVENT_DEVICE_ADD
-        WW_EVENT_ALSO
-        WW_EVENT_LAST
-        WW_EVENT_PIN
-        WW_EVENT_CHALLENGE
+        WW_EVENT_ALSO, WW_EVENT_LAST
+        WW_EVENT_PIN, WW_EVENT_CHALLENGE
         WW_EVENT_TOMBSTONE
         WW_EVENT_NOTE
         WW_SPEC_HEAD_BYTES
