@@ -41,7 +41,7 @@ KEYS = Keys(derive(SECRET, "watchword names", 16), derive(SECRET, "watchword cha
 PASSCODES = passcode.ALPHABET
 SAID = (
     "verify", "verify_many", "resync", "challenge", "push", "decide_push", "enrol_phone",
-    "change_pin", "question", "answer",
+    "change_pin", "question", "answer", "import_rows",
 )  # fmt: skip
 
 

@@ -52,6 +52,8 @@ DEVICES = [
     ({**OF_KEY, "kind": "totp", "window": "3"}, Device.totp(KEY, window=3), {}),
     ({**OF_KEY, "kind": "hotp", "counter": "5", "look_ahead": "0", "serial": "S-1"},
      Device.hotp(KEY, look_ahead=0), {"moving": 5, "serial": "S-1"}),
+    ({**OF_KEY, "kind": "dsc", "counter": str(2**64 - 1)}, Device.dsc(KEY),
+     {"moving": 2**64 - 1}),  # which has given its last code
     ({**OF_KEY, "kind": "alpine", "drift": "10"}, Device.alpine(KEY), {"drift": 10}),
     ({**OF_KEY, "kind": "dsc", "digits": "6"}, Device.dsc(KEY), {}),
     ({**OF_KEY, "kind": "gold", "device_state": "suspended"}, Device.gold(KEY),
@@ -129,7 +131,7 @@ FAULTS = [
     ({**OF_KEY, "kind": "totp", "once": "true"}, "once", "is not for"),
     ({**OF_KEY, "kind": "hotp", "period": "30"}, "period", "is not for a device of kind hotp"),
     ({**OF_KEY, "kind": "hotp", "counter": "-1"}, "counter", "is a whole number from 0 to"),
-    ({**OF_KEY, "kind": "hotp", "counter": str(2**64 - 1)}, "counter", "from 0 to"),
+    ({**OF_KEY, "kind": "hotp", "counter": str(2**64)}, "counter", "from 0 to"),
     ({**OF_KEY, "kind": "hotp", "look_ahead": "101"}, "look_ahead", "from 0 to 100"),
     ({**OF_KEY, "kind": "code-card", "counter": "49953"}, "counter", "from 0 to 49952"),
     ({**OF_KEY, "kind": "code-card", "once": "yes"}, "once", "is one of true, false"),

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from watchword.devices import passcode
-from watchword.devices.device import COUNTER_MAX, MECHANISMS, PRESETS
+from watchword.devices.device import MECHANISMS, PRESETS
 from watchword.errors import InvalidArgument
 from watchword.formats.otpauth import key_from_text
 
@@ -51,7 +51,7 @@ OF: dict[str, tuple[str, ...]] = {
 # lowest, highest; what cannot stand together is found when the device is made
 WHOLE = {
     "digits": (6, 8), "period": (1, 3_600), "t0": (0, 2**40), "drift_max": (0, 10),
-    "drift": (-10, 10), "counter": (0, COUNTER_MAX), "look_ahead": (0, 100),
+    "drift": (-10, 10), "counter": (0, 2**64 - 1), "look_ahead": (0, 100),
 }  # fmt: skip
 KEY_IS = "is base32, or hex after 'hex:'"
 FORMULA = ("=", "+", "-", "@")
