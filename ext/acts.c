@@ -248,11 +248,14 @@ static int device_add(ww_tables *t, ww_user *u, const ww_record *r)
         ww_device_find(t, u, r->device))
         return -1;
     ww_device *d = ww_device_place(t, u, &spec, NULL);
+    int drift_max = spec.drift_max;
     ww_wipe(&spec, sizeof spec);
     if (!d)
         return -1;
     d->number = r->device;
     d->moving = r->moving;
+    if (r->drift >= -drift_max && r->drift <= drift_max)
+        d->drift = r->drift; /* of a device that was enrolled elsewhere before */
     if (ww_is_sms(d))
         ww_device_issue(d)->issued = r->moving < UINT32_MAX ? (uint32_t)r->moving : UINT32_MAX;
     if (t->device_next <= r->device)

@@ -4,10 +4,8 @@ from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, 
 cdef extern from "watchword.h" nogil:
     enum:
         WW_NAME_BYTES_MAX
-        WW_NAME_INLINE_BYTES
         WW_RESPONSE_BYTES_MAX
         WW_SERIAL_BYTES_MAX
-        WW_KEY_BYTES_MAX
         WW_SUITES_MAX
         WW_SESSION_BYTES_MAX
         WW_TOKEN_CHARS
@@ -17,7 +15,6 @@ cdef extern from "watchword.h" nogil:
         WW_QUESTION_CHARS_MAX
         WW_PURPOSE_BYTES_MAX
         WW_CHALLENGE_KINDS_MAX
-        WW_TEXT_BYTES_MAX
         WW_BATCH_ATTEMPTS_MAX
         WW_RECORD_UNITS_PER_ATTEMPT_MAX
         WW_DECOYS
@@ -347,6 +344,9 @@ cdef extern from "watchword.h" nogil:
                  uint32_t *deep)
 
     int ww_row_needed(const ww_tables *t, const uint8_t *row, size_t len, ww_row_needs *needs)
+    ww_device *ww_device_find(const ww_tables *t, ww_user *u, uint32_t number)
+    const uint8_t *ww_device_pin(const ww_tables *t, const ww_device *d, size_t *len)
+    void ww_streaks_deepen(ww_tables *t, const int64_t *state_turns, uint32_t pages, int64_t turn)
     int ww_row_replay(ww_tables *t, const uint8_t *row, size_t len, const int64_t *identity_turns,
                       const int64_t *state_turns, uint32_t pages)
     ctypedef struct ww_outcome:

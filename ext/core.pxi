@@ -95,9 +95,28 @@ cdef class Core:
         self.p.failures_cap = failures_cap
         self.p.source_failures = source_failures
         self.p.names_any = names_any
+        if lockout_failures > WW_RING_INLINE + 1:
+            self.deepen(lockout_failures)
+            return
+        self.t.deep = NULL
+        self.deep_region = None
+
+    def deepen(self, uint32_t lockout_failures):
+        """Sees to it that streaks can be as long as a policy with so many failures asks; those
+        that stand keep what they know. Errors: MemoryError, and nothing has changed."""
         if lockout_failures > WW_RING_INLINE + 1 and self.deep_region is None:
             self.deep_region = Region(<size_t>self.t.users_cap * WW_RING_DEEP * 4, table=True)
             self.t.deep = <void *>self.deep_region.at
+            ww_streaks_deepen(&self.t, NULL, 0, 0)
+
+    def deepened(self, state_turns, int64_t turn):
+        """A row that is replayed made streaks deep: what older pages hold was not."""
+        cdef Py_buffer state
+        PyObject_GetBuffer(state_turns, &state, PyBUF_SIMPLE)
+        try:
+            ww_streaks_deepen(&self.t, <const int64_t *>state.buf, <uint32_t>(state.len // 8), turn)
+        finally:
+            PyBuffer_Release(&state)
 
     # -- room: tables grow between turns, never below the door
 
@@ -388,6 +407,20 @@ cdef class Core:
             return slot, self.t.users[slot].id
         return slot, slot
 
+    def next_slots(self, uint32_t count):
+        """The ids of the next so many users, in order."""
+        cdef uint32_t slot, free_slot = self.t.users_free, used = self.t.users_used
+        ids = []
+        for _ in range(count):
+            if free_slot:
+                slot = free_slot - 1
+                free_slot = self.t.users[slot].more
+                ids.append(self.t.users[slot].id)
+            else:
+                ids.append(used)
+                used += 1
+        return ids
+
     def next_device(self):
         return self.t.device_next
 
@@ -484,6 +517,30 @@ cdef class Core:
                 return PyBytes_FromStringAndSize(<const char *>at, <Py_ssize_t>n)
             d = ww_device_next(&self.t, &self.t.users[slot], d)
         return None
+
+    def device_pin(self, uint32_t slot, uint32_t number):
+        """The digest of a device's PIN, as its suite has it; empty where there is none."""
+        cdef ww_device *d
+        cdef size_t n = 0
+        cdef const uint8_t *at
+        d = ww_device_find(&self.t, &self.t.users[slot], number)
+        if d == NULL or d.prefix or d.kind != WW_KIND_OCRA:
+            return b""
+        at = ww_device_pin(&self.t, d, &n)
+        return PyBytes_FromStringAndSize(<const char *>at, <Py_ssize_t>n)
+
+    def device_prefixed(self, uint32_t slot, uint32_t number):
+        """Whether a PIN is typed before a device's code."""
+        cdef ww_device *d = ww_device_find(&self.t, &self.t.users[slot], number)
+        return d != NULL and bool(d.prefix)
+
+    def suite_known(self, bytes suite):
+        """Whether the table holds this suite."""
+        return ww_suite_find(&self.t, <const uint8_t *>PyBytes_AS_STRING(suite), len(suite)) >= 0
+
+    def suites_left(self):
+        """How many suites more the table has room for."""
+        return self.t.suites_cap - self.t.suites_used
 
     def slots_used(self):
         return self.t.users_used

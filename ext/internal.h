@@ -157,6 +157,8 @@ static inline ww_user *ww_user_of(const ww_tables *t, const ww_record *r)
 }
 
 void ww_streak_clear(ww_streak *s, uint32_t *deep);
+/* Of its gaps so many are kept, or WW_RING_INLINE; the others count as far apart (deep.c). */
+void ww_streak_deepen(const ww_streak *s, uint32_t *deep, uint32_t kept);
 int ww_apply_challenge(ww_tables *t, const ww_record *r);
 
 /* ---- challenge.c and posed.c ---- */

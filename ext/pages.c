@@ -345,12 +345,11 @@ static void take_streak(reader *r, ww_tables *t, uint32_t slot, ww_streak *s)
     uint32_t gaps = (uint32_t)take(r, 1);
     r->bad |= s->count > WW_LOCKOUT_FAILURES_MAX || gaps > WW_RING_INLINE + WW_RING_DEEP;
     for (uint32_t g = 0; g < gaps && !r->bad; g++) {
-        uint32_t gap = (uint32_t)take(r, 4);
-        if (g < WW_RING_INLINE)
-            s->gap_ms[g] = gap;
-        else if (t->deep)
-            t->deep[slot][g - WW_RING_INLINE] = gap;
+        uint32_t gap = (uint32_t)take(r, 4), *deep = t->deep ? t->deep[slot] : NULL;
+        *(g < WW_RING_INLINE ? &s->gap_ms[g] : deep ? &deep[g - WW_RING_INLINE] : &gap) = gap;
     }
+    if (t->deep && !r->bad) /* the page may be from when fewer were kept */
+        ww_streak_deepen(s, t->deep[slot], gaps);
 }
 
 static void take_issue(reader *r, ww_tables *t, ww_device *d, uint32_t answered)

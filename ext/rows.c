@@ -9,6 +9,18 @@
 
 #define ROW_TIME_MS_MAX (INT64_C(1) << 53) /* 285,000 years */
 
+/* Which events there are, and which of them are told and kept by the door, not by the tables. */
+static int is_known(uint32_t event)
+{
+    return (event >= WW_EVENT_ATTEMPT && event <= WW_EVENT_ANSWER) ||
+           (event >= WW_EVENT_POLICY && event <= WW_EVENT_EXPORT);
+}
+
+static int is_told(uint32_t event)
+{
+    return event == WW_EVENT_TOMBSTONE || event == WW_EVENT_NOTE || event >= WW_EVENT_POLICY;
+}
+
 static const ww_record *row_records(const uint8_t *row, size_t len, ww_row *h)
 {
     if (len < sizeof *h)
@@ -31,8 +43,7 @@ int ww_row_needed(const ww_tables *t, const uint8_t *row, size_t len, ww_row_nee
         return -1;
     *needs = (ww_row_needs){.users = t->users_used, .turn = h.turn, .time_ms = h.time_ms};
     for (uint32_t n = 0; n < h.units; n += 1u + r[n].tail) {
-        if (r[n].event < WW_EVENT_ATTEMPT || r[n].event > WW_EVENT_LAST ||
-            n + 1u + r[n].tail > h.units)
+        if (!is_known(r[n].event) || n + 1u + r[n].tail > h.units)
             return -1;
         needs->events |= 1u << r[n].event;
         if (r[n].event == WW_EVENT_USER_ADD && (uint32_t)r[n].user >= needs->users)
@@ -56,8 +67,7 @@ int ww_row_replay(ww_tables *t, const uint8_t *row, size_t len, const int64_t *i
             return -1;
         int attempt = r[n].event <= WW_EVENT_RESYNC || r[n].event == WW_EVENT_CHALLENGE ||
                       r[n].event == WW_EVENT_QUESTION || r[n].event == WW_EVENT_ANSWER;
-        if (r[n].place & WW_PLACE_UNKNOWN || r[n].event == WW_EVENT_TOMBSTONE ||
-            r[n].event == WW_EVENT_NOTE)
+        if (r[n].place & WW_PLACE_UNKNOWN || is_told(r[n].event))
             continue;
         uint32_t page = (uint32_t)r[n].user / WW_PAGE_USERS;
         const int64_t *covered = attempt ? state_turns : identity_turns;

@@ -146,7 +146,7 @@ typedef enum { WW_OPEN = 0, WW_PENDING = 1, WW_CLOSED = 2 } ww_account;
 typedef enum { WW_TRADING = 0, WW_PORTAL = 1, WW_PLATFORMS = 2 } ww_platform;
 typedef enum { WW_LIVE = 0, WW_PAPER = 1 } ww_realm;
 
-/* What a record is about. Frozen: it stands in journals. Last used: 16. */
+/* What a record is about. Frozen: it stands in journals. Last used: 25. */
 typedef enum {
     WW_EVENT_ATTEMPT = 1,        /* a login; tail: client address                                */
     WW_EVENT_ALSO = 2,           /* a further device touched by the attempt before it            */
@@ -164,7 +164,10 @@ typedef enum {
     WW_EVENT_PIN = 14,           /* a device's PIN is another; tail: what is kept of it          */
     WW_EVENT_QUESTION = 15,      /* a security question was asked; moving: its count             */
     WW_EVENT_ANSWER = 16,        /* an attempt: its answer; tail: client address                 */
-    WW_EVENT_LAST = 16
+    WW_EVENT_POLICY = 23,        /* tail: text; who set it, what changed, and all its figures    */
+    WW_EVENT_IMPORT = 24,        /* the acts of this row are rows of a file; tail: who did it    */
+    WW_EVENT_EXPORT = 25,        /* keys of devices were written to a file; tail: who did it     */
+    WW_EVENT_LAST = 25
 } ww_event;
 
 enum { /* in place, of an attempt; those before the third format lack the first two */
@@ -192,7 +195,7 @@ typedef struct {
     uint8_t effects;
     uint8_t gateway;             /* index into the row's gateways                                */
     uint8_t place;               /* platform | realm << 2; account or device state for the acts  */
-    int8_t drift;
+    int8_t drift;                /* of an attempt, or of a device that is added with one         */
     uint64_t user;               /* user id; for a name that does not exist its keyed hash       */
     uint64_t moving;             /* first position not used up; matched position + 1             */
     uint32_t device;             /* number                                                       */
@@ -792,6 +795,12 @@ int ww_row_needed(const ww_tables *t, const uint8_t *row, size_t len, ww_row_nee
 /* Applies every record that is newer than its user's page. */
 int ww_row_replay(ww_tables *t, const uint8_t *row, size_t len, const int64_t *identity_turns,
                   const int64_t *state_turns, uint32_t pages);
+
+/* ---- deep.c: streaks of more failures than a user's own line holds ---- */
+
+/* Streaks become deep with the row of this turn: times that were not kept count as far apart.
+ * state_turns: of the pages whose streaks are from before it; NULL: all are. */
+void ww_streaks_deepen(ww_tables *t, const int64_t *state_turns, uint32_t pages, int64_t turn);
 
 /* ---- whatif.c: recorded attempts under another policy ---- */
 

@@ -164,8 +164,8 @@ static uint8_t spoil(const ww_tables *t, const told *f, ww_attempt *a, ww_scratc
     }
     for (uint32_t i = 0; i < n && r->reason == WW_REASON_PIN; i++)
         s->tries[i].spoiled = 1;
-    return unsure || (r->verdict == WW_LOCKED && any_with(f, WW_EFFECT_ADVANCE) &&
-                      ww_password_of(t, u));
+    return unsure || (r->verdict == WW_LOCKED && (r->place & WW_PLACE_EMPTY ||
+                      (any_with(f, WW_EFFECT_ADVANCE) && ww_password_of(t, u))));
 }
 
 /* The windows an attempt was held against. */

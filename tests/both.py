@@ -9,10 +9,11 @@ import struct
 from itertools import zip_longest
 from typing import Any
 
+from both_files import FILED, BothFiles, policy_of, told_alike
 from both_phones import PHONES, SECRET, Phones
 from histories import COINCIDENT_KEYS, History, Step
 from knowing import Knowing
-from said import address_bytes, answer_of, encoded, made_of, open_of, session_of
+from said import address_bytes, answer_of, encoded, open_of, session_of
 
 import watchword
 from watchword import _engine, reference, reference_card, reference_ocra
@@ -40,7 +41,7 @@ KEYS = Keys(derive(SECRET, "watchword names", 16), derive(SECRET, "watchword cha
 PASSCODES = passcode.ALPHABET
 SAID = (
     "verify", "verify_many", "resync", "challenge", "push", "decide_push", "enrol_phone",
-    "change_pin", "question", "answer",
+    "change_pin", "question", "answer", "import_rows",
 )  # fmt: skip
 
 
@@ -58,18 +59,16 @@ def records_of(row: bytes) -> list[tuple[Any, ...]]:
     return records
 
 
-class Both(Phones, Knowing):
+class Both(BothFiles, Phones, Knowing):
     """An engine and its twin. Names and addresses carry the number of the history under way."""
 
     def __init__(self, figures: Figures) -> None:
         super().__init__()
-        policy = dict(vars(figures))
-        policy["names"] = "any" if policy.pop("names_any") else "sls"
-        policy |= {"password_memory_kib": 32, "password_passes": 1, "security_questions": True}
+        self.figures = figures
         self.now_ms = self.number = self.serials = self.rows_seen = self.turns_seen = 0
         self.randoms = 0
         self.engine = watchword.Engine.open(
-            ":memory:", policy=watchword.Policy(**policy), clock=lambda: self.now_ms,
+            ":memory:", policy=policy_of(figures), clock=lambda: self.now_ms,
             entropy=lambda n: self.entropy(n) if n == 8 else self.random(n),
             deliver=lambda delivery: None,
         )  # fmt: skip
@@ -86,6 +85,7 @@ class Both(Phones, Knowing):
         rng = random.Random(number)
         self.keys = [rng.randbytes(rng.choice([10, 20, 64, 65, 128])) for _ in range(3)]
         self.keys.append(rng.choice(COINCIDENT_KEYS))
+        self.act("set_policy", "", vars(self.figures))
         for at, step in enumerate(steps):
             difference = self.step(step)
             if difference:
@@ -252,6 +252,9 @@ class Both(Phones, Knowing):
     def act(self, verb: str, who: str, *words: Any) -> None:
         """An administrative act, where it is legal."""
         name, now_ms = self.name(who), self.now_ms
+        if verb == "set_policy":
+            self.set_policy(*words)
+            return
         there = name in self.twin.users
         if (verb == "add_user") == there:
             return
@@ -282,20 +285,13 @@ class Both(Phones, Knowing):
     def add_device(self, name: str, now_ms: int, words: dict[str, Any]) -> None:
         self.serials += 1
         serial = f"{'qzajm'[self.serials % 5]}{self.number}x{self.serials}"
-        mechanism, key = words.pop("kind"), self.keys[words.pop("key")]
-        if words["label"] == "temporary-passcode":
-            key = "".join(PASSCODES[byte % 32] for byte in key[:10]).encode()
         if words.get("phone") is not None and self.may_have(name, words["phone"]):
             words["phone"] = PHONES[words["phone"]]
         else:
             words.pop("phone", None)
-        device = made_of(mechanism, key, dict(words))
-        own = {"algorithm": device.algorithm, "digits": device.digits, **words}
-        if mechanism in reference.ASKED:
-            plain = {"moving": 0, "look_ahead": 0, "back": 0, "forward": 0}
-            own = {**plain, **own, "pin_hash": device.pin_hash}
-        self.twin.add_device(name, Device(mechanism, key, serial, **own), now_ms)
-        assert self.engine.add_device(name, device, serial=serial) == serial
+        device, own = self.made(words, serial)
+        self.twin.add_device(name, own, now_ms)
+        assert self.engine.add_device(name, device, serial=own.serial) == own.serial
 
     def enrol_again(self, who: str, index: int, whole_user: bool, words: dict[str, Any]) -> None:
         """The same key in another device, after the old one or the whole user has gone."""
@@ -383,6 +379,8 @@ class Both(Phones, Knowing):
             said = own.tail.purpose, own.tail.epoch, own.sent_s, own.answered
             if tail != struct.pack("<QII?15x", *said):
                 return False
+        if own.event in FILED:
+            return told_alike(own, tail[:lock_ms])
         if own.event in (*ATTEMPTS, Event.ANSWER):
             if lock_ms != own.lock_ms or bool(tail) != (own.tail is not None):
                 return False

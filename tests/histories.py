@@ -10,6 +10,8 @@ import random
 from collections.abc import Iterator
 from typing import Any
 
+from histories_files import file_words, policy_words
+
 from watchword.reference import Figures
 
 STEPS_MAX = 40
@@ -132,6 +134,10 @@ def history(seed: int, figures: Figures) -> History:
             steps += approving(rng, wait)
         elif dice < 0.91:
             steps.append((wait, "enrol_phone", *enrol_words(rng)))
+        elif dice < 0.925:
+            steps.append((wait, "set_policy", "", policy_words(rng, figures_of)))
+        elif dice < 0.94:
+            steps.append((wait, "import_rows", *file_words(rng, device_words)))
         else:
             steps.append((wait, *act_words(rng)))
     return rng.choice([0, 59_000, 1_000_000, 1_700_000_000_000]), steps

@@ -70,12 +70,12 @@ def test_histories(chunk: int) -> None:
             if said:
                 short = shortened(figures, number, told)
                 pytest.fail(f"seed {seed}, {figures}\n{said}\nshortened:\n{short}")
-        percent = figures.card_shown_percent
+        percent = both.twin.figures.card_shown_percent
         assert recovered(both.engine.tap, percent) == slots(both.engine._core)
 
 
 # What no history brings about: only a daemon and the engine's own clock shed load.
-UNREACHED = {reference.Reason.LOAD, Event.NOTE}
+UNREACHED = {reference.Reason.LOAD, Event.NOTE, Event.EXPORT}
 ALSO_EFFECTS = {Effect.ADVANCE, Effect.FORGIVE, Effect.SUSPEND, Effect.CHARGE}
 
 
@@ -94,6 +94,7 @@ def test_histories_reach_everything() -> None:
                 seen.add(repr(record.event))
                 if record.event in touched:
                     touched[record.event] |= record.effects
+    assert {"a row wrong", "a row there"} <= seen
     everything = [*reference.Verdict, *reference.Reason, *Event]
     assert seen >= {"posed", "answered", "too many codes", "too many answers"}
     missing = {repr(word) for word in everything} - seen

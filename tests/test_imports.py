@@ -26,12 +26,14 @@ LAYERS = [
     ["errors"],
     ["_engine"],
     ["store", "keys", "policy"],
+    ["figures"],
     ["lifecycle", "devices", "formats"],
     ["tombs", "clock", "views", "delivery", "hashing", "push_texts", "audit", "core_policy"],
     ["explain", "whatif"],
     ["parts"],
     ["keeper", "acts", "logins"],
-    ["bulk", "cards", "challenges", "passwords", "pushes", "questions", "enrolment", "history"],
+    ["bulk", "cards", "challenges", "passwords", "pushes", "questions", "enrolment", "history",
+     "intake", "exports", "policies"],
     ["changes"],
     ["engine"],
     ["__init__"],
@@ -43,6 +45,7 @@ LAYERS = [
 ORACLE = {
     "reference", "reference_card", "reference_ocra", "reference_posed", "reference_push",
     "reference_secrets",
+    "reference_rows",
 }  # fmt: skip
 ORACLES_OWN = {
     ("reference", "reference_ocra"), ("reference", "reference_card"),
@@ -50,6 +53,7 @@ ORACLES_OWN = {
     ("reference", "reference_posed"), ("reference_posed", "reference_ocra"),
     ("reference", "reference_secrets"), ("reference_secrets", "reference"),
     ("reference_secrets", "reference_ocra"),
+    ("reference_rows", "reference"),
 }  # fmt: skip
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 

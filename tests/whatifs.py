@@ -8,7 +8,7 @@ import copy
 from typing import Any
 
 from both import KEYS, Both
-from histories import history
+from histories import History, history
 
 from watchword import Policy
 from watchword.reference import Attempt, Event, Figures, Reference
@@ -34,9 +34,21 @@ def asked(rows: list[bytes], figures: Figures) -> Any:
 def played(seed: int, figures: Figures, histories: int) -> Both:
     both = Both(figures)
     for number in range(histories):
-        said = both.disagreement(number, history(seed * 1000 + number, figures))
+        said = both.disagreement(number, told(seed * 1000 + number, figures, "set_policy"))
         assert not said, said
     return both
+
+
+def told(seed: int, figures: Figures, *without: str) -> History:
+    """A history but for some steps: a what-if is of one policy from beginning to end."""
+    begin_ms, steps = history(seed, figures)
+    waits, kept = 0, []
+    for wait_ms, verb, *words in steps:
+        waits += wait_ms
+        if verb not in without:
+            kept.append((waits, verb, *words))
+            waits = 0
+    return begin_ms, kept
 
 
 ATTEMPTS = (Event.ATTEMPT, Event.RESYNC, Event.ANSWER)
@@ -87,6 +99,7 @@ def doubled(seed: int, figures: Figures, others: Figures, histories: int) -> Bot
     both = Both(figures)
     both.twin = Doubled(both.twin, Reference(others, KEYS))  # type: ignore[assignment]
     for number in range(histories):
-        said = both.disagreement(number, history(seed * 1000 + number, figures))
+        steps = told(seed * 1000 + number, figures, "set_policy", "import_rows")
+        said = both.disagreement(number, steps)
         assert not said, said
     return both

@@ -20,6 +20,7 @@ from watchword.errors import (
     WrongKey,
 )
 from watchword.explain import Explanation
+from watchword.intake import Imported
 from watchword.policy import Policy
 from watchword.views import (
     Challenge,
@@ -48,6 +49,7 @@ __all__ = [
     "Error",
     "Exists",
     "Explanation",
+    "Imported",
     "InvalidArgument",
     "NotFound",
     "OpenChallenge",

@@ -6,6 +6,7 @@ none, and returns only when that row is on the disk.
 
 import contextlib
 import hmac
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -24,9 +25,10 @@ from watchword.errors import Exists, InvalidArgument, NotFound
 from watchword.parts import Parts
 from watchword.views import Passcode, User, user_of
 
-__all__ = ["Acts", "legal_serial", "one_of", "said_by", "utf8"]
+__all__ = ["Acts", "floor_of", "legal_serial", "one_of", "said_by", "utf8"]
 
 SERIAL_BYTES_MAX = 32
+SERIAL = re.compile(f"[0-9A-Za-z_.:-]{{1,{SERIAL_BYTES_MAX}}}")
 BY_BYTES_MAX = 128
 
 
@@ -302,7 +304,7 @@ class Acts(Parts):
         for other in found[-1] if found else ():
             key = self._core.device_key(slot, other[0])
             if key is not None and hmac.compare_digest(key, device.key):
-                floor = max(floor, _floor(other).lift(device))
+                floor = max(floor, floor_of(other).lift(device))
         return floor
 
     def _bury(self, number: int, serial: str) -> bytes:
@@ -312,7 +314,7 @@ class Acts(Parts):
         for device in found[-1] if found else ():
             if device[1] != serial:
                 continue
-            floor = _floor(device)
+            floor = floor_of(device)
             key = self._core.device_key(slot, device[0])
             if not floor.moving or key is None:
                 return b""
@@ -322,7 +324,7 @@ class Acts(Parts):
         return b""
 
 
-def _floor(device: tuple[Any, ...]) -> lifecycle.Floor:
+def floor_of(device: tuple[Any, ...]) -> lifecycle.Floor:
     """What a device, as the core tells it, has used up."""
     period = device[10] if KINDS[device[2]] == "card" else device[7]
     return lifecycle.Floor(device[2], period, device[12], device[13])
@@ -346,13 +348,14 @@ def utf8(name: str, text: object) -> bytes:
         raise InvalidArgument(f"{name} is text that UTF-8 can hold") from None
 
 
+def expect_by(by: object) -> None:
+    """Who does an act, as the record of it has it."""
+    if not 1 <= len(utf8("by", by)) <= BY_BYTES_MAX:
+        raise InvalidArgument(f"by is text of 1 to {BY_BYTES_MAX} bytes")
+
+
 def legal_serial(serial: object) -> str:
-    if (
-        not isinstance(serial, str)
-        or not 1 <= len(serial) <= SERIAL_BYTES_MAX
-        or not serial.isascii()
-        or not all(c.isalnum() or c in "-_.:" for c in serial)
-    ):
+    if not isinstance(serial, str) or not SERIAL.fullmatch(serial):
         raise InvalidArgument(
             f"serial is 1 to {SERIAL_BYTES_MAX} ASCII letters, digits and any of - _ . :"
         )

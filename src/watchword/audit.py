@@ -6,6 +6,7 @@ act leaves behind (a tombstone) is part of the act.
 """
 
 import ipaddress
+import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -44,6 +45,9 @@ EVENTS: Final = {
     lifecycle.PIN: "device pin",
     lifecycle.QUESTION: "question",
     lifecycle.ANSWER: "answer",
+    lifecycle.POLICY: "policy set",
+    lifecycle.IMPORT: "import",
+    lifecycle.EXPORT: "export of keys",
 }
 PARTS: Final = (lifecycle.ALSO, lifecycle.TOMBSTONE)
 ATTEMPTS: Final = (lifecycle.ATTEMPT, lifecycle.RESYNC, lifecycle.ANSWER)
@@ -187,7 +191,7 @@ def entry_of(
 def _user(r: Record, named: UserNamed) -> str:
     if r.place & UNKNOWN and r.event in LOGINS:
         return f"?{r.user:016x}"
-    if r.event == lifecycle.NOTE:
+    if r.event in (lifecycle.NOTE, lifecycle.POLICY, lifecycle.IMPORT, lifecycle.EXPORT):
         return ""
     if r.event == lifecycle.USER_ADD:
         return r.tail[: r.lock_ms].decode("utf-8", "replace")
@@ -233,6 +237,13 @@ def _act(r: Record) -> dict[str, Any]:
     if r.event == lifecycle.NOTE:
         match = next(filter(None, (form.match(words) for form in SAID_BY)), None)
         return {**(match.groupdict() if match else {}), "text": words}
+    if r.event == lifecycle.POLICY:
+        said = json.loads(words)
+        forced = ", forced" if said["forced"] else ""
+        return {"by": said["by"], "text": ", ".join(said["was"]) + forced}
+    if r.event == lifecycle.EXPORT:
+        by, _, text = words.partition(": ")
+        return {"by": by, "text": text}
     if r.event == lifecycle.USER_SET:
         return {"by": words, "text": _account(r.place)}
     if r.event == lifecycle.DEVICE_SET:

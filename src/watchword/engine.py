@@ -26,11 +26,14 @@ from watchword.core_policy import told_to
 from watchword.delivery import Courier, Delivery
 from watchword.enrolment import Enrolments
 from watchword.errors import Error, InvalidArgument, StoreDamaged, StoreFailed
+from watchword.exports import Exports
 from watchword.hashing import Hasher
 from watchword.history import History, Names
+from watchword.intake import Intake
 from watchword.keeper import COVERED, UNCOVERED_BYTES_MAX, Keeper
 from watchword.keys import KeyProvider, derive
 from watchword.logins import Logins
+from watchword.policies import POLICY_PAGE, Policies
 from watchword.policy import Policy
 from watchword.push_texts import PushTexts
 from watchword.pushes import Pushes
@@ -59,7 +62,8 @@ os.register_at_fork(after_in_child=_after_fork)
 
 
 class Engine(
-    Logins, Pushes, Enrolments, Challenges, Cards, Changes, Acts, Bulk, History
+    Logins, Pushes, Enrolments, Challenges, Cards, Changes, Acts, Bulk, History, Intake, Exports,
+    Policies,
 ):
     """A verification engine over one store. Thread-safe; after a fork its use raises Error.
 
@@ -70,7 +74,7 @@ class Engine(
         self,
         path: str,
         store: Store,
-        policy: Policy,
+        policy: Policy | None,
         clock: Callable[[], int] | None,
         entropy: Callable[[int], bytes],
         deliver: Callable[[Delivery], object] | None = None,
@@ -80,7 +84,9 @@ class Engine(
         self._path = path
         self._store = store
         self._entropy = entropy
-        self._policy = policy
+        self._policy: Policy = policy or Policy()
+        self._policy_kept: Policy | None = None
+        self._policy_dirty = False
         self._durable = not isinstance(store, MemoryStore)
         secret = store.secret if self._durable else entropy(32)
         self._passcode_key = derive(secret, "watchword passcodes", 32)
@@ -92,7 +98,8 @@ class Engine(
         self._hasher = Hasher(derive(secret, "watchword passwords", 32))
         self._mark_key, self._tombs = derive(secret, "watchword fingerprints", 32), Tombs()
         self._gone = Names()
-        told_to(self._core, policy)
+        told_to(self._core, self._policy)
+        self._policy_given = policy is not None
         self._row_bytes = self._covered_bytes = 0  # of rows beyond the pages; what pages hold since
         self._covered = self._load()
         self._turn = store.head
@@ -131,7 +138,9 @@ class Engine(
         """Opens the store at `path`, made if it is not there; ":memory:" keeps nothing.
 
         key: 32 bytes, the path of a key file, or a provider of watchword.keys; None: the file
-        `path`.key, made on first use. clock: () -> integer milliseconds since 1970, and
+        `path`.key, made on first use. policy: None: the one that was set last (RULES as written in
+        a new store); one that is given is in force from here on, and recorded where it differs.
+        clock: () -> integer milliseconds since 1970, and
         entropy: n -> n random bytes, for tests and replay. deliver: takes a watchword.Delivery to
         its phone, on a thread of its own: a callable, or a watchword.Webhook; without it no code is
         sent. Errors: WrongKey, StoreOwned, StoreDamaged, StoreFailed, InvalidArgument.
@@ -144,12 +153,13 @@ class Engine(
         store = open_store(path, key)
         try:
             engine = cls(
-                os.fspath(path), store, policy or Policy(), clock, entropy or os.urandom, deliver
+                os.fspath(path), store, policy, clock, entropy or os.urandom, deliver
             )
         except BaseException:
             store.close()
             raise
         if engine._keeper is not None:
+            engine._policy_opened()
             engine._keeper.start()
         return engine
 
@@ -161,6 +171,9 @@ class Engine(
         turns = {"identity": array("q"), "state": array("q")}
         core.reserve(self._store.counters().get("pages", 0) // 2 * PAGE_USERS)
         for page in self._store.pages():
+            if page.table == "covered" and page.number == POLICY_PAGE:
+                self._policy_found(bytes(page.image), page.turn)
+                continue
             if page.table == "covered":
                 covered = page.turn
                 if len(page.image) >= COVERED.size:  # none of before the second format has it
@@ -185,8 +198,11 @@ class Engine(
             if events & 1 << lifecycle.TOMBSTONE:
                 for mark, floor in lifecycle.tombstones(bytes(row)):
                     self._tombs.add(mark, floor)
+            if events & 1 << lifecycle.POLICY:
+                self._policy_replayed(bytes(row), turn, turns["state"])
         core.loaded()
         core.passed(self._store.last_time_ms)
+        told_to(self._core, self._policy)
         return covered
 
     def __enter__(self) -> Self:
@@ -256,10 +272,6 @@ class Engine(
     def memory_locked(self) -> bool:
         """Whether the system let the tables be locked into memory."""
         return self._core.memory_locked
-
-    @property
-    def policy(self) -> Policy:
-        return self._policy
 
     # -- time
 
@@ -376,6 +388,7 @@ class Engine(
             self._act(lifecycle.note(f"data key {number} in use"))
             self._core.dirty_all()
             self._tombs.all_changed()
+            self._policy_dirty = True
         while True:
             self._keeper.write()
             with self._keeper.resting(), self._lock:

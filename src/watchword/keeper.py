@@ -112,6 +112,7 @@ class Keeper:
                 with engine._lock:
                     engine._core.dirty_all()
                     engine._tombs.all_changed()
+                    engine._policy_dirty = True
                 raise
             if began > engine._covered:
                 engine._commits.wait(began)
@@ -137,6 +138,7 @@ class Keeper:
                     if engine._commits.failed is not None:  # memory may know what no row does
                         raise StoreFailed(f"the engine has ended: {said(engine._commits.failed)}")
                     turn = engine._turn
+                    pages += engine._policy_pages(turn)  # before what was done under it
                     found = core.dirty_page(number + 1)
                     if found is None:
                         pages += engine._tombs.dirty_pages(turn, TOMBS_PER_WRITE_MAX)

@@ -21,13 +21,16 @@ __all__ = [
     "device_add",
     "device_remove",
     "device_set",
+    "exported",
     "fingerprint",
     "gateway_packed",
+    "imported",
     "joined",
     "names_packed",
     "note",
     "pin_set",
     "place",
+    "policy_set",
     "records",
     "row",
     "secret_add",
@@ -45,6 +48,7 @@ HEADER = struct.Struct("<IHHIIqq")
 SPEC = struct.Struct("<8BH6Bq")
 TOMB = struct.Struct("<16sBxHxxxxq")
 UNIT = 32
+TEXT_BYTES_MAX = 255 * UNIT
 STEPS_REACH = 64  # more than window, drift and resynchronisation together can reach
 ROW_VERSION = 1
 GATEWAY_BYTES_MAX = 64
@@ -53,6 +57,7 @@ GATEWAY_BYTES_MAX = 64
 ATTEMPT, ALSO, RESYNC, USER_ADD, USER_SET, USER_REMOVE, UNLOCK = 1, 2, 3, 4, 5, 6, 7
 DEVICE_ADD, DEVICE_SET, DEVICE_REMOVE, TOMBSTONE, NOTE, CHALLENGE = 8, 9, 10, 11, 12, 13
 PIN, QUESTION, ANSWER = 14, 15, 16
+POLICY, IMPORT, EXPORT = 23, 24, 25
 
 
 class Record(NamedTuple):
@@ -108,10 +113,11 @@ def _record(
     device: int = 0,
     tail: bytes = b"",
     text: int = 0,
+    drift: int = 0,
 ) -> bytes:
     padded = tail + bytes(-len(tail) % UNIT)
     units = len(padded) // UNIT
-    return RECORD.pack(event, 0, 0, units, 0, 0, place, 0, user, moving, device, text) + padded
+    return RECORD.pack(event, 0, 0, units, 0, 0, place, drift, user, moving, device, text) + padded
 
 
 def user_add(user: int, name: bytes, state: str, realm: str, by: str = "") -> bytes:
@@ -137,8 +143,21 @@ def note(text: str) -> bytes:
     return _text(NOTE, 0, text)
 
 
+def policy_set(text: str) -> bytes:
+    """A policy in force from this row on; text says who set it, and every figure."""
+    return _text(POLICY, 0, text)
+
+
+def imported(by: str) -> bytes:
+    return _text(IMPORT, 0, by)
+
+
+def exported(by: str) -> bytes:
+    return _text(EXPORT, 0, by)
+
+
 def _text(event: int, user: int, text: str, *, place: int = 0, device: int = 0) -> bytes:
-    tail = text.encode()[: 255 * UNIT]
+    tail = text.encode()[:TEXT_BYTES_MAX]
     return _record(event, user, place=place, device=device, tail=tail, text=len(tail))
 
 
@@ -147,8 +166,9 @@ def place(state: str, realm: str) -> int:
 
 
 def spec_head(
-    device: Device, serial_len: int, key_len: int | None = None, pin_len: int = 0
-) -> bytes:
+    device: Device, serial_len: int, key_len: int | None = None, pin_len: int = 0,
+    state: str = "active",
+) -> bytes:  # fmt: skip
     """The fixed part of ww_spec. key_len: where something else is kept in the key's place;
     pin_len: of what is kept of a PIN."""
     back, forward = device.window
@@ -156,7 +176,7 @@ def spec_head(
         KINDS.index(device.mechanism),
         HASH_NAMES.index(device.algorithm),
         device.digits,
-        DEVICE_STATES.index("active"),
+        DEVICE_STATES.index(state),
         back,
         forward,
         device.look_ahead or int(device.once),
@@ -174,12 +194,13 @@ def spec_head(
 
 def device_add(
     user: int, number: int, device: Device, key: bytes, serial: bytes, moving: int, pin: bytes,
-    by: str = "",
+    by: str = "", state: str = "active", drift: int = 0,
 ) -> bytes:  # fmt: skip
-    """key: the device's, or what is kept in its place; pin: what is kept of one."""
-    tail = spec_head(device, len(serial), len(key), len(pin)) + key + serial
+    """key: the device's, or what is kept in its place; pin: what is kept of one; drift: what it had
+    run away by."""
+    tail = spec_head(device, len(serial), len(key), len(pin), state) + key + serial
     tail += device.suite.encode("ascii") + pin + by.encode()
-    return _record(DEVICE_ADD, user, device=number, moving=moving, tail=tail)
+    return _record(DEVICE_ADD, user, device=number, moving=moving, tail=tail, drift=drift)
 
 
 def secret_add(user: int, number: int, kind: str, kept: bytes, serial: bytes) -> bytes:

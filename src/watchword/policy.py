@@ -67,65 +67,70 @@ class Policy:
     lockout_window_ms: int = 86_400_000
     """Failures count together within this time; a lock lasts this long (RULES section 5)."""
     lockout_extend: bool = True
-    """Whether an attempt refused by the lock starts the wait again."""
+    """Whether an attempt refused by the lock starts the wait again (RULES section 5)."""
     failures_cap: int | None = 100
-    """Failures in a row, over whatever time, that suspend a device; None: off."""
+    """Failures in a row, over whatever time, that suspend a device; None: off (RULES section 5)."""
     source_failures: int | None = 1_000
-    """Failures an hour from one address, beyond which it gets BUSY; None: off."""
+    """Failures an hour from one address, beyond which it gets BUSY; None: off (RULES section 5)."""
     names: str = "sls"
-    """"sls": 1 to 64 lower-case letters and digits; "any": UTF-8 of 1 to 128 bytes."""
+    """"sls": 1 to 64 lower-case letters and digits; "any": UTF-8 of 1 to 128 bytes (RULES section
+    2)."""
     window_max: int = 10
-    """The widest TOTP window a device may be enrolled with, steps either side."""
+    """The widest TOTP window a device may be enrolled with, steps either side (RULES section 3)."""
     key_bytes_min: int = 10
-    """The shortest device key that may be enrolled, bytes."""
+    """The shortest device key that may be enrolled, bytes (RULES section 3)."""
     rank_totp: int = 0
     """The rank of a device of kind totp; presets have theirs from RULES section 3."""
     rank_hotp: int = 0
-    """The rank of a device of kind hotp."""
+    """The rank of a device of kind hotp (RULES section 3)."""
     rank_ocra: int = 0
-    """The rank of a device of kind ocra."""
+    """The rank of a device of kind ocra (RULES section 3)."""
     challenge_kinds: tuple[str, ...] = ("dsc-plus",)
     """Kinds that a challenge for a name without a challenge device seems to be of, the more often
-    the likelier."""
+    the likelier (RULES section 4)."""
     card_shown_percent: int = 50
     """The share of a card's cells that may have been shown before it is to be replaced: how many
     answers remain until then is its strength (RULES section 4)."""
     card_cells_once: bool = False
-    """Whether a card enrolled from now on never shows a cell twice: 112 answers a card."""
+    """Whether a card enrolled from now on never shows a cell twice: 112 answers a card (RULES
+    section 4)."""
 
     passcode_ms: int = 172_800_000
     """How long a temporary passcode opens both platforms (RULES section 6)."""
     passcode_card_ms: int = 864_000_000
-    """How long after that it opens the portal, for an online card alone."""
+    """How long after that it opens the portal, for an online card alone (RULES section 6)."""
     sms_ms: int = 600_000
     """How long a code that was sent is good, in whole seconds (RULES section 3)."""
     sms_per_hour: int = 3
-    """Codes sent to one user within an hour; beyond it asking for one is busy."""
+    """Codes sent to one user within an hour; beyond it asking for one is busy (RULES section 4)."""
     pin_chars_min: int = 4
-    """The shortest PIN that is typed before a code and checked here, characters."""
+    """The shortest PIN that is typed before a code and checked here, characters (RULES section
+    6)."""
     password_bytes_min: int = 8
-    """The shortest password that may be set, bytes of UTF-8."""
+    """The shortest password that may be set, bytes of UTF-8 (RULES section 8)."""
     password_memory_kib: int = 19_456
-    """Argon2id's memory for a password set from now on; older ones keep their figures."""
+    """Argon2id's memory for a password set from now on; older ones keep their figures (RULES
+    section 8)."""
     password_passes: int = 2
-    """Argon2id's passes over it."""
+    """Argon2id's passes over a password's memory (RULES section 8)."""
     password_lanes: int = 1
-    """Argon2id's lanes."""
+    """Argon2id's lanes, for a password set from now on (RULES section 8)."""
     security_questions: bool = False
     """Whether users may have security questions (RULES section 6)."""
     question_texts: tuple[str, ...] = QUESTION_TEXTS
-    """What names without security questions seem to be asked."""
+    """What names without security questions seem to be asked (RULES section 6)."""
 
     push_ms: int = 60_000
     """How long a push is open (RULES section 4)."""
     push_per_window: int = 5
-    """Pushes of one user within push_window_ms without an approval; then the manual challenge."""
+    """Pushes of one user within push_window_ms without an approval; then the manual challenge
+    (RULES section 4)."""
     push_window_ms: int = 600_000
-    """The time within which they count."""
+    """The time within which pushes without an approval count (RULES section 4)."""
     session_pin_ms: int = 43_200_000
     """How long a session may last after an ib-key's PIN (RULES section 6)."""
     session_biometric_ms: int = 108_000_000
-    """The same after a fingerprint or a face."""
+    """How long it may last after a fingerprint or a face (RULES section 6)."""
 
     def __post_init__(self) -> None:
         for name, (low, high, optional) in RANGES.items():
@@ -193,11 +198,21 @@ class Policy:
         return replace(base, **figures)
 
     @classmethod
+    def from_text(cls, text: str, *, name: str = "policy") -> Self:
+        """A policy from TOML's text. name: of what it is, for errors. Errors: InvalidArgument."""
+        try:
+            table = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise InvalidArgument(f"{name} is not TOML: {error}") from None
+        return cls.from_table(table)
+
+    @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
         """A policy from a TOML file. Errors: InvalidArgument, OSError."""
         with open(path, "rb") as file:
-            try:
-                table = tomllib.load(file)
-            except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-                raise InvalidArgument(f"{os.fspath(path)} is not TOML: {error}") from None
-        return cls.from_table(table)
+            raw = file.read()
+        try:
+            text = raw.decode()
+        except UnicodeDecodeError as error:
+            raise InvalidArgument(f"{os.fspath(path)} is not TOML: {error}") from None
+        return cls.from_text(text, name=os.fspath(path))

@@ -72,6 +72,7 @@ class Event(IntEnum):
     ATTEMPT, ALSO, RESYNC, USER_ADD, USER_SET, USER_REMOVE, UNLOCK = range(1, 8)
     DEVICE_ADD, DEVICE_SET, DEVICE_REMOVE, TOMBSTONE, NOTE, CHALLENGE = range(8, 14)
     PIN, QUESTION, ANSWER = 14, 15, 16
+    POLICY, IMPORT, EXPORT = range(23, 26)
 
 
 class Effect(IntFlag):
@@ -1166,6 +1167,11 @@ class Reference:
             self._apply_answer(r, now_ms)
         elif r.event is Event.QUESTION:
             self._apply_question(r)
+        elif r.event is Event.POLICY:
+            assert isinstance(r.tail, Figures)
+            self._apply_policy(r.tail)
+        elif r.event in (Event.IMPORT, Event.EXPORT):
+            pass    # who did it
         elif r.event is Event.TOMBSTONE:
             assert isinstance(r.tail, Device)
             self.tombstones.append(r.tail)
@@ -1261,6 +1267,19 @@ class Reference:
                 if d.capped:
                     d.state, d.capped, d.failures = "active", False, 0
 
+    def _apply_policy(self, figures: Figures) -> None:
+        """Streaks keep as many times as the policy may ask for; what was not kept was long ago."""
+        self.figures, pushes = figures, self.pushes
+        pushes.open_ms, pushes.per_window = figures.push_ms, figures.push_per_window
+        pushes.window_ms = figures.push_window_ms
+        for streak in [*(user.streak for user in self.users.values()), *self.decoys.values()]:
+            del streak.gaps_ms[self._gaps_kept() :]
+            missing = min(streak.count - 1, self._gaps_kept()) - len(streak.gaps_ms)
+            streak.gaps_ms += [U32_MAX] * missing
+
+    def _gaps_kept(self) -> int:
+        return 11 if self.figures.lockout_failures <= 12 else 99
+
     @staticmethod
     def _empty(streak: Streak) -> None:
         streak.count, streak.lock_until_ms, streak.gaps_ms = 0, 0, []
@@ -1268,7 +1287,7 @@ class Reference:
     def _push(self, streak: Streak, now_ms: int) -> None:
         at = max(now_ms, streak.last_ms)
         streak.gaps_ms.insert(0, min(at - streak.last_ms, U32_MAX))
-        del streak.gaps_ms[11 if self.figures.lockout_failures <= 12 else 99 :]
+        del streak.gaps_ms[self._gaps_kept() :]
         streak.last_ms, streak.count = at, min(streak.count + 1, STREAK_COUNT_MAX)
 
     def _user(self, number: int | str) -> User:
@@ -1295,10 +1314,17 @@ class Reference:
         if written:
             self.journal.append((now_ms, written))
 
+    def set_policy(self, figures: Figures, now_ms: int) -> None:
+        """Another policy, from the next turn on."""
+        if figures != self.figures:
+            self._turn([Record(Event.POLICY, 0, tail=figures)], now_ms)
+
     def add_user(self, name: str, now_ms: int, *, state: str = "open", realm: str = "live") -> None:
+        self._turn([self.newcomer(name, state, realm)], now_ms)
+
+    def newcomer(self, name: str, state: str, realm: str) -> Record:
         place = ACCOUNTS.index(state) | REALMS.index(realm) << 2
-        number = self.numbers_used + 1
-        self._turn([Record(Event.USER_ADD, number, place=place, tail=name)], now_ms)
+        return Record(Event.USER_ADD, self.numbers_used + 1, place=place, tail=name)
 
     def set_user(self, name: str, now_ms: int, *, state: str, realm: str) -> None:
         place = ACCOUNTS.index(state) | REALMS.index(realm) << 2
@@ -1313,8 +1339,12 @@ class Reference:
         self._turn([Record(Event.UNLOCK, self.users[name].number, tail=by)], now_ms)
 
     def add_device(self, name: str, device: Device, now_ms: int) -> None:
+        self._turn([self.enrolment(name, device, now_ms)], now_ms)
+
+    def enrolment(self, name: str, device: Device, now_ms: int) -> Record:
         """Enrols; a key seen before does not become fresh by being enrolled again (RULES 4)."""
-        device = replace(device, once=device.kind == "card" and self.figures.card_cells_once)
+        once = device.once or self.figures.card_cells_once
+        device = replace(device, once=device.kind == "card" and once)
         known = [*self.tombstones, *self.users[name].devices]
         floors = [t for t in known if (t.kind, t.key) == (device.kind, device.key)]
         moving = max([device.moving, *(device.used_until(floor) for floor in floors)])
@@ -1323,10 +1353,10 @@ class Reference:
         if device.label == "temporary-passcode":
             until_ms = full_until_ms + self.figures.passcode_card_ms
             device = replace(device, full_until_ms=full_until_ms, until_ms=until_ms)
-        record = Record(
-            Event.DEVICE_ADD, self.users[name].number, device=number, moving=moving, tail=device
-        )
-        self._turn([record], now_ms)
+        return Record(
+            Event.DEVICE_ADD, self.users[name].number, device=number, moving=moving,
+            drift=device.drift, tail=device,
+        )  # fmt: skip
 
     def set_device(self, name: str, serial: str, state: str, now_ms: int) -> None:
         user, place = self.users[name], DEVICE_STATES.index(state)

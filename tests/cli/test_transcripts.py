@@ -77,7 +77,7 @@ class Session:
 
     def ours(self, words: list[str]) -> None:
         out, err, before = io.StringIO(), io.StringIO(), sys.stdin
-        sys.stdin = io.StringIO(self.stdin)
+        sys.stdin = io.TextIOWrapper(io.BytesIO(self.stdin.encode()))
         try:
             with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
                 self.code = run(words)

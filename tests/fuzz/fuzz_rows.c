@@ -35,7 +35,7 @@ static void write_spec(source *s, uint8_t *tail, uint8_t units)
     spec.back = often(s, 1);
     spec.forward = often(s, 1);
     spec.look_ahead = often(s, 10);
-    spec.drift_max = often(s, 0);
+    spec.drift_max = often(s, (uint8_t)take(s, 1) % 3);
     spec.period_s = (uint16_t)(often(s, 30));
     spec.key_len = often(s, 20);
     spec.serial_len = often(s, 9);
@@ -50,12 +50,15 @@ static uint32_t write_record(source *s, ww_record *r, uint32_t left)
 {
     uint8_t event = (uint8_t)take(s, 1);
     memset(r, 0, sizeof *r);
-    r->event = event < 250 ? 1 + event % 13 : event;
+    r->event = event < 250 ? 1 + event % 16 : event;
+    if (r->event > WW_EVENT_CHALLENGE && event < 250)
+        r->event = (uint8_t)(r->event - WW_EVENT_CHALLENGE - 1 + WW_EVENT_POLICY);
     uint8_t tail = r->event == WW_EVENT_DEVICE_ADD ? 2
                  : r->event == WW_EVENT_USER_ADD || r->event == WW_EVENT_CHALLENGE;
     r->tail = often(s, tail);
     r->effects = (uint8_t)take(s, 1);
     r->place = often(s, (uint8_t)take(s, 1) % 6);
+    r->drift = (int8_t)often(s, 0);
     r->user = whose(s);
     r->moving = take(s, 1) % 4 ? take(s, 1) : take(s, 8);
     r->device = (uint32_t)take(s, 1) % 12;

@@ -118,6 +118,7 @@ class Checker:
 
     def __init__(self, figures: Figures, now_ms: Callable[[], int]) -> None:
         self.now_ms = now_ms
+        self.figures = figures
         self.twin = Reference(figures)
         self.marks = [0]  # turn -> how much of the twin's journal it closed
         self.times_ms = [0]
@@ -325,12 +326,15 @@ class Checker:
                  if (found := engine._core.user(slot)) is not None}
         if known != set(self.twin.users):
             self.fail(f"the recovered users are {sorted(known)}, not {sorted(self.twin.users)}")
+        policy, figures = engine.policy, vars(self.twin.figures)
+        if any(getattr(policy, name) != figures[name] for name in figures if name != "names_any"):
+            self.fail(f"the recovered policy is {policy}, not {figures}")
         self.compare(engine, self.twin.users)
         self.acknowledge(head)  # from here on it is visible
 
     def _set_back(self, journal: list[Any]) -> None:
         """The twin as the journal alone makes it."""
-        twin = Reference(self.twin.figures)
+        twin = Reference(self.figures)
         for now_ms, records in journal:
             for record in records:
                 twin.apply(record, now_ms)

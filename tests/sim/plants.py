@@ -16,7 +16,9 @@ from watchword.acts import Acts
 from watchword.challenges import Challenges
 from watchword.clock import SystemClock
 from watchword.devices import passcode
+from watchword.intake import Intake
 from watchword.keeper import Keeper
+from watchword.policies import Policies
 from watchword.questions import Questions
 from watchword.reference import Effect, Event
 from watchword.store import disk, segment, sqlite, wal
@@ -266,6 +268,25 @@ def tombstone_not_journaled(put: Put) -> None:
     put(Tombs, "dirty_pages", lambda self, turn, most: [])
 
 
+@plant
+def policy_forgotten_at_reopen(put: Put) -> None:
+    """Recovery reads the policy that pages hold, and not the rows after them."""
+    put(Policies, "_policy_replayed", lambda self, row, turn, state_turns: None)
+
+
+@plant
+def policy_not_journaled(put: Put) -> None:
+    """A policy is in force and leaves no record of its own."""
+    put(lifecycle, "policy_set", lambda text: lifecycle.note(text[:40]))
+
+
+@plant
+def file_applied_unchecked(put: Put) -> None:
+    """A file with wrong rows is applied without them, whatever was asked."""
+    real = Intake._import_one
+    put(Intake, "_import_one", lambda self, part, by, skip_bad: real(self, part, by, True))
+
+
 # ---- the transition -----------------------------------------------------------------------------
 
 
@@ -293,14 +314,14 @@ def window_off_by_one(put: Put) -> None:
     real = lifecycle.device_add
 
     def device_add(
-        user: int, number: int, device: Any, key: bytes, serial: bytes, moving: int
+        user: int, number: int, device: Any, key: bytes, serial: bytes, moving: int, *rest: Any
     ) -> bytes:
         back, forward = device.window
         if device.mechanism == "totp":
             device = replace(device, window=(back, forward + 1))
         elif device.mechanism == "hotp" or ":C-" in device.suite:
             device = replace(device, look_ahead=device.look_ahead + 1)
-        return real(user, number, device, key, serial, moving)
+        return real(user, number, device, key, serial, moving, *rest)
 
     put(lifecycle, "device_add", device_add)
 

@@ -9,6 +9,7 @@ import random
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from tests.sim.filing import Filing
 from tests.sim.kinds import Kinds
 from tests.sim.tears import POLICIES
 from watchword.reference import Figures
@@ -46,11 +47,11 @@ def story_of(seed: int, turns: int) -> Story:
     return figures, Author(rng, figures).steps(turns)
 
 
-class Author(Kinds):
+class Author(Filing, Kinds):
     """Draws the steps of one story."""
 
     def __init__(self, rng: random.Random, figures: Figures) -> None:
-        self.rng = rng
+        self.rng, self.figures_of = rng, figures_of
         self.window_ms = figures.lockout_window_ms
         self.users = [f"u{i}" for i in range(rng.choice([1, 2, 3, 5]))]
         often = rng.choice([0, 0.3, 1, 3])
@@ -58,6 +59,7 @@ class Author(Kinds):
             (8, self.verify), (2, self.verify_many), (1, self.resync), (2, self.user_act),
             (2, self.unlock), (2, self.device_act), (3, self.challenge), (1.5, self.push),
             (1.5, self.decide), (1, self.claim), (1.5, self.know),
+            (0.7, self.policy), (0.7, self.file),
             (6 * often, self.say), (3 * often, self.awaited),
             (1 * often, self.tell), (0.7, self.look), (rng.choice([0] * 5 + [2]), self.crowd),
         ]  # fmt: skip
@@ -379,6 +381,12 @@ def simpler(step: Step) -> Iterator[Step]:
     elif verb == "say" and len(step[2]) > 1:
         for at in range(len(step[2])):
             yield (verb, step[1], step[2][:at] + step[2][at + 1 :], *step[3:])
+    elif verb == "import" and len(step[1]) > 1:
+        for at in range(len(step[1])):
+            yield (verb, step[1][:at] + step[1][at + 1 :], step[2])
+    elif verb == "policy" and len(step[1]) > 1:
+        for name in step[1]:
+            yield verb, {other: word for other, word in step[1].items() if other != name}
     elif verb == "verify" and step[3]:
         yield (*step[:3], {})
     elif verb in ("crash", "crash_in", "keep") and step[-1]:

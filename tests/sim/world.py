@@ -18,11 +18,12 @@ from tests.sim.checker import Asked, Checker, answer_of
 from tests.sim.disk import Fault
 from tests.sim.doors import Doors
 from tests.sim.engine import SimEngine
+from tests.sim.files import Files
 from tests.sim.guard import Guard
 from tests.sim.knowing import Knowing
 from tests.sim.looking import look_back
 from tests.sim.phones import Phones
-from watchword import Policy, StoreFailed, reference_card, reference_ocra
+from watchword import StoreFailed, reference_card, reference_ocra
 from watchword.errors import Error
 from watchword.reference import PLATFORMS, Attempt, Figures
 from watchword.store.sqlite import SqliteStore
@@ -36,7 +37,7 @@ LIVES_MAX = 12  # openings that one crash may take: a fault, a crash, another, a
 Step = tuple[Any, ...]
 
 
-class World(Acts, Knowing, Phones, Doors):
+class World(Acts, Files, Knowing, Phones, Doors):
     """`play` runs steps; BrokenError says what was broken."""
 
     def __init__(self, seed: int, figures: Figures) -> None:
@@ -61,9 +62,7 @@ class World(Acts, Knowing, Phones, Doors):
         for _ in range(LIVES_MAX):
             struck = disk.struck
             try:
-                self.engine = SimEngine.open(
-                    PATH, key=KEY, policy=Policy(**policy_of(self.figures))
-                )
+                self.engine = SimEngine.open(PATH, key=KEY, policy=self.given())
                 break
             except StoreFailed as error:
                 if not disk.off and disk.struck == struck:
@@ -81,6 +80,8 @@ class World(Acts, Knowing, Phones, Doors):
         else:
             self.checker.fail("the store does not open")
         self.waiting = self.engine.attended(self.checker)
+        if self.engine._turn == 1:  # the policy that it was opened with, whenever that was
+            self.checker.times_ms[1:2] = [self.engine._store.last_time_ms]
         last_ms = self.checker.times_ms[min(self.engine._turn, len(self.checker.times_ms) - 1)]
         self.checker.guard = Guard(self.machine.clock, last_ms, disk.free_bytes)
         self.checker.recovered(self.engine)
@@ -368,10 +369,3 @@ class World(Acts, Knowing, Phones, Doors):
         if codes is not None:
             for one, code in zip(asked, codes, strict=True):
                 self.checker.answered(one, (int(code),), self.engine._turn)
-
-
-def policy_of(figures: Figures) -> dict[str, Any]:
-    named = dict(vars(figures))
-    named["names"] = "any" if named.pop("names_any") else "sls"
-    named |= {"security_questions": True, "password_memory_kib": 32}
-    return named

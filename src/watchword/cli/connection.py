@@ -9,7 +9,7 @@ from pathlib import Path
 
 from watchword.errors import Error, Exists, InvalidArgument, NotFound
 
-__all__ = ["Connection", "Reply"]
+__all__ = ["Connection", "Reply", "listed", "mapping", "number"]
 
 Reply = str | int | None | list["Reply"]
 
@@ -79,3 +79,23 @@ class Connection:
         if len(text) != size + 2:
             raise Error("the daemon closed the connection within an answer")
         return text[:-2].decode()
+
+
+def listed(reply: Reply) -> list[Reply]:
+    if not isinstance(reply, list):
+        raise Error("the daemon's answer is not a list")
+    return reply
+
+
+def mapping(reply: Reply) -> dict[str, Reply]:
+    """A map, which RESP2 writes as a flat array."""
+    flat = listed(reply)
+    return {str(name): value for name, value in zip(flat[::2], flat[1::2], strict=True)}
+
+
+def number(reply: Reply) -> int:
+    if reply is None:
+        return 0
+    if not isinstance(reply, int | str):
+        raise Error("the daemon's answer holds no number where one must be")
+    return int(reply)

@@ -4,11 +4,11 @@ A verb never knows which one it has. Whoever owns the store does the work: we op
 does, and ask through the store's administration socket when a daemon does.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from watchword import (
     Card,
@@ -16,7 +16,9 @@ from watchword import (
     Device,
     Engine,
     Explanation,
+    Imported,
     Passcode,
+    Policy,
     Push,
     PushShown,
     Question,
@@ -35,6 +37,9 @@ from watchword.serve.daemon import ADMIN_SOCKET
 from watchword.store.owner import DATABASE
 
 __all__ = ["ADMIN_SOCKET", "Door", "OwnDoor", "enter", "is_store"]
+
+
+Progress = Callable[[int], object] | None
 
 
 class Door(Protocol):
@@ -84,6 +89,13 @@ class Door(Protocol):
     def audit_page(self, wanted: Wanted, turn: int, place: int) -> Page: ...
     def explain(self, user: str, last: int) -> Explanation: ...
     def bare_rows(self) -> Iterator[tuple[int, bytes, int]]: ...
+    def policy(self) -> Policy: ...
+    def check_policy(self, policy: Policy) -> list[str]: ...
+    def set_policy(self, policy: Policy, by: str, force: bool) -> int: ...
+    def import_csv(
+        self, file: BinaryIO, by: str, dry_run: bool, skip_bad: bool, progress: Progress
+    ) -> Imported: ...
+    def export_rows(self, after: str, keys: bool, by: str) -> tuple[int, str, list[str]]: ...
     def close(self) -> None: ...
 
 
@@ -107,6 +119,7 @@ class OwnDoor:
         self.set_questions = engine.set_questions
         self.clear_questions = engine.clear_questions
         self.question = engine.question
+        self.check_policy = engine.check_policy
         self.close = engine.close
 
     def head(self) -> int:
@@ -189,6 +202,22 @@ class OwnDoor:
 
     def accept_clock(self, by: str) -> None:
         self._engine.accept_clock(by=by)
+
+    def policy(self) -> Policy:
+        return self._engine.policy
+
+    def import_csv(
+        self, file: BinaryIO, by: str, dry_run: bool, skip_bad: bool, progress: Progress
+    ) -> Imported:
+        return self._engine.import_csv(
+            file, by=by, dry_run=dry_run, skip_bad=skip_bad, progress=progress
+        )
+
+    def export_rows(self, after: str, keys: bool, by: str) -> tuple[int, str, list[str]]:
+        return self._engine.export_rows(after, keys=keys, by=by)
+
+    def set_policy(self, policy: Policy, by: str, force: bool) -> int:
+        return len(self._engine.set_policy(policy, by=by, force=force))
 
 
 def told(verdict: Verdict) -> Answer:

@@ -13,11 +13,13 @@ import click
 
 from watchword.cli import (
     audit,
+    bulk,
     cards,
     demo,
     devices,
     given,
     logins,
+    policies,
     pushes,
     replay,
     responders,
@@ -66,6 +68,8 @@ def root() -> None:
         audit                   who did what, when, to whom
         explain USER            why the last attempts went as they did
         replay                  the same logins under another policy
+        import FILE             users and devices from CSV; export writes it
+        policy show             the rules' figures in force, as a file; also check, diff, set
 
     --store PATH     the store's directory; else $WATCHWORD_STORE, or ./watchword-store
     --config FILE    the daemon's settings: they name the store, its key and its policy
@@ -86,7 +90,8 @@ def root() -> None:
 for verb in (
     demo.demo, stores.init, stores.serve, stores.config, users.user, devices.device,
     cards.card, logins.challenge, logins.verify, pushes.push, pushes.phone, stores.key,
-    stores.clock, audit.audit, audit.explain, replay.replay,
+    stores.clock, audit.audit, audit.explain, replay.replay, policies.policy,
+    bulk.import_users, bulk.export,
 ):  # fmt: skip
     root.add_command(verb)
 for verb in (responders.ocra, responders.preset, given.passcode, given.sms):

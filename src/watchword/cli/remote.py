@@ -1,9 +1,9 @@
 """The door through a daemon: every verb as one command on the store's administration socket."""
 
 import base64
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from watchword import (
     Card,
@@ -13,7 +13,9 @@ from watchword import (
     DeviceView,
     Entry,
     Explanation,
+    Imported,
     Passcode,
+    Policy,
     Push,
     PushShown,
     Question,
@@ -22,10 +24,12 @@ from watchword import (
 )
 from watchword.audit import Page
 from watchword.cli.answers import Answer, Change, Enrolled
-from watchword.cli.connection import Connection, Reply
+from watchword.cli.carrier import Carrier
+from watchword.cli.connection import Connection, Reply, listed, mapping, number
 from watchword.cli.options import who
-from watchword.errors import Error
+from watchword.errors import InvalidArgument
 from watchword.explain import Told
+from watchword.figures import text_of
 from watchword.views import OpenChallenge
 
 __all__ = ["RemoteDoor"]
@@ -257,6 +261,32 @@ class RemoteDoor:
                     return
                 yield turn, base64.b64decode(str(text)), number(file)
 
+    def import_csv(
+        self, file: BinaryIO, by: str, dry_run: bool, skip_bad: bool,
+        progress: Callable[[int], object] | None,
+    ) -> Imported:  # fmt: skip
+        return Carrier(self._ask, by).import_csv(file, dry_run, skip_bad, progress)
+
+    def export_rows(self, after: str, keys: bool, by: str) -> tuple[int, str, list[str]]:
+        if keys:
+            raise InvalidArgument(
+                "keys never leave a daemon",
+                hint="stop it, and export them where the store and its key are",
+            )
+        fields = mapping(self._ask("EXPORT", "ROWS", *(["AFTER", after] if after else [])))
+        lines = [str(line) for line in listed(fields["rows"])]
+        return number(fields["users"]), str(fields["last"]), lines
+
+    def policy(self) -> Policy:
+        return Policy.from_text(str(self._ask("POLICY", "SHOW")), name="the daemon's policy")
+
+    def check_policy(self, policy: Policy) -> list[str]:
+        return [str(danger) for danger in listed(self._ask("POLICY", "CHECK", text_of(policy)))]
+
+    def set_policy(self, policy: Policy, by: str, force: bool) -> int:
+        words = ["FORCE"] if force else []
+        return len(listed(self._ask("POLICY", "SET", text_of(policy), "BY", by, *words)))
+
 
 def entry(fields: dict[str, Reply]) -> Entry:
     """An entry from its map: texts, but for a few."""
@@ -334,23 +364,3 @@ def open_challenge(fields: dict[str, Reply]) -> OpenChallenge:
         epoch=number(fields["epoch"]),
         for_purpose=bool(number(fields["for_purpose"])),
     )
-
-
-def listed(reply: Reply) -> list[Reply]:
-    if not isinstance(reply, list):
-        raise Error("the daemon's answer is not a list")
-    return reply
-
-
-def mapping(reply: Reply) -> dict[str, Reply]:
-    """A map, which RESP2 writes as a flat array."""
-    flat = listed(reply)
-    return {str(name): value for name, value in zip(flat[::2], flat[1::2], strict=True)}
-
-
-def number(reply: Reply) -> int:
-    if reply is None:
-        return 0
-    if not isinstance(reply, int | str):
-        raise Error("the daemon's answer holds no number where one must be")
-    return int(reply)

@@ -49,7 +49,8 @@ def serve(unlocked_memory: bool) -> None:
     usage: watchword serve [--config FILE] [--store PATH] [--unlocked-memory]
 
     Answers gateways on TCP until SIGTERM: any Redis client library is a client. The other verbs
-    then ask this daemon. Makes the store when there is none.
+    then ask this daemon. Makes the store when there is none. SIGHUP reads the settings' policy
+    again.
 
     --config FILE        settings, as `watchword config show` prints them
     --store PATH         the store's directory, over what the file says
@@ -64,7 +65,7 @@ def serve(unlocked_memory: bool) -> None:
     chosen = settings()
     if unlocked_memory:
         chosen = replace(chosen, unlocked_memory=True)
-    click.get_current_context().exit(run(chosen))
+    click.get_current_context().exit(run(chosen, reread=settings))
 
 
 @click.group(cls=Verbs)

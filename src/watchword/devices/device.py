@@ -5,7 +5,7 @@ shown. A preset is a kind of RULES section 3 with its figures filled in; its nam
 """
 
 import secrets
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from watchword.devices import passcode as passcodes
@@ -149,6 +149,16 @@ class Device:
     def label(self) -> int:
         """The kind as a store numbers it: an index into LABELS, 0 for the mechanism itself."""
         return LABELS.index(self.kind) if self.kind in LABELS else 0
+
+    def under(self, key: bytes) -> "Device":
+        """The same figures, which were held against their limits, under another key."""
+        if self.kind == "temporary-passcode":
+            return replace(self, key=passcodes.expect(key))
+        same = object.__new__(Device)
+        for name in FIELDS:
+            object.__setattr__(same, name, getattr(self, name))
+        object.__setattr__(same, "key", _key(key))
+        return same
 
     @property
     def passcode(self) -> str:
@@ -378,3 +388,6 @@ class Device:
     def online_code_card(cls, key: bytes, *, counter: int = 0) -> "Device":
         """The same card, shown on the screen to print or save."""
         return cls.of("online-code-card", key, counter=counter)
+
+
+FIELDS = tuple(one.name for one in fields(Device))

@@ -53,7 +53,8 @@ page_interval_ms = 1000
 # attempts = 3
 
 [policy]
-# Any figure of the rules, by its name: see Policy in the documentation.
+# Any figure of the rules, by its name: `watchword policy show` has them all. What stands here is in
+# force from the start, and again after a SIGHUP; with nothing here, what `policy set` set last is.
 # profile = "strict"
 # lockout_failures = 10
 # lockout_window_ms = 86400000
@@ -77,7 +78,7 @@ class Config:
     page_interval_ms: int = 1_000
     key: KeyProvider | None = field(default=None, repr=False)
     delivery: Webhook | None = None
-    policy: Policy = field(default_factory=Policy)
+    policy: Policy | None = None
 
     def __post_init__(self) -> None:
         for name in ("reasons", "unlocked_memory"):
@@ -132,7 +133,8 @@ class Config:
                 raise InvalidArgument(f"{name} must be a table: [{name}]")
         settings["key"] = key_source(settings.get("key", {}), folder)
         settings["delivery"] = webhook(settings.get("delivery", {}), folder)
-        settings["policy"] = Policy.from_table(settings.get("policy", {}))
+        figures = settings.get("policy", {})
+        settings["policy"] = Policy.from_table(figures) if figures else None
         if isinstance(settings.get("store"), str) and settings["store"] not in NO_STORES:
             settings["store"] = os.path.join(folder, settings["store"])
         return cls(**settings)

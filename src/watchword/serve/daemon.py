@@ -2,7 +2,7 @@
 
 The rule: whatever was answered is durable, and whatever was not was never promised. SIGTERM and
 SIGINT stop accepting, finish the open turn, answer it and close the store; a commit that fails ends
-everything at once, with a message and exit code 1.
+everything at once, with a message and exit code 1. SIGHUP reads the settings' policy again.
 """
 
 import asyncio
@@ -24,11 +24,13 @@ from watchword._engine import Clients, Gather, kernel_in_use
 from watchword.engine import Engine
 from watchword.errors import Error, StoreFailed
 from watchword.lifecycle import names_packed
+from watchword.policy import Policy
 from watchword.serve import limits
 from watchword.serve.admin import Admin
 from watchword.serve.audit import AUDIT
 from watchword.serve.commands import GATEWAYS, Commands
 from watchword.serve.config import Config
+from watchword.serve.files import FILES
 from watchword.serve.knowing import Knowing
 from watchword.serve.phones import Phones
 
@@ -42,10 +44,15 @@ def say(text: str) -> None:
     print(f"watchword: {text}", file=sys.stderr, flush=True)
 
 
-def run(config: Config, ready: Callable[[str, int], None] | None = None) -> int:
+def run(
+    config: Config,
+    ready: Callable[[str, int], None] | None = None,
+    reread: Callable[[], Config] | None = None,
+) -> int:
     """Serves until a signal or the store's failure. Returns the exit code: 0, or 1 for a failure.
 
-    ready(host, port) is called once connections are accepted. Errors: whatever Engine.open raises,
+    ready(host, port) is called once connections are accepted, reread() after a SIGHUP, for the
+    policy that the settings have by then. Errors: whatever Engine.open raises,
     and Error when an address cannot be listened on or memory cannot be locked.
     """
     protect()
@@ -54,7 +61,7 @@ def run(config: Config, ready: Callable[[str, int], None] | None = None) -> int:
     failed: BaseException | None = None
     try:
         prepare(config, engine)
-        failed = Daemon(config, engine, connections_max).run(ready)
+        failed = Daemon(config, engine, connections_max, reread).run(ready)
     finally:
         try:
             engine.close()
@@ -113,11 +120,24 @@ def raise_file_limit() -> int:
     return max(1, min(limits.CONNECTIONS_MAX, allowed))
 
 
+def unchanged(error: Exception) -> None:
+    """Why a SIGHUP did nothing."""
+    say(f"SIGHUP: {error.args[0] if isinstance(error, Error) else error}")
+    say("hint: the policy in force stays; `watchword policy set FILE --force` forces another")
+
+
 class Daemon:
     """One engine, one loop, two listening sockets."""
 
-    def __init__(self, config: Config, engine: Engine, connections_max: int) -> None:
+    def __init__(
+        self,
+        config: Config,
+        engine: Engine,
+        connections_max: int,
+        reread: Callable[[], Config] | None = None,
+    ) -> None:
         self._config = config
+        self._reread = reread
         self._engine = engine
         self._connections_max = connections_max
         self._began_s = time.monotonic()
@@ -149,6 +169,7 @@ class Daemon:
         self._engine._at_end.append(self._end)
         for number in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(number, self._signalled)
+        self._loop.add_signal_handler(signal.SIGHUP, self._hung_up)
         listening = [await self._listen_unix(), await self._listen_tcp()]
         self._sweep()
         if ready is not None:
@@ -189,7 +210,7 @@ class Daemon:
         """The administration socket: born with its mode, over what a killed daemon left behind."""
         door = Admin(
             self._engine, self._worker, GATEWAYS.index("admin"), self._facts, self._knowing,
-            self._phones, {b"AUDIT": AUDIT},
+            self._phones, {b"AUDIT": AUDIT, **FILES},
         )  # fmt: skip
         path = os.path.join(self._config.store, ADMIN_SOCKET)
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -230,6 +251,27 @@ class Daemon:
             "turns": self._gather.turns,
             "kernel": kernel_in_use(),
         }
+
+    def _hung_up(self) -> None:
+        """SIGHUP: the settings are read again, and their policy is set on the thread of acts."""
+        try:
+            policy = self._reread().policy if self._reread is not None else None
+        except (Error, OSError) as error:
+            unchanged(error)
+            return
+        if policy is None:
+            say("SIGHUP: the settings name no policy, so the one in force stays")
+        else:
+            self._worker.submit(self._set_policy, policy)
+
+    def _set_policy(self, policy: Policy) -> None:
+        try:
+            changed = self._engine.set_policy(policy, by="the settings, after a SIGHUP")
+        except Error as error:
+            unchanged(error)
+        else:
+            figures = ", ".join(change.figure for change in changed) or "nothing"
+            say(f"SIGHUP: the policy is the settings' again; changed: {figures}")
 
     # ---- stopping ----
 
