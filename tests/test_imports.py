@@ -33,7 +33,7 @@ LAYERS = [
     ["parts"],
     ["keeper", "acts", "logins"],
     ["bulk", "cards", "challenges", "passwords", "pushes", "questions", "enrolment", "history",
-     "intake", "exports", "policies"],
+     "intake", "exports", "policies", "stats", "events"],
     ["changes"],
     ["engine"],
     ["__init__"],

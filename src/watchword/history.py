@@ -189,9 +189,10 @@ class History(Parts):
     # -- names
 
     def _named(
-        self, found: list[Any], head: int
+        self, found: list[Any], head: int, *, search: bool = True
     ) -> tuple[Callable[[int], str], Callable[[int], tuple[str, str]]]:
-        """What users and devices of these records are called."""
+        """What users and devices of these records are called. search: those that are gone are
+        looked for in the journal; else they have their numbers, unless they went just now."""
         users: dict[int, str] = {}
         devices: dict[int, tuple[str, str]] = {}
         wanted_users: set[int] = set()
@@ -210,7 +211,8 @@ class History(Parts):
                     views = user_of(known).devices
                     for device, view in zip(known[-1], views, strict=True):
                         devices[device[0]] = view.serial, view.kind
-        self._find_gone(wanted_users - set(users), wanted_devices - set(devices), head)
+        if search:
+            self._find_gone(wanted_users - set(users), wanted_devices - set(devices), head)
         users = {**self._gone.users, **users}
         devices = {**self._gone.devices, **devices}
         return (
