@@ -245,6 +245,13 @@ cdef class Connection:
             return 0
         return self.transport.get_write_buffer_size() + self.replies.later.len
 
+    def dismiss(self, bytes message):
+        """Says why, and closes behind it."""
+        if self.state == OPENED:
+            self.put(PyBytes_AS_STRING(message), len(message))
+            self.state = DRAINING
+            self.settle()
+
     cdef int flush(self) except -1:
         """The one write of this callback."""
         cdef Bytes *out = &self.clients.out

@@ -65,6 +65,7 @@ LIBRARIES = {
     "click": {"cli"},
     "rich": {"cli"},
     "segno": {"cli"},
+    "prometheus_client": {"serve"},
     "reportlab": {"formats"},
 }
 

@@ -22,13 +22,14 @@ from watchword.errors import InvalidArgument
 from watchword.parts import Parts
 from watchword.store.row import row_time_ms
 
-__all__ = ["CHANNELS", "Event", "Events", "Subscription", "Watch"]
+__all__ = ["CHANNELS", "GAP", "Event", "Events", "Subscription", "Watch"]
 
 CHANNELS: Final = ("lockouts", "replays", "acts", "policy", "clock")
 ROWS_BYTES_MAX = 16 << 20       # of rows that wait to be read; what comes beyond is a gap
 EVENTS_PER_SECOND_MAX = 1_000   # read and told; a stranger's failures may not cost others a core
 SUBSCRIPTIONS_MAX = 64
 GAP_SECONDS = 1.0               # after the last event, when some were lost
+GAP: Final = "gap"
 ALL: Final = (1 << 64) - 2
 ACTS: Final = ALL & ~sum(1 << event for event in (*LOGINS, *PARTS, lifecycle.POLICY))
 EVENTS_OF: Final = {"acts": ACTS, "policy": 1 << lifecycle.POLICY}
@@ -40,8 +41,8 @@ EFFECTS_OF: Final = {"lockouts": EFFECT_LOCK}
 class Event:
     """One thing that happened, and where: `turn` and `place` are its record's in the journal.
 
-    channel: one of CHANNELS; entry: as audit shows it. lost: that so many events before this one
-    were not told, on whichever channel; audit has them.
+    channel: one of CHANNELS; entry: as audit shows it. Whoever listens to anything hears of a gap
+    as well, on the channel "gap": so many events were lost before this turn, and audit has them.
     """
 
     channel: str
@@ -59,6 +60,10 @@ class Subscription:
         self._watch = watch
         self.tell = tell
         self.channels = channels
+
+    def listen(self, *channels: str) -> None:
+        """To these channels from now on, instead of those before."""
+        self._watch.change(self, frozenset(channels))
 
     def close(self) -> None:
         """Nothing more is told. Twice is no error."""
@@ -142,6 +147,11 @@ class Watch:
             self._listen((*self._listening, subscription))
         return subscription
 
+    def change(self, subscription: Subscription, channels: frozenset[str]) -> None:
+        with self._mutex:
+            subscription.channels = channels
+            self._listen(self._listening)
+
     def remove(self, subscription: Subscription) -> None:
         with self._mutex:
             self._listen(tuple(one for one in self._listening if one is not subscription))
@@ -194,7 +204,7 @@ class Watch:
             elif not self._read() or not found:
                 return
             elif self._lost and not self._rows:
-                self._tell_gap()
+                self._tell_gap(self._engine._turn)
 
     def _read(self) -> bool:
         """Every row that waits, once it is durable. False: none will ever be."""
@@ -212,6 +222,8 @@ class Watch:
         now = time.monotonic()
         if now - self._second >= 1:
             self._second, self._told = now, 0
+            if self._lost:
+                self._tell_gap(turn)
         found, more = _engine.row_told(row, *self._wanted, EVENTS_PER_SECOND_MAX - self._told)
         if found and found[0][1][0] == lifecycle.IMPORT:
             found, more = found[:1], 0  # its rows are no acts of their own
@@ -224,23 +236,19 @@ class Watch:
             for one in found:
                 entry = entry_of(turn, time_ms, gateways, one, users, devices)
                 for channel in channels_of(one[1]):
-                    self._tell(Event(channel, entry, self._gap()))
+                    self._tell(Event(channel, entry))
         self._lost += more
 
-    def _gap(self) -> int:
+    def _tell_gap(self, turn: int) -> None:
         lost, self._lost = self._lost, 0
         self.events_lost += lost
-        return lost
-
-    def _tell_gap(self) -> None:
-        now_ms = time.time_ns() // 1_000_000
-        entry = Entry(self._engine._turn, -1, now_ms, "gap", "")
-        self._tell(Event("gap", entry, self._gap()))
+        entry = Entry(turn, -1, time.time_ns() // 1_000_000, GAP, "")
+        self._tell(Event(GAP, entry, lost))
 
     def _tell(self, event: Event) -> None:
-        self.events += event.channel != "gap"
+        self.events += event.channel != GAP
         for one in self._listening:
-            if event.channel in one.channels or event.lost:
+            if event.channel in one.channels or event.channel == GAP:
                 try:
                     one.tell(event)
                 except Exception:  # whoever cannot listen is told no more
