@@ -124,7 +124,7 @@ def test_a_subscriber_that_does_not_read_is_told_so_and_closed(tmp_path: Path) -
             name, sent = "n" * 60, 0
             while b"too slow" not in daemon.said().encode():
                 for _ in range(200):
-                    acts.send(frame("USER", "ADD", f"{name}{sent:04d}", "BY", "b" * 200))
+                    acts.send(frame("USER", "ADD", f"{name}{sent:04d}", "BY", "b" * 128))
                     sent += 1
                 for _ in range(200):
                     assert acts.read() == "OK"
