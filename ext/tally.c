@@ -23,21 +23,28 @@ void ww_tally_turn(ww_tally *y, uint32_t attempts)
     y->sizes[size < WW_SIZES ? size : WW_SIZES - 1]++;
 }
 
+/* Records lie closer than attempts and say the same; an attempt that wrote none says it itself. */
 void ww_tally_add(ww_tally *y, const ww_batch *b)
 {
+    uint32_t told = 0;
     y->lanes += b->lanes;
     y->idle_lanes += b->idle_lanes;
-    for (uint32_t i = 0; i < b->count; i++) {
-        const ww_attempt *a = &b->attempts[i];
-        y->verdicts[a->verdict % WW_VERDICTS_MAX][a->reason % WW_REASONS_MAX]++;
-    }
     for (uint32_t n = 0; n < b->units; n += 1u + b->records[n].tail) {
         const ww_record *r = &b->records[n];
-        uint8_t effects = r->effects & (WW_EFFECT_LOCK | WW_EFFECT_SUSPEND);
-        if (effects & WW_EFFECT_LOCK && r->verdict != WW_LOCKED && r->event != WW_EVENT_ALSO)
+        y->suspended += (r->effects & WW_EFFECT_SUSPEND) != 0;
+        if (r->event == WW_EVENT_ALSO)
+            continue;
+        told++;
+        y->verdicts[r->verdict % WW_VERDICTS_MAX][r->reason % WW_REASONS_MAX]++;
+        if (r->effects & WW_EFFECT_LOCK && r->verdict != WW_LOCKED)
             y->lockouts[(r->place & WW_PLACE_UNKNOWN) != 0]++;
-        if (effects & WW_EFFECT_SUSPEND)
-            y->suspended++;
+    }
+    for (uint32_t i = 0; told < b->count && i < b->count; i++) {
+        const ww_attempt *a = &b->attempts[i];
+        if (a->units)
+            continue;
+        told++;
+        y->verdicts[a->verdict % WW_VERDICTS_MAX][a->reason % WW_REASONS_MAX]++;
     }
 }
 

@@ -330,11 +330,11 @@ class Engine(
         """Queues the row of the turn just taken. The lock is held. Returns its turn."""
         if self.tap is not None:
             self.tap.append(row)
-        if self._watched is not None:
-            self._watched(self._turn, row)
         if self._durable:
             self._row_bytes += len(row)
             self._commits.submit(self._turn, row)
+        if self._watched is not None:  # now that there is something to wait for
+            self._watched(self._turn, row)
         return self._turn
 
     def _take(self, batch: Batch | Split, now_ms: int, names: bytes, gateways: int) -> int:

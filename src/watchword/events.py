@@ -10,7 +10,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Any, Final, Self
@@ -196,15 +195,15 @@ class Watch:
 
     def _run(self) -> None:
         while True:
-            found: Event | bool = True
-            with suppress(Empty):
+            try:
                 found = self._wake.get(timeout=GAP_SECONDS if self._lost else None)
+            except Empty:
+                self._tell_gap(self._engine._turn)
+                continue
             if isinstance(found, Event):
                 self._tell(found)
             elif not self._read() or not found:
                 return
-            elif self._lost and not self._rows:
-                self._tell_gap(self._engine._turn)
 
     def _read(self) -> bool:
         """Every row that waits, once it is durable. False: none will ever be."""
