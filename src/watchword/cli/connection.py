@@ -30,6 +30,8 @@ class Connection:
                 self._socket.settimeout(ANSWER_SECONDS_MAX)
                 self._socket.connect(str(to))
         except OSError as error:
+            if not isinstance(to, int):
+                self._socket.close()
             raise NotFound(
                 f"the daemon does not answer at {to}: {error.strerror}",
                 hint="is it starting or stopping? try again in a moment",

@@ -102,7 +102,7 @@ def daemon() -> Iterator[Connection]:
 
 def asked(connection: Connection) -> dict[str, Any]:
     """STATS, its names with dots as tables again."""
-    found: dict[str, Any] = {}
+    found: dict[str, Any] = {"verdicts": {}}  # of which there are none at first
     for name, figure in mapping(connection.ask("STATS")).items():
         *tables, last = name.split(".")
         into = found
