@@ -5,6 +5,7 @@ import sys
 import threading
 from pathlib import Path
 from socketserver import StreamRequestHandler, ThreadingTCPServer
+from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
@@ -35,7 +36,7 @@ class Answers(StreamRequestHandler):
             count += 1
 
 
-def asked(replies: tuple[bytes, ...], pool: loads.Pool, **how: float) -> tuple[Row, list[bytes]]:
+def asked(replies: tuple[bytes, ...], pool: loads.Pool, **how: Any) -> tuple[Row, list[bytes]]:
     """A short run of our loader on one connection."""
     heard: list[bytes] = []
     kind = type("Answering", (Answers,), {"replies": replies, "heard": heard})
@@ -43,7 +44,7 @@ def asked(replies: tuple[bytes, ...], pool: loads.Pool, **how: float) -> tuple[R
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:
-            row = loads.ours(server.server_address[1], pool, 0.1, connections=1, **how)  # type: ignore[arg-type]
+            row = loads.ours(server.server_address[1], pool, 0.1, connections=1, **how)
         finally:
             server.shutdown()
             thread.join()
