@@ -30,7 +30,7 @@ from watchword.serve.config import Config
 from watchword.serve.feeds import Feeds, Listening
 from watchword.serve.files import FILES
 from watchword.serve.knowing import Knowing
-from watchword.serve.logs import Told, configure, say
+from watchword.serve.logs import CHANNELS_OF, Told, configure, say
 from watchword.serve.phones import Phones
 from watchword.serve.probes import Probes
 from watchword.serve.vitals import Vitals
@@ -189,9 +189,8 @@ class Daemon:
         self._clients = Clients(gather, self._loop, limits, self._connections_max)
         self._vitals = Vitals(self._engine, gather, self._clients, version())
         self._feeds = self._vitals.feeds = Feeds(self._engine, self._vitals)
-        self._engine.subscribe(
-            Told(self._engine, self._config.log_users), "lockouts", "acts", "policy"
-        )
+        if channels := CHANNELS_OF[self._config.log_level]:
+            self._engine.subscribe(Told(self._engine, self._config.log_users), *channels)
         self._knowing = Knowing(self._engine, gather)
         self._engine._at_end.append(self._end)
         for number in (signal.SIGTERM, signal.SIGINT):

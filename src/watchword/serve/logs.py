@@ -18,10 +18,13 @@ from watchword.engine import Engine
 from watchword.events import GAP, Event
 from watchword.serve import limits
 
-__all__ = ["FORMS", "LEVELS", "Told", "configure", "say"]
+__all__ = ["CHANNELS_OF", "FORMS", "LEVELS", "Told", "configure", "say"]
 
 FORMS: Final = ("text", "json")
 LEVELS: Final = {name: getattr(logging, name.upper()) for name in ("info", "warning", "error")}
+CHANNELS_OF: Final = {  # what of the engine's events a level has lines for
+    "info": ("lockouts", "acts", "policy"), "warning": ("lockouts",), "error": (),
+}  # fmt: skip
 LOG: Final = logging.getLogger("watchword.serve")
 OWN: Final = "watchword_fields"     # where a line's fields are in logging's record
 HASH_CHARS: Final = 16
