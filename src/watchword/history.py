@@ -37,9 +37,22 @@ class Names:
         self.users: dict[int, str] = {}
         self.devices: dict[int, tuple[str, str]] = {}
         self.numbers: dict[tuple[int, bytes], tuple[set[int], int]] = {}
+        # Of what was removed a moment ago, for those who are told of it; audit asks the journal.
+        self.users_left: dict[int, str] = {}
+        self.devices_left: dict[int, tuple[str, str]] = {}
+
+    def user_left(self, number: int, name: str) -> None:
+        self.trim()
+        self.users_left[number] = name
+
+    def device_left(self, number: int, serial: str, kind: str) -> None:
+        self.trim()
+        self.devices_left[number] = serial, kind
 
     def trim(self) -> None:
-        for known in (self.users, self.devices, self.numbers):
+        for known in (
+            self.users, self.devices, self.numbers, self.users_left, self.devices_left
+        ):  # fmt: skip
             if len(known) > NAMES_MAX:
                 known.clear()
 
@@ -213,8 +226,9 @@ class History(Parts):
                         devices[device[0]] = view.serial, view.kind
         if search:
             self._find_gone(wanted_users - set(users), wanted_devices - set(devices), head)
-        users = {**self._gone.users, **users}
-        devices = {**self._gone.devices, **devices}
+        gone = self._gone
+        users = {**(gone.users if search else gone.users_left), **users}
+        devices = {**(gone.devices if search else gone.devices_left), **devices}
         return (
             lambda number: users.get(number, f"#{number}"),
             lambda number: devices.get(number, (f"#{number}", "")),
