@@ -71,6 +71,7 @@ cdef extern from "watchword.h" nogil:
         WW_KIND_QUESTION
         WW_TEMPORARY_PASSCODE
         WW_SENT_MAX
+        WW_HELD_PER_USER_MAX
         WW_CARD_CELLS
         WW_CELL_CHARS
         WW_KINDS
@@ -96,7 +97,7 @@ cdef extern from "watchword.h" nogil:
     ctypedef struct ww_device:
         uint64_t moving
         uint32_t number, cold
-        uint16_t period_s
+        uint16_t period_s, resync
         uint8_t kind, drift_max, state, capped, label, hash, wide, prefix, digits, window, failures
         int8_t drift
 
@@ -231,7 +232,8 @@ cdef extern from "watchword.h" nogil:
                         size_t) noexcept nogil
 
     ctypedef struct ww_row_needs:
-        uint32_t users, wides, events
+        uint32_t users, wides
+        uint64_t events
         uint64_t cold_bytes
         int64_t turn, time_ms
 
@@ -343,6 +345,11 @@ cdef extern from "watchword.h" nogil:
     int ww_apply(ww_tables *t, const ww_record *r, int64_t now_ms, ww_streak *streak,
                  uint32_t *deep)
 
+    ctypedef struct ww_lost:
+        int64_t ended_ms
+        uint32_t issues, answers
+    uint32_t ww_floors(const ww_tables *t, const ww_lost *lost, uint32_t *at, ww_record *out,
+                       uint32_t room)
     int ww_row_needed(const ww_tables *t, const uint8_t *row, size_t len, ww_row_needs *needs)
     ww_device *ww_device_find(const ww_tables *t, ww_user *u, uint32_t number)
     const uint8_t *ww_device_pin(const ww_tables *t, const ww_device *d, size_t *len)

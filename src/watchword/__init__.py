@@ -22,6 +22,8 @@ from watchword.errors import (
 from watchword.explain import Explanation
 from watchword.intake import Imported
 from watchword.policy import Policy
+from watchword.restores import Lost, Restored, restore
+from watchword.store import Backup, Head
 from watchword.views import (
     Challenge,
     DeviceView,
@@ -36,6 +38,7 @@ from watchword.views import (
 from watchword.whatif import Report, WhatIf
 
 __all__ = [
+    "Backup",
     "Busy",
     "Card",
     "Challenge",
@@ -49,8 +52,10 @@ __all__ = [
     "Error",
     "Exists",
     "Explanation",
+    "Head",
     "Imported",
     "InvalidArgument",
+    "Lost",
     "NotFound",
     "OpenChallenge",
     "Passcode",
@@ -60,6 +65,7 @@ __all__ = [
     "Question",
     "Reason",
     "Report",
+    "Restored",
     "StoreDamaged",
     "StoreFailed",
     "StoreOwned",
@@ -71,5 +77,6 @@ __all__ = [
     "WrongKey",
     "hotp",
     "ocra",
+    "restore",
     "totp",
 ]

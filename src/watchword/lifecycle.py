@@ -32,6 +32,7 @@ __all__ = [
     "place",
     "policy_set",
     "records",
+    "restored",
     "row",
     "secret_add",
     "spec_head",
@@ -58,6 +59,7 @@ ATTEMPT, ALSO, RESYNC, USER_ADD, USER_SET, USER_REMOVE, UNLOCK = 1, 2, 3, 4, 5, 
 DEVICE_ADD, DEVICE_SET, DEVICE_REMOVE, TOMBSTONE, NOTE, CHALLENGE = 8, 9, 10, 11, 12, 13
 PIN, QUESTION, ANSWER = 14, 15, 16
 POLICY, IMPORT, EXPORT = 23, 24, 25
+RESTORE, FLOOR = 36, 37
 
 
 class Record(NamedTuple):
@@ -150,6 +152,11 @@ def policy_set(text: str) -> bytes:
 
 def imported(by: str) -> bytes:
     return _text(IMPORT, 0, by)
+
+
+def restored(text: str) -> bytes:
+    """The store is one restored from a copy; text says who did it, and what may be lost."""
+    return _text(RESTORE, 0, text)
 
 
 def exported(by: str) -> bytes:

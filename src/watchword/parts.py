@@ -5,6 +5,7 @@ works beside them. This is the one list of what they share, so that a type check
 to it.
 """
 
+import threading
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol
@@ -48,6 +49,8 @@ class _Parts(Protocol):
     _row_bytes: int
     _covered_bytes: int
     _gathers: Any
+    _keeper: "Keeper | None"
+    _copying: threading.Lock
     _store: Store
     _commits: Commits
     _gone: Any
@@ -94,6 +97,8 @@ class _Parts(Protocol):
 
 
 if TYPE_CHECKING:
+    from watchword.keeper import Keeper
+
     Parts = _Parts
 else:
     Parts = object

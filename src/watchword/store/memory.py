@@ -8,6 +8,8 @@ import secrets
 from collections.abc import Iterator, Sequence
 
 from watchword.errors import NotFound, StoreFailed
+from watchword.store.backup import Backup, Progress
+from watchword.store.head import Head
 from watchword.store.row import expect_next, expect_written, row_time_ms
 from watchword.store.seam import Page
 
@@ -68,6 +70,15 @@ class MemoryStore:
 
     def drop_before(self, turn: int) -> int:
         return 0
+
+    def known_head(self) -> Head:
+        raise NotFound("a store in memory has no journal")
+
+    def expect_known(self, head: Head) -> None:
+        raise NotFound("a store in memory has no journal")
+
+    def backup(self, to: str, pace: float = 1.0, progress: Progress | None = None) -> Backup:
+        raise NotFound("a store in memory keeps nothing to copy")
 
     def counters(self) -> dict[str, int]:
         return {"head": self.head, "rows": self._rows, "key": self._key_id, "seals": self._seals}

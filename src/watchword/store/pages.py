@@ -17,13 +17,14 @@ from watchword.errors import InvalidArgument, StoreDamaged
 from watchword.store.catalog import Catalog
 from watchword.store.disk import believing
 from watchword.store.owner import DATABASE
-from watchword.store.sealing import NONCE_BYTES, PAGE_SEALS_MAX, TAG_BYTES
+from watchword.store.sealing import NONCE_BYTES, PAGE_SEALS_MAX, TAG_BYTES, Keyring
 from watchword.store.seam import TABLES, Page
 
 __all__ = ["Pages"]
 
 _SEALS: Final = struct.Struct(">IQ")  # newest key id, seals under it
 _SUM: Final = struct.Struct(">Q32s")  # pages of a table, sum of their marks
+SUM_MASK: Final = (1 << 256) - 1
 _SHORT: Final = "number, turn, generation, key_id, nonce"  # the image comes last, in overflow pages
 
 
@@ -116,6 +117,28 @@ class Pages:
             self.seals += len(pages)
             self.note()
 
+    def sealed_anew(self, own: Keyring, key_id: int) -> bytes:
+        """Seals every page under another keyring and key; the note `pages` as it is then. In
+        between the catalog contradicts itself: only of a store that nobody may open yet."""
+        cipher, totals = own.page_cipher(key_id, "a page"), []
+        for index, table in enumerate(TABLES):
+            total = 0
+            for number in sorted(self._versions[index]):
+                (page,) = self._read(index, number)
+                version = self._versions[index][number]
+                place = own.page_aad(index, number, version.generation, page.turn, key_id)
+                nonce = secrets.token_bytes(NONCE_BYTES)
+                with self._catalog.change() as cursor:
+                    cursor.execute(
+                        f"UPDATE {table} SET key_id=?, nonce=?, image=? WHERE number=?",
+                        (key_id, nonce, cipher.encrypt(nonce, page.image, place), number),
+                    )
+                total += own.page_mark(place, nonce)
+            totals.append((len(self._versions[index]), total & SUM_MASK))
+        return _SEALS.pack(key_id, self.count) + b"".join(
+            _SUM.pack(count, total.to_bytes(32)) for count, total in totals
+        )
+
     def note(self) -> None:
         """Stores the sums and the count of seals."""
         body = _SEALS.pack(self._catalog.keys.newest, self.seals)
@@ -141,15 +164,18 @@ class Pages:
         return found
 
     def _sum(self, index: int) -> tuple[int, bytes]:
-        total = self._totals[index] & ((1 << 256) - 1)
+        total = self._totals[index] & SUM_MASK
         return len(self._versions[index]), total.to_bytes(32)
 
-    def _read(self, index: int) -> Iterator[Page]:
+    def _read(self, index: int, only: int | None = None) -> Iterator[Page]:
+        """The pages of a table, or one of them; each is good until the next."""
         table, keys, seen = TABLES[index], self._catalog.keys, 0
         buffer = bytearray()
         cursor = self._reading = self._catalog.connection.cursor()
         rows = cursor.execute(
-            f"SELECT {_SHORT}, image FROM {table} ORDER BY number"  # noqa: S608 (one of TABLES)
+            f"SELECT {_SHORT}, image FROM {table} WHERE ?1 IS NULL OR number=?1 "  # noqa: S608
+            "ORDER BY number",
+            (only,),
         )
         try:
             with believing(f"{DATABASE}, table {table}"):
@@ -166,7 +192,7 @@ class Pages:
                         cipher.decrypt_into(nonce, image, place, plain)
                     seen += 1
                     yield Page(table, number, turn, plain)
-            if seen != len(self._versions[index]):
+            if seen != (len(self._versions[index]) if only is None else 1):
                 raise StoreDamaged(f"{DATABASE} is damaged: table {table} lost pages")
         finally:
             buffer[:] = bytes(len(buffer))

@@ -6,7 +6,11 @@ never into a page.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from watchword.store.backup import Backup, Progress
+    from watchword.store.head import Head
 
 __all__ = ["TABLES", "Page", "Store"]
 
@@ -91,6 +95,16 @@ class Store(Protocol):
 
     def drop_before(self, turn: int) -> int:
         """Drops the segments that hold nothing but rows before `turn`; how many went."""
+
+    def known_head(self) -> "Head":
+        """The last durable row with its tag, signed: what is kept elsewhere (head.py)."""
+
+    def expect_known(self, head: "Head") -> None:
+        """Raises StoreDamaged when the store is older than that head, or another branch of it."""
+
+    def backup(self, to: str, pace: float = 1.0, progress: "Progress | None" = None) -> "Backup":
+        """A whole copy of what is durable, or none, while rows and pages are written; no rotation
+        and no dropping meanwhile (backup.py). What goes wrong there does not end the store."""
 
     def counters(self) -> dict[str, int]:
         """Figures for operators, each name with its unit or none for a plain count."""
