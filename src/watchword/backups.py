@@ -9,7 +9,7 @@ from watchword import lifecycle
 from watchword.acts import said_by
 from watchword.errors import InvalidArgument
 from watchword.parts import Parts
-from watchword.store import Backup, Head, Progress
+from watchword.store import Backup, Head, Progress, Proof
 
 __all__ = ["Backups"]
 
@@ -45,6 +45,18 @@ class Backups(Parts):
                 turn = self._act(lifecycle.note(f"backup through row {made.turn} made{who}"))
             self._wait(turn)
         return made
+
+    def prove_rows(self, after: int = 0) -> Proof:
+        """Verifies some rows after turn `after`, or from the first that is kept: seals, order, the
+        chain. Go on with the proof's `turn` until it is its `head`. Errors: NotFound, StoreFailed.
+        """
+        self._alive()
+        return self._store.prove_rows(after)
+
+    def prove_pages(self, after: int = 0) -> Proof:
+        """The same of pages: go on with `page` until it is `pages_of`."""
+        self._alive()
+        return self._store.prove_pages(after)
 
     def journal_head(self) -> Head:
         """The last durable row with its tag, signed: kept elsewhere, it shows when a store is older

@@ -29,6 +29,7 @@ from watchword.store import wal
 from watchword.store.disk import (
     believing,
     connect,
+    connect_to_look,
     create_private,
     expect_database,
     fold_wal,
@@ -97,9 +98,10 @@ class Catalog:
     """The open pages.db. `connection` belongs to whoever holds `change` or is alone."""
 
     def __init__(
-        self, path: str, key: KeyProvider, *, create: bool, backup: bool = False
-    ) -> None:
-        """backup: one may be opened as well, to make a store of it."""
+        self, path: str, key: KeyProvider, *, create: bool, backup: bool = False,
+        look: bool = False,
+    ) -> None:  # fmt: skip
+        """backup: one may be opened as well, to make a store of it. look: nothing is written."""
         self.path = os.path.join(path, DATABASE)
         self.keys = Keyring(key.key(create=create))
         self.lock = threading.RLock()  # of the connection
@@ -108,15 +110,16 @@ class Catalog:
             _create(path, self.keys)
         with believing(DATABASE):
             expect_database(self.path, DATABASE)
-            self.connection = connect(self.path, keep_wal=True)
+            opened = connect_to_look(self.path) if look else connect(self.path, keep_wal=True)
+            self.connection = opened
         try:
             with believing(DATABASE):
-                self._open(backup)
+                self._open(backup, look)
         except BaseException:
             self.connection.close()
             raise
 
-    def _open(self, backup: bool) -> None:
+    def _open(self, backup: bool, look: bool) -> None:
         # Reading anything makes SQLite recover the -wal; only then is there something to judge.
         version = int(self.connection.pragma("user_version"))
         if wal.lost_commit(self.path + "-wal", wal_frames(self.connection)):
@@ -134,6 +137,8 @@ class Catalog:
         for (text,) in self.connection.execute("PRAGMA quick_check(1)"):
             if text != "ok":
                 raise StoreDamaged(f"{DATABASE} is damaged: {text}")
+        if look:
+            return
         # From here on new frames never stand beside older ones of a torn commit.
         self.checkpoint()
         if version < FORMAT:

@@ -78,6 +78,27 @@ class Pages:
         for index in range(len(TABLES)):
             yield from self._read(index)
 
+    def places(self) -> list[tuple[int, int]]:
+        """Table, by its place among TABLES, and number of every page there is."""
+        return [(index, number) for index in range(len(TABLES))
+                for number in sorted(tuple(self._versions[index]))]  # fmt: skip
+
+    def prove(self, index: int, number: int, head: int) -> int:
+        """Reads one page again from the disk, while others are written; its bytes. Raises
+        StoreDamaged when it is not the present version, or knows of a turn beyond the head."""
+        where = f"{DATABASE}: table {TABLES[index]}, page {number}"
+        with self._catalog.lock:
+            version, size = self._versions[index][number], 0
+            for page in self._read(index, number):
+                size = len(page.image)
+                if page.turn != version.turn:
+                    raise StoreDamaged(f"{where} is not its latest version")
+                if page.turn > head:
+                    raise StoreDamaged(
+                        f"{where} is from turn {page.turn}, but the journal ends with row {head}"
+                    )
+        return size
+
     def expect_seals(self, count: int) -> None:
         """Raises InvalidArgument when the newest key has sealed enough."""
         if self.seals + count > PAGE_SEALS_MAX:
@@ -124,16 +145,17 @@ class Pages:
         for index, table in enumerate(TABLES):
             total = 0
             for number in sorted(self._versions[index]):
-                (page,) = self._read(index, number)
-                version = self._versions[index][number]
-                place = own.page_aad(index, number, version.generation, page.turn, key_id)
+                generation = self._versions[index][number].generation
                 nonce = secrets.token_bytes(NONCE_BYTES)
+                for page in self._read(index, number):
+                    place = own.page_aad(index, number, generation, page.turn, key_id)
+                    sealed = cipher.encrypt(nonce, page.image, place)
+                    total += own.page_mark(place, nonce)
                 with self._catalog.change() as cursor:
                     cursor.execute(
-                        f"UPDATE {table} SET key_id=?, nonce=?, image=? WHERE number=?",
-                        (key_id, nonce, cipher.encrypt(nonce, page.image, place), number),
+                        f"UPDATE {table} SET key_id=?, nonce=?, image=? WHERE number=?",  # noqa: S608
+                        (key_id, nonce, sealed, number),
                     )
-                total += own.page_mark(place, nonce)
             totals.append((len(self._versions[index]), total & SUM_MASK))
         return _SEALS.pack(key_id, self.count) + b"".join(
             _SUM.pack(count, total.to_bytes(32)) for count, total in totals

@@ -162,6 +162,8 @@ def _taken(reader: Reader, catalog: Catalog, tip: Tip) -> Tip | None:
     header, keys = reader.header, catalog.keys
     if header is None or header.store_id != keys.store_id or reader.last <= tip.turn:
         return None
+    if header.incarnation != keys.life_of(header.first):
+        return None  # of a life that this copy is not of
     if header.first > tip.turn + 1:
         raise StoreDamaged(
             f"row {tip.turn + 1} is missing: {reader.name} of the kept journal begins with row "
@@ -173,7 +175,7 @@ def _taken(reader: Reader, catalog: Catalog, tip: Tip) -> Tip | None:
     before = links[-1] if links else anchor
     previous = Tip(links[-1].last if links else anchor.turn, before.tag, before.time_ms)
     same = header.first > tip.turn or reader.tag_of(tip.turn) == tip.tag
-    if not same or header.incarnation != keys.life_of(header.first):
+    if not same:
         return None  # of a branch that this copy is not on
     reader.expect(keys, previous)
     catalog.adopt_key(reader.connection, header.key_id)

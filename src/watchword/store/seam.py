@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 if TYPE_CHECKING:
     from watchword.store.backup import Backup, Progress
     from watchword.store.head import Head
+    from watchword.store.proof import Proof
 
 __all__ = ["TABLES", "Page", "Store"]
 
@@ -105,6 +106,13 @@ class Store(Protocol):
     def backup(self, to: str, pace: float = 1.0, progress: "Progress | None" = None) -> "Backup":
         """A whole copy of what is durable, or none, while rows and pages are written; no rotation
         and no dropping meanwhile (backup.py). What goes wrong there does not end the store."""
+
+    def prove_rows(self, after: int) -> "Proof":
+        """Goes through the next rows after `after`, some; what cannot be believed is a fault in
+        what it returns and does not end the store (proof.py)."""
+
+    def prove_pages(self, after: int) -> "Proof":
+        """The same of pages, from place `after` on."""
 
     def counters(self) -> dict[str, int]:
         """Figures for operators, each name with its unit or none for a plain count."""

@@ -26,6 +26,7 @@ from watchword.store import wal
 from watchword.store.disk import (
     believing,
     connect,
+    connect_to_look,
     create_private,
     expect_database,
     sync_directory,
@@ -181,12 +182,13 @@ class Segment:
 class Reader:
     """A segment of an earlier life, opened to be read.
 
-    `packed`: its -wal may be gone. `noted`: it was made to the end.
+    `packed`: its -wal may be gone. `noted`: it was made to the end. `look`: nothing is written.
     """
 
     def __init__(
-        self, store_path: str, number: int, *, packed: bool = False, noted: bool = True
-    ) -> None:
+        self, store_path: str, number: int, *, packed: bool = False, noted: bool = True,
+        look: bool = False,
+    ) -> None:  # fmt: skip
         self.number = number
         self.header: Header | None = None
         self.last = self.sealed_bytes = self.size = 0
@@ -196,7 +198,8 @@ class Reader:
             expect_database(self.path, self.name)
             if not packed and not os.path.exists(self.path + "-wal"):
                 raise StoreDamaged(f"{self.name}-wal is missing, which holds the segment's rows")
-            self.connection = connect(self.path, keep_wal=True)
+            opened = connect_to_look(self.path) if look else connect(self.path, keep_wal=True)
+            self.connection = opened
         try:
             with believing(self.name):
                 self._recover(noted)

@@ -19,9 +19,11 @@ from watchword.store.backup import Backup, Progress, copy_store
 from watchword.store.catalog import Catalog
 from watchword.store.disk import expect_library
 from watchword.store.head import Head, expect_known, signed
+from watchword.store.history import close_reader
 from watchword.store.journal import Journal
 from watchword.store.owner import DATABASE, Owner
 from watchword.store.pages import Pages
+from watchword.store.proof import Proof, prove_pages, prove_rows
 from watchword.store.row import expect_next, expect_written
 from watchword.store.seam import Page
 from watchword.store.segment import Row
@@ -139,12 +141,24 @@ class SqliteStore:
 
     def expect_known(self, head: Head) -> None:
         own = self.known_head()._replace(incarnation=self._catalog.keys.incarnation)
-        expect_known(head, own, self._journal, self._catalog.keys)
+        try:
+            expect_known(head, own, self._journal, self._catalog.keys)
+        finally:
+            with self._journal.reading:
+                close_reader(self._journal)  # whatever was looked at is to be replayed
 
     def backup(self, to: str, pace: float = 1.0, progress: Progress | None = None) -> Backup:
         with self._copying:
             self._alive()
             return copy_store(self._catalog, self._journal, to, pace, self._alive, progress)
+
+    def prove_rows(self, after: int) -> Proof:
+        self._alive()
+        return prove_rows(self._journal, self._catalog, after)
+
+    def prove_pages(self, after: int) -> Proof:
+        self._alive()
+        return prove_pages(self._pages, self.head, after)
 
     def counters(self) -> dict[str, int]:
         return {
