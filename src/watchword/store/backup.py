@@ -62,7 +62,7 @@ def copy_store(
     expected = journal.counters()["journal_bytes"]
     with believing(DATABASE):
         _copy_catalog(catalog, os.path.join(part, DATABASE), steps, expected)
-    tip = journal.tip  # every page of the copy is from before it
+    tip = durable(journal)  # every page of the copy is from before it
     links, turn, current = [], journal.anchor.turn, None
     tag = journal.anchor.tag
     try:
@@ -88,6 +88,11 @@ def copy_store(
         raise StoreDamaged(f"row {turn} of the journal is not the one that was made durable")
     _settle(catalog, os.path.join(part, DATABASE), links, tip)
     return Backup(to, tip.turn, tip.time_ms, len(links), _finish(part, to))
+
+
+def durable(journal: "Journal") -> Tip:
+    """Through which row a copy of the journal that begins now can go."""
+    return journal.tip
 
 
 class _Steps:
