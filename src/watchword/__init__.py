@@ -23,6 +23,7 @@ from watchword.explain import Explanation
 from watchword.intake import Imported
 from watchword.policy import Policy
 from watchword.restores import Lost, Restored, restore
+from watchword.retention import Retention
 from watchword.store import Backup, Head
 from watchword.views import (
     Challenge,
@@ -66,6 +67,7 @@ __all__ = [
     "Reason",
     "Report",
     "Restored",
+    "Retention",
     "StoreDamaged",
     "StoreFailed",
     "StoreOwned",

@@ -39,6 +39,7 @@ from watchword.policies import POLICY_PAGE, Policies
 from watchword.policy import Policy
 from watchword.push_texts import PushTexts
 from watchword.pushes import Pushes
+from watchword.retention import Retentions
 from watchword.store import Store, load_head, open_store
 from watchword.store.commits import Commits, said
 from watchword.store.memory import MemoryStore
@@ -65,7 +66,7 @@ os.register_at_fork(after_in_child=_after_fork)
 
 class Engine(
     Logins, Pushes, Enrolments, Challenges, Cards, Changes, Acts, Bulk, History, Intake, Exports,
-    Policies, Backups, Floors,
+    Policies, Backups, Floors, Retentions,
 ):
     """A verification engine over one store. Thread-safe; after a fork its use raises Error.
 

@@ -87,6 +87,7 @@ class Keeper:
         """What has to be done about once in `pass_seconds`, also in the midst of a long pass."""
         self.look_at_disk()
         self._engine._store.tick()
+        self._engine._retain()
         self._house_kept = time.monotonic()
 
     def write(self, pace: float = 0.0) -> None:

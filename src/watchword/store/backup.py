@@ -147,6 +147,12 @@ class Copy:
                 fold_wal(self._connection)
             self._unsynced = 0
 
+    def bring_key(self, key: tuple[int, bytes, bytes]) -> None:
+        """The data key of its rows, wrapped."""
+        with believing(self.name):
+            self._connection.execute("CREATE TABLE key(id INTEGER, nonce BLOB, wrapped BLOB)")
+            self._connection.execute("INSERT INTO key VALUES(?,?,?)", key)
+
     def ended(self, time_ms: int) -> Link:
         """Closes the file, durable; what a catalog knows of it."""
         with believing(self.name):

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from watchword.errors import NotFound, StoreFailed
 from watchword.store.backup import Backup, Progress
+from watchword.store.catalog import Link
 from watchword.store.head import Head
 from watchword.store.proof import Proof
 from watchword.store.row import expect_next, expect_written, row_time_ms
@@ -80,6 +81,15 @@ class MemoryStore:
 
     def backup(self, to: str, pace: float = 1.0, progress: Progress | None = None) -> Backup:
         raise NotFound("a store in memory keeps nothing to copy")
+
+    def ended(self) -> list[Link]:
+        return []
+
+    def archived(self, place: str) -> set[int]:
+        return set()
+
+    def archive(self, segment: Link, place: str) -> None:
+        raise NotFound("a store in memory has no journal")
 
     def prove_rows(self, after: int) -> Proof:
         raise NotFound("a store in memory has no journal")

@@ -61,13 +61,13 @@ def staged(
         _make_a_store(part, key)
         catalog = Catalog(part, key, create=False)
         try:
-            links = catalog.links()
+            links, pages = catalog.links(), Pages(catalog)
             anchor = catalog.anchor()
             copied = Tip(anchor.turn, anchor.tag, anchor.time_ms)
             if links:
                 copied = Tip(links[-1].last, links[-1].tag, links[-1].time_ms)
             tip, more = _go_on(part, catalog, copied, journal) if journal else (copied, 0)
-            _begin_life(catalog, tip)
+            _begin_life(catalog, pages, tip)
             catalog.checkpoint()
         finally:
             catalog.close()
@@ -210,12 +210,11 @@ def _move(part: str, incoming: str, reader: Reader, catalog: Catalog) -> None:
 # ---- a new incarnation -----------------------------------------------------------------------
 
 
-def _begin_life(catalog: Catalog, tip: Tip) -> None:
+def _begin_life(catalog: Catalog, pages: Pages, tip: Tip) -> None:
     """Everything that is bound to an incarnation is bound to the next one, which begins with the
     row after `tip`."""
     old = catalog.keys
     with catalog.change():
-        pages = Pages(catalog)
         key_id = catalog.add_key()
         pages.seals = 0
         pages.note()

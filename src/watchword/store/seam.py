@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from watchword.store.backup import Backup, Progress
+    from watchword.store.catalog import Link
     from watchword.store.head import Head
     from watchword.store.proof import Proof
 
@@ -106,6 +107,15 @@ class Store(Protocol):
     def backup(self, to: str, pace: float = 1.0, progress: "Progress | None" = None) -> "Backup":
         """A whole copy of what is durable, or none, while rows and pages are written; no rotation
         and no dropping meanwhile (backup.py). What goes wrong there does not end the store."""
+
+    def ended(self) -> "list[Link]":
+        """The journal's segments that no row is added to any more, the oldest first."""
+
+    def archived(self, place: str) -> set[int]:
+        """The numbers of those that are kept in that directory."""
+
+    def archive(self, segment: "Link", place: str) -> None:
+        """Keeps one there. What goes wrong there does not end the store (archive.py)."""
 
     def prove_rows(self, after: int) -> "Proof":
         """Goes through the next rows after `after`, some; what cannot be believed is a fault in

@@ -15,8 +15,9 @@ import apsw
 
 from watchword.errors import Error, InvalidArgument, StoreDamaged, StoreFailed
 from watchword.keys import KeyProvider
+from watchword.store.archive import archive_segment, archived
 from watchword.store.backup import Backup, Progress, copy_store
-from watchword.store.catalog import Catalog
+from watchword.store.catalog import Catalog, Link
 from watchword.store.disk import expect_library
 from watchword.store.head import Head, expect_known, signed
 from watchword.store.history import close_reader
@@ -151,6 +152,18 @@ class SqliteStore:
         with self._copying:
             self._alive()
             return copy_store(self._catalog, self._journal, to, pace, self._alive, progress)
+
+    def ended(self) -> list[Link]:
+        return list(self._journal.links)
+
+    def archived(self, place: str) -> set[int]:
+        found, keys = archived(place), self._catalog.keys
+        return {link.number for link in self.ended()
+                if (keys.life_of(link.first), link.number) in found}  # fmt: skip
+
+    def archive(self, segment: Link, place: str) -> None:
+        self._alive()
+        archive_segment(self._journal, self._catalog, segment, place)
 
     def prove_rows(self, after: int) -> Proof:
         self._alive()
