@@ -326,7 +326,7 @@ def test_nothing_is_restored_unless_the_loss_is_acknowledged(day: Day) -> None:
     assert (lost.since_ms, lost.until_ms, lost.rows) == (START_MS, day.now_ms, 2)
     day.restore(known_head=head)
     day.open("again", known_head=head)
-    entry = [entry for entry in day.engine.audit() if entry.event == "restore"][0]
+    entry = next(entry for entry in day.engine.audit() if entry.event == "restore")
     assert entry.by == "desk 4"
     assert entry.text == f"restored; {lost.told()}"
 

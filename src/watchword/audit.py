@@ -29,7 +29,8 @@ from watchword.lifecycle import Record
 
 __all__ = ["EVENTS", "Entry", "Page", "Wanted", "duration", "enrolled", "entry_of", "iso"]
 
-# By event number (ww_event). ALSO belongs to the attempt before it, TOMBSTONE to a removal, FLOOR to a restore.
+# By event number (ww_event). ALSO belongs to the attempt before it, TOMBSTONE to a removal, FLOOR
+# to a restore.
 EVENTS: Final = {
     lifecycle.ATTEMPT: "login",
     lifecycle.RESYNC: "resync",

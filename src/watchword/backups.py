@@ -58,6 +58,12 @@ class Backups(Parts):
         self._alive()
         return self._store.prove_pages(after)
 
+    def expect_known(self, head: Head) -> None:
+        """Errors: StoreDamaged when the store is older than that head, or another branch of it;
+        InvalidArgument when it is another store's."""
+        self._alive()
+        self._store.expect_known(head)
+
     def journal_head(self) -> Head:
         """The last durable row with its tag, signed: kept elsewhere, it shows when a store is older
         than it was (`known_head` of Engine.open). Errors: NotFound for a store in memory."""

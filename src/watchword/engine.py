@@ -149,7 +149,9 @@ class Engine(
         entropy: n -> n random bytes, for tests and replay. deliver: takes a watchword.Delivery to
         its phone, on a thread of its own: a callable, or a watchword.Webhook; without it no code is
         sent. known_head: the file of a journal head kept elsewhere (`journal_head`): a store older
-        than it, or another branch, is refused; so is one without the file. Errors: WrongKey, StoreOwned, StoreDamaged, StoreFailed, InvalidArgument.
+        than it, or another branch, is refused. A store of an older format is raised to this one's,
+        which is nothing but a number: no page or row has another meaning in it.
+        Errors: WrongKey, StoreOwned, StoreDamaged, StoreFailed, InvalidArgument, NotFound.
         """
         if policy is not None and not isinstance(policy, Policy):
             raise InvalidArgument("policy is a watchword.Policy or None")

@@ -13,6 +13,7 @@ import click
 
 from watchword.cli import (
     audit,
+    backup,
     bulk,
     cards,
     demo,
@@ -20,6 +21,7 @@ from watchword.cli import (
     given,
     logins,
     policies,
+    proof,
     pushes,
     replay,
     responders,
@@ -65,10 +67,11 @@ def root() -> None:
         push USER               ask a phone to approve one; and phone, one to try it with
         key rotate              encrypt the store under a new key
         clock accept            believe the clock again after it has jumped
-        audit                   who did what, when, to whom
+        audit                   who did what, when, to whom; also verify, head, kept
         explain USER            why the last attempts went as they did
         replay                  the same logins under another policy
         import FILE             users and devices from CSV; export writes it
+        backup DIRECTORY        copy the store while it works; restore and upgrade
         policy show             the rules' figures in force, as a file; also check, diff, set
 
     --store PATH     the store's directory; else $WATCHWORD_STORE, or ./watchword-store
@@ -91,9 +94,11 @@ for verb in (
     demo.demo, stores.init, stores.serve, stores.config, users.user, devices.device,
     cards.card, logins.challenge, logins.verify, pushes.push, pushes.phone, stores.key,
     stores.clock, audit.audit, audit.explain, replay.replay, policies.policy,
-    bulk.import_users, bulk.export,
+    bulk.import_users, bulk.export, backup.backup, backup.restore, backup.upgrade,
 ):  # fmt: skip
     root.add_command(verb)
+for verb in (proof.head, proof.verify, proof.kept):
+    audit.audit.add_command(verb)
 for verb in (responders.ocra, responders.preset, given.passcode, given.sms):
     devices.add.add_command(verb)
 for verb in (secrets.password, secrets.questions, secrets.question, secrets.answer):

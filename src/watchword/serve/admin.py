@@ -18,7 +18,7 @@
     USER PASSWORD, USER QUESTIONS: see secrets.py
     DEVICE CELLS user serial
     KEY ROTATE                             CLOCK ACCEPT
-    AUDIT: see audit.py                    POLICY, IMPORT, EXPORT: see files.py
+    AUDIT, BACKUP: see audit.py, backup.py      POLICY, IMPORT, EXPORT: see files.py
 
 Every act takes BY who besides: who does it, for the record; else the user at the other end.
 

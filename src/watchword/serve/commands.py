@@ -29,7 +29,8 @@ OK = Simple("OK")
 GATEWAYS = ("tcp", "admin")  # who asked, in the journal; a door's gateway is an index into it
 SERVER_VERSION = "7.0.15"  # the Redis whose answers these are; client libraries look at it
 ECHOED_CHARS_MAX = 128
-NOT_HERE = ("USER", "DEVICE", "KEY", "CLOCK", "AUDIT", "POLICY", "IMPORT", "EXPORT")
+NOT_HERE = ("USER", "DEVICE", "KEY", "CLOCK", "AUDIT", "POLICY", "IMPORT", "EXPORT",
+            "BACKUP")
 ASKS = {
     "PLATFORM": "platform", "DEVICE": "device", "PURPOSE": "purpose", "KIND": "kind",
     "QUESTION": "question", "CLIENT": "client_question",

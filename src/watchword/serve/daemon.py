@@ -28,9 +28,11 @@ from watchword.policy import Policy
 from watchword.serve import limits
 from watchword.serve.admin import Admin
 from watchword.serve.audit import AUDIT
+from watchword.serve.backup import BACKUP, PROOF
 from watchword.serve.commands import GATEWAYS, Commands
 from watchword.serve.config import Config
 from watchword.serve.files import FILES
+from watchword.serve.heads import known_head, note_head
 from watchword.serve.knowing import Knowing
 from watchword.serve.phones import Phones
 
@@ -57,12 +59,16 @@ def run(
     """
     protect()
     connections_max = raise_file_limit()
-    engine = Engine.open(config.store, config.key, config.policy, deliver=config.delivery)
+    engine = Engine.open(
+        config.store, config.key, config.policy, deliver=config.delivery,
+        known_head=known_head(config),
+    )  # fmt: skip
     failed: BaseException | None = None
     try:
         prepare(config, engine)
         failed = Daemon(config, engine, connections_max, reread).run(ready)
     finally:
+        note_head(config, engine)
         try:
             engine.close()
         except StoreFailed as error:
@@ -79,6 +85,7 @@ def prepare(config: Config, engine: Engine) -> None:
     """What has to be so, or be said, before anybody is answered."""
     if engine._keeper is not None:
         engine._keeper.pass_seconds = config.page_interval_ms / 1000
+    engine.keep_journal(config.retention)
     if not engine.memory_locked:
         if not config.unlocked_memory:
             raise Error(
@@ -172,6 +179,7 @@ class Daemon:
         self._loop.add_signal_handler(signal.SIGHUP, self._hung_up)
         listening = [await self._listen_unix(), await self._listen_tcp()]
         self._sweep()
+        self._note_head()
         if ready is not None:
             ready(*self._address)
         say(f"serving {self._config.store} on {self._address[0]}:{self._address[1]}")
@@ -210,7 +218,7 @@ class Daemon:
         """The administration socket: born with its mode, over what a killed daemon left behind."""
         door = Admin(
             self._engine, self._worker, GATEWAYS.index("admin"), self._facts, self._knowing,
-            self._phones, {b"AUDIT": AUDIT, **FILES},
+            self._phones, {b"AUDIT": AUDIT | PROOF, b"BACKUP": BACKUP, **FILES},
         )  # fmt: skip
         path = os.path.join(self._config.store, ADMIN_SOCKET)
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -236,6 +244,11 @@ class Daemon:
     def _sweep(self) -> None:
         self._clients.sweep(self._loop.time())
         self._loop.call_later(limits.SWEEP_SECONDS, self._sweep)
+
+    def _note_head(self) -> None:
+        if self._config.known_head is not None:
+            self._loop.run_in_executor(None, note_head, self._config, self._engine)
+            self._loop.call_later(limits.HEAD_SECONDS, self._note_head)
 
     def _facts(self) -> dict[str, object]:
         """INFO's own section. No count here tells one refusal from another."""

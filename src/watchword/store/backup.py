@@ -15,9 +15,15 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import apsw
 
-from watchword.errors import Error, Exists, InvalidArgument, NotFound, StoreDamaged, StoreFailed
+from watchword.errors import Exists, NotFound, StoreDamaged, StoreFailed
 from watchword.store.catalog import PACKED, Link
-from watchword.store.disk import believing, connect, create_private, fold_wal, sync_directory, unlink
+from watchword.store.disk import (
+    believing,
+    connect,
+    create_private,
+    fold_wal,
+    sync_directory,
+)
 from watchword.store.history import Slice, next_slice
 from watchword.store.owner import DATABASE, JOURNAL
 from watchword.store.sealing import TAG_BYTES

@@ -41,7 +41,7 @@ from watchword.store.owner import DATABASE, UNFINISHED
 from watchword.store.sealing import SECRET_ID, Keyring
 from watchword.store.seam import TABLES
 
-__all__ = ["FORMAT", "Anchor", "Catalog", "Link"]
+__all__ = ["FORMAT", "Anchor", "Catalog", "Link", "format_of"]
 
 FORMAT: Final = 4  # of the store as a whole: tables, pages, records, seals, segment files
 FORMAT_OLDEST: Final = 1  # nothing of it has another meaning in those up to FORMAT
@@ -365,6 +365,17 @@ class Catalog:
             self.checkpoint()
         for key_id in key_ids:
             self.keys.forget(key_id)
+
+
+def format_of(path: str) -> int:
+    """Of the store, or the backup, in a directory; nothing in it is believed yet."""
+    with believing(DATABASE):
+        expect_database(os.path.join(path, DATABASE), DATABASE)
+        connection = connect_to_look(os.path.join(path, DATABASE))
+        try:
+            return int(connection.pragma("user_version"))
+        finally:
+            connection.close()
 
 
 def _create(path: str, keys: Keyring) -> None:

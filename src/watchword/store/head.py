@@ -71,7 +71,9 @@ class Head(NamedTuple):
             signer = Ed25519PublicKey.from_public_bytes(bytes.fromhex(head.signer))
             signer.verify(bytes.fromhex(head.signature), head.packed())
         except InvalidSignature:
-            raise InvalidArgument("the journal head is altered: its signature does not hold") from None
+            raise InvalidArgument(
+                "the journal head is altered: its signature does not hold"
+            ) from None
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise InvalidArgument(f"that is no journal head: {error}") from None
         return head
@@ -105,7 +107,10 @@ def load_head(path: str | os.PathLike[str]) -> Head:
         with open(path, "rb") as file:
             text = file.read(BYTES_MAX)
     except FileNotFoundError:
-        raise NotFound(f"there is no journal head {os.fspath(path)}") from None
+        raise NotFound(
+            f"there is no journal head {os.fspath(path)}",
+            hint="bring it back; or, if this store is the right one, watchword audit head --save",
+        ) from None
     return Head.read(text)
 
 

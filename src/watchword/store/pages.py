@@ -81,7 +81,7 @@ class Pages:
     def places(self) -> list[tuple[int, int]]:
         """Table, by its place among TABLES, and number of every page there is."""
         return [(index, number) for index in range(len(TABLES))
-                for number in sorted(tuple(self._versions[index]))]  # fmt: skip
+                for number in sorted(self._versions[index])]  # fmt: skip
 
     def prove(self, index: int, number: int, head: int) -> int:
         """Reads one page again from the disk, while others are written; its bytes. Raises

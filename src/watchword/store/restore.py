@@ -15,7 +15,7 @@ import shutil
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from watchword.errors import InvalidArgument, NotFound, StoreDamaged, StoreFailed
+from watchword.errors import NotFound, StoreDamaged, StoreFailed
 from watchword.keys import RawKey
 from watchword.store.backup import Progress, remove_stage, rename, stage
 from watchword.store.catalog import ENDED, PACKED, Catalog, Link
@@ -125,7 +125,8 @@ def _go_on(part: str, catalog: Catalog, tip: Tip, journal: str) -> tuple[Tip, in
     """Takes over every kept segment that follows, each verified whole; the new tip, how many."""
     if not os.path.isdir(journal):
         raise NotFound(f"there is no directory {journal} with a journal's segments")
-    found = [(int(match[1]), name) for name in os.listdir(journal) if (match := _KEPT.fullmatch(name))]
+    names = os.listdir(journal)
+    found = [(int(match[1]), name) for name in names if (match := _KEPT.fullmatch(name))]
     incoming = os.path.join(part, JOURNAL, INCOMING)
     count = 0
     for number, name in sorted(found):

@@ -1,0 +1,41 @@
+"""The journal's head, written down elsewhere while the daemon works, and held against the store at
+its start.
+
+Rule: a place that cannot be written is said, once until it can be again, and ends nothing: a store
+without its known head still answers, it is only not known how far it had come.
+"""
+
+import os
+import sys
+
+from watchword.engine import Engine
+from watchword.errors import Error
+from watchword.serve.config import Config
+from watchword.store import save_head
+from watchword.store.owner import DATABASE
+
+__all__ = ["known_head", "note_head"]
+
+failed: set[str] = set()
+
+
+def known_head(config: Config) -> str | None:
+    """The file against which a store is held; none for a store that is being made."""
+    there = os.path.exists(os.path.join(config.store, DATABASE))
+    return config.known_head if there else None
+
+
+def note_head(config: Config, engine: Engine) -> None:
+    """Writes the head to where the settings say, if they do."""
+    path = config.known_head
+    if path is None:
+        return
+    try:
+        save_head(engine.journal_head(), path)
+        failed.discard(path)
+    except (OSError, Error) as error:
+        if path not in failed:
+            failed.add(path)
+            said = error.strerror if isinstance(error, OSError) else error.args[0]
+            print(f"watchword: warning: the known head {path} is not written: {said}",
+                  file=sys.stderr, flush=True)  # fmt: skip
