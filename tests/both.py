@@ -4,6 +4,7 @@ through both, and where they part.
 Verdicts, the whole state of the users and the journal's records are compared after every step.
 """
 
+import contextlib
 import random
 import struct
 from itertools import zip_longest
@@ -255,6 +256,10 @@ class Both(BothFiles, Phones, Knowing):
         if verb == "set_policy":
             self.set_policy(*words)
             return
+        if verb == "raise_floors":
+            self.engine.raise_floors(by="desk 4")
+            self.twin.raise_floors("desk 4", max(now_ms, self.twin.latest_ms))
+            return
         there = name in self.twin.users
         if (verb == "add_user") == there:
             return
@@ -290,6 +295,10 @@ class Both(BothFiles, Phones, Knowing):
         else:
             words.pop("phone", None)
         device, own = self.made(words, serial)
+        if self.twin.is_lost(name, own):
+            with contextlib.suppress(watchword.InvalidArgument):
+                raise AssertionError(self.engine.add_device(name, device, serial=own.serial))
+            return
         self.twin.add_device(name, own, now_ms)
         assert self.engine.add_device(name, device, serial=own.serial) == own.serial
 
@@ -351,7 +360,7 @@ class Both(BothFiles, Phones, Knowing):
         devices = [
             (d.serial, d.state, d.moving, d.drift, d.failures, _engine.LABELS.index(d.label),
              d.suite, d.issued, tuple(open_of(d.standing.get(place)) for place in (0, 1)),
-             self.twin.answers_left(d), d.full_until_ms, d.until_ms, d.phone)
+             self.twin.answers_left(d), d.full_until_ms, d.until_ms, d.phone, d.resync)
             for d in user.devices
         ]  # fmt: skip
         known = self.twins_known(user)
@@ -360,6 +369,9 @@ class Both(BothFiles, Phones, Knowing):
     def records_differ(self) -> str:
         mine = [r for row in self.engine.tap[self.rows_seen :] for r in records_of(row)]
         twins = [r for _, records in self.twin.journal[self.turns_seen :] for r in records]
+        if mine and mine[0][0] == Event.RESTORE:
+            mine[1:] = sorted(mine[1:], key=lambda r: r[10])  # they come by slots; ours by numbers
+            twins[1:] = sorted(twins[1:], key=lambda r: r.device)
         for engines, own in zip_longest(mine, twins):
             if engines is None or own is None or not self.same_record(engines, own):
                 return f"record {engines}, twin {own}"
@@ -379,6 +391,10 @@ class Both(BothFiles, Phones, Knowing):
             said = own.tail.purpose, own.tail.epoch, own.sent_s, own.answered
             if tail != struct.pack("<QII?15x", *said):
                 return False
+        if own.event is Event.RESTORE:
+            return tail[:lock_ms] == b"desk 4: every floor raised"
+        if own.event is Event.FLOOR and lock_ms != own.lock_ms:
+            return False
         if own.event in FILED:
             return told_alike(own, tail[:lock_ms])
         if own.event in (*ATTEMPTS, Event.ANSWER):

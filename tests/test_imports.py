@@ -46,7 +46,7 @@ LAYERS = [
 ORACLE = {
     "reference", "reference_card", "reference_ocra", "reference_posed", "reference_push",
     "reference_secrets",
-    "reference_rows",
+    "reference_rows", "reference_floors",
 }  # fmt: skip
 ORACLES_OWN = {
     ("reference", "reference_ocra"), ("reference", "reference_card"),
@@ -54,7 +54,8 @@ ORACLES_OWN = {
     ("reference", "reference_posed"), ("reference_posed", "reference_ocra"),
     ("reference", "reference_secrets"), ("reference_secrets", "reference"),
     ("reference_secrets", "reference_ocra"),
-    ("reference_rows", "reference"),
+    ("reference_rows", "reference"), ("reference", "reference_floors"),
+    ("reference_floors", "reference_card"), ("reference_floors", "reference"),
 }  # fmt: skip
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 

@@ -316,7 +316,7 @@ class Acts(Parts):
                 continue
             floor = floor_of(device)
             key = self._core.device_key(slot, device[0])
-            if not floor.moving or key is None:
+            if not (floor.moving or floor.resync) or key is None:
                 return b""
             mark = lifecycle.fingerprint(self._mark_key, key)
             self._tombs.add(mark, floor)
@@ -327,7 +327,7 @@ class Acts(Parts):
 def floor_of(device: tuple[Any, ...]) -> lifecycle.Floor:
     """What a device, as the core tells it, has used up."""
     period = device[10] if KINDS[device[2]] == "card" else device[7]
-    return lifecycle.Floor(device[2], period, device[12], device[13])
+    return lifecycle.Floor(device[2], period, device[12], device[13], device[-1])
 
 
 def said_by(by: str | None) -> str:

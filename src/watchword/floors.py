@@ -48,7 +48,7 @@ class Floors(Parts):
         with self._deciding():
             now_ms = self._now()
             ended = now_ms if ended_ms is None else ended_ms
-            ended = max(ended, self._store.last_time_ms)
+            ended = max(ended, self._core.latest_ms)
             said = f"{who}: {text or 'every floor raised'}"
             self._act(lifecycle.restored(said), now_ms)
             at, devices = 0, 0

@@ -49,7 +49,7 @@ class _Parts(Protocol):
     _row_bytes: int
     _covered_bytes: int
     _gathers: Any
-    _keeper: "Keeper | None"
+    _keeper: Any
     _copying: threading.Lock
     _store: Store
     _commits: Commits
@@ -98,8 +98,6 @@ class _Parts(Protocol):
 
 
 if TYPE_CHECKING:
-    from watchword.keeper import Keeper
-
     Parts = _Parts
 else:
     Parts = object
