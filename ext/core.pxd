@@ -51,16 +51,12 @@ cdef extern from "watchword.h" nogil:
         WW_EVENT_DEVICE_ADD
         WW_EVENT_ALSO, WW_EVENT_LAST
         WW_EVENT_PIN, WW_EVENT_CHALLENGE
-        WW_EVENT_TOMBSTONE
-        WW_EVENT_NOTE
-        WW_SPEC_HEAD_BYTES
+        WW_EVENT_TOMBSTONE, WW_EVENT_NOTE, WW_SPEC_HEAD_BYTES
         WW_EVENT_ANSWER
         WW_FIRST_VOUCHED
     enum:
-        WW_TRADING
-        WW_PORTAL
-        WW_LIVE
-        WW_PAPER
+        WW_TRADING, WW_PORTAL
+        WW_LIVE, WW_PAPER
         WW_KIND_NONE
         WW_KIND_TOTP
         WW_KIND_HOTP
@@ -70,8 +66,7 @@ cdef extern from "watchword.h" nogil:
         WW_KIND_PASSWORD
         WW_KIND_QUESTION
         WW_TEMPORARY_PASSCODE
-        WW_SENT_MAX
-        WW_HELD_PER_USER_MAX
+        WW_SENT_MAX, WW_HELD_PER_USER_MAX
         WW_CARD_CELLS
         WW_CELL_CHARS
         WW_KINDS

@@ -4,14 +4,14 @@ through both, and where they part.
 Verdicts, the whole state of the users and the journal's records are compared after every step.
 """
 
-import contextlib
 import random
 import struct
 from itertools import zip_longest
 from typing import Any
 
+from both_devices import BothDevices
 from both_files import FILED, BothFiles, policy_of, told_alike
-from both_phones import PHONES, SECRET, Phones
+from both_phones import SECRET, Phones
 from histories import COINCIDENT_KEYS, History, Step
 from knowing import Knowing
 from said import address_bytes, answer_of, encoded, open_of, session_of
@@ -60,7 +60,7 @@ def records_of(row: bytes) -> list[tuple[Any, ...]]:
     return records
 
 
-class Both(BothFiles, Phones, Knowing):
+class Both(BothFiles, BothDevices, Phones, Knowing):
     """An engine and its twin. Names and addresses carry the number of the history under way."""
 
     def __init__(self, figures: Figures) -> None:
@@ -286,37 +286,6 @@ class Both(BothFiles, Phones, Knowing):
             else:
                 self.engine.remove_device(name, serial)
                 self.twin.remove_device(name, serial, now_ms)
-
-    def add_device(self, name: str, now_ms: int, words: dict[str, Any]) -> None:
-        self.serials += 1
-        serial = f"{'qzajm'[self.serials % 5]}{self.number}x{self.serials}"
-        if words.get("phone") is not None and self.may_have(name, words["phone"]):
-            words["phone"] = PHONES[words["phone"]]
-        else:
-            words.pop("phone", None)
-        device, own = self.made(words, serial)
-        if self.twin.is_lost(name, own):
-            with contextlib.suppress(watchword.InvalidArgument):
-                raise AssertionError(self.engine.add_device(name, device, serial=own.serial))
-            return
-        self.twin.add_device(name, own, now_ms)
-        assert self.engine.add_device(name, device, serial=own.serial) == own.serial
-
-    def enrol_again(self, who: str, index: int, whole_user: bool, words: dict[str, Any]) -> None:
-        """The same key in another device, after the old one or the whole user has gone."""
-        if index >= len(self.devices(who)):
-            return
-        gone = self.devices(who)[index]
-        if gone.phone:      # its key was made when it was enrolled
-            return
-        if whole_user:
-            self.act("remove_user", who)
-            self.act("add_user", who, "open", "live")
-        else:
-            self.act("remove_device", who, index)
-        if gone.label != "temporary-passcode":
-            words = {**words, "key": self.keys.index(gone.key)}
-        self.act("add_device", who, words)
 
     def step(self, step: Step) -> str:
         """Takes one step; says what differs, or nothing."""

@@ -33,7 +33,7 @@ LAYERS = [
     ["parts"],
     ["keeper", "acts", "logins"],
     ["bulk", "cards", "challenges", "passwords", "pushes", "questions", "enrolment", "history",
-     "intake", "exports", "policies", "backups", "floors", "retention"],
+     "intake", "exports", "policies", "backups", "floors", "retention", "rotation"],
     ["changes"],
     ["engine"],
     ["restores"],

@@ -4,52 +4,20 @@ Every kind of device logs in, the store is copied, logs in more, is lost, and is
 copy. The clock is the test's own.
 """
 
+import io
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
 
 import pytest
 from faults import quick
+from lost import SEED, START_MS, Day
 
 import watchword
-from watchword import Device, Engine, Error, InvalidArgument, Lost, StoreDamaged, hotp, totp
-from watchword.store import load_head, save_head
+from watchword import Device, Error, InvalidArgument, Lost, StoreDamaged, hotp, totp
+from watchword.store import save_head
 
-KEY = bytes(range(32))
-SEED = b"twenty bytes of a key"
-START_MS = 1_800_000_000_000
 STEP_MS = 30_000
 WAIT_MS = 22 * STEP_MS  # of TOTP, after the lost store's last answer
-
-
-@dataclass
-class Day:
-    """A store over which a clock stands, and everything that was ever accepted by it."""
-
-    place: Path
-    now_ms: int = START_MS
-    engine: Engine = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.open("store")
-
-    def open(self, name: str, **more: object) -> Engine:
-        self.engine = Engine.open(
-            self.place / name, KEY, clock=lambda: self.now_ms, deliver=self.sent.append, **more
-        )
-        return self.engine
-
-    sent: list[watchword.Delivery] = field(default_factory=list)
-
-    def lose(self) -> None:
-        self.engine.close()
-
-    def restore(self, to: str = "again", **more: object) -> watchword.Restored:
-        given = {"by": "desk 4", "acknowledge": lambda lost: True, "clock": lambda: self.now_ms}
-        return watchword.restore(
-            self.place / "backup", self.place / to, KEY, **{**given, **more}
-        )
 
 
 @pytest.fixture
@@ -331,56 +299,6 @@ def test_nothing_is_restored_unless_the_loss_is_acknowledged(day: Day) -> None:
     assert entry.text == f"restored; {lost.told()}"
 
 
-def test_a_store_older_than_a_known_head_is_refused(day: Day) -> None:
-    day.engine.add_user("alice")
-    day.lose()
-    shutil.copytree(day.place / "store", day.place / "old")
-    day.open("store").add_user("bob")
-    head = day.engine.journal_head()
-    save_head(head, day.place / "head.json")
-    assert load_head(day.place / "head.json") == head
-    day.lose()
-    day.open("store", known_head=day.place / "head.json")
-    day.lose()
-    with pytest.raises(StoreDamaged, match=f"older than its known head.*{head.tag}"):
-        day.open("old", known_head=day.place / "head.json")
-    day.open("old").add_user("mallory")  # another row in that place
-    day.engine.add_user("mallet")
-    day.lose()
-    with pytest.raises(StoreDamaged, match="not the one whose head is known"):
-        day.open("old", known_head=day.place / "head.json")
-
-
-def test_a_head_from_after_a_restore_refuses_the_store_of_before(day: Day) -> None:
-    day.engine.add_user("alice")
-    before = day.place / "before.json"
-    save_head(day.engine.journal_head(), before)
-    day.engine.backup(day.place / "backup")
-    day.lose()
-    day.restore()
-    day.open("again", known_head=before)
-    after = day.place / "after.json"
-    save_head(day.engine.journal_head(), after)
-    day.lose()
-    with pytest.raises(StoreDamaged, match="or another copy of it was restored"):
-        day.open("store", known_head=after)
-    day.restore("sibling")
-    with pytest.raises(StoreDamaged, match="or another copy of it was restored"):
-        day.open("sibling", known_head=after)
-    day.open("again", known_head=after)
-
-
-@pytest.mark.parametrize("field", ["turn", "tag", "time_ms", "store", "incarnation"])
-def test_an_altered_head_is_refused(day: Day, field: str) -> None:
-    head = day.engine.journal_head()
-    other = getattr(head, field)
-    other = other + 1 if isinstance(other, int) else other[:-1] + ("0" if other[-1] != "0" else "1")
-    save_head(head._replace(**{field: other}), day.place / "head.json")
-    day.lose()
-    with pytest.raises(InvalidArgument, match="signature does not hold"):
-        day.open("store", known_head=day.place / "head.json")
-
-
 def test_a_restored_store_can_be_copied_and_restored_again(day: Day) -> None:
     day.engine.add_user("alice")
     day.engine.backup(day.place / "backup")
@@ -406,3 +324,29 @@ def test_files_of_a_store_are_restored_like_a_backup(day: Day) -> None:
     day.lose()
     day.restore()
     assert not day.open("again").verify("bob", hotp(SEED, 0))
+
+
+def test_a_key_whose_counter_nobody_knows_is_not_enrolled_again(day: Day) -> None:
+    for name in ("bob", "dave"):
+        day.engine.add_user(name)
+    serial = day.engine.add_device("bob", Device.hotp(SEED))
+    day.engine.backup(day.place / "backup")
+    assert day.engine.verify("bob", hotp(SEED, 0))
+    day.lose()
+    day.restore()
+    day.open("again")
+    lost = "key is that of a device whose counter nobody knows"
+    with pytest.raises(InvalidArgument, match=lost):
+        day.engine.add_device("bob", Device.hotp(SEED), serial="another")
+    day.engine.remove_device("bob", serial)
+    for _ in range(2):
+        with pytest.raises(InvalidArgument, match=lost):
+            day.engine.add_device("dave", Device.hotp(SEED))
+        with pytest.raises(InvalidArgument, match=lost):
+            day.engine.add_users(["erin"], [SEED], device=Device.hotp(SEED))
+        row = f"name,kind,key\nerin,hotp,hex:{SEED.hex()}\n".encode()
+        (fault,) = day.engine.import_csv(io.BytesIO(row), by="desk 4").faults
+        assert fault.column == "key"
+        day.lose()
+        day.open("again")
+    day.engine.add_device("dave", Device.hotp(SEED[::-1]))

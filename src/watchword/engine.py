@@ -8,7 +8,6 @@ and nowhere below.
 import asyncio
 import os
 import threading
-import time
 import weakref
 from array import array
 from collections.abc import Callable
@@ -16,7 +15,7 @@ from typing import Self
 
 from watchword import lifecycle
 from watchword._engine import PAGE_USERS, Batch, Core, Gate, Gather, Split
-from watchword.acts import Acts, said_by
+from watchword.acts import Acts
 from watchword.backups import Backups
 from watchword.bulk import Bulk
 from watchword.cards import Cards
@@ -40,6 +39,7 @@ from watchword.policy import Policy
 from watchword.push_texts import PushTexts
 from watchword.pushes import Pushes
 from watchword.retention import Retentions
+from watchword.rotation import Rotation
 from watchword.store import Store, load_head, open_store
 from watchword.store.commits import Commits, said
 from watchword.store.memory import MemoryStore
@@ -66,7 +66,7 @@ os.register_at_fork(after_in_child=_after_fork)
 
 class Engine(
     Logins, Pushes, Enrolments, Challenges, Cards, Changes, Acts, Bulk, History, Intake, Exports,
-    Policies, Backups, Floors, Retentions,
+    Policies, Backups, Floors, Retentions, Rotation,
 ):
     """A verification engine over one store. Thread-safe; after a fork its use raises Error.
 
@@ -381,29 +381,3 @@ class Engine(
                 **self._store.counters(),
                 **({} if self._courier is None else self._courier.counters()),
             }
-
-    def rotate_key(self, *, by: str | None = None) -> list[int]:
-        """Re-encrypts the store under a new data key while logins go on; the keys that went.
-
-        Every page is sealed anew; rows written from now on are under the new key. Old journal
-        segments keep theirs until they are dropped. Errors: StoreFailed.
-        """
-        if self._keeper is None:
-            raise InvalidArgument("a store in memory has no key to rotate")
-        who = f" by {said_by(by)}" if by is not None else ""
-        with self._copying, self._keeper.resting(), self._lock:
-            self._alive()
-            turn = self._act(lifecycle.note(f"data key rotated{who}"))
-            self._wait(turn)
-            number = self._store.rotate()
-            self._act(lifecycle.note(f"data key {number} in use"))
-            self._core.dirty_all()
-            self._tombs.all_changed()
-            self._policy_dirty = True
-        while True:
-            self._keeper.write()
-            with self._copying, self._keeper.resting(), self._lock:
-                self._wait(self._turn)
-                if self._store.stale_pages() == 0:
-                    return self._store.retire()
-            time.sleep(0.01)

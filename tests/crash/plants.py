@@ -13,9 +13,10 @@ import apsw
 
 from watchword import Engine, Error
 from watchword.store import catalog, journal, recovery, segment, sqlite
-from watchword.store.catalog import ENDED, PACKED, Catalog, Link
+from watchword.store.catalog import Catalog
 from watchword.store.disk import connect, fold_wal
 from watchword.store.journal import Journal
+from watchword.store.link import ENDED, PACKED, Link
 
 from .preload import Event, Kind, Recorder
 

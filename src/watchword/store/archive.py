@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Final
 
 from watchword.errors import NotFound, StoreDamaged, StoreFailed
 from watchword.store.backup import Copy
-from watchword.store.catalog import Catalog, Link
+from watchword.store.catalog import Catalog
 from watchword.store.disk import sync_directory, unlink
 from watchword.store.history import next_slice, open_row
+from watchword.store.link import Link
 from watchword.store.sealing import TAG_BYTES
 
 if TYPE_CHECKING:

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import apsw
 
 from watchword.errors import Exists, NotFound, StoreDamaged, StoreFailed
-from watchword.store.catalog import PACKED, Link
 from watchword.store.disk import (
     believing,
     connect,
@@ -25,6 +24,7 @@ from watchword.store.disk import (
     sync_directory,
 )
 from watchword.store.history import Slice, next_slice
+from watchword.store.link import PACKED, Link
 from watchword.store.owner import DATABASE, JOURNAL
 from watchword.store.sealing import TAG_BYTES
 from watchword.store.segment import Header, Row, Tip, make_tables, segment_name

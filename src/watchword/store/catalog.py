@@ -18,7 +18,7 @@ import secrets
 import struct
 import threading
 from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import Final
 
 import apsw
 from cryptography.exceptions import InvalidTag
@@ -37,11 +37,12 @@ from watchword.store.disk import (
     unlink,
     wal_frames,
 )
+from watchword.store.link import Anchor, Link
 from watchword.store.owner import DATABASE, UNFINISHED
 from watchword.store.sealing import SECRET_ID, Keyring
 from watchword.store.seam import TABLES
 
-__all__ = ["FORMAT", "Anchor", "Catalog", "Link", "format_of"]
+__all__ = ["FORMAT", "Catalog", "format_of"]
 
 FORMAT: Final = 4  # of the store as a whole: tables, pages, records, seals, segment files
 FORMAT_OLDEST: Final = 1  # nothing of it has another meaning in those up to FORMAT
@@ -52,9 +53,7 @@ CHECKPOINT_FRAMES: Final = (4 << 20) // PAGE_BYTES
 
 _STORE: Final = struct.Struct(">I16sQ")  # format, store id, incarnation
 _HEAD: Final = struct.Struct(">Q16s")  # turn, tag
-_ANCHOR: Final = struct.Struct(">QQ16sIq")  # segment, turn, tag, key id, time_ms
 _LIFE: Final = struct.Struct(">QQ")  # incarnation, its first turn
-_LINK: Final = struct.Struct(">BQQ16sIqQ")  # state, first, last, tag, key id, time_ms, bytes
 _TABLES: Final = """
 CREATE TABLE note(name TEXT PRIMARY KEY, body BLOB NOT NULL, mac BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE key(id INTEGER PRIMARY KEY, nonce BLOB NOT NULL, wrapped BLOB NOT NULL);
@@ -65,34 +64,6 @@ CREATE TABLE segment(number INTEGER PRIMARY KEY, body BLOB NOT NULL, mac BLOB NO
     " image BLOB NOT NULL);"
     for table in TABLES
 )
-
-MADE: Final = 1  # the file exists; whether it holds rows only the file knows
-ENDED: Final = 2  # no row will be added; the rest of the link is known
-PACKED: Final = 3  # ended, and its rows are moving or have moved from the -wal into the database
-
-
-class Link(NamedTuple):
-    """What the catalog knows of a segment."""
-
-    number: int
-    state: int = MADE
-    first: int = 0
-    last: int = 0
-    tag: bytes = bytes(16)
-    key_id: int = 0
-    time_ms: int = 0
-    size: int = 0  # bytes of its -wal that hold rows
-
-
-class Anchor(NamedTuple):
-    """The last row that is no longer there: what the first kept segment must follow."""
-
-    number: int = 0
-    turn: int = 0
-    tag: bytes = bytes(16)
-    key_id: int = 0
-    time_ms: int = 0
-
 
 class Catalog:
     """The open pages.db. `connection` belongs to whoever holds `change` or is alone."""
@@ -293,10 +264,10 @@ class Catalog:
         return _HEAD.pack(turn, tag)
 
     def anchor(self) -> Anchor:
-        return Anchor._make(_ANCHOR.unpack(self.note("anchor")))
+        return Anchor.unpacked(self.note("anchor"))
 
     def set_anchor(self, anchor: Anchor) -> None:
-        self.set_note("anchor", _ANCHOR.pack(*anchor))
+        self.set_note("anchor", anchor.packed())
 
     # ---- segments --------------------------------------------------------------------------
 
@@ -308,12 +279,12 @@ class Catalog:
         for number, body, mac in rows:
             if not self.keys.mac_holds(f"segment {number}", body, mac):
                 raise StoreDamaged(f"{DATABASE} is damaged: segment {number} was altered")
-            found.append(Link(number, *_LINK.unpack(body)))
+            found.append(Link.unpacked(number, body))
         return found
 
     def sealed(self, link: Link) -> tuple[int, bytes, bytes]:
         """The row that keeps what is known of a segment."""
-        body = _LINK.pack(*link[1:])
+        body = link.packed()
         return link.number, body, self.keys.mac(f"segment {link.number}", body)
 
     def set_link(self, link: Link) -> None:
@@ -393,7 +364,7 @@ def _create(path: str, keys: Keyring) -> None:
     pages = struct.pack(">IQ", 1, 0) + bytes(len(TABLES) * 40)
     for name, body in (
         ("head", _HEAD.pack(0, bytes(16))),
-        ("anchor", _ANCHOR.pack(*Anchor())),
+        ("anchor", Anchor().packed()),
         ("pages", pages),
     ):
         notes.append((name, body, keys.mac(name, body)))

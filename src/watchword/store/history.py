@@ -13,7 +13,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from watchword.errors import StoreDamaged, StoreFailed
-from watchword.store.catalog import PACKED
+from watchword.store.link import PACKED
 from watchword.store.sealing import NONCE_BYTES, TAG_BYTES, Keyring
 from watchword.store.segment import Header, Reader, Segment, Tip, slice_of
 

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 
 from watchword.errors import NotFound, StoreFailed
 from watchword.store.backup import Backup, Progress
-from watchword.store.catalog import Link
 from watchword.store.head import Head
+from watchword.store.link import Link
 from watchword.store.proof import Proof
 from watchword.store.row import expect_next, expect_written, row_time_ms
 from watchword.store.seam import Page

@@ -153,7 +153,8 @@ class Pages:
                     total += own.page_mark(place, nonce)
                 with self._catalog.change() as cursor:
                     cursor.execute(
-                        f"UPDATE {table} SET key_id=?, nonce=?, image=? WHERE number=?",  # noqa: S608
+                        f"UPDATE {table} SET key_id=?1, nonce=?2, image=?3 "  # noqa: S608
+                        "WHERE number=?4",
                         (key_id, nonce, sealed, number),
                     )
             totals.append((len(self._versions[index]), total & SUM_MASK))

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Final
 
 from watchword.errors import Error, NotFound, StoreDamaged, StoreFailed
 from watchword.keys import KeyProvider
-from watchword.store.catalog import MADE, PACKED, Anchor, Catalog, Link
+from watchword.store.catalog import Catalog
 from watchword.store.head import Head
 from watchword.store.history import rows_between
+from watchword.store.link import MADE, PACKED, Anchor, Link
 from watchword.store.owner import DATABASE, Owner
 from watchword.store.pages import Pages
 from watchword.store.recovery import expect_there, numbers_found

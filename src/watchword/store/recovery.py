@@ -14,8 +14,9 @@ import apsw
 
 from watchword.errors import StoreDamaged
 from watchword.store import wal
-from watchword.store.catalog import ENDED, MADE, PACKED, Anchor, Catalog, Link
+from watchword.store.catalog import Catalog
 from watchword.store.disk import believing, fold_wal, unlink
+from watchword.store.link import ENDED, MADE, PACKED, Anchor, Link
 from watchword.store.owner import JOURNAL
 from watchword.store.row import row_time_ms
 from watchword.store.sealing import Keyring

@@ -18,8 +18,9 @@ from typing import Final, NamedTuple
 from watchword.errors import NotFound, StoreDamaged, StoreFailed
 from watchword.keys import RawKey
 from watchword.store.backup import Progress, remove_stage, rename, stage
-from watchword.store.catalog import ENDED, PACKED, Catalog, Link
+from watchword.store.catalog import Catalog
 from watchword.store.disk import believing, sync_directory, unlink
+from watchword.store.link import ENDED, PACKED, Link
 from watchword.store.owner import DATABASE, JOURNAL
 from watchword.store.pages import Pages
 from watchword.store.row import row_time_ms

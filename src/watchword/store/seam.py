@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from watchword.store.backup import Backup, Progress
-    from watchword.store.catalog import Link
     from watchword.store.head import Head
+    from watchword.store.link import Link
     from watchword.store.proof import Proof
 
 __all__ = ["TABLES", "Page", "Store"]

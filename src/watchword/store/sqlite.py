@@ -17,11 +17,12 @@ from watchword.errors import Error, InvalidArgument, StoreDamaged, StoreFailed
 from watchword.keys import KeyProvider
 from watchword.store.archive import archive_segment, archived
 from watchword.store.backup import Backup, Progress, copy_store
-from watchword.store.catalog import Catalog, Link
+from watchword.store.catalog import Catalog
 from watchword.store.disk import expect_library
 from watchword.store.head import Head, expect_known, signed
 from watchword.store.history import close_reader
 from watchword.store.journal import Journal
+from watchword.store.link import Link
 from watchword.store.owner import DATABASE, Owner
 from watchword.store.pages import Pages
 from watchword.store.proof import Proof, prove_pages, prove_rows
