@@ -222,19 +222,25 @@ def _copy_catalog(catalog: "Catalog", path: str, steps: _Steps, rows_bytes: int)
     try:
         copy.pragma("synchronous", 0)  # what counts is the sync below, and before the rename
         copy.pragma("cache_size", -(SYNC_BYTES >> 10))
-        with copy.backup("main", catalog.connection, "main") as backup:
+        with catalog.lock:  # the connection is nobody else's while it is held
             page_bytes = int(catalog.connection.pragma("page_size"))
-            since = 0
-            while not backup.done:
+            backup = copy.backup("main", catalog.connection, "main")
+        try:
+            since, done = 0, False
+            while not done:
                 with catalog.lock:
                     steps.next(0)
                     backup.step(STEP_PAGES)
-                steps.total = backup.page_count * page_bytes + rows_bytes
+                    done, pages = backup.done, backup.page_count
+                steps.total = pages * page_bytes + rows_bytes
                 since += STEP_PAGES * page_bytes
                 if since >= SYNC_BYTES:
                     os.fdatasync(file)
                     since = 0
                 steps.next(STEP_PAGES * page_bytes)
+        finally:
+            with catalog.lock:
+                backup.finish()
     finally:
         copy.close()
         os.close(file)

@@ -17,9 +17,9 @@ from typing import Final, NamedTuple
 
 from watchword.errors import NotFound, StoreDamaged, StoreFailed
 from watchword.keys import RawKey
-from watchword.store.backup import Progress, remove_stage, rename, stage
+from watchword.store.backup import SYNC_BYTES, Progress, remove_stage, rename, stage
 from watchword.store.catalog import Catalog
-from watchword.store.disk import believing, sync_directory, unlink
+from watchword.store.disk import believing, create_private, sync_directory, unlink
 from watchword.store.link import ENDED, PACKED, Link
 from watchword.store.owner import DATABASE, JOURNAL
 from watchword.store.pages import Pages
@@ -43,7 +43,8 @@ class Staged(NamedTuple):
     segments: int
 
     def take_name(self, to: str) -> None:
-        sync_directory(self.path)
+        for folder in (self.path, os.path.join(self.path, JOURNAL)):
+            sync_directory(folder)
         rename(self.path, to)
 
 
@@ -95,14 +96,18 @@ def _copy_files(backup: str, part: str, progress: Progress | None) -> None:
 
 
 def _copy_file(source: str, to: str) -> None:
+    """Private, and synced as it goes."""
     try:
-        shutil.copyfile(source, to)
-        os.chmod(to, 0o600)
-        file = os.open(to, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            os.fsync(file)
-        finally:
-            os.close(file)
+        with open(source, "rb", buffering=0) as read:
+            create_private(to)
+            file = os.open(to, os.O_WRONLY | os.O_CLOEXEC)
+            try:
+                while piece := read.read(SYNC_BYTES):
+                    while piece:
+                        piece = piece[os.write(file, piece) :]
+                    os.fsync(file)
+            finally:
+                os.close(file)
     except OSError as error:
         raise StoreFailed(f"{source} cannot be copied: {error.strerror}") from error
 
