@@ -7,6 +7,7 @@ none. It holds no -wal, and no key of the operator's; it is marked, so that nobo
 store it was: that store went on, and what it accepted since would be accepted again.
 """
 
+import contextlib
 import os
 import struct
 import time
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import apsw
 
-from watchword.errors import Exists, NotFound, StoreDamaged, StoreFailed
+from watchword.errors import Error, Exists, NotFound, StoreDamaged, StoreFailed
 from watchword.store.disk import (
     believing,
     connect,
@@ -64,7 +65,17 @@ def copy_store(
     Errors: Exists, NotFound, StoreFailed where either disk refuses, StoreDamaged.
     """
     part = stage(to)
-    steps = _Steps(pace, alive, progress)
+    try:
+        return _copied(catalog, journal, part, to, _Steps(pace, alive, progress))
+    except BaseException:
+        with contextlib.suppress(Error):  # a disk that is full need not stay so
+            remove_stage(part)
+        raise
+
+
+def _copied(
+    catalog: "Catalog", journal: "Journal", part: str, to: str, steps: "_Steps"
+) -> Backup:
     expected = journal.counters()["journal_bytes"]
     with believing(DATABASE):
         _copy_catalog(catalog, os.path.join(part, DATABASE), steps, expected)
