@@ -210,7 +210,7 @@ def test_a_daemon_copies_proves_and_knows_its_head(tmp_path: Path) -> None:
             assert told(acts.ask("AUDIT", "VERIFYPAGES", 0))["faults"] == []
             assert told(acts.ask("AUDIT", "KEPT"))["warning"] == ""
             assert acts.ask("AUDIT", "KNOWN", acts.ask("AUDIT", "SIGNED")) == "OK"
-        with served.client() as client, pytest.raises(ReplyError, match="^NOPERM"):
+        with served.client() as client, pytest.raises(ReplyError, match=r"^NOPERM"):
             client.ask("BACKUP", "STATUS")
         assert served.stop() == 0
         known = load_head(head)
