@@ -76,7 +76,7 @@ class Retentions(Parts):
         """How large the journal is, and whether somebody should see to it."""
         size = self._store.counters().get("journal_bytes", 0)
         most = self._journal_bytes_max()
-        percent = 100 * size // max(1, most)
+        percent = 100 * size // most if most else 0
         ended = self._store.ended()
         warning = self._archive_fails
         if not warning and percent >= WARN_PERCENT:
@@ -87,10 +87,9 @@ class Retentions(Parts):
         )  # fmt: skip
 
     def _journal_bytes_max(self) -> int:
-        if self._keeper is None:
-            return 0
-        disk = os.statvfs(self._path)
-        return disk.f_blocks * disk.f_frsize * self._retention.disk_percent // 100
+        """0: the disk's size is not known, and nothing goes for it."""
+        disk_bytes = 0 if self._keeper is None else self._keeper.disk_bytes
+        return int(disk_bytes) * self._retention.disk_percent // 100
 
     def _retain(self) -> None:
         """The keeper's part: archives what has ended, drops what may go; now and then."""
@@ -122,7 +121,7 @@ class Retentions(Parts):
         turn = 0
         for segment in self._store.ended():
             age_ms = newest_ms - segment.time_ms
-            old = age_ms > self._retention.days * DAY_MS or size > most
+            old = age_ms > self._retention.days * DAY_MS or 0 < most < size
             if not old or segment.last > self._covered or age_ms <= YOUNG_MS:
                 break
             turn, size = segment.last + 1, size - segment.size

@@ -14,7 +14,7 @@ __all__ = ["AGAIN", "BACKUP", "copies_kept"]
 
 BACKUP, AGAIN = "backup", "again"
 KEY = bytes(range(1, 33))
-HOTP, DEVICE_KIND, DEVICE_RESYNC = 2, 2, -1
+HOTP, DEVICE_KIND, DEVICE_RESYNC = 2, 2, 24
 
 
 def copies_kept(root: str, witness: Witness, promises: int) -> str:
