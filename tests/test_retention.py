@@ -12,6 +12,8 @@ from faults import quick
 
 import watchword
 from watchword import Device, Engine, InvalidArgument, Retention, hotp, retention
+from watchword.serve import heads
+from watchword.serve.config import Config
 from watchword.store import sqlite
 
 KEY = bytes(range(32))
@@ -193,3 +195,34 @@ def test_figures_are_held_to_their_limits(named: dict[str, object], said: str) -
 def test_an_archive_within_the_store_is_refused(days: Days) -> None:
     with pytest.raises(InvalidArgument, match="outside the store"):
         days.engine.keep_journal(Retention(archive=str(days.place / "store" / "journal")))
+
+
+def test_a_daemon_warns_once_and_tells_its_figures(
+    days: Days, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(Engine, "_journal_bytes_max", lambda self: 50_000)
+    config = Config(store=str(days.place / "store"))
+    heads.note_head(config, days.engine)
+    assert capsys.readouterr().err == ""
+    days.users(12)
+    for _ in range(3):
+        heads.note_head(config, days.engine)
+    assert capsys.readouterr().err == (
+        "watchword: warning: the journal fills nearly all that it may: the oldest rows will go\n"
+    )
+    facts = heads.journal_facts(days.engine)
+    assert facts["journal_bytes_max"] == 50_000
+    assert int(str(facts["journal_percent"])) >= 80
+
+
+def test_a_head_that_cannot_be_written_is_said_once_and_ends_nothing(
+    days: Days, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = Config(store=str(days.place / "store"), known_head=str(days.place / "none" / "head"))
+    for _ in range(2):
+        heads.note_head(config, days.engine)
+    assert capsys.readouterr().err.count("is not written: No such file or directory") == 1
+    (days.place / "none").mkdir()
+    heads.note_head(config, days.engine)
+    assert (days.place / "none" / "head").exists()
+    days.engine.add_user("alice")

@@ -80,7 +80,7 @@ class Retentions(Parts):
         ended = self._store.ended()
         warning = self._archive_fails
         if not warning and percent >= WARN_PERCENT:
-            warning = f"the journal fills {percent}% of what it may: the oldest rows will go"
+            warning = "the journal fills nearly all that it may: the oldest rows will go"
         return Kept(
             size, most, percent, ended[0].time_ms if ended else self._store.last_time_ms,
             self._archived, warning,

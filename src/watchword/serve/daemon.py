@@ -32,7 +32,7 @@ from watchword.serve.backup import BACKUP, PROOF
 from watchword.serve.commands import GATEWAYS, Commands
 from watchword.serve.config import Config
 from watchword.serve.files import FILES
-from watchword.serve.heads import known_head, note_head
+from watchword.serve.heads import journal_facts, known_head, note_head
 from watchword.serve.knowing import Knowing
 from watchword.serve.phones import Phones
 
@@ -246,9 +246,8 @@ class Daemon:
         self._loop.call_later(limits.SWEEP_SECONDS, self._sweep)
 
     def _note_head(self) -> None:
-        if self._config.known_head is not None:
-            self._loop.run_in_executor(None, note_head, self._config, self._engine)
-            self._loop.call_later(limits.HEAD_SECONDS, self._note_head)
+        self._loop.run_in_executor(None, note_head, self._config, self._engine)
+        self._loop.call_later(limits.HEAD_SECONDS, self._note_head)
 
     def _facts(self) -> dict[str, object]:
         """INFO's own section. No count here tells one refusal from another."""
@@ -262,6 +261,7 @@ class Daemon:
             "client_buffers_bytes": self._clients.held_bytes(),
             "attempts": self._gather.attempts,
             "turns": self._gather.turns,
+            **journal_facts(self._engine),
             "kernel": kernel_in_use(),
         }
 

@@ -1,5 +1,5 @@
 """The journal's head, written down elsewhere while the daemon works, and held against the store at
-its start.
+its start; and what the daemon says of the journal.
 
 Rule: a place that cannot be written is said, once until it can be again, and ends nothing: a store
 without its known head still answers, it is only not known how far it had come.
@@ -17,6 +17,7 @@ from watchword.store.owner import DATABASE
 __all__ = ["known_head", "note_head"]
 
 failed: set[str] = set()
+warned: dict[str, str] = {}
 
 
 def known_head(config: Config) -> str | None:
@@ -25,8 +26,22 @@ def known_head(config: Config) -> str | None:
     return config.known_head if there else None
 
 
+def journal_facts(engine: Engine) -> dict[str, object]:
+    """INFO's lines about what is kept of the journal."""
+    kept = engine.journal_kept
+    return {
+        "journal_bytes": kept.bytes, "journal_bytes_max": kept.bytes_max,
+        "journal_percent": kept.percent, "journal_archived": kept.archived,
+    }  # fmt: skip
+
+
 def note_head(config: Config, engine: Engine) -> None:
-    """Writes the head to where the settings say, if they do."""
+    """Writes the head to where the settings say, if they do; and warns of a journal that is nearly
+    as large as it may be, or cannot be archived, once until that is another."""
+    warning = engine.journal_kept.warning
+    if warning and warning != warned.get(config.store):
+        print(f"watchword: warning: {warning}", file=sys.stderr, flush=True)
+    warned[config.store] = warning
     path = config.known_head
     if path is None:
         return
