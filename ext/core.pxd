@@ -55,6 +55,7 @@ cdef extern from "watchword.h" nogil:
         WW_EVENT_NOTE
         WW_SPEC_HEAD_BYTES
         WW_EVENT_ANSWER
+        WW_EVENT_ACTIVATE
         WW_FIRST_VOUCHED
     enum:
         WW_TRADING
@@ -93,12 +94,24 @@ cdef extern from "watchword.h" nogil:
         uint32_t names_bytes, units
         int64_t turn, time_ms
 
+    ctypedef struct ww_dates:
+        uint32_t delivery_day, replaces
+        int64_t activates_ms, expires_ms
+
+    ctypedef struct ww_far:
+        ww_dates dates
+
+    ctypedef union ww_near_or_far "union":
+        ww_far far
+
     ctypedef struct ww_device:
         uint64_t moving
         uint32_t number, cold
         uint16_t period_s
         uint8_t kind, drift_max, state, capped, label, hash, wide, prefix, digits, window, failures
+        uint8_t dated
         int8_t drift
+        ww_near_or_far u
 
     ctypedef struct ww_open:
         uint64_t purpose
@@ -129,7 +142,7 @@ cdef extern from "watchword.h" nogil:
     ctypedef struct ww_user:
         uint64_t id
         uint32_t more
-        uint8_t name_len, account, realm, devices, wrong_answers
+        uint8_t name_len, account, realm, devices, wrong_answers, dated
         ww_device device
         ww_streak streak
 
@@ -264,6 +277,8 @@ cdef extern from "watchword.h" nogil:
     int64_t ww_device_t0(const ww_device *d)
     ww_issue *ww_device_issue(ww_device *d)
     int ww_is_sms(const ww_device *d)
+    int ww_device_stands(const ww_tables *t, ww_user *u, const ww_device *d, int64_t at_ms)
+    int ww_user_due(const ww_tables *t, ww_user *u, int64_t at_ms)
     void ww_passcode_key(ww_tables *t, const uint8_t *key, size_t size)
     void ww_kept_key(ww_tables *t, const uint8_t *key, size_t size)
     const uint8_t *ww_device_pin(const ww_tables *t, const ww_device *d, size_t *size)
@@ -297,7 +312,7 @@ cdef extern from "watchword.h" nogil:
         const uint8_t *question
         const uint8_t *client
         uint8_t question_len, client_len
-        uint8_t platform, has_serial, sends, sms, phone, kind, label, prompt_len, answer_len
+        uint8_t platform, has_serial, sends, sms, phone, activates, kind, label, prompt_len, answer_len
         uint16_t id_len
         uint32_t cold, code
         uint8_t prompt[64]

@@ -31,6 +31,7 @@ from watchword.views import (
     Push,
     PushShown,
     Question,
+    Replacement,
     User,
 )
 from watchword.whatif import Report, WhatIf
@@ -59,6 +60,7 @@ __all__ = [
     "PushShown",
     "Question",
     "Reason",
+    "Replacement",
     "Report",
     "StoreDamaged",
     "StoreFailed",

@@ -37,7 +37,7 @@ SENTENCES: Final[dict[tuple[Code, Reason], str]] = {
     (Code.CHALLENGE, Reason.EMPTY):
         "nothing was typed: the gateway was told to ask for a challenge first",
     (Code.EXPIRED, Reason.OVERDUE):
-        "too late: the challenge, the push or the temporary passcode had run out",
+        "too late: the challenge, the push or the temporary device had run out",
     (Code.NOT_PERMITTED, Reason.ACCOUNT):
         "right, but the account was not open, and opened the portal alone; this was {platform}",
     (Code.NOT_PERMITTED, Reason.REALM): "right, but for realm {realm}, which is not this user's",
@@ -50,6 +50,8 @@ SENTENCES: Final[dict[tuple[Code, Reason], str]] = {
     (Code.REJECTED, Reason.DENIED): "refused: the phone denied it",
     (Code.REJECTED, Reason.MISMATCHED):
         "refused: the phone approved it under a number that was not shown where the login is",
+    (Code.EXPIRED, Reason.ENDED):
+        "right, but the temporary device had ended: the user had a permanent one by then",
     (Code.EXPIRED, Reason.CANCELLED): "too late: a later push had taken this one's place",
     # These leave no record; a gateway that saw one may ask all the same.
     (Code.CHALLENGE, Reason.PENDING): "the phone had not decided yet",

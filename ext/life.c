@@ -1,0 +1,154 @@
+/* The life of a device: moments at which one becomes active or ends, and what ends with it.
+ *
+ * A moment is a date of the device and never a timer. Whoever asks how a device stands is told as
+ * of now; the first attempt after the moment records that it has come, before its own record, so
+ * that apply reads no clock. Rule: states and dates are public; no secret is looked at here.
+ */
+#include "internal.h"
+
+#include <string.h>
+
+int ww_is_temporary(const ww_device *d)
+{
+    return d->label == WW_TEMPORARY_PASSCODE || d->label == WW_ONLINE_CODE_CARD;
+}
+
+int ww_answers_still(const ww_device *d, uint32_t event)
+{
+    return (event == WW_EVENT_ACTIVATE && d->state == WW_SHIPPED) ||
+           (event == WW_EVENT_ATTEMPT && d->state == WW_ENDED && ww_is_temporary(d));
+}
+
+static const ww_dates *dates_of(const ww_device *d)
+{
+    static const ww_dates none;
+    return d->dated ? &d->u.far.dates : &none;
+}
+
+/* ---- what comes due ---- */
+
+/* What may end of itself, or with another: what is lost or was returned stays that. */
+static int may_end(ww_device_state state) { return state <= WW_SUSPENDED; }
+
+/* Whether time makes this device active by a moment; not one that ended before. */
+static int comes_active(const ww_device *d, int64_t at_ms)
+{
+    const ww_dates *dates = dates_of(d);
+    return d->state == WW_SHIPPED && dates->activates_ms && at_ms >= dates->activates_ms &&
+           (!dates->expires_ms || dates->activates_ms < dates->expires_ms);
+}
+
+/* Whether d ends because another becomes active. */
+static int ends_with(const ww_device *d, const ww_device *other)
+{
+    if (d == other || other->kind >= WW_KIND_PASSWORD)
+        return 0;
+    return (ww_is_temporary(d) && !ww_is_temporary(other)) ||
+           dates_of(other)->replaces == d->number;
+}
+
+ww_device_state ww_device_stands(const ww_tables *t, ww_user *u, const ww_device *d, int64_t at_ms)
+{
+    ww_device_state state = (ww_device_state)d->state;
+    if (!u->dated || d->kind >= WW_KIND_PASSWORD)
+        return state;
+    if (comes_active(d, at_ms))
+        state = WW_ACTIVE;
+    for (ww_device *o = ww_device_first(t, u); o; o = ww_device_next(t, u, o))
+        if (comes_active(o, at_ms) && ends_with(d, o) && may_end(state))
+            state = WW_ENDED;
+    int64_t expires_ms = dates_of(d)->expires_ms;
+    return expires_ms && at_ms >= expires_ms && may_end(state) ? WW_ENDED : state;
+}
+
+int ww_user_due(const ww_tables *t, ww_user *u, int64_t at_ms)
+{
+    for (ww_device *d = ww_device_first(t, u); d; d = ww_device_next(t, u, d))
+        if (ww_device_stands(t, u, d, at_ms) != d->state)
+            return 1;
+    return 0;
+}
+
+/* A number's cap and failures are of the life before. */
+static void set_state(ww_device *d, ww_device_state state)
+{
+    if (state == WW_ACTIVE)
+        d->failures = 0;
+    d->state = (uint8_t)state & 7u;
+    d->capped = 0;
+}
+
+uint32_t ww_due_record(const ww_tables *t, const ww_user *u, int64_t now_ms, ww_record *out)
+{
+    int64_t at_ms = now_ms > t->latest_ms ? now_ms : t->latest_ms;
+    *out = (ww_record){.event = WW_EVENT_DUE, .user = u->id, .moving = (uint64_t)at_ms};
+    return 1;
+}
+
+int ww_come_due(ww_tables *t, ww_user *u, int64_t now_ms)
+{
+    ww_record r;
+    (void)ww_due_record(t, u, now_ms, &r);
+    if (!ww_user_due(t, u, (int64_t)r.moving))
+        return 0;
+    return !ww_apply(t, &r, now_ms, NULL, NULL);
+}
+
+int ww_apply_due(const ww_tables *t, ww_user *u, const ww_record *r)
+{
+    ww_device_state states[WW_HELD_PER_USER_MAX];
+    uint32_t n = 0;
+    ww_device *d;
+    for (d = ww_device_first(t, u); d && n < WW_HELD_PER_USER_MAX; d = ww_device_next(t, u, d))
+        states[n++] = ww_device_stands(t, u, d, (int64_t)r->moving);
+    n = 0;
+    for (d = ww_device_first(t, u); d && n < WW_HELD_PER_USER_MAX; d = ww_device_next(t, u, d), n++)
+        if (states[n] != d->state)
+            set_state(d, states[n]);
+    return 0;
+}
+
+/* ---- becoming active by an attempt, or by hand ---- */
+
+void ww_become_active(const ww_tables *t, ww_user *u, ww_device *d)
+{
+    set_state(d, WW_ACTIVE);
+    for (ww_device *o = ww_device_first(t, u); o; o = ww_device_next(t, u, o))
+        if (ends_with(o, d) && may_end((ww_device_state)o->state))
+            set_state(o, WW_ENDED);
+}
+
+/* ---- dates ---- */
+
+/* Out of the user's own line, where there is no room for dates. */
+static ww_device *widened(ww_tables *t, ww_user *u)
+{
+    uint32_t at = t->wides_free;
+    if (at)
+        t->wides_free = t->wides[at - 1].line.u.far.next;
+    else
+        at = ++t->wides_used;
+    ww_wide *w = &t->wides[at - 1];
+    memset(w, 0, sizeof *w);
+    w->line = u->device;
+    memset(&w->line.u, 0, sizeof w->line.u);
+    memcpy(&w->mid, u->device.u.sha1, sizeof u->device.u.sha1);
+    w->line.wide = 1;
+    w->line.u.far.next = u->more; /* the first of all stays so */
+    u->more = at;
+    ww_wipe(&u->device, sizeof u->device);
+    return &w->line;
+}
+
+int ww_apply_dates(ww_tables *t, ww_user *u, const ww_record *r)
+{
+    ww_device *d = ww_device_find(t, u, r->device);
+    if (!d || d->kind >= WW_KIND_PASSWORD || !r->tail)
+        return -1;
+    if (d == &u->device)
+        d = widened(t, u);
+    memcpy(&d->u.far.dates, r + 1, sizeof d->u.far.dates);
+    d->dated = 1;
+    u->dated = 1;
+    return 0;
+}
