@@ -10,6 +10,7 @@ from itertools import zip_longest
 from typing import Any
 
 from both_files import FILED, BothFiles, policy_of, told_alike
+from both_life import LIFE_ACTS, Living
 from both_phones import PHONES, SECRET, Phones
 from histories import COINCIDENT_KEYS, History, Step
 from knowing import Knowing
@@ -31,6 +32,7 @@ from watchword.reference import (
     Keys,
     Reference,
 )
+from watchword.reference_life import stands
 
 DEVICES_MAX = 16                        # of one user
 HEADER = struct.Struct("<IHHIIqq")      # ww_row
@@ -41,7 +43,7 @@ KEYS = Keys(derive(SECRET, "watchword names", 16), derive(SECRET, "watchword cha
 PASSCODES = passcode.ALPHABET
 SAID = (
     "verify", "verify_many", "resync", "challenge", "push", "decide_push", "enrol_phone",
-    "change_pin", "question", "answer", "import_rows",
+    "change_pin", "question", "answer", "import_rows", "activate",
 )  # fmt: skip
 
 
@@ -59,7 +61,7 @@ def records_of(row: bytes) -> list[tuple[Any, ...]]:
     return records
 
 
-class Both(BothFiles, Phones, Knowing):
+class Both(BothFiles, Phones, Knowing, Living):
     """An engine and its twin. Names and addresses carry the number of the history under way."""
 
     def __init__(self, figures: Figures) -> None:
@@ -99,12 +101,20 @@ class Both(BothFiles, Phones, Knowing):
         word = "bob" * 15 if word == "bob" else word
         return f"{word}n{self.number}" if 0 < len(word) < 129 else word
 
+    def place(self, who: str, word: Any) -> Any:
+        """Where the device stands that was shipped last; or the word itself."""
+        states = [d.state for d in self.devices(who)]
+        return max((at for at, s in enumerate(states) if s == "shipped"), default=0) if (
+            word == "shipped"
+        ) else word
+
     def devices(self, who: str) -> list[Device]:
         user = self.twin.users.get(self.name(who))
         return user.devices if user else []
 
     def serial(self, who: str, word: Any) -> str | None:
         devices = self.devices(who)
+        word = self.place(who, word)
         if isinstance(word, int):
             return devices[word].serial if word < len(devices) else "none-such"
         return word
@@ -116,6 +126,8 @@ class Both(BothFiles, Phones, Knowing):
         devices = self.devices(who)
         if index == "pinned":
             index = next((i for i, d in enumerate(devices) if d.pin or d.pin_hash), len(devices))
+        index = self.place(who, index)
+        index = index if isinstance(index, int) else len(devices)
         sealed = reference_ocra.unseal(KEYS.token, self.id_of(who, options["challenge"]) or "")
         if sealed:  # more often than by chance the answer comes from the device that was asked
             index = next((i for i, d in enumerate(devices) if d.number == sealed.device), index)
@@ -273,14 +285,12 @@ class Both(BothFiles, Phones, Knowing):
                 self.add_device(name, now_ms, dict(words[0]))
         elif verb == "enrol_again":
             self.enrol_again(who, *words)
+        elif verb in LIFE_ACTS:
+            getattr(self, verb)(who, *words)
         elif words[0] < len(self.devices(who)):
             serial = self.devices(who)[words[0]].serial
-            if verb == "set_device":
-                self.engine.set_device(name, serial, state=words[1])
-                self.twin.set_device(name, serial, words[1], now_ms)
-            else:
-                self.engine.remove_device(name, serial)
-                self.twin.remove_device(name, serial, now_ms)
+            self.engine.remove_device(name, serial)
+            self.twin.remove_device(name, serial, now_ms)
 
     def add_device(self, name: str, now_ms: int, words: dict[str, Any]) -> None:
         self.serials += 1
@@ -305,7 +315,7 @@ class Both(BothFiles, Phones, Knowing):
             self.act("add_user", who, "open", "live")
         else:
             self.act("remove_device", who, index)
-        if gone.label != "temporary-passcode":
+        if gone.key in self.keys:      # else it was made here: a passcode, an online card
             words = {**words, "key": self.keys.index(gone.key)}
         self.act("add_device", who, words)
 
@@ -340,7 +350,8 @@ class Both(BothFiles, Phones, Knowing):
         _, _, account, realm, failures, lock_until, _, devices = found
         known = self.known(slot)
         return ACCOUNTS[account], REALMS[realm], failures, lock_until, [
-            (d[1], DEVICE_STATES[d[3]], *d[13:16], *d[16:]) for d in devices
+            (d[1], DEVICE_STATES[d[3]], *d[13:16], *d[16:-1], d[-1] if d[-1] and any(d[-1]) else None)
+            for d in devices
         ], known
 
     def twins_view(self, name: str) -> Any:
@@ -348,14 +359,20 @@ class Both(BothFiles, Phones, Knowing):
         if user is None:
             return None
         streak = user.streak
+        at_ms = self.twin.latest_ms
         devices = [
-            (d.serial, d.state, d.moving, d.drift, d.failures, _engine.LABELS.index(d.label),
+            (d.serial, stands(user, d, at_ms), d.moving, d.drift, d.failures, _engine.LABELS.index(d.label),
              d.suite, d.issued, tuple(open_of(d.standing.get(place)) for place in (0, 1)),
-             self.twin.answers_left(d), d.full_until_ms, d.until_ms, d.phone)
+             self.twin.answers_left(d), d.full_until_ms, d.until_ms, d.phone, self.dates_of(d))
             for d in user.devices
         ]  # fmt: skip
         known = self.twins_known(user)
         return user.account, user.realm, streak.count, streak.lock_until_ms, devices, known
+
+    def dates_of(self, d: Device) -> tuple[int, ...] | None:
+        """A device's dates in the engine's numbers; the core says None of one that never had any."""
+        replaces = self.ids.get(("device", "twin", d.dates.replaces), 0)
+        return tuple(d.dates._replace(replaces=replaces)) if any(d.dates) else None
 
     def records_differ(self) -> str:
         mine = [r for row in self.engine.tap[self.rows_seen :] for r in records_of(row)]

@@ -43,12 +43,14 @@ LAYERS = [
 ]
 # The slow twin: no layer, and nothing leans on it.
 ORACLE = {
-    "reference", "reference_card", "reference_ocra", "reference_posed", "reference_push",
+    "reference", "reference_card", "reference_life", "reference_ocra", "reference_posed",
+    "reference_push",
     "reference_secrets",
     "reference_rows",
 }  # fmt: skip
 ORACLES_OWN = {
     ("reference", "reference_ocra"), ("reference", "reference_card"),
+    ("reference", "reference_life"), ("reference_life", "reference"),
     ("reference_card", "reference_ocra"), ("reference", "reference_push"),
     ("reference", "reference_posed"), ("reference_posed", "reference_ocra"),
     ("reference", "reference_secrets"), ("reference_secrets", "reference"),

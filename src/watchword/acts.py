@@ -227,7 +227,7 @@ class Acts(Parts):
             device = self._device(name, serial)
             was = next(view.state for view in user.devices if view.serial == serial)
             expect_transition(was, state)
-            act = lifecycle.device_set(number, device, state, who)
+            act = lifecycle.device_set(number, device, state, who, was=was)
             turn = self._act(self._due(number, now_ms) + act, now_ms)
         self._wait(turn)
 

@@ -10,7 +10,9 @@ from typing import NamedTuple
 
 from watchword.errors import InvalidArgument
 
-__all__ = ["DATES_BYTES", "TRANSITIONS", "NEW_DEVICE", "Dates", "day_of", "expect_transition", "moment"]
+__all__ = [
+    "DATES_BYTES", "NEW_DEVICE", "TRANSITIONS", "Dates", "day_of", "expect_transition", "moment",
+]  # fmt: skip
 
 NEW_DEVICE = "activate device"      # the purpose of a challenge that a shipped device answers
 DATES = struct.Struct("<IIqq")      # ww_dates

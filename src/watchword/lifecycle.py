@@ -223,8 +223,11 @@ def pin_set(user: int, number: int, kept: bytes) -> bytes:
     return _record(PIN, user, device=number, tail=kept, text=len(kept))
 
 
-def device_set(user: int, number: int, state: str, by: str = "") -> bytes:
-    place = DEVICE_STATES.index(state) | (ENDS if state == "active" else 0)
+def device_set(
+    user: int, number: int, state: str, by: str = "", *, was: str = ""
+) -> bytes:  # fmt: skip
+    ends = ENDS if state == "active" and was != "active" else 0
+    place = DEVICE_STATES.index(state) | ends
     return _text(DEVICE_SET, user, by, device=number, place=place)
 
 
