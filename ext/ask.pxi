@@ -36,9 +36,9 @@ def ask(Core core, bytes user, int platform, purpose, device, int64_t turn, int6
     purpose and device are bytes or None; whoever has no such device gets a plausible one. sends:
     codes can be sent, so that devices which get them are asked too; sms: they alone; phone: a phone
     that could have approved a push, alone; activates: a shipped device, alone. serial: of the
-    device that `code` is to be sent to, or None: nothing is to be sent. question, client: posed by the caller and by a client, bytes or
-    None; answer: to the client's. None, and nothing happened: as many codes were sent, or answers
-    given, as may be.
+    device that `code` is to be sent to, or None: nothing is to be sent. question, client: posed by
+    the caller and by a client, bytes or None; answer: to the client's. None, and nothing happened:
+    as many codes were sent, or answers given, as may be.
     """
     cdef ww_ask a
     cdef ww_row h

@@ -312,7 +312,8 @@ cdef extern from "watchword.h" nogil:
         const uint8_t *question
         const uint8_t *client
         uint8_t question_len, client_len
-        uint8_t platform, has_serial, sends, sms, phone, activates, kind, label, prompt_len, answer_len
+        uint8_t platform, has_serial, sends, sms, phone, activates
+        uint8_t kind, label, prompt_len, answer_len
         uint16_t id_len
         uint32_t cold, code
         uint8_t prompt[64]

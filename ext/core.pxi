@@ -443,9 +443,9 @@ cdef class Core:
         a device is (number, serial, kind, state, capped, hash, digits, period_s, back, forward,
         look_ahead, drift_max, t0_s, moving, drift, failures, label, suite, issued, opens, left,
         full_until_ms, until_ms, phone, dates); opens are (count, epoch, whether it has a purpose)
-        or None, by platform; left: of a card, answers before it shows too many cells, else None; the
-        two times are a passcode's, else 0; phone: a public key, or nothing; dates: as life.pxi has
-        them. How devices stand is as of now_ms, or of the last row. Codes are numbers."""
+        or None, by platform; left: of a card, answers before it shows too many cells, else None;
+        the two times are a passcode's, else 0; phone: a public key, or nothing; dates: as life.pxi
+        has them. How devices stand is as of now_ms, or of the last row. Codes are numbers."""
         cdef ww_user *u
         cdef ww_device *d
         cdef ww_issue *issue

@@ -215,6 +215,8 @@ int ww_come_due(ww_tables *t, ww_user *u, int64_t now_ms);
 uint32_t ww_due_record(const ww_tables *t, const ww_user *u, int64_t now_ms, ww_record *out);
 int ww_apply_due(const ww_tables *t, ww_user *u, const ww_record *r);
 int ww_apply_dates(ww_tables *t, ww_user *u, const ww_record *r);
+/* Of a temporary device that ended: it ran out, or another came. */
+uint32_t ww_why_ended(const ww_device *d, int64_t at_ms);
 /* Active from now on; what is temporary, and what it replaces, has ended. */
 void ww_become_active(const ww_tables *t, ww_user *u, ww_device *d);
 

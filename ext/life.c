@@ -69,7 +69,13 @@ int ww_user_due(const ww_tables *t, ww_user *u, int64_t at_ms)
     return 0;
 }
 
-/* A number's cap and failures are of the life before. */
+uint32_t ww_why_ended(const ww_device *d, int64_t at_ms)
+{
+    int64_t expires_ms = dates_of(d)->expires_ms;
+    return expires_ms && at_ms >= expires_ms ? WW_REASON_OVERDUE : WW_REASON_ENDED;
+}
+
+/* A device's cap and failures are of the life before. */
 static void set_state(ww_device *d, ww_device_state state)
 {
     if (state == WW_ACTIVE)

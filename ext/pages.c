@@ -113,13 +113,11 @@ static uint8_t *put_device(const ww_tables *t, const ww_device *d, uint8_t *to)
     to = put(to, d->hash, 1);
     to = put(to, d->digits | (uint64_t)d->prefix << 4 | (uint64_t)d->dated << 5, 1);
     to = put(put(to, steps >> 4, 1), steps & 15u, 1);
-    to = put(to, totp ? 0 : d->window, 1);
-    to = put(to, d->drift_max, 1);
+    to = put(put(to, totp ? 0 : d->window, 1), d->drift_max, 1);
     to = put(to, d->period_s, 2);
     to = put(to, (uint64_t)ww_device_t0(d), 8);
     to = put(to, d->state, 1); /* as enrolled is enough: the state page says what it is now */
-    to = put(to, key_len, 2);
-    to = put(to, serial_len, 2);
+    to = put(put(to, key_len, 2), serial_len, 2);
     if (suite)
         to = put(put(to, suite->text_len, 1), pin_len + issue->phone, 1);
     to = put_bytes(to, key, key_len);
@@ -169,7 +167,7 @@ static const uint8_t *take_device(reader *r, ww_spec *s, uint32_t *number)
                                 &s->look_ahead, &s->drift_max};
     for (size_t i = 0; i < sizeof figures / sizeof figures[0]; i++)
         *figures[i] = (uint8_t)take(r, 1);
-    int prefix = s->digits >> 4 & 1;
+    uint32_t prefix = s->digits >> 4 & 1u;
     s->dated = s->digits >> 5;
     s->digits &= 15u;
     s->label = s->kind >> 4;

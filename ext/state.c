@@ -212,11 +212,8 @@ static uint32_t ran_out_by(const ww_tables *t, ww_attempt *a, const ww_event_in 
     if ((a->challenge_len && in->answers->overdue) ||
         (passcode && at >= ww_passcode_of(d)->until_ms))
         return WW_EXPIRED;
-    if (d->state == WW_ENDED) {
-        int ran_out = d->dated && d->u.far.dates.expires_ms && at >= d->u.far.dates.expires_ms;
-        *reason = ran_out ? WW_REASON_OVERDUE : WW_REASON_ENDED;
+    if (d->state == WW_ENDED && (*reason = ww_why_ended(d, at)) != 0)
         return WW_EXPIRED;
-    }
     if (!passcode || at < ww_passcode_of(d)->full_until_ms)
         return 0;
     a->card_only = 1;

@@ -52,7 +52,7 @@ static void set_replayed(ww_try *tries, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
         ww_try *y = &tries[i];
-        if (y->device->kind >= WW_KIND_OCRA || y->device->moving < 2)
+        if (y->device->kind >= WW_KIND_OCRA || !y->device->moving)
             continue;
         y->base = 0;
         y->mask.lo = 1;
@@ -186,13 +186,14 @@ static uint32_t lay_told(const ww_tables *t, const told *f, ww_attempt *a, ww_sc
         return lay_answered(f, a, s, d);
     if (claims(r))
         return lay_claim(f, a, s, d);
-    if (failed && !any_with(f, WW_EFFECT_CHARGE)) { /* nothing was tried */
+    if (failed && !any_with(f, WW_EFFECT_CHARGE | WW_EFFECT_ADVANCE)) { /* nothing was tried */
         for (uint32_t i = 0; i < n; i++)
             *unsure |= s->tries[i].device->unsure;
         for (ww_device *o = ww_device_first(t, u); o; o = ww_device_next(t, u, o))
             *unsure |= r->place & WW_PLACE_NAMED && o->unsure && o->state == WW_ACTIVE;
         int named = r->reason == WW_REASON_DEVICE_UNKNOWN || r->reason > WW_REASON_PASSWORD ||
-                    r->reason == WW_REASON_DEVICE_INACTIVE || r->reason == WW_REASON_NO_CHALLENGE;
+                    r->reason == WW_REASON_DEVICE_INACTIVE || r->reason == WW_REASON_NO_CHALLENGE ||
+                    r->reason == WW_REASON_WRONG; /* of what had ended */
         s->inactive[0] = named ? r->reason : 0;
         s->passed_over[0] = 0;
         return 0;

@@ -101,13 +101,6 @@ class Both(BothFiles, Phones, Knowing, Living):
         word = "bob" * 15 if word == "bob" else word
         return f"{word}n{self.number}" if 0 < len(word) < 129 else word
 
-    def place(self, who: str, word: Any) -> Any:
-        """Where the device stands that was shipped last; or the word itself."""
-        states = [d.state for d in self.devices(who)]
-        return max((at for at, s in enumerate(states) if s == "shipped"), default=0) if (
-            word == "shipped"
-        ) else word
-
     def devices(self, who: str) -> list[Device]:
         user = self.twin.users.get(self.name(who))
         return user.devices if user else []
@@ -127,7 +120,6 @@ class Both(BothFiles, Phones, Knowing, Living):
         if index == "pinned":
             index = next((i for i, d in enumerate(devices) if d.pin or d.pin_hash), len(devices))
         index = self.place(who, index)
-        index = index if isinstance(index, int) else len(devices)
         sealed = reference_ocra.unseal(KEYS.token, self.id_of(who, options["challenge"]) or "")
         if sealed:  # more often than by chance the answer comes from the device that was asked
             index = next((i for i, d in enumerate(devices) if d.number == sealed.device), index)
@@ -209,8 +201,7 @@ class Both(BothFiles, Phones, Knowing, Living):
         named = {**options, "device": self.serial(who, options["device"])}
         verb = self.engine.send_code if named.pop("sms", False) else self.engine.challenge
         sms, name, found = verb == self.engine.send_code, self.name(who), None
-        if sms:
-            named.pop("question"), named.pop("client_question")
+        named = {k: v for k, v in named.items() if not (sms and k.endswith("question"))}
         try:
             found = verb(name, **named)
         except watchword.Busy:
@@ -350,7 +341,7 @@ class Both(BothFiles, Phones, Knowing, Living):
         _, _, account, realm, failures, lock_until, _, devices = found
         known = self.known(slot)
         return ACCOUNTS[account], REALMS[realm], failures, lock_until, [
-            (d[1], DEVICE_STATES[d[3]], *d[13:16], *d[16:-1], d[-1] if d[-1] and any(d[-1]) else None)
+            (d[1], DEVICE_STATES[d[3]], *d[13:-1], d[-1] if any(d[-1] or ()) else None)
             for d in devices
         ], known
 
@@ -359,20 +350,15 @@ class Both(BothFiles, Phones, Knowing, Living):
         if user is None:
             return None
         streak = user.streak
-        at_ms = self.twin.latest_ms
         devices = [
-            (d.serial, stands(user, d, at_ms), d.moving, d.drift, d.failures, _engine.LABELS.index(d.label),
-             d.suite, d.issued, tuple(open_of(d.standing.get(place)) for place in (0, 1)),
-             self.twin.answers_left(d), d.full_until_ms, d.until_ms, d.phone, self.dates_of(d))
+            (d.serial, stands(user, d, self.twin.latest_ms), d.moving, d.drift, d.failures,
+             _engine.LABELS.index(d.label), d.suite, d.issued,
+             tuple(open_of(d.standing.get(place)) for place in (0, 1)), self.twin.answers_left(d),
+             d.full_until_ms, d.until_ms, d.phone, self.dates_of(d))
             for d in user.devices
         ]  # fmt: skip
         known = self.twins_known(user)
         return user.account, user.realm, streak.count, streak.lock_until_ms, devices, known
-
-    def dates_of(self, d: Device) -> tuple[int, ...] | None:
-        """A device's dates in the engine's numbers; the core says None of one that never had any."""
-        replaces = self.ids.get(("device", "twin", d.dates.replaces), 0)
-        return tuple(d.dates._replace(replaces=replaces)) if any(d.dates) else None
 
     def records_differ(self) -> str:
         mine = [r for row in self.engine.tap[self.rows_seen :] for r in records_of(row)]

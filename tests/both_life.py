@@ -26,10 +26,21 @@ class Living:
         number: int
         serials: int
         seen: set[str]
+        ids: dict[Any, Any]
         name: Callable[[str], str]
         devices: Callable[[str], list[Device]]
         attempt: Callable[[str, Any, dict[str, Any]], Attempt]
         made: Callable[[dict[str, Any], str], tuple[watchword.Device, Device]]
+
+    def place(self, who: str, word: Any) -> Any:
+        """Where the device stands that was shipped last; or the word itself."""
+        shipped = [at for at, d in enumerate(self.devices(who)) if d.state == "shipped"]
+        return max(shipped, default=0) if word == "shipped" else word
+
+    def dates_of(self, d: Device) -> tuple[int, ...] | None:
+        """A device's dates in the engine's numbers; None where there are none."""
+        replaces = self.ids.get(("device", "twin", d.dates.replaces), 0)
+        return tuple(d.dates._replace(replaces=replaces)) if any(d.dates) else None
 
     def activate(self, who: str, word: Any, options: dict[str, Any]) -> tuple[Any, Any]:
         a = self.attempt(who, word, options)

@@ -18,6 +18,7 @@ from watchword.cli import (
     demo,
     devices,
     given,
+    life,
     logins,
     policies,
     pushes,
@@ -98,7 +99,8 @@ for verb in (responders.ocra, responders.preset, given.passcode, given.sms):
     devices.add.add_command(verb)
 for verb in (secrets.password, secrets.questions, secrets.question, secrets.answer):
     users.user.add_command(verb)
-devices.device.add_command(secrets.pin)
+for verb in (secrets.pin, *life.VERBS):
+    devices.device.add_command(verb)
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -32,6 +32,7 @@ from watchword.serve.commands import GATEWAYS, Commands
 from watchword.serve.config import Config
 from watchword.serve.files import FILES
 from watchword.serve.knowing import Knowing
+from watchword.serve.life import LIFE
 from watchword.serve.phones import Phones
 
 __all__ = ["ADMIN_SOCKET", "run"]
@@ -210,7 +211,7 @@ class Daemon:
         """The administration socket: born with its mode, over what a killed daemon left behind."""
         door = Admin(
             self._engine, self._worker, GATEWAYS.index("admin"), self._facts, self._knowing,
-            self._phones, {b"AUDIT": AUDIT, **FILES},
+            self._phones, {b"AUDIT": AUDIT, **FILES, **LIFE},
         )  # fmt: skip
         path = os.path.join(self._config.store, ADMIN_SOCKET)
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
