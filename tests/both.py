@@ -102,8 +102,7 @@ class Both(BothFiles, Phones, Knowing, Living):
         return f"{word}n{self.number}" if 0 < len(word) < 129 else word
 
     def devices(self, who: str) -> list[Device]:
-        user = self.twin.users.get(self.name(who))
-        return user.devices if user else []
+        return getattr(self.twin.users.get(self.name(who)), "devices", [])
 
     def serial(self, who: str, word: Any) -> str | None:
         devices = self.devices(who)
@@ -357,12 +356,12 @@ class Both(BothFiles, Phones, Knowing, Living):
              d.full_until_ms, d.until_ms, d.phone, self.dates_of(d))
             for d in user.devices
         ]  # fmt: skip
-        known = self.twins_known(user)
-        return user.account, user.realm, streak.count, streak.lock_until_ms, devices, known
+        state = user.account, user.realm, streak.count, streak.lock_until_ms
+        return *state, devices, self.twins_known(user)
 
     def records_differ(self) -> str:
         mine = [r for row in self.engine.tap[self.rows_seen :] for r in records_of(row)]
-        twins = [r for _, records in self.twin.journal[self.turns_seen :] for r in records]
+        twins = [r for _, row in self.twin.journal[self.turns_seen :] for r in row]
         for engines, own in zip_longest(mine, twins):
             if engines is None or own is None or not self.same_record(engines, own):
                 return f"record {engines}, twin {own}"

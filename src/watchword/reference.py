@@ -201,7 +201,7 @@ class Device:
     asked_epoch: int = 0
     once: bool = False                  # of a card: no cell is shown twice
     phone: bytes = b""                  # of an ib-key that approves pushes: its public key
-    dates: life.Dates = life.Dates()
+    dates: life.Dates = field(default_factory=life.Dates)
 
     @property
     def is_spent(self) -> bool:
@@ -1180,9 +1180,8 @@ class Reference:
             number = self.devices_used + 1
             records.append(
                 Record(
-                    Event.DEVICE_ADD, user.number, device=number, moving=0, tail=device,
-                    place=life.ENDS,
-                )  # fmt: skip
+                    Event.DEVICE_ADD, user.number, device=number, tail=device, place=life.ENDS
+                )
             )
         self._turn(records, now_ms, came)
         return answer if answer.verdict is not Verdict.ACCEPTED or fits else None
