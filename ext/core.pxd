@@ -94,24 +94,12 @@ cdef extern from "watchword.h" nogil:
         uint32_t names_bytes, units
         int64_t turn, time_ms
 
-    ctypedef struct ww_dates:
-        uint32_t delivery_day, replaces
-        int64_t activates_ms, expires_ms
-
-    ctypedef struct ww_far:
-        ww_dates dates
-
-    ctypedef union ww_near_or_far "union":
-        ww_far far
-
     ctypedef struct ww_device:
         uint64_t moving
         uint32_t number, cold
         uint16_t period_s
         uint8_t kind, drift_max, state, capped, label, hash, wide, prefix, digits, window, failures
-        uint8_t dated
         int8_t drift
-        ww_near_or_far u
 
     ctypedef struct ww_open:
         uint64_t purpose
@@ -142,7 +130,7 @@ cdef extern from "watchword.h" nogil:
     ctypedef struct ww_user:
         uint64_t id
         uint32_t more
-        uint8_t name_len, account, realm, devices, wrong_answers, dated
+        uint8_t name_len, account, realm, devices, wrong_answers
         ww_device device
         ww_streak streak
 
@@ -277,8 +265,6 @@ cdef extern from "watchword.h" nogil:
     int64_t ww_device_t0(const ww_device *d)
     ww_issue *ww_device_issue(ww_device *d)
     int ww_is_sms(const ww_device *d)
-    int ww_device_stands(const ww_tables *t, ww_user *u, const ww_device *d, int64_t at_ms)
-    int ww_user_due(const ww_tables *t, ww_user *u, int64_t at_ms)
     void ww_passcode_key(ww_tables *t, const uint8_t *key, size_t size)
     void ww_kept_key(ww_tables *t, const uint8_t *key, size_t size)
     const uint8_t *ww_device_pin(const ww_tables *t, const ww_device *d, size_t *size)
@@ -312,8 +298,8 @@ cdef extern from "watchword.h" nogil:
         const uint8_t *question
         const uint8_t *client
         uint8_t question_len, client_len
-        uint8_t platform, has_serial, sends, sms, phone, activates
-        uint8_t kind, label, prompt_len, answer_len
+        uint8_t platform, has_serial, sends, sms, phone, activates, kind, label
+        uint8_t prompt_len, answer_len
         uint16_t id_len
         uint32_t cold, code
         uint8_t prompt[64]

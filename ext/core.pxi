@@ -442,7 +442,7 @@ cdef class Core:
         """(id, name, account, realm, failures, lock_until_ms, last_failure_ms, devices) or None;
         a device is (number, serial, kind, state, capped, hash, digits, period_s, back, forward,
         look_ahead, drift_max, t0_s, moving, drift, failures, label, suite, issued, opens, left,
-        full_until_ms, until_ms, phone, dates); opens are (count, epoch, whether it has a purpose)
+        full_until_ms, until_ms, dates, phone); opens are (count, epoch, whether it has a purpose)
         or None, by platform; left: of a card, answers before it shows too many cells, else None;
         the two times are a passcode's, else 0; phone: a public key, or nothing; dates: as life.pxi
         has them. How devices stand is as of now_ms, or of the last row. Codes are numbers."""
@@ -479,7 +479,7 @@ cdef class Core:
                 self.suite_of(issue) if d.kind == WW_KIND_OCRA else "",
                 0 if issue == NULL else issue.issued, opens_of(issue),
                 ww_card_left(&self.t, &self.p, d) if d.kind == WW_KIND_CARD else None,
-                full_until, until, self.phone_of(d), dates_of(d)))
+                full_until, until, dates_of(d), self.phone_of(d)))
             d = ww_device_next(&self.t, u, d)
         return (u.id, PyUnicode_DecodeUTF8(<const char *>name, <Py_ssize_t>n, NULL), u.account,
                 u.realm, u.streak.count, u.streak.lock_until_ms, u.streak.last_ms, devices)

@@ -19,6 +19,11 @@ int ww_answers_still(const ww_device *d, uint32_t event)
            (event == WW_EVENT_ATTEMPT && d->state == WW_ENDED && ww_is_temporary(d));
 }
 
+const ww_dates *ww_device_dates(const ww_device *d)
+{
+    return d->dated ? &d->u.far.dates : NULL;
+}
+
 static const ww_dates *dates_of(const ww_device *d)
 {
     static const ww_dates none;
@@ -63,7 +68,7 @@ ww_device_state ww_device_stands(const ww_tables *t, ww_user *u, const ww_device
 
 int ww_user_due(const ww_tables *t, ww_user *u, int64_t at_ms)
 {
-    for (ww_device *d = ww_device_first(t, u); d; d = ww_device_next(t, u, d))
+    for (ww_device *d = u->dated ? ww_device_first(t, u) : NULL; d; d = ww_device_next(t, u, d))
         if (ww_device_stands(t, u, d, at_ms) != d->state)
             return 1;
     return 0;

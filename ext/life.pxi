@@ -1,20 +1,29 @@
 # Devices that come and go, at the door: how one stands now, its dates, and what has come due.
 
+cdef extern from "watchword.h" nogil:
+    ctypedef struct ww_dates:
+        uint32_t delivery_day, replaces
+        int64_t activates_ms, expires_ms
+    int ww_device_stands(const ww_tables *t, ww_user *u, const ww_device *d, int64_t at_ms)
+    const ww_dates *ww_device_dates(const ww_device *d)
+    int ww_user_due(const ww_tables *t, ww_user *u, int64_t at_ms)
+
+
 cdef int stands_at(ww_tables *t, ww_user *u, ww_device *d, int64_t now_ms) noexcept:
     return ww_device_stands(t, u, d, max(now_ms, t.latest_ms))
 
 
 cdef tuple dates_of(const ww_device *d):
     """(day of delivery since 1970, number replaced, activates_ms, expires_ms), or None."""
-    if not d.dated:
+    cdef const ww_dates *dates = ww_device_dates(d)
+    if dates == NULL:
         return None
-    return (d.u.far.dates.delivery_day, d.u.far.dates.replaces, d.u.far.dates.activates_ms,
-            d.u.far.dates.expires_ms)
+    return dates.delivery_day, dates.replaces, dates.activates_ms, dates.expires_ms
 
 
 def due(Core core, uint32_t slot, int64_t now_ms):
     """The moment by which something has come due of a user and is not recorded, or None."""
     cdef int64_t at_ms = max(now_ms, core.t.latest_ms)
-    if not core.t.users[slot].dated or not ww_user_due(&core.t, &core.t.users[slot], at_ms):
+    if not ww_user_due(&core.t, &core.t.users[slot], at_ms):
         return None
     return at_ms

@@ -137,10 +137,12 @@ static inline uint32_t facts_of(const ww_attempt *a)
     return (empty ? (uint32_t)WW_PLACE_EMPTY : 0u) | (named ? (uint32_t)WW_PLACE_NAMED : 0u);
 }
 
-/* What has come due of a user is so before his windows are laid. A clock in doubt moves nothing. */
+/* What has come due of a user is so before his windows are laid. A clock in doubt moves nothing,
+ * and an answer to a question looks at no device. */
 static void take_due(ww_tables *t, ww_attempt *a, int64_t now_ms)
 {
-    a->came_due = !a->shed && ww_come_due(t, &t->users[a->slot], now_ms);
+    a->came_due = !a->shed && a->event != WW_EVENT_ANSWER &&
+                  ww_come_due(t, &t->users[a->slot], now_ms);
 }
 
 /* Finds users and lays windows until the group is full or a user comes a second time. */

@@ -742,6 +742,7 @@ int64_t ww_session_ms(const ww_policy *p, const ww_attempt *a);
 /* ---- life.c: devices that come and go ---- */
 
 int ww_is_temporary(const ww_device *d);        /* a temporary passcode or an online card */
+const ww_dates *ww_device_dates(const ww_device *d);    /* NULL: it never had any */
 /* The state of a device at a moment: what has come due counts, whether it is recorded or not. */
 ww_device_state ww_device_stands(const ww_tables *t, ww_user *u, const ww_device *d,
                                  int64_t at_ms);

@@ -340,7 +340,7 @@ class Both(BothFiles, Phones, Knowing, Living):
         _, _, account, realm, failures, lock_until, _, devices = found
         known = self.known(slot)
         return ACCOUNTS[account], REALMS[realm], failures, lock_until, [
-            (d[1], DEVICE_STATES[d[3]], *d[13:-1], d[-1] if any(d[-1] or ()) else None)
+            (d[1], DEVICE_STATES[d[3]], *d[13:-2], d[-2] if any(d[-2] or ()) else None, d[-1])
             for d in devices
         ], known
 
@@ -353,7 +353,7 @@ class Both(BothFiles, Phones, Knowing, Living):
             (d.serial, stands(user, d, self.twin.latest_ms), d.moving, d.drift, d.failures,
              _engine.LABELS.index(d.label), d.suite, d.issued,
              tuple(open_of(d.standing.get(place)) for place in (0, 1)), self.twin.answers_left(d),
-             d.full_until_ms, d.until_ms, d.phone, self.dates_of(d))
+             d.full_until_ms, d.until_ms, self.dates_of(d), d.phone)
             for d in user.devices
         ]  # fmt: skip
         state = user.account, user.realm, streak.count, streak.lock_until_ms

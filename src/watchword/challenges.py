@@ -185,7 +185,7 @@ class Challenges(Parts):
             asked = _engine.ask(
                 self._core, name, PLATFORMS.index(platform), aim, serial, self._turn + 1, now,
                 names, 1, courier is not None and not phone, sms, phone, *posed,
-                purpose == NEW_DEVICE,
+                activates=purpose == NEW_DEVICE,
             )  # fmt: skip
             if asked is None:
                 self._lock.open_turn = False

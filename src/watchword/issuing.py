@@ -22,6 +22,7 @@ __all__ = ["Issuing"]
 
 CARD_KEY_BYTES = 20
 GIVEN_OUT = ("temporary-passcode", "sms", "ib-key", "online-code-card")  # each has its own verb
+DATES_AT = -2                       # in a device as the core tells it
 GONE = ("lost", "returned", "expired", "active")    # what a replaced device may be from now on
 
 
@@ -175,7 +176,7 @@ def dates_of(engine: Parts, number: int, device: int) -> Dates:
     """A device's dates as they stand. The lock is held."""
     found = engine._core.user(number & 0xFFFFFFFF)
     assert found is not None, "the user was found"
-    dates = next(one[-1] for one in found[-1] if one[0] == device)
+    dates = next(one[DATES_AT] for one in found[-1] if one[0] == device)
     return Dates(*dates) if dates else Dates()
 
 

@@ -197,7 +197,7 @@ def user_of(found: tuple[Any, ...]) -> User:
 def _device_of(device: tuple[Any, ...], beside: Sequence[tuple[Any, ...]]) -> DeviceView:
     (_, serial, kind, state, capped, hash_, digits, period, back, forward, look_ahead, drift_max,
      t0, moving, drift, failures, label, suite, issued, opens, left, full_until, until,
-     phone, found) = device
+     found, phone) = device
     dates = Dates(*found) if found else Dates()
     replaces = next((other[1] for other in beside if other[0] == dates.replaces), "")
     is_card = KINDS[kind] == "card"

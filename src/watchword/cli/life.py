@@ -1,4 +1,4 @@
-"""`watchword device ship | activate | replace | ...`: what comes to a user by post, and what goes."""
+"""`watchword device ship | activate | replace ...`: what comes to a user by post, and what goes."""
 
 import sys
 
