@@ -136,6 +136,14 @@ static_assert(WW_KIND_CARD == WW_KIND_OCRA + 1, "ww_is_asked is one comparison")
 /* x to another number below size, one to one; which, say the key, who, and the pass. */
 uint64_t ww_permute(const uint64_t key[2], uint64_t who, uint64_t pass, uint64_t size, uint64_t x);
 
+/* On the road of every login. Where the linker optimises, each of its two callers (verify.c and
+ * whatif.c) gets a copy of its own, as the one caller it had before got. */
+#ifdef __clang__ /* which wants no `inline` where what is inlined calls static functions */
+#define WW_ROAD __attribute__((always_inline))
+#else
+#define WW_ROAD inline __attribute__((always_inline))
+#endif
+
 /* ---- state.c, apply.c and acts.c: the transition ---- */
 
 /* Of an attempt: an active device was not tried; what was may have run out; it names a push; a
@@ -215,12 +223,16 @@ int ww_come_due(ww_tables *t, ww_user *u, int64_t now_ms);
 uint32_t ww_due_record(const ww_tables *t, const ww_user *u, int64_t now_ms, ww_record *out);
 int ww_apply_due(const ww_tables *t, ww_user *u, const ww_record *r);
 int ww_apply_dates(ww_tables *t, ww_user *u, const ww_record *r);
+void ww_device_set_dates(ww_user *u, ww_device *d, const ww_dates *dates);  /* it is wide */
+int ww_dates_legal(const ww_dates *dates);
 /* Of a temporary device that ended: it ran out, or another came. */
 uint32_t ww_why_ended(const ww_device *d, int64_t at_ms);
 /* Active from now on; what is temporary, and what it replaces, has ended. */
 void ww_become_active(const ww_tables *t, ww_user *u, ww_device *d);
 
 /* ---- acts.c ---- */
+
+ww_device *ww_device_widen(ww_tables *t, ww_user *u);
 
 /* u is NULL for the act that adds the user of this slot. */
 int ww_apply_act(ww_tables *t, ww_user *u, uint32_t slot, const ww_record *r);

@@ -19,16 +19,32 @@ int ww_answers_still(const ww_device *d, uint32_t event)
            (event == WW_EVENT_ATTEMPT && d->state == WW_ENDED && ww_is_temporary(d));
 }
 
-const ww_dates *ww_device_dates(const ww_device *d)
+int ww_dates_legal(const ww_dates *dates)
 {
-    return d->dated ? &d->u.far.dates : NULL;
+    return dates->delivery_day <= UINT16_MAX && dates->activates_ms >= 0 && dates->expires_ms >= 0;
 }
 
-static const ww_dates *dates_of(const ww_device *d)
+int ww_device_dates(const ww_device *d, ww_dates *dates)
 {
-    static const ww_dates none;
-    return d->dated ? &d->u.far.dates : &none;
+    *dates = (ww_dates){0};
+    if (d->dated)
+        *dates = (ww_dates){.delivery_day = d->u.far.delivery_day, .replaces = d->u.far.replaces,
+                            .activates_ms = d->u.far.activates_ms,
+                            .expires_ms = d->u.far.expires_ms};
+    return d->dated;
 }
+
+void ww_device_set_dates(ww_user *u, ww_device *d, const ww_dates *dates)
+{
+    d->u.far.delivery_day = dates->delivery_day & UINT16_MAX;
+    d->u.far.replaces = dates->replaces;
+    d->u.far.activates_ms = dates->activates_ms;
+    d->u.far.expires_ms = dates->expires_ms;
+    d->dated = 1;
+    u->dated = 1;
+}
+
+static int64_t expires_of(const ww_device *d) { return d->dated ? d->u.far.expires_ms : 0; }
 
 /* ---- what comes due ---- */
 
@@ -38,9 +54,10 @@ static int may_end(ww_device_state state) { return state <= WW_SUSPENDED; }
 /* Whether time makes this device active by a moment; not one that ended before. */
 static int comes_active(const ww_device *d, int64_t at_ms)
 {
-    const ww_dates *dates = dates_of(d);
-    return d->state == WW_SHIPPED && dates->activates_ms && at_ms >= dates->activates_ms &&
-           (!dates->expires_ms || dates->activates_ms < dates->expires_ms);
+    if (d->state != WW_SHIPPED || !d->dated)
+        return 0;
+    int64_t activates_ms = d->u.far.activates_ms, expires_ms = d->u.far.expires_ms;
+    return activates_ms && at_ms >= activates_ms && (!expires_ms || activates_ms < expires_ms);
 }
 
 /* Whether d ends because another becomes active. */
@@ -49,7 +66,7 @@ static int ends_with(const ww_device *d, const ww_device *other)
     if (d == other || other->kind >= WW_KIND_PASSWORD)
         return 0;
     return (ww_is_temporary(d) && !ww_is_temporary(other)) ||
-           dates_of(other)->replaces == d->number;
+           (other->dated && other->u.far.replaces == d->number);
 }
 
 ww_device_state ww_device_stands(const ww_tables *t, ww_user *u, const ww_device *d, int64_t at_ms)
@@ -62,7 +79,7 @@ ww_device_state ww_device_stands(const ww_tables *t, ww_user *u, const ww_device
     for (ww_device *o = ww_device_first(t, u); o; o = ww_device_next(t, u, o))
         if (comes_active(o, at_ms) && ends_with(d, o) && may_end(state))
             state = WW_ENDED;
-    int64_t expires_ms = dates_of(d)->expires_ms;
+    int64_t expires_ms = expires_of(d);
     return expires_ms && at_ms >= expires_ms && may_end(state) ? WW_ENDED : state;
 }
 
@@ -76,7 +93,7 @@ int ww_user_due(const ww_tables *t, ww_user *u, int64_t at_ms)
 
 uint32_t ww_why_ended(const ww_device *d, int64_t at_ms)
 {
-    int64_t expires_ms = dates_of(d)->expires_ms;
+    int64_t expires_ms = expires_of(d);
     return expires_ms && at_ms >= expires_ms ? WW_REASON_OVERDUE : WW_REASON_ENDED;
 }
 
@@ -131,35 +148,15 @@ void ww_become_active(const ww_tables *t, ww_user *u, ww_device *d)
 
 /* ---- dates ---- */
 
-/* Out of the user's own line, where there is no room for dates. */
-static ww_device *widened(ww_tables *t, ww_user *u)
-{
-    uint32_t at = t->wides_free;
-    if (at)
-        t->wides_free = t->wides[at - 1].line.u.far.next;
-    else
-        at = ++t->wides_used;
-    ww_wide *w = &t->wides[at - 1];
-    memset(w, 0, sizeof *w);
-    w->line = u->device;
-    memset(&w->line.u, 0, sizeof w->line.u);
-    memcpy(&w->mid, u->device.u.sha1, sizeof u->device.u.sha1);
-    w->line.wide = 1;
-    w->line.u.far.next = u->more; /* the first of all stays so */
-    u->more = at;
-    ww_wipe(&u->device, sizeof u->device);
-    return &w->line;
-}
-
 int ww_apply_dates(ww_tables *t, ww_user *u, const ww_record *r)
 {
     ww_device *d = ww_device_find(t, u, r->device);
+    ww_dates dates;
     if (!d || d->kind >= WW_KIND_PASSWORD || !r->tail)
         return -1;
-    if (d == &u->device)
-        d = widened(t, u);
-    memcpy(&d->u.far.dates, r + 1, sizeof d->u.far.dates);
-    d->dated = 1;
-    u->dated = 1;
+    memcpy(&dates, r + 1, sizeof dates);
+    if (!ww_dates_legal(&dates))
+        return -1;
+    ww_device_set_dates(u, d == &u->device ? ww_device_widen(t, u) : d, &dates);
     return 0;
 }

@@ -5,7 +5,7 @@ cdef extern from "watchword.h" nogil:
         uint32_t delivery_day, replaces
         int64_t activates_ms, expires_ms
     int ww_device_stands(const ww_tables *t, ww_user *u, const ww_device *d, int64_t at_ms)
-    const ww_dates *ww_device_dates(const ww_device *d)
+    int ww_device_dates(const ww_device *d, ww_dates *dates)
     int ww_user_due(const ww_tables *t, ww_user *u, int64_t at_ms)
 
 
@@ -15,8 +15,8 @@ cdef int stands_at(ww_tables *t, ww_user *u, ww_device *d, int64_t now_ms) noexc
 
 cdef tuple dates_of(const ww_device *d):
     """(day of delivery since 1970, number replaced, activates_ms, expires_ms), or None."""
-    cdef const ww_dates *dates = ww_device_dates(d)
-    if dates == NULL:
+    cdef ww_dates dates
+    if not ww_device_dates(d, &dates):
         return None
     return dates.delivery_day, dates.replaces, dates.activates_ms, dates.expires_ms
 

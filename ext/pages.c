@@ -120,11 +120,11 @@ static uint8_t *put_device(const ww_tables *t, const ww_device *d, uint8_t *to)
     to = put(put(to, key_len, 2), serial_len, 2);
     if (suite)
         to = put(put(to, suite->text_len, 1), pin_len + issue->phone, 1);
-    to = put_bytes(to, key, key_len);
-    to = put_bytes(to, serial, serial_len);
+    to = put_bytes(put_bytes(to, key, key_len), serial, serial_len);
     to = put_bytes(to, suite ? suite->text : key, suite ? suite->text_len : 0);
     to = put_bytes(to, pin, pin_len + (suite ? issue->phone : 0u)); /* they stand together */
-    to = put_bytes(to, &d->u.far.dates, d->dated ? sizeof d->u.far.dates : 0);
+    ww_dates dates;
+    to = put_bytes(to, &dates, ww_device_dates(d, &dates) ? sizeof dates : 0);
     /* Midstates too: making ten million of them again would take longer than reading them. */
     return put_bytes(to, ww_device_mid(d), ww_mid_bytes((ww_hash)d->hash));
 }
@@ -168,8 +168,8 @@ static const uint8_t *take_device(reader *r, ww_spec *s, uint32_t *number)
     for (size_t i = 0; i < sizeof figures / sizeof figures[0]; i++)
         *figures[i] = (uint8_t)take(r, 1);
     uint32_t prefix = s->digits >> 4 & 1u;
-    s->dated = s->digits >> 5;
-    s->digits &= 15u;
+    s->dated = s->digits >> 5 & 1u;
+    s->digits &= s->digits >> 6 ? 255u : 15u;
     s->label = s->kind >> 4;
     s->kind &= 15u;
     s->period_s = (uint16_t)take(r, 2);

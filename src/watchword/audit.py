@@ -63,6 +63,7 @@ REASONS: Final = {reason.value: reason.name for reason in Reason}
 ADVANCE: Final = 16     # among effects: the device's position is used up
 LOCK: Final = 8
 SPEC_HEAD_BYTES: Final = 24
+DATED: Final = 16       # in an enrolment's head: its dates stand behind all else
 # Notes say in words who did it, and to whom: those of cards, of the clock and of keys.
 SAID_BY: Final = (
     re.compile(r"card (?P<device>\S+) of (?P<user>.+) shown by (?P<by>.+)", re.S),
@@ -266,15 +267,19 @@ def enrolled(tail: bytes) -> tuple[str, str, str]:
     kind, label = tail[0], tail[14]
     key, serial, suite, pin = tail[10], tail[11], tail[12], tail[13]
     at = SPEC_HEAD_BYTES + key
-    rest = at + serial + suite + pin + DATES_BYTES * tail[15]
+    rest = at + serial + suite + pin + DATES_BYTES * _is_dated(tail)
     name = LABELS[label] if label < len(LABELS) else ""
     return _words(tail[at : at + serial]), name or _one(KINDS, kind), _words(tail[rest:])
+
+
+def _is_dated(tail: bytes) -> bool:
+    return bool(tail[15] & DATED)
 
 
 def _issued(tail: bytes) -> str:
     """How a device was enrolled, where that is not active at once and for good."""
     said = "" if tail[3] == DEVICE_STATES.index("active") else _one(DEVICE_STATES, tail[3])
-    if not tail[15]:
+    if not _is_dated(tail):
         return said
     at = SPEC_HEAD_BYTES + sum(tail[10:14])
     return ", ".join(filter(None, (said, _dates(Dates.unpacked(tail[at:])))))

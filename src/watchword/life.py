@@ -18,6 +18,7 @@ NEW_DEVICE = "activate device"      # the purpose of a challenge that a shipped 
 DATES = struct.Struct("<IIqq")      # ww_dates
 DATES_BYTES = DATES.size
 EPOCH = date(1970, 1, 1)
+DAYS_MAX = (1 << 16) - 1
 MOMENT_MAX = 1 << 53                # 285,000 years, as a row's time
 
 # RULES 6. What ended has ended: who comes back gets another device.
@@ -70,8 +71,8 @@ def day_of(delivery: str | date | None) -> int:
         day = delivery if isinstance(delivery, date) else date.fromisoformat(delivery)
     except (TypeError, ValueError):
         day = EPOCH
-    if day <= EPOCH:
-        raise InvalidArgument("delivery is a day from 1970-01-02 on, as 2026-12-01")
+    if not 0 < (day - EPOCH).days <= DAYS_MAX:
+        raise InvalidArgument("delivery is a day from 1970-01-02 to 2149-06-06, as 2026-12-01")
     return (day - EPOCH).days
 
 

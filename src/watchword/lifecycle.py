@@ -192,7 +192,7 @@ def spec_head(
         len(device.suite),
         pin_len,
         device.label,
-        dated,
+        dated << 4,
         device.t0,
     )
 
