@@ -21,6 +21,7 @@ DEVICES_MAX = 8
 NAMES = {"ended": "expired"}
 MOMENTS_MS = (1, 30_000, 90_000, 3_600_000)
 LAST = -1   # the device that came last
+WHERE = ("trading", "portal")
 
 
 class Living:
@@ -168,6 +169,9 @@ def episode(rng: random.Random, who: str, device: Callable[..., dict[str, Any]])
         words = device("hotp")
     dice, moment = rng.random(), rng.choice(MOMENTS_MS)
     temporary = {"kind": "passcode", "key": rng.randrange(4), "label": "temporary-passcode"}
+    if rng.random() < 0.15:     # until it opens the portal alone, and until it opens nothing
+        tried = [("verify", who, (LAST, "fresh"), {"platform": where}) for where in WHERE]
+        return [("add_device", who, temporary), *[("wait", 90_000), *tried] * 2]
     steps: list[Step] = [("add_device", who, temporary)] if rng.random() < 0.4 else []
     if dice < 0.4:
         ends = rng.choice([0, 0, rng.choice(MOMENTS_MS)])
@@ -189,5 +193,5 @@ def episode(rng: random.Random, who: str, device: Callable[..., dict[str, Any]])
         steps.append(("challenge", who, "portal", NEW_DEVICE, LAST))
         steps.append(("activate", who, LAST, rng.choice(["fresh"] * 4 + [3]), rng.random() < 0.8))
     for index in range(rng.choice([0, 2, 3])):
-        steps.append(("verify", who, (index, "fresh"), {"platform": rng.choice(["portal"] * 2)}))
+        steps.append(("verify", who, (index, "fresh"), {"platform": rng.choice(WHERE)}))
     return steps

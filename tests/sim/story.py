@@ -43,10 +43,9 @@ def figures_of(rng: random.Random) -> Figures:
 
 def story_of(seed: int, turns: int) -> Story:
     """So many steps that ask or act, and what happens between them."""
-    rng = random.Random(seed)
-    figures = figures_of(rng)
-    author = Author(rng, figures)
-    return figures, with_life(seed, author.steps(turns), author.users, author.device)
+    figures = figures_of(rng := random.Random(seed))
+    a = Author(rng, figures)
+    return figures, with_life(seed, a.steps(turns), a.users, a.device)
 
 
 class Author(Filing, Kinds):
