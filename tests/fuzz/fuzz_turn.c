@@ -9,7 +9,7 @@
 #include "asked.h"
 #include "pushed.h"
 
-enum { USERS = 6, ATTEMPTS = 80, TURNS = 4, ARENA = 1 << 14, UNITS = ATTEMPTS * 34, DEVICES = 15 };
+enum { USERS = 6, ATTEMPTS = 80, TURNS = 4, ARENA = 1 << 14, UNITS = ATTEMPTS * 35, DEVICES = 15 };
 
 enum { ADDRESSES = 4 };
 
