@@ -5,6 +5,7 @@ cdef class Core:
 
     cdef ww_tables t
     cdef ww_policy p
+    cdef ww_tally y
     cdef Region users_region, wides_region, cold_region, index_region, deep_region
     cdef Region decoys_region, sources_region, suites_region, pushes_region, phones_region
 
@@ -183,10 +184,23 @@ cdef class Core:
     def turn(self, batch, int64_t now_ms):
         """Takes a batch, or one in parts, through one turn at now_ms. Returns the units of records
         that it wrote."""
+        cdef Batch b
         if isinstance(batch, Split):
-            return batch.turn(now_ms)
-        self.run(batch, now_ms)
-        return (<Batch?>batch).b.units
+            units = batch.turn(now_ms)
+            ww_tally_turn(&self.y, (<Split>batch).count)
+            for b in (<Split>batch).batches:
+                ww_tally_add(&self.y, &b.b)
+            return units
+        b = <Batch?>batch
+        self.run(b, now_ms)
+        if not b.gathered:
+            self.tally(b)
+        return b.b.units
+
+    cdef void tally(self, Batch b) noexcept:
+        """Counts a turn for operators; one that was gathered when its answers have left."""
+        ww_tally_turn(&self.y, b.b.count)
+        ww_tally_add(&self.y, &b.b)
 
     def passed(self, int64_t now_ms):
         """A row was written at now_ms: what had run out by then stays so."""
@@ -442,10 +456,11 @@ cdef class Core:
         """(id, name, account, realm, failures, lock_until_ms, last_failure_ms, devices) or None;
         a device is (number, serial, kind, state, capped, hash, digits, period_s, back, forward,
         look_ahead, drift_max, t0_s, moving, drift, failures, label, suite, issued, opens, left,
-        full_until_ms, until_ms, dates, phone); opens are (count, epoch, whether it has a purpose)
-        or None, by platform; left: of a card, answers before it shows too many cells, else None;
-        the two times are a passcode's, else 0; phone: a public key, or nothing; dates: as life.pxi
-        has them. How devices stand is as of now_ms, or of the last row. Codes are numbers."""
+        full_until_ms, until_ms, phone, resync, dates); opens are (count, epoch, if it has a
+        purpose) or None, by platform; left: of a card, answers before it shows too many cells, else
+        None; the two times are a passcode's, else 0; phone: a public key, or nothing; resync:
+        whether two codes in a row are needed; dates: as life.pxi has them. How devices stand is as
+        of now_ms, or of the last row. Codes are numbers."""
         cdef ww_user *u
         cdef ww_device *d
         cdef ww_issue *issue
@@ -479,7 +494,7 @@ cdef class Core:
                 self.suite_of(issue) if d.kind == WW_KIND_OCRA else "",
                 0 if issue == NULL else issue.issued, opens_of(issue),
                 ww_card_left(&self.t, &self.p, d) if d.kind == WW_KIND_CARD else None,
-                full_until, until, dates_of(d), self.phone_of(d)))
+                full_until, until, self.phone_of(d), bool(d.resync), dates_of(d)))
             d = ww_device_next(&self.t, u, d)
         return (u.id, PyUnicode_DecodeUTF8(<const char *>name, <Py_ssize_t>n, NULL), u.account,
                 u.realm, u.streak.count, u.streak.lock_until_ms, u.streak.last_ms, devices)

@@ -24,6 +24,8 @@ from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcmp, memcpy, memset
 
 from core cimport *
+from tally cimport *
+from wire cimport *
 
 from watchword.errors import Error, InvalidArgument
 
@@ -220,5 +222,7 @@ include "known.pxi"
 include "life.pxi"
 include "push.pxi"
 include "split.pxi"
+include "watch.pxi"
 include "history.pxi"
+include "floors.pxi"
 include "connection.pxi"

@@ -229,6 +229,9 @@ int ww_dates_legal(const ww_dates *dates);
 uint32_t ww_why_ended(const ww_device *d, int64_t at_ms);
 /* Active from now on; what is temporary, and what it replaces, has ended. */
 void ww_become_active(const ww_tables *t, ww_user *u, ww_device *d);
+/* ---- floors.c ---- */
+
+int ww_apply_floor(ww_tables *t, const ww_record *r);
 
 /* ---- acts.c ---- */
 

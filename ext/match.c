@@ -96,7 +96,11 @@ static void add_pinned(ww_scratch *s, uint32_t *n, uint32_t owner, ww_device *d,
 static void lay_further(const ww_tables *t, ww_scratch *s, uint32_t i, uint32_t *n, ww_device *d,
                         const ww_attempt *a, int64_t now_ms)
 {
-    if (d->kind < WW_KIND_OCRA)
+    if (d->resync && a->event != WW_EVENT_RESYNC)
+        s->passed_over[i] |= WW_NOT_TRIED;
+    else if (d->kind < WW_KIND_OCRA && !d->prefix)
+        add_try(s, n, i, d, d, 1, now_ms);
+    else if (d->kind < WW_KIND_OCRA)
         add_pinned(s, n, i, d, d, a->event == WW_EVENT_RESYNC, now_ms);
     else if (ww_is_asked(d->kind))
         s->passed_over[i] |= !ww_lay_open(t, s, i, n, d, a, now_ms);
@@ -113,7 +117,7 @@ static void lay_dormant(const ww_tables *t, ww_scratch *s, uint32_t i, uint32_t 
     if (!ww_answers_still(d, a->event))
         return;
     uint32_t ended = d->state == WW_ENDED, before = s->passed_over[i];
-    if (d->kind >= WW_KIND_OCRA || d->prefix)
+    if ((d->kind >= WW_KIND_OCRA) | d->prefix | d->resync)
         lay_further(t, s, i, n, d, a, now_ms);
     else
         add_try(s, n, i, d, d, 0, now_ms);
@@ -145,7 +149,7 @@ WW_ROAD void ww_lay_attempt(const ww_tables *t, const ww_batch *b, ww_attempt *a
                 lay_dormant(t, s, i, n, d, a, now_ms);
                 continue;
             }
-            if ((d->kind >= WW_KIND_OCRA) | d->prefix)
+            if ((d->kind >= WW_KIND_OCRA) | d->prefix | d->resync)
                 lay_further(t, s, i, n, d, a, now_ms);
             else
                 add_try(s, n, i, d, d, resync, now_ms);
@@ -179,6 +183,7 @@ static void run_lanes(const ww_kernel *k, ww_hash hash, const ww_batch *b, uint3
     if (!lanes)
         return;
     k->hotp[hash](s->mids, s->moving, s->out, lanes);
+    ww_lanes_ran(s, k->lanes[hash], lanes, 1);
     if (s->lanes_used < lanes)
         s->lanes_used = lanes;
     uint32_t lane = 0;
@@ -255,6 +260,7 @@ static void match_same(const ww_kernel *k, ww_scratch *s, uint32_t n)
     if (s->lanes_used < n * steps)
         s->lanes_used = n * steps;
     k->totp(s->mids, n, (const uint32_t (*)[80])s->shared, steps, s->out);
+    ww_lanes_ran(s, k->lanes[WW_SHA1], n, steps);
     for (uint32_t j = 0; j < steps; j++) {
         ww_match_many(s->out + j * n, s->want, s->misfit, digits, hit, n);
         for (uint32_t i = 0; i < n; i++)

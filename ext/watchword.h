@@ -147,7 +147,7 @@ typedef enum { WW_OPEN = 0, WW_PENDING = 1, WW_CLOSED = 2 } ww_account;
 typedef enum { WW_TRADING = 0, WW_PORTAL = 1, WW_PLATFORMS = 2 } ww_platform;
 typedef enum { WW_LIVE = 0, WW_PAPER = 1 } ww_realm;
 
-/* What a record is about. Frozen: it stands in journals. Last used: 28. */
+/* What a record is about. Frozen: it stands in journals. Last used: 37. */
 typedef enum {
     WW_EVENT_ATTEMPT = 1,        /* a login; tail: client address                                */
     WW_EVENT_ALSO = 2,           /* a further device touched by the attempt before it            */
@@ -171,7 +171,9 @@ typedef enum {
     WW_EVENT_DUE = 26,           /* what is due of a user by the moment in moving has come       */
     WW_EVENT_ACTIVATE = 27,      /* an attempt, and the device is active when it is accepted     */
     WW_EVENT_DATES = 28,         /* a device's dates are others; tail: ww_dates                  */
-    WW_EVENT_LAST = 28
+    WW_EVENT_RESTORE = 36,       /* the store is one restored; tail: text, who did it and what   */
+    WW_EVENT_FLOOR = 37,         /* of one device, after that (floors.c); lock_ms: least count   */
+    WW_EVENT_LAST = 37
 } ww_event;
 
 enum { /* in place, of an attempt; those before the third format lack the first two */
@@ -194,6 +196,7 @@ enum { /* effects of an attempt: what apply does, in this order */
     WW_EFFECT_CHARGE = 64,       /* one more failure for device; 0: every device that was tried  */
     WW_EFFECT_SUSPEND = 128      /* the cap: the device is suspended for this user               */
 };
+enum { WW_FLOOR_RESYNC = 1 };    /* effects of FLOOR: from here on two codes in a row are needed */
 
 /* ---- the journal's record ---- */
 
@@ -272,6 +275,7 @@ typedef struct {
     uint16_t period_s : 12;      /* 3,600 at most                                                */
     uint16_t unsure : 1;         /* whatif.c: it may stand otherwise there                       */
     uint16_t dated : 1;          /* it is wide, and has dates                                    */
+    uint16_t resync : 1;         /* after a restore: only two codes in a row will do             */
     uint8_t kind : 4, drift_max : 4;
     uint8_t digits : 4, hash : 2, wide : 1, prefix : 1; /* prefix: a PIN is typed before the code */
     uint8_t state : 3, capped : 1, label : 4;   /* apart: of these bits a turn may change some   */
@@ -282,7 +286,7 @@ typedef struct {
         uint32_t sha1[10];       /* inner, then outer midstate                                   */
         struct {                 /* of a wide one; whole times need 48 bits                      */
             int64_t t0_s : 44;           /* 0 to 2^40                                             */
-            uint64_t shared : 4;         /* with others, its own or lent; 0: with nobody          */
+            uint64_t shared : 4;         /* WW_SHARED: with others, its own or lent; 0: nobody    */
             uint64_t delivery_day : 16;  /* since 1970: when a shipped one is expected; 0: never  */
             uint32_t next, alike;        /* of the user's, and of the chain of phones.c; + 1      */
             uint32_t owner;              /* its user's slot                                       */
@@ -518,6 +522,7 @@ typedef struct {
     const uint8_t *bytes;        /* names, responses, serials                                    */
     ww_record *records;          /* room: count * WW_RECORD_UNITS_PER_ATTEMPT_MAX units          */
     uint32_t units;              /* out                                                          */
+    uint32_t lanes, idle_lanes;  /* out: of the vectors that were run, filled and not            */
 } ww_batch;
 
 /* ---- dispatch.c: what this CPU can run ---- */
@@ -705,6 +710,16 @@ uint64_t ww_posed(const ww_tables *t, const uint8_t *purpose, size_t purpose_len
                   const uint8_t *question, size_t question_len, const uint8_t *client,
                   size_t client_len);
 
+/* ---- floors.c: what a restored store takes for used up ---- */
+
+/* ended_ms: until then the lost life may have answered; issues, answers: how many challenges, and
+ * answers of a card, one device may have had in it at most. */
+typedef struct { int64_t ended_ms; uint32_t issues, answers; } ww_lost;
+/* FLOOR records of the users from slot *at on, as many as fit: units written; *at is the slot to go
+ * on with. Room for one user's must be there. */
+uint32_t ww_floors(const ww_tables *t, const ww_lost *lost, uint32_t *at, ww_record *out,
+                   uint32_t room);
+
 /* ---- card.c: code cards ---- */
 
 /* Whose pairs: a keyed function of the card's key, so that a key has one order wherever it is. */
@@ -828,7 +843,8 @@ ww_device *ww_device_place(ww_tables *t, ww_user *u, const ww_spec *spec, const 
 /* What replaying a row may consume: users_used after it, wides and cold bytes; events is the set
  * of 1 << event found. -1: not a row. */
 typedef struct {
-    uint32_t users, wides, events;
+    uint32_t users, wides;
+    uint64_t events;
     uint64_t cold_bytes;
     int64_t turn, time_ms;       /* from the row's header                                        */
 } ww_row_needs;
@@ -882,6 +898,57 @@ int ww_page_identity_decode(ww_tables *t, uint32_t page, const uint8_t *in, size
 size_t ww_page_state_max(const ww_tables *t, uint32_t page);
 size_t ww_page_state_encode(const ww_tables *t, uint32_t page, uint8_t *out);
 int ww_page_state_decode(ww_tables *t, uint32_t page, const uint8_t *in, size_t len);
+
+/* ---- tally.c: what operators watch ---- */
+
+enum {
+    WW_VERDICTS_MAX = 16, WW_REASONS_MAX = 64,
+    WW_SIZES = 14,               /* of turns: 1 attempt, 2, 3 to 4, ... 4,097 to 8,192           */
+    WW_TIMES_PER_OCTAVE = 8,     /* so that a percentile is a ninth off at most                  */
+    WW_TIMES = 192               /* from 1 us; the last one holds 58 s and whatever is longer    */
+};
+
+typedef struct {
+    uint64_t turns, attempts;
+    uint64_t verdicts[WW_VERDICTS_MAX][WW_REASONS_MAX];
+    uint64_t lockouts[2];        /* begun: of users; of names that nobody has                    */
+    uint64_t suspended;          /* devices that reached the cap                                 */
+    uint64_t sizes[WW_SIZES];
+    uint64_t lanes, idle_lanes;
+} ww_tally;
+
+/* Whole microseconds n at place n below 8, then eight places for each power of two. */
+typedef struct { uint64_t counts[WW_TIMES], total, sum_ns; } ww_times;
+
+/* Users and devices as they stand; drift of active TOTP devices, -10 to 10 steps. */
+typedef struct {
+    uint64_t users, locked;
+    uint64_t devices[WW_ENDED + 1];
+    uint64_t drift[2 * WW_DRIFT_STEPS_MAX + 1];
+} ww_fleet;
+
+void ww_tally_turn(ww_tally *y, uint32_t attempts);
+/* What a batch came to, after its turn: the whole turn's, or one of its parts'. */
+void ww_tally_add(ww_tally *y, const ww_batch *b);
+void ww_times_add(ww_times *t, uint64_t ns, uint64_t count);
+/* Adds slots from .. from + count; the slot to go on at, 0 when that were all. */
+uint32_t ww_fleet_add(const ww_tables *t, uint32_t from, uint32_t count, int64_t now_ms,
+                      ww_fleet *f);
+/* Whether a record of a row is among the events (1 << event), or is of an attempt with one of the
+ * reasons (1 << reason), or with one of the effects, of which a lock is told where it begins. */
+int ww_row_tells(const uint8_t *row, size_t len, uint64_t events, uint64_t reasons,
+                 uint8_t effects);
+static inline int ww_record_tells(const ww_record *r, uint64_t events, uint64_t reasons,
+                                  uint8_t effects)
+{
+    int attempt = r->event == WW_EVENT_ATTEMPT || r->event == WW_EVENT_RESYNC ||
+                  r->event == WW_EVENT_ANSWER;
+    if (events >> (r->event & 63) & 1)
+        return 1;
+    return attempt && ((reasons >> (r->reason & 63) & 1) ||
+                       (r->effects & effects & WW_EFFECT_LOCK && r->verdict != WW_LOCKED) ||
+                       (r->effects & effects & WW_EFFECT_SUSPEND));
+}
 
 /* ---- wire.c: RESP frames in and out of a byte range ---- */
 

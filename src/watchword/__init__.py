@@ -19,9 +19,13 @@ from watchword.errors import (
     StoreOwned,
     WrongKey,
 )
+from watchword.events import Event, Subscription
 from watchword.explain import Explanation
 from watchword.intake import Imported
 from watchword.policy import Policy
+from watchword.restores import Lost, Restored, restore
+from watchword.retention import Retention
+from watchword.store import Backup, Head
 from watchword.views import (
     Challenge,
     DeviceView,
@@ -37,6 +41,7 @@ from watchword.views import (
 from watchword.whatif import Report, WhatIf
 
 __all__ = [
+    "Backup",
     "Busy",
     "Card",
     "Challenge",
@@ -48,10 +53,13 @@ __all__ = [
     "Enrolment",
     "Entry",
     "Error",
+    "Event",
     "Exists",
     "Explanation",
+    "Head",
     "Imported",
     "InvalidArgument",
+    "Lost",
     "NotFound",
     "OpenChallenge",
     "Passcode",
@@ -62,9 +70,12 @@ __all__ = [
     "Reason",
     "Replacement",
     "Report",
+    "Restored",
+    "Retention",
     "StoreDamaged",
     "StoreFailed",
     "StoreOwned",
+    "Subscription",
     "User",
     "Verdict",
     "Wanted",
@@ -73,5 +84,6 @@ __all__ = [
     "WrongKey",
     "hotp",
     "ocra",
+    "restore",
     "totp",
 ]

@@ -30,6 +30,7 @@ __all__ = ["Acts", "floor_of", "legal_serial", "one_of", "said_by", "utf8"]
 
 SERIAL_BYTES_MAX = 32
 SERIAL = re.compile(f"[0-9A-Za-z_.:-]{{1,{SERIAL_BYTES_MAX}}}")
+RESYNC = 24  # in a device as the core tells it
 BY_BYTES_MAX = 128
 
 
@@ -102,6 +103,7 @@ class Acts(Parts):
             number, user = self._user(name)
             acts = b"".join(self._bury(number, view.serial) for view in user.devices)
             turn = self._act(acts + lifecycle.user_remove(number, who))
+            self._gone.user_left(number, name)
         self._wait(turn)
 
     def unlock(self, name: str, *, by: str) -> None:
@@ -236,10 +238,12 @@ class Acts(Parts):
         who = said_by(by)
         with self._deciding():
             now_ms = self._now()
-            number, _ = self._user(name)
+            number, user = self._user(name)
             device = self._device(name, serial)
             acts = self._due(number, now_ms) + self._bury(number, serial)
             turn = self._act(acts + lifecycle.device_remove(number, device, who), now_ms)
+            kind = next(view.kind for view in user.devices if view.serial == serial)
+            self._gone.device_left(device, serial, kind)
         self._wait(turn)
 
     # -- what stands (the lock is held)
@@ -339,7 +343,7 @@ class Acts(Parts):
                 continue
             floor = floor_of(device)
             key = self._core.device_key(slot, device[0])
-            if not floor.moving or key is None:
+            if not (floor.moving or floor.resync) or key is None:
                 return b""
             mark = lifecycle.fingerprint(self._mark_key, key)
             self._tombs.add(mark, floor)
@@ -350,7 +354,7 @@ class Acts(Parts):
 def floor_of(device: tuple[Any, ...]) -> lifecycle.Floor:
     """What a device, as the core tells it, has used up."""
     period = device[10] if KINDS[device[2]] == "card" else device[7]
-    return lifecycle.Floor(device[2], period, device[12], device[13])
+    return lifecycle.Floor(device[2], period, device[12], device[13], device[RESYNC])
 
 
 def said_by(by: str | None) -> str:

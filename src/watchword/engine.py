@@ -8,7 +8,6 @@ and nowhere below.
 import asyncio
 import os
 import threading
-import time
 import weakref
 from array import array
 from collections.abc import Callable
@@ -16,7 +15,8 @@ from typing import Self
 
 from watchword import lifecycle
 from watchword._engine import PAGE_USERS, Batch, Core, Gate, Gather, Split
-from watchword.acts import Acts, said_by
+from watchword.acts import Acts
+from watchword.backups import Backups
 from watchword.bulk import Bulk
 from watchword.cards import Cards
 from watchword.challenges import Challenges
@@ -26,7 +26,9 @@ from watchword.core_policy import told_to
 from watchword.delivery import Courier, Delivery
 from watchword.enrolment import Enrolments
 from watchword.errors import Error, InvalidArgument, StoreDamaged, StoreFailed
+from watchword.events import Events, Watch
 from watchword.exports import Exports
+from watchword.floors import Floors
 from watchword.hashing import Hasher
 from watchword.history import History, Names
 from watchword.intake import Intake
@@ -38,7 +40,10 @@ from watchword.policies import POLICY_PAGE, Policies
 from watchword.policy import Policy
 from watchword.push_texts import PushTexts
 from watchword.pushes import Pushes
-from watchword.store import Store, open_store
+from watchword.retention import Retentions
+from watchword.rotation import Rotation
+from watchword.stats import Stats
+from watchword.store import Store, load_head, open_store
 from watchword.store.commits import Commits, said
 from watchword.store.memory import MemoryStore
 from watchword.tombs import Tombs
@@ -64,7 +69,7 @@ os.register_at_fork(after_in_child=_after_fork)
 
 class Engine(
     Logins, Pushes, Enrolments, Challenges, Cards, Changes, Acts, Issuing, Bulk, History, Intake,
-    Exports, Policies,
+    Exports, Policies, Events, Stats, Backups, Floors, Retentions, Rotation,
 ):
     """A verification engine over one store. Thread-safe; after a fork its use raises Error.
 
@@ -118,9 +123,12 @@ class Engine(
         self._ended: BaseException | None = None
         self._closed = False
         self._closing = threading.RLock()
+        self._copying = threading.Lock()  # of the store, while no key or row may go
         self._gathers: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Gather]
         self._gathers = weakref.WeakKeyDictionary()
         self._at_end: list[Callable[[BaseException], None]] = []
+        self._watched: Callable[[int, bytes], None] | None = None  # sees every row as it is queued
+        self._watching: Watch | None = None
         self.tap: list[bytes] | None = None
         """When a list, every journal row is appended to it before it is sealed."""
         self._keeper = Keeper(self) if self._durable else None
@@ -135,6 +143,7 @@ class Engine(
         clock: Callable[[], int] | None = None,
         entropy: Callable[[int], bytes] | None = None,
         deliver: Callable[[Delivery], object] | None = None,
+        known_head: str | os.PathLike[str] | None = None,
     ) -> Self:
         """Opens the store at `path`, made if it is not there; ":memory:" keeps nothing.
 
@@ -144,15 +153,21 @@ class Engine(
         clock: () -> integer milliseconds since 1970, and
         entropy: n -> n random bytes, for tests and replay. deliver: takes a watchword.Delivery to
         its phone, on a thread of its own: a callable, or a watchword.Webhook; without it no code is
-        sent. Errors: WrongKey, StoreOwned, StoreDamaged, StoreFailed, InvalidArgument.
+        sent. known_head: the file of a journal head kept elsewhere (`journal_head`): a store older
+        than it, or another branch, is refused. A store of an older format is raised to this one's,
+        which is nothing but a number: no page or row has another meaning in it.
+        Errors: WrongKey, StoreOwned, StoreDamaged, StoreFailed, InvalidArgument, NotFound.
         """
         if policy is not None and not isinstance(policy, Policy):
             raise InvalidArgument("policy is a watchword.Policy or None")
         for name, given in (("clock", clock), ("entropy", entropy), ("deliver", deliver)):
             if given is not None and not callable(given):
                 raise InvalidArgument(f"{name} is a callable or None")
+        known = None if known_head is None else load_head(known_head)
         store = open_store(path, key)
         try:
+            if known is not None:
+                store.expect_known(known)
             engine = cls(
                 os.fspath(path), store, policy, clock, entropy or os.urandom, deliver
             )
@@ -239,7 +254,8 @@ class Engine(
         except StoreFailed as error:
             failed = error
         finally:  # an interrupt of a long pass, too, lets go of the store
-            for end in (*(split.close for split in self._splits.values()), self._hasher.close):
+            splits = (split.close for split in self._splits.values())
+            for end in (*splits, self._hasher.close, self._unsubscribed):
                 end()
             if self._courier is not None:
                 self._courier.close()
@@ -329,6 +345,8 @@ class Engine(
         if self._durable:
             self._row_bytes += len(row)
             self._commits.submit(self._turn, row)
+        if self._watched is not None:  # now that there is something to wait for
+            self._watched(self._turn, row)
         return self._turn
 
     def _take(self, batch: Batch | Split, now_ms: int, names: bytes, gateways: int) -> int:
@@ -337,7 +355,7 @@ class Engine(
         if self._core.turn(batch, now_ms):
             self._core.passed(now_ms)
             self._turn += 1
-            if self._durable or self.tap is not None:
+            if self._durable or self.tap is not None or self._watched is not None:
                 self._submit(self._core.row(batch, self._turn, names, gateways))
         self._lock.open_turn = False
         return self._turn
@@ -361,39 +379,3 @@ class Engine(
         else:
             tell(None)
 
-    def counters(self) -> dict[str, int]:
-        """Figures for operators: users, memory, turns, and the store's own."""
-        with self._lock:
-            return {
-                "users": self._core.users_live,
-                "memory_bytes": self._core.memory_bytes,
-                "turns": self._turn,
-                **self._store.counters(),
-                **({} if self._courier is None else self._courier.counters()),
-            }
-
-    def rotate_key(self, *, by: str | None = None) -> list[int]:
-        """Re-encrypts the store under a new data key while logins go on; the keys that went.
-
-        Every page is sealed anew; rows written from now on are under the new key. Old journal
-        segments keep theirs until they are dropped. Errors: StoreFailed.
-        """
-        if self._keeper is None:
-            raise InvalidArgument("a store in memory has no key to rotate")
-        who = f" by {said_by(by)}" if by is not None else ""
-        with self._keeper.resting(), self._lock:
-            self._alive()
-            turn = self._act(lifecycle.note(f"data key rotated{who}"))
-            self._wait(turn)
-            number = self._store.rotate()
-            self._act(lifecycle.note(f"data key {number} in use"))
-            self._core.dirty_all()
-            self._tombs.all_changed()
-            self._policy_dirty = True
-        while True:
-            self._keeper.write()
-            with self._keeper.resting(), self._lock:
-                self._wait(self._turn)
-                if self._store.stale_pages() == 0:
-                    return self._store.retire()
-            time.sleep(0.01)

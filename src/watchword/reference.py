@@ -19,6 +19,7 @@ from enum import IntEnum, IntFlag
 from typing import NamedTuple
 
 from watchword import reference_card as card
+from watchword import reference_floors as floors
 from watchword import reference_life as life
 from watchword import reference_ocra as ocra
 from watchword import reference_posed as mutual
@@ -76,6 +77,7 @@ class Event(IntEnum):
     PIN, QUESTION, ANSWER = 14, 15, 16
     POLICY, IMPORT, EXPORT = range(23, 26)
     DUE, ACTIVATE, DATES = 26, 27, 28
+    RESTORE, FLOOR = 36, 37
 
 
 class Effect(IntFlag):
@@ -202,6 +204,7 @@ class Device:
     once: bool = False                  # of a card: no cell is shown twice
     phone: bytes = b""                  # of an ib-key that approves pushes: its public key
     dates: life.Dates = field(default_factory=life.Dates)
+    resync: bool = False        # since a restore: it verifies nothing before two codes in a row
 
     @property
     def is_spent(self) -> bool:
@@ -662,7 +665,8 @@ class Reference:
                 if a.is_login and stands:
                     tried.append(Tried(d))
             elif d.kind not in ASKED:
-                tried.append(Tried(d))
+                if a.second is not None or not d.resync:
+                    tried.append(Tried(d))
             elif a.is_login and open_one and open_one.answers_plain(epoch, d.kind):
                 tried.append(Tried(d, self._question(d, open_one.n)))
         waits = [d for d in active if d.state != "ended"]
@@ -1208,7 +1212,7 @@ class Reference:
         elif r.event is Event.POLICY:
             assert isinstance(r.tail, Figures)
             self._apply_policy(r.tail)
-        elif r.event in (Event.IMPORT, Event.EXPORT):
+        elif r.event in (Event.IMPORT, Event.EXPORT, Event.RESTORE):
             pass    # who did it
         elif r.event is Event.TOMBSTONE:
             assert isinstance(r.tail, Device)
@@ -1231,6 +1235,8 @@ class Reference:
                 d.answers = 0
                 if d.kind == "card":    # the other platform asks for the same pair
                     d.standing.clear()
+                if r.event is Event.RESYNC and r.verdict == Verdict.ACCEPTED:
+                    d.resync = False
             if r.effects & Effect.FORGIVE and named:
                 d.failures = 0
             tried = named or (r.device == 0 and d.state == "active")
@@ -1305,6 +1311,8 @@ class Reference:
             life.become(device, DEVICE_STATES[r.place & 7])
             if r.place & life.ENDS:
                 life.become_active(user, device)
+        elif r.event is Event.FLOOR and device is not None:
+            floors.apply(device, r, DEVICE_STATES[r.place])
         elif r.event is Event.DEVICE_REMOVE and device is not None:
             (user.known if device in user.known else user.devices).remove(device)
         elif r.event is Event.PIN and device is not None:
@@ -1402,12 +1410,26 @@ class Reference:
 
     def remove_user(self, name: str, now_ms: int) -> None:
         user = self.users[name]
-        stones = [self._tombstone(user, device) for device in user.devices if device.moving]
+        stones = [self._tombstone(user, d) for d in user.devices if d.moving or d.resync]
         self._turn([*stones, Record(Event.USER_REMOVE, user.number)], now_ms)
 
     def unlock(self, name: str, now_ms: int, *, by: str) -> None:
         record = Record(Event.UNLOCK, self.users[name].number, tail=by, place=life.ENDS)
         self._turn([record], now_ms)
+
+    def raise_floors(self, by: str, now_ms: int) -> None:
+        """A restore: whatever another life of the store may have accepted is used up."""
+        self._turn([Record(Event.RESTORE, 0, tail=by)], now_ms)
+        told = [Record(Event.FLOOR, user.number, **floors.floor(d, now_ms, DEVICE_STATES))
+                for user in sorted(self.users.values(), key=lambda user: user.number)
+                for d in [*user.devices, *secrets.questions(user)]]  # fmt: skip
+        self._turn(told, now_ms)
+
+    def is_lost(self, name: str, device: Device) -> bool:
+        """Whether nobody knows how far a key's counter has come."""
+        known = [*self.tombstones, *(self.users[name].devices if name in self.users else [])]
+        same = [d for d in known if (d.kind, d.key) == (device.kind, device.key)]
+        return any(d.resync for d in same)
 
     def add_device(self, name: str, device: Device, now_ms: int) -> None:
         due = self._due(self.users[name], now_ms)
@@ -1451,7 +1473,7 @@ class Reference:
         user = self.users[name]
         device = self._device(user, serial)
         gone = Record(Event.DEVICE_REMOVE, user.number, device=device.number)
-        stones = [self._tombstone(user, device)] if device.moving else []
+        stones = [self._tombstone(user, device)] if device.moving or device.resync else []
         self._turn([*self._due(user, now_ms), *stones, gone], now_ms)
 
     # ---- devices that come and go ----------------------------------------------------------------

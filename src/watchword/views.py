@@ -122,9 +122,10 @@ class DeviceView:
     many challenges it was given. full_until_ms, until_ms: of a temporary passcode, when it begins
     to open the portal alone, and when it ends; else 0. once: a card that shows no cell twice;
     answers_left: of a card, how many remain before the policy's share of its cells has been shown.
-    phone: the public key of one that approves pushes, in hex. delivery: the day it is expected, as
-    2026-12-01, or empty; activates_ms, expires_ms: when a shipped one becomes active of itself, and
-    when it ends; 0: never. replaces: the serial of the device that ends with its activation.
+    phone: the public key of one that approves pushes, in hex. resync: since a restore, two codes in
+    a row are needed before it verifies anything. delivery: the day it is expected, as 2026-12-01,
+    or empty; activates_ms, expires_ms: when a shipped one becomes active of itself, and when it
+    ends; 0: never. replaces: the serial of the device that ends with its activation.
     """
 
     serial: str
@@ -150,6 +151,7 @@ class DeviceView:
     once: bool = False
     answers_left: int | None = None
     phone: str = ""
+    resync: bool = False
     delivery: str = ""
     activates_ms: int = 0
     expires_ms: int = 0
@@ -197,7 +199,7 @@ def user_of(found: tuple[Any, ...]) -> User:
 def _device_of(device: tuple[Any, ...], beside: Sequence[tuple[Any, ...]]) -> DeviceView:
     (_, serial, kind, state, capped, hash_, digits, period, back, forward, look_ahead, drift_max,
      t0, moving, drift, failures, label, suite, issued, opens, left, full_until, until,
-     found, phone) = device
+     phone, resync, found) = device
     dates = Dates(*found) if found else Dates()
     replaces = next((other[1] for other in beside if other[0] == dates.replaces), "")
     is_card = KINDS[kind] == "card"
@@ -209,6 +211,6 @@ def _device_of(device: tuple[Any, ...], beside: Sequence[tuple[Any, ...]]) -> De
         serial, LABELS[label] or KINDS[kind], DEVICE_STATES[state], HASH_NAMES[hash_], digits,
         period, t0, (back, forward), 0 if is_card else look_ahead, drift_max, moving, drift,
         failures, bool(capped), KINDS[kind], suite, issued, challenges, full_until, until,
-        is_card and bool(look_ahead), left, phone.hex(), dates.delivery, dates.activates_ms,
-        dates.expires_ms, replaces,
+        is_card and bool(look_ahead), left, phone.hex(), resync, dates.delivery,
+        dates.activates_ms, dates.expires_ms, replaces,
     )  # fmt: skip

@@ -15,10 +15,11 @@
     DEVICE GET user serial                 DEVICE LIST user
     DEVICE SET user serial STATE s         DEVICE RESYNC user serial code code
     DEVICE PASSCODE user [SERIAL s]        DEVICE REMOVE user serial
-    USER PASSWORD, USER QUESTIONS: see secrets.py
-    DEVICE CELLS user serial               DEVICE SHIP, REPLACE, DATES, ...: see life.py
+    USER PASSWORD, QUESTIONS: see secrets.py    DEVICE CELLS user serial
+    DEVICE SHIP, REPLACE, DATES, ...: see life.py
     KEY ROTATE                             CLOCK ACCEPT
-    AUDIT: see audit.py                    POLICY, IMPORT, EXPORT: see files.py
+    AUDIT, BACKUP: see audit.py, backup.py      STATS, SUBSCRIBE: see feeds.py
+    POLICY, IMPORT, EXPORT: see files.py
 
 Every act takes BY who besides: who does it, for the record; else the user at the other end.
 
@@ -78,7 +79,7 @@ class Admin(Commands):
         engine: Engine,
         worker: ThreadPoolExecutor,
         gateway: int,
-        facts: Callable[[], dict[str, object]],
+        facts: Callable[[], dict[str, dict[str, object]]],
         knowing: Knowing | None = None,
         phones: Phones | None = None,
         more: "Mapping[bytes, dict[str, Verb]] | None" = None,

@@ -14,6 +14,9 @@ from watchword.delivery import Webhook
 from watchword.errors import InvalidArgument
 from watchword.keys import Credential, KeyFd, KeyFile, KeyProvider
 from watchword.policy import Policy
+from watchword.retention import Retention
+from watchword.serve.logs import FORMS, LEVELS
+from watchword.serve.probes import probes_address
 
 __all__ = ["TEMPLATE", "Config"]
 
@@ -37,6 +40,16 @@ unlocked_memory = false
 # Milliseconds between writings of changed pages: a longer pause means a longer start after a crash.
 page_interval_ms = 1000
 
+# Where operators look: /metrics for Prometheus, /healthz and /readyz. It tells one refusal from
+# another, so it is of this machine alone. "127.0.0.1:9401", or "" for nowhere.
+metrics = ""
+
+# The log, on standard error, a line an event: "text" or "json". log_level: "info", "warning" or
+# "error". Users are told by a keyed hash, the same for the same name, unless log_users is true.
+log = "text"
+log_level = "info"
+log_users = false
+
 [key]
 # Where the store's key comes from: one of the three. Without any, the file beside the store whose
 # name ends in .key. It is made with the store; never keep it inside the store's directory.
@@ -52,6 +65,16 @@ page_interval_ms = 1000
 # timeout_ms = 5000
 # attempts = 3
 
+[journal]
+# How long the journal is kept: so many days, or so much of the disk, whichever is less. With an
+# archive every ended segment is copied there, and none goes before it is; a restore goes on from a
+# backup with them. known_head is a file elsewhere, where the journal's last row is written down
+# once a minute: the daemon refuses a store that is older. `watchword audit head --save` makes it.
+# days = 30
+# disk_percent = 10
+# archive = "/mnt/other/watchword-journal"
+# known_head = "/mnt/other/watchword-head.json"
+
 [policy]
 # Any figure of the rules, by its name: `watchword policy show` has them all. What stands here is in
 # force from the start, and again after a SIGHUP; with nothing here, what `policy set` set last is.
@@ -61,6 +84,7 @@ page_interval_ms = 1000
 """
 
 NO_STORES = ("", ":memory:")  # a daemon keeps what it answered
+JOURNAL = ("days", "disk_percent", "archive", "known_head")
 KEY_SOURCES = ("file", "fd", "credential")
 DELIVERY = ("webhook", "secret_file", "timeout_ms", "attempts")
 SECRET_FILE_BYTES_MAX = 4_096
@@ -76,12 +100,18 @@ class Config:
     reasons: bool = True
     unlocked_memory: bool = False
     page_interval_ms: int = 1_000
+    metrics: str = ""
+    log: str = "text"
+    log_level: str = "info"
+    log_users: bool = False
     key: KeyProvider | None = field(default=None, repr=False)
     delivery: Webhook | None = None
+    retention: Retention = field(default_factory=Retention)
+    known_head: str | None = None
     policy: Policy | None = None
 
     def __post_init__(self) -> None:
-        for name in ("reasons", "unlocked_memory"):
+        for name in ("reasons", "unlocked_memory", "log_users"):
             if not isinstance(getattr(self, name), bool):
                 raise InvalidArgument(f"{name} must be true or false")
         store = self.store
@@ -96,7 +126,15 @@ class Config:
             raise InvalidArgument(
                 f"page_interval_ms must be {PAGE_INTERVAL_MS_MIN} to {PAGE_INTERVAL_MS_MAX}"
             )
+        for name, legal in (("log", FORMS), ("log_level", tuple(LEVELS))):
+            if getattr(self, name) not in legal:
+                raise InvalidArgument(f"{name} must be {' or '.join(map(repr, legal))}")
+        self.metrics_address()
         self.address()
+
+    def metrics_address(self) -> tuple[str, int] | None:
+        """The host and port of `metrics`; None: nowhere."""
+        return probes_address(self.metrics)
 
     def address(self) -> tuple[str, int]:
         """The host and port of `listen`. Port 0: the system picks one."""
@@ -121,19 +159,21 @@ class Config:
     def from_table(cls, table: dict[str, Any], *, folder: str = "") -> Self:
         """Settings from TOML's keys. folder: what relative paths in it are relative to."""
         settings = dict(table)
-        known = {setting.name for setting in fields(cls)}
+        known = {setting.name for setting in fields(cls)} - {"retention", "known_head"}
+        known.add("journal")
         unknown = sorted(set(settings) - known)
         if unknown:
             raise InvalidArgument(
                 f"there is no setting named {', '.join(map(repr, unknown))}",
                 hint=f"the settings are {', '.join(sorted(known))}",
             )
-        for name in ("key", "policy", "delivery"):
+        for name in ("key", "policy", "delivery", "journal"):
             if not isinstance(settings.get(name, {}), dict):
                 raise InvalidArgument(f"{name} must be a table: [{name}]")
         settings["key"] = key_source(settings.get("key", {}), folder)
         settings["delivery"] = webhook(settings.get("delivery", {}), folder)
         figures = settings.get("policy", {})
+        settings["known_head"], settings["retention"] = kept(settings.pop("journal", {}), folder)
         settings["policy"] = Policy.from_table(figures) if figures else None
         if isinstance(settings.get("store"), str) and settings["store"] not in NO_STORES:
             settings["store"] = os.path.join(folder, settings["store"])
@@ -168,6 +208,20 @@ def webhook(table: dict[str, Any], folder: str) -> Webhook | None:
         with open(os.path.join(folder, path), "rb") as file:
             secret = file.read(SECRET_FILE_BYTES_MAX).strip()
     return Webhook(given.pop("webhook"), secret=secret, **given)
+
+
+def kept(table: dict[str, Any], folder: str) -> tuple[str | None, Retention]:
+    """What [journal] says: where its head is known, and how long it is kept."""
+    unknown = sorted(set(table) - set(JOURNAL))
+    if unknown:
+        raise InvalidArgument(f"[journal] takes any of {', '.join(JOURNAL)}")
+    given = dict(table)
+    for name in ("archive", "known_head"):
+        if name in given:
+            if not isinstance(given[name], str) or not given[name]:
+                raise InvalidArgument(f"{name} must be a path")
+            given[name] = os.path.join(folder, given[name])
+    return given.pop("known_head", None), Retention(**given)
 
 
 def key_source(table: dict[str, Any], folder: str) -> KeyProvider | None:
