@@ -106,7 +106,7 @@ def test_an_import_is_one_event_however_many_rows(tmp_path: Path) -> None:
 
 
 def told_too_soon(engine: Engine) -> bool:
-    """Whether an act is heard of while the disk is still at it; it is, afterwards."""
+    """Whether an act is heard of while the disk is still at it."""
     ear, held, let = Ear(), threading.Event(), threading.Event()
     engine.subscribe(ear.told)
     append = engine._store.append
