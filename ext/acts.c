@@ -260,9 +260,8 @@ int ww_spec_read(const ww_record *r, ww_spec *s)
     if (room < WW_SPEC_HEAD_BYTES)
         return -1;
     memcpy(s, tail, WW_SPEC_HEAD_BYTES);
-    size_t dates = s->dated ? sizeof s->dates : 0;
     if (!ww_spec_legal(s) || WW_SPEC_HEAD_BYTES + (size_t)s->key_len + s->serial_len +
-                                     s->suite_len + s->pin_len + dates > room)
+                                     s->suite_len + s->pin_len > room)
         return -1;
     tail += WW_SPEC_HEAD_BYTES;
     memcpy(s->key, tail, s->key_len);
@@ -271,8 +270,13 @@ int ww_spec_read(const ww_record *r, ww_spec *s)
     tail += s->serial_len;
     memcpy(s->suite, tail, s->suite_len);
     memcpy(s->pin, tail + s->suite_len, s->pin_len);
-    memcpy(&s->dates, tail + s->suite_len + s->pin_len, dates);
-    return 0;
+    tail += s->suite_len + s->pin_len;
+    if (!s->dated)
+        return 0;
+    if ((size_t)((const uint8_t *)(r + 1) + room - tail) < sizeof s->dates)
+        return -1;
+    memcpy(&s->dates, tail, sizeof s->dates);
+    return ww_dates_legal(&s->dates) ? 0 : -1;
 }
 
 static int device_add(ww_tables *t, ww_user *u, const ww_record *r)

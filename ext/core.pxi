@@ -456,11 +456,11 @@ cdef class Core:
         """(id, name, account, realm, failures, lock_until_ms, last_failure_ms, devices) or None;
         a device is (number, serial, kind, state, capped, hash, digits, period_s, back, forward,
         look_ahead, drift_max, t0_s, moving, drift, failures, label, suite, issued, opens, left,
-         full_until_ms, until_ms, dates, phone, resync); opens are (count, epoch, whether it has a
-         purpose) or None, by platform; left: of a card, answers before it shows too many cells,
-         else None; the two times are a passcode's, else 0; dates: as life.pxi has them; phone: a
-         public key, or nothing; resync: whether two codes in a row are needed. How devices stand
-         is as of now_ms, or of the last row. Codes are numbers."""
+        full_until_ms, until_ms, phone, resync, dates); opens are (count, epoch, if it has a
+        purpose) or None, by platform; left: of a card, answers before it shows too many cells, else
+        None; the two times are a passcode's, else 0; phone: a public key, or nothing; resync:
+        whether two codes in a row are needed; dates: as life.pxi has them. How devices stand is as
+        of now_ms, or of the last row. Codes are numbers."""
         cdef ww_user *u
         cdef ww_device *d
         cdef ww_issue *issue
@@ -494,7 +494,7 @@ cdef class Core:
                 self.suite_of(issue) if d.kind == WW_KIND_OCRA else "",
                 0 if issue == NULL else issue.issued, opens_of(issue),
                 ww_card_left(&self.t, &self.p, d) if d.kind == WW_KIND_CARD else None,
-                full_until, until, dates_of(d), self.phone_of(d), bool(d.resync)))
+                full_until, until, self.phone_of(d), bool(d.resync), dates_of(d)))
             d = ww_device_next(&self.t, u, d)
         return (u.id, PyUnicode_DecodeUTF8(<const char *>name, <Py_ssize_t>n, NULL), u.account,
                 u.realm, u.streak.count, u.streak.lock_until_ms, u.streak.last_ms, devices)

@@ -213,9 +213,6 @@ int ww_apply_pin(ww_tables *t, ww_user *u, const ww_record *r);
 int ww_apply_question(ww_tables *t, const ww_record *r);
 void ww_apply_answer(ww_tables *t, ww_user *u, const ww_record *r, int living);
 
-/* ---- floors.c ---- */
-
-int ww_apply_floor(ww_tables *t, const ww_record *r);
 /* ---- life.c ---- */
 
 /* Of an attempt: whether a device that is not active answers it all the same. */
@@ -232,6 +229,9 @@ int ww_dates_legal(const ww_dates *dates);
 uint32_t ww_why_ended(const ww_device *d, int64_t at_ms);
 /* Active from now on; what is temporary, and what it replaces, has ended. */
 void ww_become_active(const ww_tables *t, ww_user *u, ww_device *d);
+/* ---- floors.c ---- */
+
+int ww_apply_floor(ww_tables *t, const ww_record *r);
 
 /* ---- acts.c ---- */
 

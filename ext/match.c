@@ -117,7 +117,7 @@ static void lay_dormant(const ww_tables *t, ww_scratch *s, uint32_t i, uint32_t 
     if (!ww_answers_still(d, a->event))
         return;
     uint32_t ended = d->state == WW_ENDED, before = s->passed_over[i];
-    if (d->kind >= WW_KIND_OCRA || d->prefix)
+    if ((d->kind >= WW_KIND_OCRA) | d->prefix | d->resync)
         lay_further(t, s, i, n, d, a, now_ms);
     else
         add_try(s, n, i, d, d, 0, now_ms);

@@ -109,8 +109,7 @@ static uint8_t *put_device(const ww_tables *t, const ww_device *d, uint8_t *to)
     int totp = d->kind == WW_KIND_TOTP;
     uint32_t steps = totp ? d->window : issue ? issue->steps : 0;
     to = put(to, d->number, 4);
-    to = put(to, d->kind | (uint64_t)d->label << 4, 1);
-    to = put(to, d->hash, 1);
+    to = put(put(to, d->kind | (uint64_t)d->label << 4, 1), d->hash, 1);
     to = put(to, d->digits | (uint64_t)d->prefix << 4 | (uint64_t)d->dated << 5, 1);
     to = put(put(to, steps >> 4, 1), steps & 15u, 1);
     to = put(put(to, totp ? 0 : d->window, 1), d->drift_max, 1);

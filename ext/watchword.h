@@ -274,8 +274,8 @@ typedef struct {
     uint32_t cold;               /* arena reference of key and serial                            */
     uint16_t period_s : 12;      /* 3,600 at most                                                */
     uint16_t unsure : 1;         /* whatif.c: it may stand otherwise there                       */
-    uint16_t resync : 1;         /* after a restore: only two codes in a row will do             */
     uint16_t dated : 1;          /* it is wide, and has dates                                    */
+    uint16_t resync : 1;         /* after a restore: only two codes in a row will do             */
     uint8_t kind : 4, drift_max : 4;
     uint8_t digits : 4, hash : 2, wide : 1, prefix : 1; /* prefix: a PIN is typed before the code */
     uint8_t state : 3, capped : 1, label : 4;   /* apart: of these bits a turn may change some   */
@@ -286,7 +286,7 @@ typedef struct {
         uint32_t sha1[10];       /* inner, then outer midstate                                   */
         struct {                 /* of a wide one; whole times need 48 bits                      */
             int64_t t0_s : 44;           /* 0 to 2^40                                             */
-            uint64_t shared : 4;         /* with others, its own or lent; 0: with nobody          */
+            uint64_t shared : 4;         /* WW_SHARED: with others, its own or lent; 0: nobody    */
             uint64_t delivery_day : 16;  /* since 1970: when a shipped one is expected; 0: never  */
             uint32_t next, alike;        /* of the user's, and of the chain of phones.c; + 1      */
             uint32_t owner;              /* its user's slot                                       */

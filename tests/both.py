@@ -318,7 +318,7 @@ class Both(BothFiles, BothDevices, Phones, Knowing, Living):
         _, _, account, realm, failures, lock_until, _, devices = found
         known = self.known(slot)
         return ACCOUNTS[account], REALMS[realm], failures, lock_until, [
-            (d[1], DEVICE_STATES[d[3]], *d[13:-3], d[-3] if any(d[-3] or ()) else None, *d[-2:])
+            (d[1], DEVICE_STATES[d[3]], *d[13:-1], d[-1] if any(d[-1] or ()) else None)
             for d in devices
         ], known
 
@@ -331,7 +331,7 @@ class Both(BothFiles, BothDevices, Phones, Knowing, Living):
             (d.serial, stands(user, d, self.twin.latest_ms), d.moving, d.drift, d.failures,
              _engine.LABELS.index(d.label), d.suite, d.issued,
              tuple(open_of(d.standing.get(place)) for place in (0, 1)), self.twin.answers_left(d),
-             d.full_until_ms, d.until_ms, self.dates_of(d), d.phone, d.resync)
+             d.full_until_ms, d.until_ms, d.phone, d.resync, self.dates_of(d))
             for d in user.devices
         ]  # fmt: skip
         state = user.account, user.realm, streak.count, streak.lock_until_ms

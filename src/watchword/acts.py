@@ -30,7 +30,7 @@ __all__ = ["Acts", "floor_of", "legal_serial", "one_of", "said_by", "utf8"]
 
 SERIAL_BYTES_MAX = 32
 SERIAL = re.compile(f"[0-9A-Za-z_.:-]{{1,{SERIAL_BYTES_MAX}}}")
-RESYNC = 25  # in a device as the core tells it
+RESYNC = 24  # in a device as the core tells it
 BY_BYTES_MAX = 128
 
 

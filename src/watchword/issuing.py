@@ -22,7 +22,7 @@ __all__ = ["Issuing"]
 
 CARD_KEY_BYTES = 20
 GIVEN_OUT = ("temporary-passcode", "sms", "ib-key", "online-code-card")  # each has its own verb
-DATES_AT = 23                       # in a device as the core tells it
+DATES_AT = -1                       # in a device as the core tells it
 GONE = ("lost", "returned", "expired", "active")    # what a replaced device may be from now on
 
 

@@ -203,8 +203,8 @@ class Device:
     asked_epoch: int = 0
     once: bool = False                  # of a card: no cell is shown twice
     phone: bytes = b""                  # of an ib-key that approves pushes: its public key
-    resync: bool = False        # since a restore: it verifies nothing before two codes in a row
     dates: life.Dates = field(default_factory=life.Dates)
+    resync: bool = False        # since a restore: it verifies nothing before two codes in a row
 
     @property
     def is_spent(self) -> bool:

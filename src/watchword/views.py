@@ -122,10 +122,10 @@ class DeviceView:
     many challenges it was given. full_until_ms, until_ms: of a temporary passcode, when it begins
     to open the portal alone, and when it ends; else 0. once: a card that shows no cell twice;
     answers_left: of a card, how many remain before the policy's share of its cells has been shown.
-    phone: the public key of one that approves pushes, in hex. delivery: the day it is expected, as
-    2026-12-01, or empty; activates_ms, expires_ms: when a shipped one becomes active of itself, and
-    when it ends; 0: never. replaces: the serial of the device that ends with its activation.
-    resync: since a restore, two codes in a row are needed before it verifies anything.
+    phone: the public key of one that approves pushes, in hex. resync: since a restore, two codes in
+    a row are needed before it verifies anything. delivery: the day it is expected, as 2026-12-01,
+    or empty; activates_ms, expires_ms: when a shipped one becomes active of itself, and when it
+    ends; 0: never. replaces: the serial of the device that ends with its activation.
     """
 
     serial: str
@@ -199,7 +199,7 @@ def user_of(found: tuple[Any, ...]) -> User:
 def _device_of(device: tuple[Any, ...], beside: Sequence[tuple[Any, ...]]) -> DeviceView:
     (_, serial, kind, state, capped, hash_, digits, period, back, forward, look_ahead, drift_max,
      t0, moving, drift, failures, label, suite, issued, opens, left, full_until, until,
-     found, phone, resync) = device
+     phone, resync, found) = device
     dates = Dates(*found) if found else Dates()
     replaces = next((other[1] for other in beside if other[0] == dates.replaces), "")
     is_card = KINDS[kind] == "card"
