@@ -18,21 +18,31 @@ def load(tmp_path: Path, text: str) -> Config:
     return Config.load(path)
 
 
+def commented(text: str) -> list[str]:
+    """Settings that are shown, and not in force."""
+    return re.findall(r"^# (\w+ = .*)$", text, re.M)
+
+
 def test_the_template_says_the_defaults_and_every_setting() -> None:
     said = tomllib.loads(TEMPLATE)
     assert said.pop("key") == {}
-    assert said.pop("policy") == said.pop("delivery") == {}
+    assert said.pop("policy") == said.pop("delivery") == said.pop("tls") == {}
     assert Config(**said) == Config()
-    assert set(said) | {"key", "policy", "delivery"} == set(Config.__slots__)
+    assert set(said) | {"key", "policy", "delivery", "tls", "gateway"} == set(Config.__slots__)
     # what stands commented out is legal too, one key source at a time
-    shown = re.findall(r"^# (\w+ = .*)$", TEMPLATE, re.M)
+    shown = commented(TEMPLATE)
     sources = [line for line in shown if line.split()[0] in ("file", "fd", "credential")]
     assert len(sources) == 3
     for line in sources:
         Config.from_table({"key": tomllib.loads(line)})
     delivery = [line for line in shown if line.split()[0] in ("webhook", "timeout_ms", "attempts")]
     assert Config.from_table({"delivery": tomllib.loads("\n".join(delivery))}).delivery
+    listed = commented(TEMPLATE.partition("# [[gateway]]")[2].partition("[delivery]")[0])
+    Config.from_table({"gateway": [tomllib.loads("\n".join(listed))]})
+    tls = commented(TEMPLATE.partition("[tls]\n")[2].partition("# The access list")[0])
+    Config.from_table({"tls": tomllib.loads("\n".join(tls))})
     rest = {line for line in shown if "secret_file" not in line} - {*sources, *delivery}
+    rest -= {*listed, *tls}
     Config.from_table({"policy": tomllib.loads("\n".join(rest))})
 
 

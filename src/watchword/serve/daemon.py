@@ -2,12 +2,12 @@
 
 The rule: whatever was answered is durable, and whatever was not was never promised. SIGTERM and
 SIGINT stop accepting, finish the open turn, answer it and close the store; a commit that fails ends
-everything at once, with a message and exit code 1. SIGHUP reads the settings' policy again.
+everything at once, with a message and exit code 1. SIGHUP reads the settings again: the policy, the
+access list, and the certificates of TLS.
 """
 
 import asyncio
 import contextlib
-import ctypes
 import os
 import resource
 import signal
@@ -26,18 +26,21 @@ from watchword.errors import Error, StoreFailed
 from watchword.lifecycle import names_packed
 from watchword.policy import Policy
 from watchword.serve import limits
-from watchword.serve.admin import Admin
 from watchword.serve.audit import AUDIT
-from watchword.serve.commands import GATEWAYS, Commands
+from watchword.serve.commands import GATEWAYS
 from watchword.serve.config import Config
+from watchword.serve.doors import Doors
 from watchword.serve.files import FILES
 from watchword.serve.knowing import Knowing
+from watchword.serve.listening import Listening, bound
 from watchword.serve.phones import Phones
+from watchword.serve.privileges import become, expect_no_root, protect
+from watchword.serve.units import Systemd
 
 __all__ = ["ADMIN_SOCKET", "run"]
 
 ADMIN_SOCKET = "admin.sock"
-PR_SET_DUMPABLE = 4
+LOOPS = {"uvloop": uvloop.new_event_loop, "asyncio": asyncio.new_event_loop}
 
 
 def say(text: str) -> None:
@@ -57,16 +60,24 @@ def run(
     """
     protect()
     connections_max = raise_file_limit()
-    engine = Engine.open(config.store, config.key, config.policy, deliver=config.delivery)
+    sockets = bound(config)
     failed: BaseException | None = None
     try:
-        prepare(config, engine)
-        failed = Daemon(config, engine, connections_max, reread).run(ready)
-    finally:
+        if config.user:
+            become(config.user)
+        if expect_no_root(sockets.reachable, config.stay_root):
+            say("warning: this is root; `user` in the settings has the daemon become another")
+        engine = Engine.open(config.store, config.key, config.policy, deliver=config.delivery)
         try:
-            engine.close()
-        except StoreFailed as error:
-            failed = failed or error
+            prepare(config, engine)
+            failed = Daemon(config, engine, connections_max, reread, sockets).run(ready)
+        finally:
+            try:
+                engine.close()
+            except StoreFailed as error:
+                failed = failed or error
+    finally:
+        sockets.unlink()
     if failed is None:
         say("stopped")
         return 0
@@ -90,12 +101,6 @@ def prepare(config: Config, engine: Engine) -> None:
         say(f"warning: {engine.busy_because}: every login is BUSY until that is seen to")
         if engine.clock_doubt:
             say("hint: `watchword clock accept` believes the clock as it is")
-
-
-def protect() -> None:
-    """No core dump, and no other process of this user may read our memory."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def version() -> str:
@@ -123,7 +128,7 @@ def raise_file_limit() -> int:
 def unchanged(error: Exception) -> None:
     """Why a SIGHUP did nothing."""
     say(f"SIGHUP: {error.args[0] if isinstance(error, Error) else error}")
-    say("hint: the policy in force stays; `watchword policy set FILE --force` forces another")
+    say("hint: what is in force stays; `watchword policy set FILE --force` forces a policy")
 
 
 class Daemon:
@@ -135,8 +140,11 @@ class Daemon:
         engine: Engine,
         connections_max: int,
         reread: Callable[[], Config] | None = None,
+        sockets: Listening | None = None,
     ) -> None:
         self._config = config
+        self._sockets = sockets or bound(config)
+        self._systemd = Systemd()
         self._reread = reread
         self._engine = engine
         self._connections_max = connections_max
@@ -150,7 +158,7 @@ class Daemon:
 
     def run(self, ready: Callable[[str, int], None] | None) -> BaseException | None:
         """Serves until told to stop. What ended the engine, if something did."""
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        with asyncio.Runner(loop_factory=LOOPS[self._config.loop]) as runner:
             runner.run(self._serve(ready))
         self._worker.shutdown()
         if self._knowing is not None:
@@ -166,20 +174,28 @@ class Daemon:
         self._clients = Clients(gather, self._loop, limits, self._connections_max)
         self._gather = gather
         self._knowing = Knowing(self._engine, gather)
+        self._doors = Doors(
+            self._config, self._engine, self._clients, self._worker, self._facts, self._knowing,
+            self._phones, {b"AUDIT": AUDIT, **FILES},
+        )  # fmt: skip
         self._engine._at_end.append(self._end)
         for number in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(number, self._signalled)
         self._loop.add_signal_handler(signal.SIGHUP, self._hung_up)
-        listening = [await self._listen_unix(), await self._listen_tcp()]
+        administration = await self._listen_unix()
+        await self._doors.open(self._sockets)
         self._sweep()
+        address = self._sockets.address()
         if ready is not None:
-            ready(*self._address)
-        say(f"serving {self._config.store} on {self._address[0]}:{self._address[1]}")
+            ready(*address)
+        say(f"serving {self._config.store} on {address[0]}:{address[1]}")
+        self._systemd.say("READY=1")
         try:
             await self._stopping
         finally:
-            for server in listening:
-                server.close()
+            self._systemd.say("STOPPING=1")
+            administration.close()
+            self._doors.close()
             with contextlib.suppress(OSError):
                 os.unlink(os.path.join(self._config.store, ADMIN_SOCKET))
         if self._failed is None:
@@ -188,30 +204,9 @@ class Daemon:
 
     # ---- listening ----
 
-    async def _listen_tcp(self) -> asyncio.Server:
-        door = Commands(
-            GATEWAYS.index("tcp"), self._config.reasons, self._facts, self._engine.achallenge,
-            self._engine.asend_code, self._knowing, self._phones,
-        )  # fmt: skip
-        host, port = self._config.address()
-        try:
-            server = await self._loop.create_server(
-                lambda: self._clients.connect(door), host, port, backlog=limits.LISTEN_BACKLOG
-            )
-        except OSError as error:
-            raise Error(
-                f"cannot listen on {host}:{port}: {os.strerror(error.errno or 0)}",
-                hint="another daemon may be running; `listen` takes another port",
-            ) from None
-        self._address = server.sockets[0].getsockname()[:2]
-        return server
-
     async def _listen_unix(self) -> asyncio.Server:
         """The administration socket: born with its mode, over what a killed daemon left behind."""
-        door = Admin(
-            self._engine, self._worker, GATEWAYS.index("admin"), self._facts, self._knowing,
-            self._phones, {b"AUDIT": AUDIT, **FILES},
-        )  # fmt: skip
+        door = self._doors.administration
         path = os.path.join(self._config.store, ADMIN_SOCKET)
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         before = os.umask(0o177)
@@ -228,13 +223,16 @@ class Daemon:
         finally:
             os.umask(before)
         return await self._loop.create_unix_server(
-            lambda: self._clients.connect(door), sock=listener, backlog=limits.LISTEN_BACKLOG
+            lambda: self._doors.connect(door), sock=listener, backlog=limits.LISTEN_BACKLOG
         )
 
     # ---- while serving ----
 
     def _sweep(self) -> None:
-        self._clients.sweep(self._loop.time())
+        now_s = self._loop.time()
+        self._clients.sweep(now_s)
+        self._doors.sweep(now_s)
+        self._systemd.alive(now_s)
         self._loop.call_later(limits.SWEEP_SECONDS, self._sweep)
 
     def _facts(self) -> dict[str, object]:
@@ -246,6 +244,7 @@ class Daemon:
             "total_connections_received": self._clients.accepted,
             "rejected_connections": self._clients.refused,
             "total_commands_processed": self._clients.commands,
+            **self._doors.facts(),
             "client_buffers_bytes": self._clients.held_bytes(),
             "attempts": self._gather.attempts,
             "turns": self._gather.turns,
@@ -253,12 +252,17 @@ class Daemon:
         }
 
     def _hung_up(self) -> None:
-        """SIGHUP: the settings are read again, and their policy is set on the thread of acts."""
+        """SIGHUP: the settings are read again: who may connect and how, and their policy, which is
+        set on the thread of acts."""
         try:
-            policy = self._reread().policy if self._reread is not None else None
+            config = self._reread() if self._reread is not None else None
+            if config is not None:
+                for line in self._doors.reload(config):
+                    say(f"SIGHUP: {line}")
         except (Error, OSError) as error:
             unchanged(error)
             return
+        policy = config.policy if config is not None else None
         if policy is None:
             say("SIGHUP: the settings name no policy, so the one in force stays")
         else:
