@@ -16,12 +16,14 @@ from watchword.errors import Error
 __all__ = ["Systemd", "handed_over", "unit"]
 
 FIRST_FD: Final = 3
+CREDENTIAL: Final = "watchword-key"
 
 UNIT: Final = """\
 # Watchword under systemd. As {unit_path}; then `systemctl daemon-reload`
 # and `systemctl enable --now watchword`.
 #
-# The store's key is a credential, and the settings say so: [key] credential = "{credential}".
+# The store's key is a credential, and the settings say so: [key] credential = "{credential}";
+# and store = "/var/lib/watchword/store".
 # Made once, by root:
 #   head -c 32 /dev/urandom | systemd-creds encrypt --name={credential} - {sealed}
 # A copy of those bytes belongs in a safe: without them the store cannot be opened.
@@ -91,14 +93,14 @@ WantedBy=multi-user.target
 """
 
 
-def unit(config: str | None, credential: str | None) -> str:
-    """The unit's text. config: the settings' path; credential: the name of the store's key."""
+def unit(config: str | None = None) -> str:
+    """The unit's text. config: the settings' path."""
     return UNIT.format(
         unit_path="/etc/systemd/system/watchword.service",
-        program=shutil.which("watchword") or os.path.abspath(sys.argv[0]),
+        program=shutil.which("watchword") or f"{sys.executable} -m watchword",
         config=os.path.abspath(config) if config else "/etc/watchword/watchword.toml",
-        credential=credential or "watchword-key",
-        sealed=f"/etc/watchword/{credential or 'watchword-key'}.cred",
+        credential=CREDENTIAL,
+        sealed=f"/etc/watchword/{CREDENTIAL}.cred",
     )
 
 
