@@ -23,7 +23,7 @@ from watchword.serve.arrivals import Arrivals
 from watchword.serve.commands import GATEWAYS, Commands
 from watchword.serve.config import Config
 from watchword.serve.knowing import Knowing
-from watchword.serve.listening import Listening
+from watchword.serve.listening import Listening, not_listening
 from watchword.serve.phones import Phones
 from watchword.serve.roll import Gated, Roll
 
@@ -83,10 +83,13 @@ class Doors:
     # ---- sockets ----
 
     async def open(self, sockets: Listening) -> None:
-        """From here on gateways are served. Errors: OSError."""
+        """From here on gateways are served. Errors: Error."""
         for listener, name in ((sockets.tcp, "tcp"), (sockets.unix, "unix")):
             if listener is not None:
-                await self._open(listener, name, self._context if name == "tcp" else None)
+                try:
+                    await self._open(listener, name, self._context if name == "tcp" else None)
+                except OSError as error:  # somebody else was bound to it, and listened first
+                    raise not_listening(str(listener.getsockname()), error) from None
 
     async def _open(
         self, listener: socket.socket, name: str, context: ssl.SSLContext | None
@@ -98,6 +101,7 @@ class Doors:
         )  # fmt: skip
         if door.curbed or context is not None:
             most = self._config.connections_per_address
+            listener.listen(limits.LISTEN_BACKLOG)
             arrivals = Arrivals(
                 partial(self.connect, door), listener, context, curbed=door.curbed,
                 per_address=most if door.curbed else limits.CONNECTIONS_MAX,

@@ -1,4 +1,5 @@
-"""The sockets that gateways connect to: bound early, while the process may be root, served later.
+"""The sockets that gateways connect to: bound early, while the process may be root, and listened on
+once the store is open, so that whoever gets a connection is served.
 
 The rules: TCP that other machines can reach needs TLS and an access list; a unix socket is born
 with its mode, and whoever listens there already is not pushed aside. What systemd hands over takes
@@ -14,11 +15,10 @@ import stat
 from dataclasses import dataclass
 
 from watchword.errors import Error
-from watchword.serve import limits
 from watchword.serve.config import Config
 from watchword.serve.units import handed_over
 
-__all__ = ["Listening", "bound"]
+__all__ = ["Listening", "bound", "not_listening"]
 
 SOCKET_MODE = 0o660  # of listen_unix: whoever is of the daemon's group may connect
 OTHERS_UMASK = 0o777 & ~SOCKET_MODE
@@ -84,14 +84,17 @@ def bound_tcp(config: Config) -> socket.socket:
         if family == socket.AF_INET6:
             listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         listener.bind((host, port))
-        listener.listen(limits.LISTEN_BACKLOG)
     except OSError as error:
         listener.close()
-        raise Error(
-            f"cannot listen on {host}:{port}: {os.strerror(error.errno or 0)}",
-            hint="another daemon may be running; `listen` takes another port",
-        ) from None
+        raise not_listening(f"{host}:{port}", error) from None
     return listener
+
+
+def not_listening(where: str, error: OSError) -> Error:
+    return Error(
+        f"cannot listen on {where}: {os.strerror(error.errno or 0)}",
+        hint="another daemon may be running; `listen` takes another port",
+    )
 
 
 def bound_unix(config: Config) -> socket.socket:
@@ -112,7 +115,6 @@ def bound_unix(config: Config) -> socket.socket:
         if config.user and os.geteuid() == 0:
             entry = pwd.getpwnam(config.user)
             os.chown(path, entry.pw_uid, entry.pw_gid)
-        listener.listen(limits.LISTEN_BACKLOG)
     except (OSError, KeyError, Error) as error:
         listener.close()
         if isinstance(error, Error):
