@@ -80,8 +80,8 @@ cdef class Connection:
         self.id = clients.accepted
         if not clients.open or clients.gather.ended or not self.door.admits(transport):
             transport.abort()
-        elif <size_t>len(clients.all) >= clients.connections_max:
-            clients.refused += 1
+        elif <size_t>len(clients.all) >= clients.connections_max and not self.door.acts:
+            clients.refused += 1       # administration gets in all the same, to see who is there
             transport.write(b"-ERR max number of clients reached\r\n")
             transport.close()
         else:

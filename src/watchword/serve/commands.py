@@ -80,14 +80,9 @@ def arity(name: str) -> Refusal:
 
 
 def unknown(args: Sequence[bytes]) -> Refusal:
-    """What Redis says: the name, and the beginning of what came with it."""
-    said = ""
-    for word in args[1:]:
-        if len(said) >= ECHOED_CHARS_MAX:
-            break
-        said += f"'{text(word)[: ECHOED_CHARS_MAX - len(said)]}' "
-    name = text(args[0])[:ECHOED_CHARS_MAX]
-    return Refusal(f"ERR unknown command '{name}', with args beginning with: {said}")
+    """What Redis says, without the arguments that it repeats: a code may be among them, and what a
+    client library is told ends in its log."""
+    return Refusal(f"ERR unknown command '{text(args[0])[:ECHOED_CHARS_MAX]}'")
 
 
 class Commands:
@@ -199,7 +194,8 @@ class Commands:
                 name = args[at + 1]
                 at += 2
             else:
-                return Refusal(f"ERR Syntax error in HELLO option '{text(args[at])}'")
+                named = f" '{option}'" if option in ("AUTH", "SETNAME") else ""
+                return Refusal(f"ERR Syntax error in HELLO option{named}")
         client.protocol, client.name = protocol, name
         return {
             "server": "redis",
