@@ -91,8 +91,9 @@ def crowded(folder: Path, clients: int, tls: bool = False, times: int = ASKED) -
             before, size = asked(good, "before", times), resident(daemon)
             for number in range(clients):
                 joined(stack, daemon, number, tls)
+            stand, growth = standing(daemon), resident(daemon) - size
             beside = asked(good, "beside", times)
-            found = Crowd(clients, standing(daemon), resident(daemon) - size, before, beside)
+            found = Crowd(clients, stand, growth, before, beside)
             assert good.ask("PING") == "PONG"
             stack.close()
             assert daemon.stop() == 0
