@@ -373,8 +373,13 @@ cdef class Connection:
         if mistake is not NULL:
             self.say(mistake)
             return True
-        if o.seen & SEEN_PASSWORD:
-            return self.other(wire, frame)     # it is hashed first, off this thread
+        if o.seen & (SEEN_PASSWORD | SEEN_FIRST):
+            mistake = self.vouches(&o)
+            if mistake is not NULL:
+                self.say(mistake)
+                return True
+            if o.seen & SEEN_PASSWORD:
+                return self.other(wire, frame)  # it is hashed first, off this thread
         if o.wait_ms and not self.waited and self.hold(frame, &o):
             return False
         if not self.room(1):
@@ -385,6 +390,16 @@ cdef class Connection:
             form = FORM_DETAIL_MAP if self.protocol == 3 else FORM_DETAIL
         self.join(form, 1)
         return True
+
+    cdef const char *vouches(self, const Options *o) noexcept:
+        """The reply to whoever may not say what it says of the first factor; NULL: it may."""
+        if not o.seen & SEEN_FIRST:
+            return NULL
+        if o.seen & SEEN_PASSWORD:
+            return "-ERR syntax error, PASSWORD or FIRSTFACTOR\r\n"
+        if self.who is None or not self.who.first_factor:
+            return "-NOPERM only a gateway with the right first-factor vouches\r\n"
+        return NULL
 
     # ---- waiting for a push ----
 

@@ -153,6 +153,8 @@ cdef bint attempts_curbed(Connection c, Gateway who, ww_wire *wire, uint8_t *fra
     else:
         mistake = options_read(frame, wire, 3, WITH_VERIFY, &o)
     if mistake is NULL:
+        mistake = c.vouches(&o)
+    if mistake is NULL:
         mistake = gateway_refuses(who, wire, frame, many, n, &o)
     if mistake is not NULL:
         c.say(mistake)

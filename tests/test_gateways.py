@@ -22,6 +22,8 @@ LIST = (
              'verbs = ["VERIFY", "VERIFYMANY", "CHALLENGE", "PUSH", "PHONE"]',
              'admin = ["USER", "AUDIT READ"]')
     + listed("slow", "rate = 3")
+    + listed("voucher", 'rights = ["first-factor"]', "rate = 0")
+    + listed("ratedvoucher", 'rights = ["first-factor"]')
 )  # fmt: skip
 
 
@@ -226,6 +228,28 @@ def test_what_is_allowed_is_done_under_the_gateways_name(daemon: Served) -> None
         assert [e["gateway"] for e in entries if e["event"] == "login"] == ["eu", "eu"]
         by = [e["by"] for e in entries if e["event"] == "user unlock"]
         assert by == ["gateway desk", "desk 4 (gateway desk)"]
+
+
+def test_vouching_for_the_first_factor_is_a_right(daemon: Served) -> None:
+    codes = daemon.enrol("vouched")
+    with daemon.acts() as acts:
+        assert acts.ask("USER", "PASSWORD", "vouched", "SET", "correct horse battery") == "OK"
+        refused = error(acts, "VERIFY", "vouched", codes.at(0), "FIRSTFACTOR")
+    for name in ("open", "slow"):
+        with known(daemon, name) as client:
+            assert error(client, "VERIFY", "vouched", codes.at(0), "FIRSTFACTOR") == refused
+            assert refused == "NOPERM only a gateway with the right first-factor vouches"
+    for number, name in enumerate(("voucher", "ratedvoucher")):
+        with known(daemon, name) as client:
+            client.send(frame("VERIFY", "vouched", codes.at(2 * number)))
+            assert client.read() == "REJECTED"
+            code = codes.at(2 * number + 1)
+            assert client.ask("VERIFY", "vouched", code, "firstfactor", "DETAIL")[1] == "ACCEPTED"
+            both = error(client, "VERIFY", "vouched", "0", "FIRSTFACTOR", "PASSWORD", "x")
+            assert both == "ERR syntax error, PASSWORD or FIRSTFACTOR"
+            twice = error(client, "VERIFY", "vouched", "0", "FIRSTFACTOR", "FIRSTFACTOR")
+            assert twice.endswith("an option is given twice")
+            assert error(client, "VERIFYMANY", 1, "a", "1", "FIRSTFACTOR") == "ERR syntax error"
 
 
 def test_reasons_are_a_right(daemon: Served) -> None:

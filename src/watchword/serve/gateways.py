@@ -14,6 +14,7 @@ from typing import Any, Final, Self
 
 from watchword._engine import PLATFORMS, REALMS
 from watchword.errors import InvalidArgument
+from watchword.serve.knowing import VERBS as KNOWN
 
 __all__ = ["GATEWAYS_MAX", "RATE", "RATE_MAX", "RIGHTS", "VERBS", "Access", "digest", "new_token"]
 
@@ -25,10 +26,7 @@ TOKEN_BYTES: Final = 32
 TOKEN_BYTES_MAX: Final = 512  # of what AUTH is given; longer is no token of ours
 RATE: Final = 10_000
 RATE_MAX: Final = 10_000_000
-VERBS: Final = (
-    "VERIFY", "VERIFYMANY", "CHALLENGE", "QUESTION", "ANSWER", "CHANGEPIN", "CHANGEPASSWORD",
-    "PUSH", "PHONE",
-)  # fmt: skip
+VERBS: Final = (*KNOWN, "VERIFYMANY", "CHALLENGE", "PUSH", "PHONE")
 VERBS_UNSAID: Final = ("VERIFY", "VERIFYMANY", "CHALLENGE")
 RIGHTS: Final = ("reasons", "first-factor")
 ADMIN_WORDS: Final = re.compile(r"[A-Z]+( [A-Z]+)?")

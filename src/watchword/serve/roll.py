@@ -28,6 +28,7 @@ from watchword.serve.commands import (
     text,
 )
 from watchword.serve.gateways import TOKEN_BYTES_MAX, VERBS, Access, digest
+from watchword.serve.knowing import VERBS as KNOWN
 from watchword.serve.peers import name_of, peer_of
 from watchword.serve.resp import Refusal, Reply, encode
 from watchword.serve.tls import subject_of
@@ -49,12 +50,16 @@ STRANGERS: Final = frozenset(("HELLO", "AUTH", "QUIT", "RESET"))
 NAMELESS: Final = (b"", b"default")  # what a library says as the name when it was given none
 NUMBERS_MAX: Final = 255  # a record holds one in a byte
 NOBODY: Final = bytes(32)  # held against every token where a gateway has none: nothing hashes to it
-# Where options begin, and the platform that is meant when none is said. VERIFY's are the compiled
-# road's.
+# Where options begin, and the platform that is meant when none is said; where that is not written
+# here, a gateway that may not use every platform has to say one. VERIFY's are the compiled road's.
 OPTIONS_AT: Final = {
+    **{name: (1 + needed, "unsaid") for name, (needed, legal) in KNOWN.items()
+       if "PLATFORM" in legal and name != "VERIFY"},
     "CHALLENGE": (2, "trading"), "CHANGEPIN": (5, "portal"), "CHANGEPASSWORD": (5, "portal"),
     "PUSH": (2, "trading"), "PHONE ENROL": (7, "trading"),
 }  # fmt: skip
+# Which words name users: the second, where it is not said here.
+USERS_AT: Final = {"PHONE": (2,), "SHARE": (1, 2), "USER": (2,), "DEVICE": (2,)}
 
 
 class Roll:
@@ -259,10 +264,9 @@ def names_within(who: Rights, name: str, second: str, args: Sequence[bytes]) -> 
     """Whether the user that is named, if there must be one, is within a gateway's bounds."""
     if name == "PHONE" and second == "ANSWER":  # it names a push, which only its phone can sign
         return True
-    at = 1 if name in VERBS and name != "PHONE" else 2
     if name not in (*VERBS, "USER", "DEVICE") or (name, second) == ("USER", "LIST"):
         return False  # it concerns everybody
-    return len(args) <= at or who.names(args[at])
+    return all(len(args) <= at or who.names(args[at]) for at in USERS_AT.get(name, (1,)))
 
 
 def platform_of(name: str, second: str, args: Sequence[bytes]) -> str:
