@@ -12,9 +12,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from papers import listed
 from served import Served
 
 from watchword.errors import Error, InvalidArgument
+from watchword.serve.config import Config
 from watchword.serve.privileges import become, expect_no_root
 
 ROOT = os.geteuid() == 0
@@ -69,6 +71,16 @@ def test_only_root_becomes_somebody_else(monkeypatch: pytest.MonkeyPatch) -> Non
         expect_no_root(True, False)
     assert not expect_no_root(True, True)
     assert expect_no_root(False, False)
+
+
+def test_an_access_list_that_others_may_write_is_none(tmp_path: Path) -> None:
+    settings = tmp_path / "watchword.toml"
+    settings.write_text(listed("portal"))
+    settings.chmod(0o666)
+    with pytest.raises(InvalidArgument, match="others may write it"):
+        Config.load(settings)
+    settings.chmod(0o664)
+    assert Config.load(settings).gateway[0].name == "portal"
 
 
 def test_files_of_the_daemon_are_for_its_user_alone(folder: Path) -> None:

@@ -52,18 +52,21 @@ class Arrivals:
 
     connect: makes the protocol of a connection from its visit. context: what TLS is spoken under,
     None: none. curbed: whether a client is half-open until it has said who it is, and not only
-    until its handshake is over. per_address: how many connections an address may have.
+    until its handshake is over. per_address: how many connections an address may have. is_full:
+    whether the daemon holds all the connections that it may.
     """
 
     def __init__(
         self, connect: Callable[..., Any], listener: socket.socket,
         context: ssl.SSLContext | None, *, curbed: bool, per_address: int,
+        is_full: Callable[[], bool],
     ) -> None:  # fmt: skip
         self._context = context
         self.refused = 0
         self.failed = 0
         self._connect, self._listener, self._curbed = connect, listener, curbed
-        self._per_address = per_address
+        self._per_address, self._is_full = per_address, is_full
+        self._resting = False
         self._loop = asyncio.get_running_loop()
         self._half_open: Counter[str] = Counter()
         self._standing: Counter[str] = Counter()
@@ -93,6 +96,11 @@ class Arrivals:
         return self._half_open_all
 
     @property
+    def held(self) -> int:
+        """Connections, and sockets that wait to be some."""
+        return self._standing.total() + len(self._waiting)
+
+    @property
     def waiting(self) -> int:
         return len(self._waiting)
 
@@ -102,10 +110,14 @@ class Arrivals:
                 arrived, peer = self._listener.accept()
             except (BlockingIOError, InterruptedError):
                 return
-            except OSError:  # out of files, or it was gone again: the sweep of the old makes room
+            except ConnectionError:  # it was gone again
+                continue
+            except OSError:  # out of files: asked again at once, the kernel would say so for ever
+                self._loop.remove_reader(self._listener)
+                self._resting = True
                 return
             address = peer[0] if isinstance(peer, tuple) else ""
-            if not self._place(arrived, address):
+            if self._is_full() or not self._place(arrived, address):
                 self.refused += 1
                 arrived.close()
 
@@ -196,6 +208,9 @@ class Arrivals:
 
     def sweep(self, now_s: float) -> None:
         """Who has waited too long is closed; to be called about once a second."""
+        if self._resting:
+            self._resting = False
+            self._loop.add_reader(self._listener, self._accept)
         while self._waiting and now_s - self._waiting[0][2] >= limits.STRANGER_SECONDS_MAX:
             arrived, address, _ = self._waiting.popleft()
             self._forget_wait(address)

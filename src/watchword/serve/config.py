@@ -6,6 +6,7 @@ explanation in TEMPLATE, which is what `watchword config show` prints. No settin
 
 import ipaddress
 import os
+import stat
 import tomllib
 from dataclasses import dataclass, field, fields
 from typing import Any, Final, Self
@@ -203,10 +204,16 @@ class Config:
         Errors: InvalidArgument, OSError.
         """
         with open(path, "rb") as file:
+            others_write = os.fstat(file.fileno()).st_mode & stat.S_IWOTH
             try:
                 table = tomllib.load(file)
             except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
                 raise InvalidArgument(f"{os.fspath(path)} is not TOML: {error}") from None
+        if others_write and "gateway" in table:
+            raise InvalidArgument(
+                f"{os.fspath(path)} holds an access list, and others may write it",
+                hint=f"chmod o-w {os.fspath(path)}",
+            )
         return cls.from_table(table, folder=os.path.dirname(os.path.abspath(path)))
 
 

@@ -176,7 +176,7 @@ class Daemon:
         self._knowing = Knowing(self._engine, gather)
         self._doors = Doors(
             self._config, self._engine, self._clients, self._worker, self._facts, self._knowing,
-            self._phones, {b"AUDIT": AUDIT, **FILES},
+            self._phones, {b"AUDIT": AUDIT, **FILES}, self._connections_max,
         )  # fmt: skip
         self._engine._at_end.append(self._end)
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -49,9 +49,10 @@ class Doors:
     def __init__(
         self, config: Config, engine: Engine, clients: Clients, worker: ThreadPoolExecutor,
         facts: Callable[[], dict[str, object]], knowing: Knowing, phones: Phones,
-        more: Mapping[bytes, dict[str, Verb]],
+        more: Mapping[bytes, dict[str, Verb]], connections_max: int,
     ) -> None:  # fmt: skip
         """more: verbs of administration beside Admin's own."""
+        self._connections_max = connections_max
         self._config, self._engine, self._clients, self._worker = config, engine, clients, worker
         self._facts, self._knowing, self._phones, self._more = facts, knowing, phones, more
         self._arrivals: list[Arrivals] = []
@@ -105,12 +106,17 @@ class Doors:
             arrivals = Arrivals(
                 partial(self.connect, door), listener, context, curbed=door.curbed,
                 per_address=most if door.curbed else limits.CONNECTIONS_MAX,
+                is_full=self._full,
             )  # fmt: skip
             self._arrivals.append(arrivals)
             return
         loop, made = asyncio.get_running_loop(), partial(self.connect, door)
         serve = loop.create_unix_server if name == "unix" else loop.create_server
         self._servers.append(await serve(made, sock=listener, backlog=limits.LISTEN_BACKLOG))
+
+    def _full(self) -> bool:
+        """Whether no further socket may be held: files are as many as connections, and a few."""
+        return sum(arrivals.held for arrivals in self._arrivals) >= self._connections_max
 
     def connect(self, door: Commands, visit: Any = None) -> Any:
         """A protocol for whoever has just connected."""

@@ -23,8 +23,9 @@ UNIT: Final = """\
 # and `systemctl enable --now watchword`.
 #
 # The store's key is a credential, and the settings say so: [key] credential = "{credential}";
-# and store = "/var/lib/watchword/store".
-# Made once, by root:
+# and store = "/var/lib/watchword/store". Where there is [tls], its key is the user's, mode 0600, so
+# that SIGHUP can read it again. Made once, by root:
+#   useradd --system --no-create-home watchword
 #   head -c 32 /dev/urandom | systemd-creds encrypt --name={credential} - {sealed}
 # A copy of those bytes belongs in a safe: without them the store cannot be opened.
 
@@ -40,7 +41,6 @@ ExecReload=/bin/kill -HUP $MAINPID
 WatchdogSec=30
 Restart=on-failure
 TimeoutStopSec=60
-DynamicUser=yes
 User=watchword
 StateDirectory=watchword
 StateDirectoryMode=0700
