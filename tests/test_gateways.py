@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from crowd import standing
 from papers import listed, token_of
 from served import SECONDS_MAX, Client, ReplyError, Served, frame, serving
 
@@ -317,6 +318,20 @@ def test_without_a_list_the_unix_socket_is_open_to_the_group(tmp_path: Path) -> 
     sock.write_text("not a socket")
     with pytest.raises(AssertionError, match="is no socket"):
         Served(tmp_path, f'listen_unix = "{sock}"\n').start()
+
+
+def test_an_address_has_so_many_connections(tmp_path: Path) -> None:
+    with serving(tmp_path, f"connections_per_address = 3\n{listed('one')}") as daemon:
+        with contextlib.ExitStack() as stack:
+            for _ in range(3):
+                stack.enter_context(known(daemon, "one"))
+            with daemon.client() as client, contextlib.suppress(ConnectionError):
+                assert client.rest() == b""
+        until = time.monotonic() + SECONDS_MAX
+        while standing(daemon) > 1:  # the one that asks
+            assert time.monotonic() < until
+        with known(daemon, "one") as client:
+            assert client.ask("PING") == "PONG"
 
 
 # ---- another list ----

@@ -1,4 +1,4 @@
-"""serve/roll.py with holes in it: each is found by what strangers and gateways then get."""
+"""serve/roll.py: numbers that stay, and holes in it, each found by what gateways then get."""
 
 import contextlib
 import signal
@@ -9,6 +9,57 @@ import pytest
 from papers import listed, token_of
 from served import Served, frame
 from test_gateways import LIST, known
+
+from watchword import InvalidArgument
+from watchword.serve.gateways import Access
+from watchword.serve.roll import Roll
+
+
+class Rows:
+    """What a gather is told of gateways."""
+
+    names, gateways = b"", 0
+
+
+def access(name: str) -> Access:
+    return Access(name=name, local_user=name)
+
+
+def test_a_gateway_keeps_its_number_whatever_becomes_of_the_list() -> None:
+    """An attempt under way names its gateway by number, and a row lists every name by it."""
+    rows = Rows()
+    roll = Roll([access("a"), access("b")], rows, {})  # type: ignore[arg-type]
+    assert [(who.name, who.index) for who in roll.rights] == [("a", 3), ("b", 4)]
+    roll.take([access("c"), access("b")])
+    assert [(who.name, who.index) for who in roll.rights] == [("c", 5), ("b", 4)]
+    roll.take([access("a")])
+    assert [(who.name, who.index) for who in roll.rights] == [("a", 3)]
+    assert rows.names.startswith(b"\x03tcp\x05admin\x04unix\x01a\x01b\x01c\x00")
+    assert rows.gateways == 6
+
+
+def test_a_list_with_more_names_than_numbers_changes_nothing() -> None:
+    rows = Rows()
+    roll = Roll([access("a")], rows, {})  # type: ignore[arg-type]
+    for turn in range(3):
+        roll.take([access(f"g{turn}-{i}") for i in range(64)])
+    before = rows.names
+    with pytest.raises(InvalidArgument, match="start it again"):
+        roll.take([access(f"h{i}") for i in range(64)])
+    with pytest.raises(InvalidArgument, match="admin names 'USER'"):
+        roll.take([Access(name="x", local_user="x", admin=("USER",))])
+    assert (rows.names, len(roll)) == (before, 64)
+    assert roll.by_place("", "g2-63") is not None
+    assert roll.by_place("", "a") is None
+
+
+def test_a_gateway_with_no_token_is_not_let_in_by_one() -> None:
+    roll = Roll([access("a")], Rows(), {})  # type: ignore[arg-type]
+    for token in (b"", bytes(32), b"a"):
+        assert roll.by_token(b"a", token, "", "a") is None
+        assert roll.by_token(b"", token, "", "a") is None
+    assert roll.refused == 6
+
 
 HOLES = {
     "a name is a token": "Roll.by_token = lambda self, name, *_: "
