@@ -6,13 +6,10 @@
 # - what may not be is refused before anything is evaluated or charged; beyond the rate attempts are
 #   BUSY, which nothing counts.
 
+from posix.time cimport clock_gettime, clockid_t, timespec
+
 cdef extern from "time.h" nogil:
-    struct timespec:
-        long tv_sec
-        long tv_nsec
-    enum:
-        CLOCK_MONOTONIC_COARSE
-    int clock_gettime(int clock, timespec *now)
+    clockid_t CLOCK_MONOTONIC_COARSE
 
 cdef enum:
     MAY_VERIFY = 1

@@ -69,7 +69,7 @@ def joined(stack: contextlib.ExitStack, daemon: Served, number: int, tls: bool) 
 
 def standing(daemon: Served) -> int:
     with daemon.acts() as acts:
-        said = acts.ask("INFO", "watchword").splitlines()
+        said = acts.ask("INFO", "clients").splitlines()
     return int(next(line.partition(":")[2] for line in said if line.startswith("connected")))
 
 

@@ -182,7 +182,7 @@ def test_clients_that_vanish_leave_nothing_behind(scene: Scene) -> None:
             client.send(frame("VERIFYMANY", 100, *[f"gone{number}", "1"] * 100))
     soon(lambda: standing(scene.served) <= 1)
     with scene.served.acts() as acts:
-        assert "half_open_connections:0" in acts.ask("INFO", "watchword")
+        assert "half_open_connections:0" in acts.ask("INFO", "gateways")
     soon(lambda: sockets(scene.served) <= SOCKETS_AT_REST)
     others_are_served(scene)
     soon(lambda: sockets(scene.served) <= SOCKETS_AT_REST)
@@ -197,7 +197,7 @@ def test_strangers_without_end_hold_no_more_than_their_places(scene: Scene) -> N
         assert known.ask("VERIFY", "", "1") == "BAD_CHARACTER"
         assert resident(scene.served) - before < GROWTH_BYTES_MAX
         with scene.served.acts() as acts:
-            said = acts.ask("INFO", "watchword")
+            said = acts.ask("INFO", "gateways")
         facts = dict(line.partition(":")[::2] for line in said.splitlines())
         assert int(facts["half_open_connections"]) == (8 if scene.tls else 0)
         assert int(facts["waiting_connections"]) <= 256

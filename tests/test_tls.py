@@ -155,7 +155,7 @@ def test_connections_end_with_tls(daemon: Served, authority: Authority) -> None:
                 client.rest()
     with daemon.acts() as acts:
         until = time.monotonic() + SECONDS_MAX
-        while "half_open_connections:0" not in acts.ask("INFO", "watchword"):
+        while "half_open_connections:0" not in acts.ask("INFO", "gateways"):
             assert time.monotonic() < until
             time.sleep(0.05)
 

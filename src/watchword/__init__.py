@@ -19,6 +19,7 @@ from watchword.errors import (
     StoreOwned,
     WrongKey,
 )
+from watchword.events import Event, Subscription
 from watchword.explain import Explanation
 from watchword.intake import Imported
 from watchword.policy import Policy
@@ -47,6 +48,7 @@ __all__ = [
     "Enrolment",
     "Entry",
     "Error",
+    "Event",
     "Exists",
     "Explanation",
     "Imported",
@@ -63,6 +65,7 @@ __all__ = [
     "StoreDamaged",
     "StoreFailed",
     "StoreOwned",
+    "Subscription",
     "User",
     "Verdict",
     "Wanted",

@@ -16,6 +16,8 @@ from watchword.errors import InvalidArgument
 from watchword.keys import Credential, KeyFd, KeyFile, KeyProvider
 from watchword.policy import Policy
 from watchword.serve.gateways import Access
+from watchword.serve.logs import FORMS, LEVELS
+from watchword.serve.probes import probes_address
 from watchword.serve.tls import Tls
 
 __all__ = ["TEMPLATE", "Config"]
@@ -54,6 +56,16 @@ unlocked_memory = false
 
 # Milliseconds between writings of changed pages: a longer pause means a longer start after a crash.
 page_interval_ms = 1000
+
+# Where operators look: /metrics for Prometheus, /healthz and /readyz. It tells one refusal from
+# another, so it is of this machine alone. "127.0.0.1:9401", or "" for nowhere.
+metrics = ""
+
+# The log, on standard error, a line an event: "text" or "json". log_level: "info", "warning" or
+# "error". Users are told by a keyed hash, the same for the same name, unless log_users is true.
+log = "text"
+log_level = "info"
+log_users = false
 
 [key]
 # Where the store's key comes from: one of the three. Without any, the file beside the store whose
@@ -128,12 +140,16 @@ class Config:
     loop: str = "uvloop"
     tls: Tls | None = None
     gateway: tuple[Access, ...] = ()
+    metrics: str = ""
+    log: str = "text"
+    log_level: str = "info"
+    log_users: bool = False
     key: KeyProvider | None = field(default=None, repr=False)
     delivery: Webhook | None = None
     policy: Policy | None = None
 
     def __post_init__(self) -> None:
-        for name in ("reasons", "unlocked_memory", "stay_root"):
+        for name in ("reasons", "unlocked_memory", "stay_root", "log_users"):
             if not isinstance(getattr(self, name), bool):
                 raise InvalidArgument(f"{name} must be true or false")
         store = self.store
@@ -142,15 +158,21 @@ class Config:
         for name in ("user", "listen_unix"):
             if not isinstance(getattr(self, name), str) or "\0" in getattr(self, name):
                 raise InvalidArgument(f"{name} must be text")
-        if self.loop not in LOOPS:
-            raise InvalidArgument(f"loop must be one of {', '.join(LOOPS)}")
         for name, (least, most) in FIGURES.items():
             figure = getattr(self, name)
             if isinstance(figure, bool) or not isinstance(figure, int):
                 figure = least - 1
             if not least <= figure <= most:
                 raise InvalidArgument(f"{name} must be {least} to {most}")
+        for name, legal in (("log", FORMS), ("log_level", tuple(LEVELS)), ("loop", LOOPS)):
+            if getattr(self, name) not in legal:
+                raise InvalidArgument(f"{name} must be {' or '.join(map(repr, legal))}")
+        self.metrics_address()
         self.address()
+
+    def metrics_address(self) -> tuple[str, int] | None:
+        """The host and port of `metrics`; None: nowhere."""
+        return probes_address(self.metrics)
 
     def address(self) -> tuple[str, int]:
         """The host and port of `listen`. Port 0: the system picks one."""

@@ -12,15 +12,13 @@ import os
 import resource
 import signal
 import socket
-import sys
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
 
 import uvloop
 
-from watchword._engine import Clients, Gather, kernel_in_use
+from watchword._engine import Clients, Gather
 from watchword.engine import Engine
 from watchword.errors import Error, StoreFailed
 from watchword.lifecycle import names_packed
@@ -30,21 +28,21 @@ from watchword.serve.audit import AUDIT
 from watchword.serve.commands import GATEWAYS
 from watchword.serve.config import Config
 from watchword.serve.doors import Doors
+from watchword.serve.feeds import Feeds
 from watchword.serve.files import FILES
 from watchword.serve.knowing import Knowing
-from watchword.serve.listening import Listening, bound
+from watchword.serve.listening import Sockets, bound
+from watchword.serve.logs import CHANNELS_OF, Told, configure, say
 from watchword.serve.phones import Phones
 from watchword.serve.privileges import become, expect_no_root, protect
+from watchword.serve.probes import Probes
 from watchword.serve.units import Systemd
+from watchword.serve.vitals import Vitals
 
 __all__ = ["ADMIN_SOCKET", "run"]
 
 ADMIN_SOCKET = "admin.sock"
 LOOPS = {"uvloop": uvloop.new_event_loop, "asyncio": asyncio.new_event_loop}
-
-
-def say(text: str) -> None:
-    print(f"watchword: {text}", file=sys.stderr, flush=True)
 
 
 def run(
@@ -58,32 +56,59 @@ def run(
     policy that the settings have by then. Errors: whatever Engine.open raises,
     and Error when an address cannot be listened on or memory cannot be locked.
     """
+    configure(config.log, config.log_level)
     protect()
     connections_max = raise_file_limit()
-    sockets = bound(config)
-    failed: BaseException | None = None
-    try:
-        if config.user:
-            become(config.user)
-        if expect_no_root(sockets.reachable, config.stay_root):
-            say("warning: this is root; `user` in the settings has the daemon become another")
+    with listening(config) as sockets, probing(config) as probes:
         engine = Engine.open(config.store, config.key, config.policy, deliver=config.delivery)
+        failed: BaseException | None = None
         try:
             prepare(config, engine)
-            failed = Daemon(config, engine, connections_max, reread, sockets).run(ready)
+            failed = Daemon(config, engine, connections_max, reread, probes, sockets).run(ready)
         finally:
             try:
                 engine.close()
             except StoreFailed as error:
                 failed = failed or error
+    if failed is None:
+        say("stopped", event="stopped")
+        return 0
+    why = str(failed.args[0] if failed.args else failed)
+    say(f"the store failed: {why}", event="store failed", level="error", because=why)
+    say("hint: nothing unanswered was promised; see to the disk and start again", event="hint",
+        level="error")  # fmt: skip
+    return 1
+
+
+@contextlib.contextmanager
+def listening(config: Config) -> Iterator[Sockets]:
+    """The gateways' sockets, bound; and then this process is who it is to be."""
+    sockets = bound(config)
+    try:
+        if config.user:
+            become(config.user)
+        if expect_no_root(sockets.reachable, config.stay_root):
+            say("warning: this is root; `user` in the settings has the daemon become another",
+                event="root", level="warning")  # fmt: skip
+        yield sockets
     finally:
         sockets.unlink()
-    if failed is None:
-        say("stopped")
-        return 0
-    say(f"the store failed: {failed.args[0] if failed.args else failed}")
-    say("hint: nothing unanswered was promised; see to the disk and start again")
-    return 1
+
+
+@contextlib.contextmanager
+def probing(config: Config) -> Iterator[Probes | None]:
+    """The operators' port, where one is set: from before the store is opened, to its end."""
+    address = config.metrics_address()
+    if address is None:
+        yield None
+        return
+    probes = Probes(address)
+    say(f"metrics on {probes.address[0]}:{probes.address[1]}", event="listening", what="metrics",
+        address=probes.address[0], port=probes.address[1])  # fmt: skip
+    try:
+        yield probes
+    finally:
+        probes.close()
 
 
 def prepare(config: Config, engine: Engine) -> None:
@@ -96,11 +121,14 @@ def prepare(config: Config, engine: Engine) -> None:
                 "the system does not let memory be locked, so keys could reach the swap",
                 hint="raise the limit on locked memory, or set unlocked_memory = true",
             )
-        say("warning: memory is not locked, keys could reach the swap")
+        say("warning: memory is not locked, keys could reach the swap", event="unlocked memory",
+            level="warning")  # fmt: skip
     if engine.busy_because:
-        say(f"warning: {engine.busy_because}: every login is BUSY until that is seen to")
+        say(f"warning: {engine.busy_because}: every login is BUSY until that is seen to",
+            event="busy", level="warning", because=engine.busy_because)  # fmt: skip
         if engine.clock_doubt:
-            say("hint: `watchword clock accept` believes the clock as it is")
+            say("hint: `watchword clock accept` believes the clock as it is", event="hint",
+                level="warning")  # fmt: skip
 
 
 def version() -> str:
@@ -121,14 +149,17 @@ def raise_file_limit() -> int:
         return limits.CONNECTIONS_MAX
     allowed = soft - limits.FILES_SPARE
     if allowed < limits.CONNECTIONS_MAX:
-        say(f"warning: open files are limited to {soft}, so connections to {allowed}")
+        say(f"warning: open files are limited to {soft}, so connections to {allowed}",
+            event="few files", level="warning", connections_max=allowed)  # fmt: skip
     return max(1, min(limits.CONNECTIONS_MAX, allowed))
 
 
 def unchanged(error: Exception) -> None:
     """Why a SIGHUP did nothing."""
-    say(f"SIGHUP: {error.args[0] if isinstance(error, Error) else error}")
-    say("hint: what is in force stays; `watchword policy set FILE --force` forces a policy")
+    why = str(error.args[0] if isinstance(error, Error) else error)
+    say(f"SIGHUP: {why}", event="policy refused", level="error", because=why)
+    say("hint: what is in force stays; `watchword policy set FILE --force` forces a policy",
+        event="hint", level="error")  # fmt: skip
 
 
 class Daemon:
@@ -140,18 +171,18 @@ class Daemon:
         engine: Engine,
         connections_max: int,
         reread: Callable[[], Config] | None = None,
-        sockets: Listening | None = None,
+        probes: Probes | None = None,
+        sockets: Sockets | None = None,
     ) -> None:
         self._config = config
         self._sockets = sockets or bound(config)
         self._systemd = Systemd()
+        self._probes = probes
         self._reread = reread
         self._engine = engine
         self._connections_max = connections_max
-        self._began_s = time.monotonic()
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="watchword-acts")
         self._phones = Phones(engine)
-        self._version = version()
         self._knowing: Knowing | None = None
         self._signals = 0
         self._failed: BaseException | None = None
@@ -172,12 +203,17 @@ class Daemon:
         gather = Gather(self._engine)
         gather.names, gather.gateways = names_packed(GATEWAYS), len(GATEWAYS)
         self._clients = Clients(gather, self._loop, limits, self._connections_max)
-        self._gather = gather
+        self._vitals = Vitals(self._engine, gather, self._clients, version())
+        self._feeds = self._vitals.feeds = Feeds(self._engine, self._vitals)
+        if channels := CHANNELS_OF[self._config.log_level]:
+            self._engine.subscribe(Told(self._engine, self._config.log_users), *channels)
         self._knowing = Knowing(self._engine, gather)
         self._doors = Doors(
-            self._config, self._engine, self._clients, self._worker, self._facts, self._knowing,
-            self._phones, {b"AUDIT": AUDIT, **FILES}, self._connections_max,
+            self._config, self._engine, self._clients, self._worker, self._vitals.info,
+            self._knowing, self._phones, {b"AUDIT": AUDIT, **FILES}, self._feeds,
+            self._connections_max,
         )  # fmt: skip
+        self._vitals.doors = self._doors.facts
         self._engine._at_end.append(self._end)
         for number in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(number, self._signalled)
@@ -185,10 +221,14 @@ class Daemon:
         administration = await self._listen_unix()
         await self._doors.open(self._sockets)
         self._sweep()
-        address = self._sockets.address()
+        if self._probes is not None:
+            self._probes.show(self._vitals)
+            self._step()
+        host, port = self._sockets.address()
         if ready is not None:
-            ready(*address)
-        say(f"serving {self._config.store} on {address[0]}:{address[1]}")
+            ready(host, port)
+        say(f"serving {self._config.store} on {host}:{port}", event="listening", what="gateways",
+            address=host, port=port, store=self._config.store)  # fmt: skip
         self._systemd.say("READY=1")
         try:
             await self._stopping
@@ -233,23 +273,13 @@ class Daemon:
         self._clients.sweep(now_s)
         self._doors.sweep(now_s)
         self._systemd.alive(now_s)
+        self._vitals.look()
         self._loop.call_later(limits.SWEEP_SECONDS, self._sweep)
 
-    def _facts(self) -> dict[str, object]:
-        """INFO's own section. No count here tells one refusal from another."""
-        return {
-            "watchword_version": self._version,
-            "uptime_in_seconds": int(time.monotonic() - self._began_s),
-            "connected_clients": len(self._clients),
-            "total_connections_received": self._clients.accepted,
-            "rejected_connections": self._clients.refused,
-            "total_commands_processed": self._clients.commands,
-            **self._doors.facts(),
-            "client_buffers_bytes": self._clients.held_bytes(),
-            "attempts": self._gather.attempts,
-            "turns": self._gather.turns,
-            "kernel": kernel_in_use(),
-        }
+    def _step(self) -> None:
+        """A look at some users more, for the metrics."""
+        self._vitals.step()
+        self._loop.call_later(limits.FLEET_STEP_SECONDS, self._step)
 
     def _hung_up(self) -> None:
         """SIGHUP: the settings are read again: who may connect and how, and their policy, which is
@@ -258,13 +288,13 @@ class Daemon:
             config = self._reread() if self._reread is not None else None
             if config is not None:
                 for line in self._doors.reload(config):
-                    say(f"SIGHUP: {line}")
+                    say(f"SIGHUP: {line}", event="hangup")
         except (Error, OSError) as error:
             unchanged(error)
             return
         policy = config.policy if config is not None else None
         if policy is None:
-            say("SIGHUP: the settings name no policy, so the one in force stays")
+            say("SIGHUP: the settings name no policy, so the one in force stays", event="hangup")
         else:
             self._worker.submit(self._set_policy, policy)
 
@@ -275,12 +305,15 @@ class Daemon:
             unchanged(error)
         else:
             figures = ", ".join(change.figure for change in changed) or "nothing"
-            say(f"SIGHUP: the policy is the settings' again; changed: {figures}")
+            say(f"SIGHUP: the policy is the settings' again; changed: {figures}", event="hangup",
+                changed=[change.figure for change in changed])  # fmt: skip
 
     # ---- stopping ----
 
     def _signalled(self) -> None:
         self._signals += 1
+        if self._signals == 1:
+            say("stopping: what is asked is answered first", event="stopping")
         if self._signals > 1:
             self._clients.abort()
         elif not self._stopping.done():

@@ -8,7 +8,7 @@ the gateways' sockets are open to this machine, and answer as they always did.
 import asyncio
 import socket
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
@@ -20,10 +20,12 @@ from watchword.errors import InvalidArgument
 from watchword.serve import limits
 from watchword.serve.admin import Admin, Verb
 from watchword.serve.arrivals import Arrivals
-from watchword.serve.commands import GATEWAYS, Commands
+from watchword.serve.commands import GATEWAYS, Commands, Facts
 from watchword.serve.config import Config
+from watchword.serve.feeds import VERBS as FEEDS
+from watchword.serve.feeds import Feeds, Listening
 from watchword.serve.knowing import Knowing
-from watchword.serve.listening import Listening, not_listening
+from watchword.serve.listening import Sockets, not_listening
 from watchword.serve.phones import Phones
 from watchword.serve.roll import Gated, Roll
 
@@ -48,10 +50,11 @@ class Doors:
 
     def __init__(
         self, config: Config, engine: Engine, clients: Clients, worker: ThreadPoolExecutor,
-        facts: Callable[[], dict[str, object]], knowing: Knowing, phones: Phones,
-        more: Mapping[bytes, dict[str, Verb]], connections_max: int,
+        facts: Facts, knowing: Knowing, phones: Phones, more: Mapping[bytes, dict[str, Verb]],
+        feeds: Feeds, connections_max: int,
     ) -> None:  # fmt: skip
-        """more: verbs of administration beside Admin's own."""
+        """more: verbs of administration beside Admin's own; feeds: who is told unasked."""
+        self._feeds = feeds
         self._connections_max = connections_max
         self._config, self._engine, self._clients, self._worker = config, engine, clients, worker
         self._facts, self._knowing, self._phones, self._more = facts, knowing, phones, more
@@ -61,12 +64,15 @@ class Doors:
         self._context = config.tls.context() if config.tls else None
         self._roll: Roll | None = None
         if config.gateway:
-            self._roll = Roll(config.gateway, clients.gather, self.administration.verbs)
+            told: dict[bytes, dict[str, Verb]] = {name: {} for name in FEEDS}
+            self._roll = Roll(
+                config.gateway, clients.gather, {**self.administration.verbs, **told}
+            )
 
     def _admin(self, gateway: int) -> Admin:
-        return Admin(
-            self._engine, self._worker, gateway, self._facts, self._knowing, self._phones,
-            dict(self._more),
+        return Listening(
+            self._feeds, self._engine, self._worker, gateway, self._facts, self._knowing,
+            self._phones, dict(self._more),
         )  # fmt: skip
 
     def _plain(self, gateway: int, reasons: bool) -> Commands:
@@ -83,7 +89,7 @@ class Doors:
 
     # ---- sockets ----
 
-    async def open(self, sockets: Listening) -> None:
+    async def open(self, sockets: Sockets) -> None:
         """From here on gateways are served. Errors: Error."""
         for listener, name in ((sockets.tcp, "tcp"), (sockets.unix, "unix")):
             if listener is not None:
@@ -96,10 +102,9 @@ class Doors:
         self, listener: socket.socket, name: str, context: ssl.SSLContext | None
     ) -> None:
         number = GATEWAYS.index(name)
-        door = (
-            Gated(self._roll, number, self._facts, self._inner) if self._roll is not None
-            else self._plain(number, self._config.reasons)
-        )  # fmt: skip
+        door = self._plain(number, self._config.reasons)
+        if self._roll is not None:
+            door = Gated(self._roll, number, self._facts, self._inner, self._feeds)
         if door.curbed or context is not None:
             most = self._config.connections_per_address
             listener.listen(limits.LISTEN_BACKLOG)

@@ -13,18 +13,25 @@ __all__ = [
     "CONNECTIONS_MAX",
     "DRAIN_SECONDS_MAX",
     "ENTRIES_PER_PAGE_MAX",
+    "EVENT_UNREAD_BYTES_MAX",
     "FILES_SPARE",
+    "FLEET_SLOTS_PER_STEP",
+    "FLEET_STEP_SECONDS",
     "IDLE_SECONDS_MAX",
     "LINGER_SECONDS_MAX",
     "LISTEN_BACKLOG",
+    "LOCKOUT_LINES_PER_SECOND",
     "NAMES_PER_LIST_MAX",
     "PARTIAL_SECONDS_MAX",
     "PHONES_AT_ONCE",
     "PHONES_WAITING_MAX",
+    "PROBES_AT_ONCE",
+    "PROBE_SECONDS_MAX",
     "STRANGERS_MAX",
     "STRANGERS_PER_ADDRESS_MAX",
     "STRANGER_COMMANDS_MAX",
     "STRANGER_SECONDS_MAX",
+    "STUCK_SECONDS",
     "SWEEP_SECONDS",
     "UNDRAINED_SECONDS_MAX",
     "UNREAD_BYTES_MAX",
@@ -48,6 +55,13 @@ STRANGERS_PER_ADDRESS_MAX: Final = 8  # and of one address; beyond either they w
 WAITING_MAX: Final = 1_024  # that wait so, in all, for STRANGER_SECONDS_MAX; beyond: closed
 WAITING_PER_ADDRESS_MAX: Final = 256  # and of one address
 SWEEP_SECONDS: Final = 1.0  # how often ages are looked at, and so how late a close may come
+FLEET_SLOTS_PER_STEP: Final = 1_024  # users looked at between two turns, for the metrics
+FLEET_STEP_SECONDS: Final = 0.05  # between two such looks: ten million users take eight minutes
+STUCK_SECONDS: Final = 10.0  # without a sign of the loop; beyond: /healthz is 503
+PROBES_AT_ONCE: Final = 16  # connections to the metrics' port; beyond: closed at once
+PROBE_SECONDS_MAX: Final = 5.0  # for a probe's next bytes; beyond: closed
+EVENT_UNREAD_BYTES_MAX: Final = 1 << 20  # of events a subscriber has not read; beyond: -ERR, closed
+LOCKOUT_LINES_PER_SECOND: Final = 10  # of the log; what comes beyond is counted in one line
 DRAIN_SECONDS_MAX: Final = 10.0  # after SIGTERM, for clients to take their answers: closed
 LISTEN_BACKLOG: Final = 1_024  # connections the kernel keeps before we accept them
 FILES_SPARE: Final = 64  # open files kept for the store and for ourselves

@@ -18,14 +18,14 @@ from watchword.errors import Error
 from watchword.serve.config import Config
 from watchword.serve.units import handed_over
 
-__all__ = ["Listening", "bound", "not_listening"]
+__all__ = ["Sockets", "bound", "not_listening"]
 
 SOCKET_MODE = 0o660  # of listen_unix: whoever is of the daemon's group may connect
 OTHERS_UMASK = 0o777 & ~SOCKET_MODE
 
 
 @dataclass
-class Listening:
+class Sockets:
     """A socket for TCP and one for unix connections, or one of the two; not yet listened on."""
 
     tcp: socket.socket | None
@@ -50,7 +50,7 @@ class Listening:
                 os.unlink(self.made)
 
 
-def bound(config: Config) -> Listening:
+def bound(config: Config) -> Sockets:
     """The sockets of these settings, or those that systemd has for us. Errors: Error."""
     given = handed_over()
     unix = [listener for listener in given if listener.family == socket.AF_UNIX]
@@ -58,9 +58,9 @@ def bound(config: Config) -> Listening:
     if len(unix) > 1 or len(tcp) > 1:
         raise Error("systemd handed over more than one socket of a kind")
     if given:
-        found = Listening(tcp[0] if tcp else None, unix[0] if unix else None)
+        found = Sockets(tcp[0] if tcp else None, unix[0] if unix else None)
     else:
-        found = Listening(bound_tcp(config), None)
+        found = Sockets(bound_tcp(config), None)
         if config.listen_unix:
             found.unix, found.made = bound_unix(config), config.listen_unix
     if found.reachable and not (config.tls and config.gateway):

@@ -24,9 +24,11 @@ from watchword.serve.commands import (
     OK,
     WRONG_NAME,
     Commands,
+    Facts,
     arity,
     text,
 )
+from watchword.serve.feeds import Feeds
 from watchword.serve.gateways import TOKEN_BYTES_MAX, VERBS, Access, digest
 from watchword.serve.knowing import VERBS as KNOWN
 from watchword.serve.peers import name_of, peer_of
@@ -170,18 +172,20 @@ def rights_of(access: Access, number: int) -> Rights:
 class Gated(Commands):
     """A listening socket for gateways of the list: each is answered at a door of its own.
 
-    inner: makes the door of a gateway, on its first word.
+    inner: makes the door of a gateway, on its first word. feeds: what a gateway that listens to
+    events may still say.
     """
 
     curbed = True
 
     def __init__(
-        self, roll: Roll, gateway: int, facts: Callable[[], dict[str, object]],
-        inner: Callable[[Rights], Commands],
+        self, roll: Roll, gateway: int, facts: Facts, inner: Callable[[Rights], Commands],
+        feeds: Feeds,
     ) -> None:  # fmt: skip
         super().__init__(gateway, False, facts, nobody)
         self._roll = roll
         self._inner = inner
+        self._feeds = feeds
 
     def arrived(self, connection: Connection) -> None:
         """A connection was made: whoever is known by where it comes from needs to say nothing."""
@@ -191,6 +195,10 @@ class Gated(Commands):
 
     def answer(self, client: Any, args: list[bytes]) -> bytes | Future[bytes]:
         name, who = text(args[0]).upper(), client.who
+        if getattr(client, "feed", None) is not None and name != "STATS":
+            told = self._feeds.answer(client, args)
+            if told is not None:
+                return told
         if name in (SMALL_TALK if who is not None else STRANGERS):
             return super().answer(client, args)
         if who is None:
@@ -250,7 +258,8 @@ def refused(who: Rights, name: str, args: Sequence[bytes]) -> Refusal | None:
     """Why a gateway may not have this; None: it may. Nothing but the command's words is read."""
     second = text(args[1]).upper() if len(args) > 1 else ""
     acts = name not in VERBS
-    if name not in who.verbs and not (acts and f"{name} {second}" in who.verbs):
+    asked = "SUBSCRIBE" if name == "UNSUBSCRIBE" else name
+    if asked not in who.verbs and not (acts and f"{name} {second}" in who.verbs):
         return Refusal(f"NOPERM this gateway may not use '{name.lower()[:ECHOED_CHARS_MAX]}'")
     if who.prefix and not names_within(who, name, second, args):
         return Refusal("NOPERM this gateway may not name that user")
