@@ -375,3 +375,31 @@ def test_the_socket_of_somebody_else_is_not_taken(tmp_path: Path) -> None:
         with pytest.raises(AssertionError, match="somebody listens"):
             Served(tmp_path, f'listen_unix = "{path}"\n').start()
         assert path.exists()
+
+
+# ---- what is told unasked ----
+
+
+def test_listening_to_events_is_a_permission(tmp_path: Path) -> None:
+    """A gateway's SIEM may be let listen; whoever is not hears no more than before."""
+    settings = listed("siem", "verbs = []", 'admin = ["SUBSCRIBE"]') + listed("one")
+    with serving(tmp_path, settings) as daemon:
+        daemon.enrol("alice")
+        with known(daemon, "siem") as siem, known(daemon, "one") as one:
+            for words in (("SUBSCRIBE", "acts"), ("STATS",), ("UNSUBSCRIBE",)):
+                assert error(one, *words).startswith("NOPERM")
+            assert error(siem, "STATS").startswith("NOPERM")
+            assert siem.ask("SUBSCRIBE", "acts") == ["subscribe", "acts", 1]
+            with daemon.acts() as acts:
+                assert acts.ask("USER", "UNLOCK", "alice", "BY", "desk 4") == "OK"
+            kind, channel, told = siem.read()
+            assert (kind, channel) == ("message", "acts")
+            assert "desk 4" in told
+            assert siem.ask("PING") == ["pong", ""]
+            assert error(siem, "INFO").startswith("ERR Can't execute")
+            assert error(siem, "STATS").startswith("NOPERM")
+            assert siem.ask("UNSUBSCRIBE") == ["unsubscribe", "acts", 0]
+            assert siem.ask("PING") == "PONG"
+            assert siem.ask("SUBSCRIBE", "acts") == ["subscribe", "acts", 1]
+            assert siem.ask("RESET") == "RESET"
+            assert error(siem, "SUBSCRIBE", "acts").startswith("NOAUTH")
