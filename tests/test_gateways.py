@@ -1,16 +1,13 @@
 """The access list against a real daemon: who one is, what one may, and what one hears before."""
 
 import contextlib
-import getpass
 import signal
-import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from crowd import standing
 from papers import listed, token_of
 from served import SECONDS_MAX, Client, ReplyError, Served, frame, serving
 
@@ -33,15 +30,14 @@ def daemon(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Served]:
     folder = tmp_path_factory.mktemp("gated")
-    settings = f'listen_unix = "{folder}/gateways.sock"\nloop = "{request.param}"\n{LIST}'
-    with serving(folder, settings) as served:
+    with serving(folder, f'loop = "{request.param}"\n{LIST}') as served:
         yield served
         assert served.stop() == 0
         assert served.healthy(), served.said()
 
 
-def known(daemon: Served, name: str, to: Path | None = None) -> Client:
-    client = Client(to) if to is not None else daemon.client()
+def known(daemon: Served, name: str) -> Client:
+    client = daemon.client()
     assert client.ask("AUTH", name, token_of(name)) == "OK"
     return client
 
@@ -283,57 +279,6 @@ def test_beyond_its_rate_a_gateway_is_busy_and_nobody_is_charged(daemon: Served)
         assert failures(acts, "rated") == said.count("REJECTED")
 
 
-# ---- other ways to be known ----
-
-
-def test_the_unix_socket_is_for_our_group_and_keeps_the_list(daemon: Served) -> None:
-    path = daemon.store.parent / "gateways.sock"
-    assert path.stat().st_mode & 0o777 == 0o660
-    with Client(path) as client:
-        assert error(client, "PING").startswith("NOAUTH")
-        assert client.ask("AUTH", "open", token_of("open")) == "OK"
-        assert client.ask("VERIFY", "nobody", "1") in ("REJECTED", "LOCKED")
-
-
-def test_a_local_user_needs_no_token_on_the_unix_socket(tmp_path: Path) -> None:
-    sock = tmp_path / "gateways.sock"
-    me = listed("me", f'local_user = "{getpass.getuser()}"', token=False)
-    other = listed("other", 'local_user = "nobody"', token=False)
-    with serving(tmp_path, f'listen_unix = "{sock}"\n{me}{other}') as daemon:
-        with Client(sock) as client:
-            assert client.ask("VERIFY", "nobody", "1") == "REJECTED"
-            assert client.ask("RESET") == "RESET"
-            assert client.ask("PING") == "PONG"
-        with daemon.client() as client:
-            assert error(client, "VERIFY", "nobody", "1").startswith("NOAUTH")
-
-
-def test_without_a_list_the_unix_socket_is_open_to_the_group(tmp_path: Path) -> None:
-    sock = tmp_path / "gateways.sock"
-    with serving(tmp_path, f'listen_unix = "{sock}"\n') as daemon:
-        with Client(sock) as client:
-            assert client.ask("VERIFY", "nobody", "1") == "REJECTED"
-        assert daemon.stop() == 0
-        assert not sock.exists()
-    sock.write_text("not a socket")
-    with pytest.raises(AssertionError, match="is no socket"):
-        Served(tmp_path, f'listen_unix = "{sock}"\n').start()
-
-
-def test_an_address_has_so_many_connections(tmp_path: Path) -> None:
-    with serving(tmp_path, f"connections_per_address = 3\n{listed('one')}") as daemon:
-        with contextlib.ExitStack() as stack:
-            for _ in range(3):
-                stack.enter_context(known(daemon, "one"))
-            with daemon.client() as client, contextlib.suppress(ConnectionError):
-                assert client.rest() == b""
-        until = time.monotonic() + SECONDS_MAX
-        while standing(daemon) > 1:  # the one that asks
-            assert time.monotonic() < until
-        with known(daemon, "one") as client:
-            assert client.ask("PING") == "PONG"
-
-
 # ---- another list ----
 
 
@@ -365,16 +310,6 @@ def test_a_hangup_reads_the_list_again_and_drops_nobody_else(tmp_path: Path) -> 
         assert stays.ask("PING") == "PONG"
         assert daemon.stop() == 0
         assert daemon.healthy(), daemon.said()
-
-
-def test_the_socket_of_somebody_else_is_not_taken(tmp_path: Path) -> None:
-    path = tmp_path / "taken.sock"
-    with socket.socket(socket.AF_UNIX) as other:
-        other.bind(str(path))
-        other.listen()
-        with pytest.raises(AssertionError, match="somebody listens"):
-            Served(tmp_path, f'listen_unix = "{path}"\n').start()
-        assert path.exists()
 
 
 # ---- what is told unasked ----
