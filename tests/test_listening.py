@@ -1,4 +1,4 @@
-"""serve/listening.py and serve/arrivals.py against a real daemon: unix sockets, and how many come."""
+"""serve/listening.py and arrivals.py against a real daemon: unix sockets, and how many may come."""
 
 import contextlib
 import getpass

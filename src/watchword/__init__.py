@@ -23,6 +23,9 @@ from watchword.events import Event, Subscription
 from watchword.explain import Explanation
 from watchword.intake import Imported
 from watchword.policy import Policy
+from watchword.restores import Lost, Restored, restore
+from watchword.retention import Retention
+from watchword.store import Backup, Head
 from watchword.views import (
     Challenge,
     DeviceView,
@@ -37,6 +40,7 @@ from watchword.views import (
 from watchword.whatif import Report, WhatIf
 
 __all__ = [
+    "Backup",
     "Busy",
     "Card",
     "Challenge",
@@ -51,8 +55,10 @@ __all__ = [
     "Event",
     "Exists",
     "Explanation",
+    "Head",
     "Imported",
     "InvalidArgument",
+    "Lost",
     "NotFound",
     "OpenChallenge",
     "Passcode",
@@ -62,6 +68,8 @@ __all__ = [
     "Question",
     "Reason",
     "Report",
+    "Restored",
+    "Retention",
     "StoreDamaged",
     "StoreFailed",
     "StoreOwned",
@@ -74,5 +82,6 @@ __all__ = [
     "WrongKey",
     "hotp",
     "ocra",
+    "restore",
     "totp",
 ]

@@ -25,11 +25,13 @@ from watchword.lifecycle import names_packed
 from watchword.policy import Policy
 from watchword.serve import limits
 from watchword.serve.audit import AUDIT
+from watchword.serve.backup import BACKUP, PROOF
 from watchword.serve.commands import GATEWAYS
 from watchword.serve.config import Config
 from watchword.serve.doors import Doors
 from watchword.serve.feeds import Feeds
 from watchword.serve.files import FILES
+from watchword.serve.heads import known_head, note_head
 from watchword.serve.knowing import Knowing
 from watchword.serve.listening import Sockets, bound
 from watchword.serve.logs import CHANNELS_OF, Told, configure, say
@@ -60,12 +62,16 @@ def run(
     protect()
     connections_max = raise_file_limit()
     with listening(config) as sockets, probing(config) as probes:
-        engine = Engine.open(config.store, config.key, config.policy, deliver=config.delivery)
+        engine = Engine.open(
+            config.store, config.key, config.policy, deliver=config.delivery,
+            known_head=known_head(config),
+        )  # fmt: skip
         failed: BaseException | None = None
         try:
             prepare(config, engine)
             failed = Daemon(config, engine, connections_max, reread, probes, sockets).run(ready)
         finally:
+            note_head(config, engine)
             try:
                 engine.close()
             except StoreFailed as error:
@@ -115,6 +121,7 @@ def prepare(config: Config, engine: Engine) -> None:
     """What has to be so, or be said, before anybody is answered."""
     if engine._keeper is not None:
         engine._keeper.pass_seconds = config.page_interval_ms / 1000
+    engine.keep_journal(config.retention)
     if not engine.memory_locked:
         if not config.unlocked_memory:
             raise Error(
@@ -210,8 +217,8 @@ class Daemon:
         self._knowing = Knowing(self._engine, gather)
         self._doors = Doors(
             self._config, self._engine, self._clients, self._worker, self._vitals.info,
-            self._knowing, self._phones, {b"AUDIT": AUDIT, **FILES}, self._feeds,
-            self._connections_max,
+            self._knowing, self._phones, {b"AUDIT": AUDIT | PROOF, b"BACKUP": BACKUP, **FILES},
+            self._feeds, self._connections_max,
         )  # fmt: skip
         self._vitals.doors = self._doors.facts
         self._engine._at_end.append(self._end)
@@ -221,6 +228,7 @@ class Daemon:
         administration = await self._listen_unix()
         await self._doors.open(self._sockets)
         self._sweep()
+        self._note_head()
         if self._probes is not None:
             self._probes.show(self._vitals)
             self._step()
@@ -280,6 +288,10 @@ class Daemon:
         """A look at some users more, for the metrics."""
         self._vitals.step()
         self._loop.call_later(limits.FLEET_STEP_SECONDS, self._step)
+
+    def _note_head(self) -> None:
+        self._loop.run_in_executor(None, note_head, self._config, self._engine)
+        self._loop.call_later(limits.HEAD_SECONDS, self._note_head)
 
     def _hung_up(self) -> None:
         """SIGHUP: the settings are read again: who may connect and how, and their policy, which is
