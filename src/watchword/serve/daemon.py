@@ -33,6 +33,7 @@ from watchword.serve.feeds import Feeds
 from watchword.serve.files import FILES
 from watchword.serve.heads import known_head, note_head
 from watchword.serve.knowing import Knowing
+from watchword.serve.life import LIFE
 from watchword.serve.listening import Sockets, bound
 from watchword.serve.logs import CHANNELS_OF, Told, configure, say
 from watchword.serve.phones import Phones
@@ -217,8 +218,9 @@ class Daemon:
         self._knowing = Knowing(self._engine, gather)
         self._doors = Doors(
             self._config, self._engine, self._clients, self._worker, self._vitals.info,
-            self._knowing, self._phones, {b"AUDIT": AUDIT | PROOF, b"BACKUP": BACKUP, **FILES},
-            self._feeds, self._connections_max,
+            self._knowing, self._phones,
+            {b"AUDIT": AUDIT | PROOF, b"BACKUP": BACKUP, **FILES, **LIFE}, self._feeds,
+            self._connections_max,
         )  # fmt: skip
         self._vitals.doors = self._doors.facts
         self._engine._at_end.append(self._end)
