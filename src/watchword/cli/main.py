@@ -71,7 +71,7 @@ def root() -> None:
         explain USER            why the last attempts went as they did
         replay                  the same logins under another policy
         import FILE             users and devices from CSV; export writes it
-        backup DIRECTORY        copy the store while it works; restore and upgrade
+        backup DIRECTORY        copy the store while it works; restore, floors, upgrade
         policy show             the rules' figures in force, as a file; also check, diff, set
 
     --store PATH     the store's directory; else $WATCHWORD_STORE, or ./watchword-store
@@ -94,7 +94,8 @@ for verb in (
     demo.demo, stores.init, stores.serve, stores.config, users.user, devices.device,
     cards.card, logins.challenge, logins.verify, pushes.push, pushes.phone, stores.key,
     stores.clock, audit.audit, audit.explain, replay.replay, policies.policy,
-    bulk.import_users, bulk.export, backup.backup, backup.restore, backup.upgrade,
+    bulk.import_users, bulk.export, backup.backup, backup.restore, backup.floors,
+    backup.upgrade,
 ):  # fmt: skip
     root.add_command(verb)
 for verb in (proof.head, proof.verify, proof.kept):

@@ -355,6 +355,7 @@ def device_view(fields: dict[str, Reply]) -> DeviceView:
         once=bool(number(fields["once"])),
         answers_left=None if fields["answers_left"] is None else number(fields["answers_left"]),
         phone=str(fields["phone"]),
+        resync=bool(number(fields["resync"])),
     )
 
 
