@@ -49,8 +49,7 @@ cdef extern from "watchword.h" nogil:
         WW_EVENT_RESYNC
         WW_EVENT_USER_ADD
         WW_EVENT_DEVICE_ADD
-        WW_EVENT_ALSO, WW_EVENT_LAST
-        WW_EVENT_PIN, WW_EVENT_CHALLENGE
+        WW_EVENT_ALSO, WW_EVENT_LAST, WW_EVENT_PIN, WW_EVENT_CHALLENGE
         WW_EVENT_TOMBSTONE, WW_EVENT_NOTE, WW_SPEC_HEAD_BYTES
         WW_EVENT_ANSWER
         WW_FIRST_VOUCHED
@@ -218,6 +217,7 @@ cdef extern from "watchword.h" nogil:
         const uint8_t *bytes
         ww_record *records
         uint32_t units
+        uint32_t lanes, idle_lanes
 
     ctypedef struct ww_kernel:
         const char *name

@@ -24,6 +24,7 @@ from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcmp, memcpy, memset
 
 from core cimport *
+from tally cimport *
 
 from watchword.errors import Error, InvalidArgument
 
@@ -218,6 +219,7 @@ include "ask.pxi"
 include "known.pxi"
 include "push.pxi"
 include "split.pxi"
+include "watch.pxi"
 include "history.pxi"
 include "floors.pxi"
 include "connection.pxi"

@@ -49,6 +49,7 @@ class Keeper:
         self.pace = PACE
         self.low_disk = ""
         self.disk_bytes = 0     # of the whole disk; 0: nobody has looked
+        self.disk_free_bytes = 0
         self._ticks = 0
         self._house_kept = 0.0
         self._writing = threading.Lock()
@@ -157,7 +158,7 @@ class Keeper:
         """Below the reserve logins are BUSY while administration goes on (RULES section 7)."""
         disk = os.statvfs(self._engine._path)
         self.disk_bytes = disk.f_blocks * disk.f_frsize
-        free = disk.f_bavail * disk.f_frsize
+        free = self.disk_free_bytes = disk.f_bavail * disk.f_frsize
         self.low_disk = (
             f"the disk has {free >> 20} MB left, less than the reserve of "
             f"{RESERVE_BYTES >> 20} MB" if free < RESERVE_BYTES else ""

@@ -18,6 +18,7 @@ from watchword.cli import (
     cards,
     demo,
     devices,
+    events,
     given,
     logins,
     policies,
@@ -27,6 +28,7 @@ from watchword.cli import (
     responders,
     secrets,
     stores,
+    top,
     users,
 )
 from watchword.cli.options import shared_options
@@ -72,6 +74,7 @@ def root() -> None:
         replay                  the same logins under another policy
         import FILE             users and devices from CSV; export writes it
         backup DIRECTORY        copy the store while it works; restore, floors, upgrade
+        top                     what the daemon does, live; events: what happens in it
         policy show             the rules' figures in force, as a file; also check, diff, set
 
     --store PATH     the store's directory; else $WATCHWORD_STORE, or ./watchword-store
@@ -94,8 +97,8 @@ for verb in (
     demo.demo, stores.init, stores.serve, stores.config, users.user, devices.device,
     cards.card, logins.challenge, logins.verify, pushes.push, pushes.phone, stores.key,
     stores.clock, audit.audit, audit.explain, replay.replay, policies.policy,
-    bulk.import_users, bulk.export, backup.backup, backup.restore, backup.floors,
-    backup.upgrade,
+    bulk.import_users, bulk.export, top.top, events.events, backup.backup, backup.restore,
+    backup.floors, backup.upgrade,
 ):  # fmt: skip
     root.add_command(verb)
 for verb in (proof.head, proof.verify, proof.kept):

@@ -6,11 +6,11 @@ without its known head still answers, it is only not known how far it had come.
 """
 
 import os
-import sys
 
 from watchword.engine import Engine
 from watchword.errors import Error
 from watchword.serve.config import Config
+from watchword.serve.logs import say
 from watchword.store import save_head
 from watchword.store.owner import DATABASE
 
@@ -40,7 +40,7 @@ def note_head(config: Config, engine: Engine) -> None:
     as large as it may be, or cannot be archived, once until that is another."""
     warning = engine.journal_kept.warning
     if warning and warning != warned.get(config.store):
-        print(f"watchword: warning: {warning}", file=sys.stderr, flush=True)
+        say(f"warning: {warning}", event="journal", level="warning", because=warning)
     warned[config.store] = warning
     path = config.known_head
     if path is None:
@@ -52,5 +52,5 @@ def note_head(config: Config, engine: Engine) -> None:
         if path not in failed:
             failed.add(path)
             said = error.strerror if isinstance(error, OSError) else error.args[0]
-            print(f"watchword: warning: the known head {path} is not written: {said}",
-                  file=sys.stderr, flush=True)  # fmt: skip
+            say(f"warning: the known head {path} is not written: {said}", event="known head",
+                level="warning", because=said)  # fmt: skip
