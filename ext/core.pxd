@@ -49,9 +49,11 @@ cdef extern from "watchword.h" nogil:
         WW_EVENT_RESYNC
         WW_EVENT_USER_ADD
         WW_EVENT_DEVICE_ADD
-        WW_EVENT_ALSO, WW_EVENT_LAST, WW_EVENT_PIN, WW_EVENT_CHALLENGE
+        WW_EVENT_ALSO, WW_EVENT_LAST
+        WW_EVENT_PIN, WW_EVENT_CHALLENGE
         WW_EVENT_TOMBSTONE, WW_EVENT_NOTE, WW_SPEC_HEAD_BYTES
         WW_EVENT_ANSWER
+        WW_EVENT_ACTIVATE
         WW_FIRST_VOUCHED
     enum:
         WW_TRADING, WW_PORTAL
@@ -294,7 +296,8 @@ cdef extern from "watchword.h" nogil:
         const uint8_t *question
         const uint8_t *client
         uint8_t question_len, client_len
-        uint8_t platform, has_serial, sends, sms, phone, kind, label, prompt_len, answer_len
+        uint8_t platform, has_serial, sends, sms, phone, activates, kind, label
+        uint8_t prompt_len, answer_len
         uint16_t id_len
         uint32_t cold, code
         uint8_t prompt[64]
@@ -366,29 +369,6 @@ cdef extern from "watchword.h" nogil:
     size_t ww_page_state_max(const ww_tables *t, uint32_t page)
     size_t ww_page_state_encode(const ww_tables *t, uint32_t page, uint8_t *out)
     int ww_page_state_decode(ww_tables *t, uint32_t page, const uint8_t *raw, size_t len)
-
-    ctypedef struct ww_span:
-        uint32_t at, len
-    ctypedef enum ww_wire_status:
-        WW_WIRE_MORE
-        WW_WIRE_COMMAND
-        WW_WIRE_ROOM
-        WW_WIRE_HTTP
-        WW_WIRE_BAD_MULTIBULK
-        WW_WIRE_BAD_BULK
-        WW_WIRE_EXPECTED_BULK
-        WW_WIRE_TOO_BIG_INLINE
-        WW_WIRE_UNBALANCED
-        WW_WIRE_TOO_BIG
-        WW_WIRE_TOO_MANY_ARGS
-    ctypedef struct ww_wire:
-        ww_span *args
-        uint32_t args_cap, argc, expected, at, end, scan
-        uint8_t bad, many
-    ww_wire_status ww_wire_parse(ww_wire *w, uint8_t *buf, size_t len)
-    void ww_wire_next(ww_wire *w)
-    const char *ww_wire_error(ww_wire_status status)
-    int ww_wire_is(const uint8_t *buf, ww_span s, const char *word)
 
 cdef extern from "internal.h" nogil:
     const ww_passcode *ww_passcode_of(const ww_device *d)

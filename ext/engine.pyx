@@ -25,6 +25,7 @@ from libc.string cimport memcmp, memcpy, memset
 
 from core cimport *
 from tally cimport *
+from wire cimport *
 
 from watchword.errors import Error, InvalidArgument
 
@@ -92,6 +93,7 @@ class Reason(enum.IntEnum):
     DENIED = 22
     MISMATCHED = 23
     CANCELLED = 24
+    ENDED = 30
 
 
 KINDS = tuple([ww_kind_name(kind, 0).decode() for kind in range(WW_KINDS)])
@@ -217,6 +219,7 @@ include "batch.pxi"
 include "core.pxi"
 include "ask.pxi"
 include "known.pxi"
+include "life.pxi"
 include "push.pxi"
 include "split.pxi"
 include "watch.pxi"

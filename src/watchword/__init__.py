@@ -35,6 +35,7 @@ from watchword.views import (
     Push,
     PushShown,
     Question,
+    Replacement,
     User,
 )
 from watchword.whatif import Report, WhatIf
@@ -67,6 +68,7 @@ __all__ = [
     "PushShown",
     "Question",
     "Reason",
+    "Replacement",
     "Report",
     "Restored",
     "Retention",

@@ -48,8 +48,8 @@ class Keeper:
         self.pass_ticks = PASS_TICKS
         self.pace = PACE
         self.low_disk = ""
-        self.disk_bytes = 0     # of the whole disk; 0: nobody has looked
         self.disk_free_bytes = 0
+        self.disk_bytes = 0     # of the whole disk; 0: nobody has looked
         self._ticks = 0
         self._house_kept = 0.0
         self._writing = threading.Lock()

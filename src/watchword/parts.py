@@ -49,11 +49,11 @@ class _Parts(Protocol):
     _row_bytes: int
     _covered_bytes: int
     _gathers: Any
+    _keeper: Any
     _copying: threading.Lock
     _store: Store
     _commits: Commits
     _gone: Any
-    _keeper: Any
     _pid: int
     _watched: Callable[[int, bytes], None] | None
 
@@ -85,6 +85,14 @@ class _Parts(Protocol):
     def _legal(self, name: str) -> bytes: ...
     def _device(self, name: str, serial: str) -> int: ...
     def _slot(self, name: str) -> int: ...
+    def _due(self, number: int, now_ms: int) -> bytes: ...
+    def _vetted(
+        self, device: Device, personal: Sequence[str] = ()
+    ) -> tuple[Device, bytes]: ...
+    def _enrolling(
+        self, number: int, user: User, device: Device, serial: str | None, pin: bytes, now_ms: int,
+        by: str, state: str = "active", dates: bytes = b"", ahead: int = 0,
+    ) -> tuple[str, bytes]: ...  # fmt: skip
     def _act(self, acts: bytes, now_ms: int | None = None) -> int: ...
     def _gather(self) -> Gather: ...
     def _figures(self, salt: bytes) -> Figures: ...

@@ -11,6 +11,7 @@ from typing import Any
 
 from tests.sim.filing import Filing
 from tests.sim.kinds import Kinds
+from tests.sim.living import with_life
 from tests.sim.tears import POLICIES
 from watchword.reference import Figures
 
@@ -42,9 +43,9 @@ def figures_of(rng: random.Random) -> Figures:
 
 def story_of(seed: int, turns: int) -> Story:
     """So many steps that ask or act, and what happens between them."""
-    rng = random.Random(seed)
-    figures = figures_of(rng)
-    return figures, Author(rng, figures).steps(turns)
+    figures = figures_of(rng := random.Random(seed))
+    a = Author(rng, figures)
+    return figures, with_life(seed, a.steps(turns), a.users, a.device)
 
 
 class Author(Filing, Kinds):

@@ -20,6 +20,7 @@ from watchword.cli import (
     devices,
     events,
     given,
+    life,
     logins,
     policies,
     proof,
@@ -73,8 +74,8 @@ def root() -> None:
         explain USER            why the last attempts went as they did
         replay                  the same logins under another policy
         import FILE             users and devices from CSV; export writes it
-        backup DIRECTORY        copy the store while it works; restore, floors, upgrade
         top                     what the daemon does, live; events: what happens in it
+        backup DIRECTORY        copy the store while it works; restore, floors, upgrade
         policy show             the rules' figures in force, as a file; also check, diff, set
 
     --store PATH     the store's directory; else $WATCHWORD_STORE, or ./watchword-store
@@ -107,7 +108,8 @@ for verb in (responders.ocra, responders.preset, given.passcode, given.sms):
     devices.add.add_command(verb)
 for verb in (secrets.password, secrets.questions, secrets.question, secrets.answer):
     users.user.add_command(verb)
-devices.device.add_command(secrets.pin)
+for verb in (secrets.pin, *life.VERBS):
+    devices.device.add_command(verb)
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -32,6 +32,7 @@ from watchword.serve.feeds import Feeds, Listening
 from watchword.serve.files import FILES
 from watchword.serve.heads import known_head, note_head
 from watchword.serve.knowing import Knowing
+from watchword.serve.life import LIFE
 from watchword.serve.logs import CHANNELS_OF, Told, configure, say
 from watchword.serve.phones import Phones
 from watchword.serve.probes import Probes
@@ -250,7 +251,7 @@ class Daemon:
         door = Listening(
             self._feeds, self._engine, self._worker, GATEWAYS.index("admin"), self._vitals.info,
             self._knowing, self._phones,
-            {b"AUDIT": AUDIT | PROOF, b"BACKUP": BACKUP, **FILES},
+            {b"AUDIT": AUDIT | PROOF, b"BACKUP": BACKUP, **FILES, **LIFE},
         )  # fmt: skip
         path = os.path.join(self._config.store, ADMIN_SOCKET)
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -278,14 +279,14 @@ class Daemon:
         self._vitals.look()
         self._loop.call_later(limits.SWEEP_SECONDS, self._sweep)
 
-    def _note_head(self) -> None:
-        self._loop.run_in_executor(None, note_head, self._config, self._engine)
-        self._loop.call_later(limits.HEAD_SECONDS, self._note_head)
-
     def _step(self) -> None:
         """A look at some users more, for the metrics."""
         self._vitals.step()
         self._loop.call_later(limits.FLEET_STEP_SECONDS, self._step)
+
+    def _note_head(self) -> None:
+        self._loop.run_in_executor(None, note_head, self._config, self._engine)
+        self._loop.call_later(limits.HEAD_SECONDS, self._note_head)
 
     def _hung_up(self) -> None:
         """SIGHUP: the settings are read again, and their policy is set on the thread of acts."""
