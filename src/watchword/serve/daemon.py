@@ -315,6 +315,7 @@ class Daemon:
     def _signalled(self) -> None:
         self._signals += 1
         if self._signals == 1:
+            self._vitals.stopping = True
             say("stopping: what is asked is answered first", event="stopping")
         if self._signals > 1:
             self._clients.abort()
