@@ -77,7 +77,7 @@ def root() -> None:
         replay                  the same logins under another policy
         import FILE             users and devices from CSV; export writes it
         top                     what the daemon does, live; events: what happens in it
-        backup DIRECTORY        copy the store while it works; restore and upgrade
+        backup DIRECTORY        copy the store while it works; restore, floors, upgrade
         policy show             the rules' figures in force, as a file; also check, diff, set
 
     --store PATH     the store's directory; else $WATCHWORD_STORE, or ./watchword-store
@@ -101,7 +101,7 @@ for verb in (
     cards.card, logins.challenge, logins.verify, pushes.push, pushes.phone, stores.key,
     stores.clock, audit.audit, audit.explain, replay.replay, policies.policy,
     bulk.import_users, bulk.export, gateways.gateway, top.top, events.events, backup.backup,
-    backup.restore, backup.upgrade,
+    backup.restore, backup.floors, backup.upgrade,
 ):  # fmt: skip
     root.add_command(verb)
 for verb in (proof.head, proof.verify, proof.kept):
