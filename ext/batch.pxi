@@ -50,6 +50,7 @@ cdef class Batch:
             ww_wipe(self.arena, self.arena_used)
         free(self.b.attempts)
         free(self.b.records)
+        free(self.b.given)
 
     def __len__(self):
         return self.b.count
@@ -57,7 +58,7 @@ cdef class Batch:
     cdef void clear(self) noexcept:
         ww_wipe(self.arena, self.arena_used)  # what was typed is not kept
         self.b.count = 0
-        self.b.units = 0
+        self.b.units = self.b.given_count = 0
         self.arena_used = 0
 
     cdef inline uint32_t _keep(self, const uint8_t *text, size_t n) noexcept:
@@ -147,6 +148,51 @@ cdef class Batch:
             packed = pack_address(address)
             a.has_address = 1
             memcpy(a.address, PyBytes_AS_STRING(packed), 16)
+
+    cdef bint may_give(self) noexcept:
+        """Sees to room for request ids, as many as attempts."""
+        if self.b.given == NULL:
+            self.b.given = <ww_given *>malloc(self.cap * sizeof(ww_given))
+        return self.b.given != NULL
+
+    cdef void give(self, ww_ids *ids, const uint8_t *text, size_t n, uint32_t at, uint32_t many,
+                   uint64_t password) noexcept:
+        """Attempts at, at + 1, ... are one command with this id; may_give said yes."""
+        cdef ww_given *first = &self.b.given[self.b.given_count]
+        cdef uint32_t i
+        memset(first, 0, many * sizeof(ww_given))
+        for i in range(many):
+            first[i].ids, first[i].at = ids, at + i
+            ww_given_id(&first[i], text, n, i)
+            ww_given_said(&first[i], &self.b, password)
+        first.many = 1
+        if many > 1:
+            ww_given_together(first, many)
+        self.b.given_count += many
+
+    def identify(self, Core core, bytes names, bytes request_id, secret=None, int gateway=0):
+        """The attempt put last brings a request id, given by one of the gateways named; secret: the
+        password tried with it. Errors: Busy."""
+        cdef ww_ids *ids = ids_of(core, gateway_at(names, gateway))
+        cdef const char *text = NULL
+        cdef Py_ssize_t n = 0
+        cdef uint64_t[2] password
+        password[0] = 0
+        if not self.may_give():
+            raise MemoryError
+        if secret is not None:
+            take_text(secret, &text, &n)
+            ww_sip128(ids.key, <const uint8_t *>text, n, password)
+        self.give(ids, <const uint8_t *>PyBytes_AS_STRING(request_id), len(request_id),
+                  self.b.count - 1, 1, password[0])
+
+    def misused(self, uint32_t i):
+        """Whether attempt i was not looked at, for its request id came with other arguments."""
+        cdef uint32_t k
+        for k in range(self.b.given_count):
+            if self.b.given[k].at == i:
+                return self.b.given[k].outcome == WW_ID_MISUSED
+        return False
 
     def put_many(self, users, responses, devices, addresses, challenges, Py_ssize_t start,
                  Py_ssize_t stop, int platform, int realm, bint shed):

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Self
 
 from watchword import lifecycle
-from watchword._engine import PAGE_USERS, Batch, Core, Gate, Gather, Split
+from watchword._engine import PAGE_USERS, Batch, Core, Gate, Gather, Split, ids_behind
 from watchword.acts import Acts, said_by
 from watchword.bulk import Bulk
 from watchword.cards import Cards
@@ -30,7 +30,7 @@ from watchword.exports import Exports
 from watchword.hashing import Hasher
 from watchword.history import History, Names
 from watchword.intake import Intake
-from watchword.keeper import COVERED, UNCOVERED_BYTES_MAX, Keeper
+from watchword.keeper import UNCOVERED_BYTES_MAX, Keeper, covered_by
 from watchword.keys import KeyProvider, derive
 from watchword.logins import Logins
 from watchword.policies import POLICY_PAGE, Policies
@@ -93,7 +93,7 @@ class Engine(
         self._kept_key_of_pins = derive(secret, "watchword pins", 32)
         self._core = Core(
             derive(secret, "watchword names", 16), derive(secret, "watchword challenges", 48),
-            self._passcode_key, self._kept_key_of_pins,
+            self._passcode_key, self._kept_key_of_pins, derive(secret, "watchword request ids", 16),
         )
         self._hasher = Hasher(derive(secret, "watchword passwords", 32))
         self._mark_key, self._tombs = derive(secret, "watchword fingerprints", 32), Tombs()
@@ -168,7 +168,7 @@ class Engine(
     def _load(self) -> int:
         """Pages, then whatever the journal holds beyond them. Returns the turn pages cover."""
         core, covered = self._core, 0
-        turns = {"identity": array("q"), "state": array("q")}
+        turns, ids = {"identity": array("q"), "state": array("q")}, [0, 0]
         core.reserve(self._store.counters().get("pages", 0) // 2 * PAGE_USERS)
         for page in self._store.pages():
             if page.table == "covered" and page.number == POLICY_PAGE:
@@ -176,8 +176,8 @@ class Engine(
                 continue
             if page.table == "covered":
                 covered = page.turn
-                if len(page.image) >= COVERED.size:  # none of before the second format has it
-                    core.passed(*COVERED.unpack_from(page.image))
+                latest_ms, *ids = covered_by(page.image)
+                core.passed(latest_ms)
                 continue
             if page.table == "tombstones":
                 sound = self._tombs.load(page.image)
@@ -190,6 +190,7 @@ class Engine(
             if not sound:
                 raise StoreDamaged(f"page {page.number} of table {page.table} cannot be read")
         self._tombs.loaded()
+        self._ids_behind(covered, *ids)
         for turn, row in self._store.replay(covered):
             events = core.replay(row, turns["identity"], turns["state"])
             if events is None:
@@ -204,6 +205,13 @@ class Engine(
         core.passed(self._store.last_time_ms)
         told_to(self._core, self._policy)
         return covered
+
+    def _ids_behind(self, covered: int, turn: int, at_ms: int) -> None:
+        """Request ids that were live when the pages were written, from row `turn` on."""
+        if not 0 < turn <= covered:
+            return
+        for number, row, _ in self._store.history(turn - 1, covered):
+            at_ms = ids_behind(self._core, row, number, at_ms)
 
     def __enter__(self) -> Self:
         return self

@@ -13,6 +13,7 @@ import numpy as np
 from watchword import lifecycle
 from watchword._engine import (
     BATCH_ATTEMPTS_MAX,
+    MISUSED_ID,
     PLATFORMS,
     REALMS,
     SESSION_BYTES_MAX,
@@ -20,6 +21,7 @@ from watchword._engine import (
     Split,
     Verdict,
     expect_texts,
+    id_text,
     pack_address,
 )
 from watchword.errors import InvalidArgument
@@ -53,6 +55,7 @@ class Logins(Parts):
         pin: str | None = None,
         first_factor: bool = False,
         gateway: str | None = None,
+        request_id: str | bytes | None = None,
     ) -> Verdict:
         """May this user in, with this response? The verdict is durable when it is returned.
 
@@ -60,11 +63,15 @@ class Logins(Parts):
         to try. challenge: id of the only challenge to try. address: the client's IP. session: what
         a suite with S signs. password: the first factor, hashed off the engine's lock;
         first_factor: the caller vouches that it held. pin: as if typed before the code; of a device
-        that signs its PIN, the one it must be. gateway: who asks, for the record. A refused login
-        never raises. Errors: InvalidArgument, StoreFailed.
+        that signs its PIN, the one it must be. gateway: who asks, for the record. request_id: 8 to
+        64 bytes; whoever asks again within a minute with the same one is told what was told, and
+        nothing is used up or counted twice. A refused login never raises. Errors: InvalidArgument,
+        also where a request_id comes with other arguments than before; Busy, StoreFailed.
         """
         places = place_of(platform, realm)
         _session(session)
+        if request_id is not None:
+            request_id = id_text(request_id)
         names = self._names if gateway is None else lifecycle.gateway_packed(gateway)
         fact: Fact | None = VOUCHED_FOR if first_factor else UNTOLD
         if password is not None:
@@ -80,7 +87,11 @@ class Logins(Parts):
                 user, response, *places, device, address, None, shed, challenge, session, pin,
                 first, number,
             )  # fmt: skip
+            if request_id is not None:
+                batch.identify(self._core, names, request_id, password)
             turn = self._take(batch, now, names, 1)
+            if request_id is not None and batch.misused(0):
+                raise InvalidArgument(MISUSED_ID)
             verdict = self._core.verdict(batch, 0)
         self._wait(turn)
         return verdict
@@ -177,6 +188,7 @@ class Logins(Parts):
         password: str | None = None,
         pin: str | None = None,
         first_factor: bool = False,
+        request_id: str | bytes | None = None,
     ) -> Verdict:
         """verify for asyncio: the calls of one loop pass share a turn and a sync."""
         self._alive()
@@ -187,7 +199,7 @@ class Logins(Parts):
             fact = await self._fact_soon(user, password, first_factor)
         verdict: Verdict = await gather.ask(
             user, response, *places, device, address, challenge, session, pin, *(fact or UNTOLD),
-            shed=fact is None,
+            shed=fact is None, request_id=request_id, secret=password,
         )  # fmt: skip
         return verdict
 
