@@ -119,8 +119,9 @@ cdef class Batch:
 
     def put(self, user, response, int platform=WW_TRADING, int realm=WW_LIVE, device=None,
             address=None, second=None, bint shed=False, challenge=None, session=None, pin=None,
-            int first=0, uint32_t password=0, bint answer=False):
-        """Adds one attempt from Python. first, password: what is said of one (ww_attempt)."""
+            int first=0, uint32_t password=0, bint answer=False, given=None):
+        """Adds one attempt from Python. first, password: what is said of one (ww_attempt); given:
+        of a request id what identify takes."""
         cdef const char *name = NULL
         cdef const char *text = NULL
         cdef Py_ssize_t name_len = 0, text_len = 0
@@ -148,6 +149,8 @@ cdef class Batch:
             packed = pack_address(address)
             a.has_address = 1
             memcpy(a.address, PyBytes_AS_STRING(packed), 16)
+        if given is not None:
+            self.identify(*given)
 
     cdef bint may_give(self) noexcept:
         """Sees to room for request ids, as many as attempts."""
@@ -186,7 +189,7 @@ cdef class Batch:
         self.give(ids, <const uint8_t *>PyBytes_AS_STRING(request_id), len(request_id),
                   self.b.count - 1, 1, password[0])
 
-    def misused(self, uint32_t i):
+    cdef bint misused(self, uint32_t i) noexcept:
         """Whether attempt i was not looked at, for its request id came with other arguments."""
         cdef uint32_t k
         for k in range(self.b.given_count):

@@ -243,8 +243,11 @@ cdef class Core:
         return PyUnicode_DecodeUTF8(<const char *>at, <Py_ssize_t>n, NULL)
 
     def verdict(self, Batch b, uint32_t i):
-        """The verdict of attempt i of a batch that went through its turn."""
+        """The verdict of attempt i of a batch that went through its turn. Errors: InvalidArgument
+        where its request id was given before, with other arguments."""
         cdef ww_attempt *a = &b.b.attempts[i]
+        if b.b.given_count and b.misused(i):
+            raise InvalidArgument(MISUSED_ID)
         cdef Verdict v = Verdict.__new__(Verdict)
         v.code = CODES[a.verdict]
         v.reason = REASONS[a.reason]

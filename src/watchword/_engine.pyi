@@ -176,13 +176,13 @@ class Batch:
         first: int = ...,
         password: int = ...,
         answer: bool = ...,
+        given: tuple[Core, bytes, bytes, str | bytes | None] | None = ...,
     ) -> None: ...
     def vouch(self) -> None: ...
     def identify(
         self, core: Core, names: bytes, request_id: bytes, secret: str | bytes | None = None,
         gateway: int = 0,
     ) -> None: ...
-    def misused(self, i: int) -> bool: ...
     def put_many(
         self,
         users: Any,

@@ -13,7 +13,6 @@ import numpy as np
 from watchword import lifecycle
 from watchword._engine import (
     BATCH_ATTEMPTS_MAX,
-    MISUSED_ID,
     PLATFORMS,
     REALMS,
     SESSION_BYTES_MAX,
@@ -70,13 +69,12 @@ class Logins(Parts):
         """
         places = place_of(platform, realm)
         _session(session)
-        if request_id is not None:
-            request_id = id_text(request_id)
         names = self._names if gateway is None else lifecycle.gateway_packed(gateway)
         fact: Fact | None = VOUCHED_FOR if first_factor else UNTOLD
         if password is not None:
             fact = self._fact(user, password, first_factor)
         first, number = fact or UNTOLD
+        given = None if request_id is None else (self._core, names, id_text(request_id), password)
         with self._lock:
             self._alive()
             batch = self._one
@@ -85,13 +83,9 @@ class Logins(Parts):
             shed = self._shed() or fact is None
             batch.put(
                 user, response, *places, device, address, None, shed, challenge, session, pin,
-                first, number,
+                first, number, False, given,
             )  # fmt: skip
-            if request_id is not None:
-                batch.identify(self._core, names, request_id, password)
             turn = self._take(batch, now, names, 1)
-            if request_id is not None and batch.misused(0):
-                raise InvalidArgument(MISUSED_ID)
             verdict = self._core.verdict(batch, 0)
         self._wait(turn)
         return verdict
