@@ -140,6 +140,14 @@ static_assert(WW_KIND_CARD == WW_KIND_OCRA + 1, "ww_is_asked is one comparison")
 /* x to another number below size, one to one; which, say the key, who, and the pass. */
 uint64_t ww_permute(const uint64_t key[2], uint64_t who, uint64_t pass, uint64_t size, uint64_t x);
 
+/* On the road of every login. Where the linker optimises, each of its two callers (verify.c and
+ * whatif.c) gets a copy of its own, as the one caller it had before got. */
+#ifdef __clang__ /* which wants no `inline` where what is inlined calls static functions */
+#define WW_ROAD __attribute__((always_inline))
+#else
+#define WW_ROAD inline __attribute__((always_inline))
+#endif
+
 /* ---- state.c, apply.c and acts.c: the transition ---- */
 
 /* Of an attempt: an active device was not tried; what was may have run out; it names a push; a
