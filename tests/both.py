@@ -10,6 +10,7 @@ from itertools import zip_longest
 from typing import Any
 
 from both_files import FILED, BothFiles, policy_of, told_alike
+from both_ids import BothIds, plain
 from both_phones import PHONES, SECRET, Phones
 from histories import COINCIDENT_KEYS, History, Step
 from knowing import Knowing
@@ -41,7 +42,7 @@ KEYS = Keys(derive(SECRET, "watchword names", 16), derive(SECRET, "watchword cha
 PASSCODES = passcode.ALPHABET
 SAID = (
     "verify", "verify_many", "resync", "challenge", "push", "decide_push", "enrol_phone",
-    "change_pin", "question", "answer", "import_rows",
+    "change_pin", "question", "answer", "import_rows", "given", "again",
 )  # fmt: skip
 
 
@@ -59,7 +60,7 @@ def records_of(row: bytes) -> list[tuple[Any, ...]]:
     return records
 
 
-class Both(BothFiles, Phones, Knowing):
+class Both(BothIds, BothFiles, Phones, Knowing):
     """An engine and its twin. Names and addresses carry the number of the history under way."""
 
     def __init__(self, figures: Figures) -> None:
@@ -76,7 +77,7 @@ class Both(BothFiles, Phones, Knowing):
         self.twin = Reference(figures, KEYS)
         self.asked: dict[str, list[str]] = {}   # the challenges of a user, the newest first
         self.pushed: dict[str, list[tuple[str, int]]] = {}     # its pushes likewise: id and number
-        self.ids: dict[Any, Any] = {}   # the twin's user and device numbers -> the engine's
+        self.numbers: dict[Any, Any] = {}   # the twin's user and device numbers -> the engine's
         self.seen: set[str] = set()     # verdicts and reasons
 
     def disagreement(self, number: int, told: History) -> str:
@@ -358,7 +359,8 @@ class Both(BothFiles, Phones, Knowing):
         return user.account, user.realm, streak.count, streak.lock_until_ms, devices, known
 
     def records_differ(self) -> str:
-        mine = [r for row in self.engine.tap[self.rows_seen :] for r in records_of(row)]
+        rows = self.engine.tap[self.rows_seen :]
+        mine = [plain(r) for row in rows for r in records_of(row)]
         twins = [r for _, records in self.twin.journal[self.turns_seen :] for r in records]
         for engines, own in zip_longest(mine, twins):
             if engines is None or own is None or not self.same_record(engines, own):
@@ -394,5 +396,5 @@ class Both(BothFiles, Phones, Knowing):
         """The engine's numbers and the twin's stand for each other, one to one."""
         if what == "device" and 0 in (own, engines):
             return bool(own == engines)
-        known = self.ids.setdefault((what, "twin", own), engines)
-        return bool(known == engines and self.ids.setdefault((what, "engine", engines), own) == own)
+        known = self.numbers.setdefault((what, "twin", own), engines)
+        return bool(known == engines and self.numbers.setdefault((what, "engine", engines), own) == own)
