@@ -1,8 +1,7 @@
 """Request ids in a story: a gateway that did not hear its answer asks again, also after a crash.
 
-The first may be an awaited attempt of a gateway or a call of an embedding program in the gateway's
-name; whoever asks again is the program. Bursts are drawn apart from the rest of a story, so that
-with them it stays the story it was.
+The first may be an awaited call or a plain one; whoever asks again calls plainly. Bursts are drawn
+apart from the rest of a story, so that it stays the story it was.
 """
 
 import random
@@ -18,7 +17,7 @@ from watchword.reference import Answer, Attempt
 __all__ = ["Given", "with_ids"]
 
 Step = tuple[Any, ...]
-GATEWAY = "tcp"     # index 0 of the simulated daemon's
+GATEWAY = "embedded"     # who calls an engine, and names nobody
 
 
 def with_ids(seed: int, steps: Sequence[Step]) -> list[Step]:
@@ -82,20 +81,20 @@ class Given:
         self, n: int, who: str, typed: Any, platform: str, awaited: bool
     ) -> None:
         options = {"platform": platform}
-        if not hasattr(self, "given"):
-            self.given: dict[int, tuple[Asked, str]] = {}
-        id = f"of a story {n} {len(self.given)}"
+        if not hasattr(self, "sent_by_id"):
+            self.sent_by_id: dict[int, tuple[Asked, str]] = {}
+        id = f"of a story {n} {len(self.sent_by_id)}"
         if not awaited:
             a = replace(self.attempt(who, typed, options), password=self.own_password(who))
             asked = self.identified(a, id)
-            self.given[n] = asked, id
-            self.tell(asked, id)
+            self.sent_by_id[n] = asked, id
+            self.told_for(asked, id)
             return
         waits = self.gathered(who, typed, options)
         waits.play = None
         asked = self.identified(waits.attempt, id)
         self.checker.pending[next(reversed(self.checker.pending))][-1] = asked
-        self.given[n] = asked, id
+        self.sent_by_id[n] = asked, id
         a = asked.attempt
         call = self.engine.averify(
             a.name, a.response, platform=a.platform, address=a.address, request_id=id
@@ -109,16 +108,17 @@ class Given:
         self.awaited.append((asked, call, future))
 
     def on_again(self, n: int, changed: bool) -> None:
-        """Whoever did not hear asks again, unless it still waits."""
-        first, id = getattr(self, "given", {}).get(n, (None, ""))
-        if first is None or any(one[0] is first for one in self.awaited):
+        """Whoever did not hear asks again, unless the first has not had its turn."""
+        first, id = getattr(self, "sent_by_id", {}).get(n, (None, ""))
+        undecided = first is not None and first.answer is None
+        if first is None or (undecided and any(one[0] is first for one in self.awaited)):
             return
         a = first.attempt
         if changed:
             a = replace(a, response="271828" if a.response != "271828" else "314159")
-        self.tell(self.identified(a, id), id)
+        self.told_for(self.identified(a, id), id)
 
-    def tell(self, asked: Asked, id: str) -> None:
+    def told_for(self, asked: Asked, id: str) -> None:
         a = asked.attempt
         self.checker.asking = [asked]
 
@@ -126,7 +126,7 @@ class Given:
             try:
                 return self.engine.verify(
                     a.name, a.response, platform=a.platform, address=a.address,
-                    password=a.password, gateway=GATEWAY, request_id=id,
+                    password=a.password, request_id=id,
                 )
             except InvalidArgument as misuse:
                 return misuse
