@@ -60,6 +60,8 @@ FOUND_BY = {
     "any_signature_approves": 31,
     "any_number_approves": 11,
     "push_outlives_its_time": 0,
+    "told_again_before_its_turn": 0,
+    "id_forgotten_at_reopen": 0,
 }
 
 # What once broke a promise, shortened, and what it was.
@@ -91,7 +93,7 @@ MET = {
     "a client not read", "a client that does not read", "a client too many", "a half close",
     "a retry", "a turn amid a page", "a crash in recovery", "a fault in recovery", "exits",
     "a code sent", "too many codes", "another policy", "a row of a file", "a wrong row",
-    "something posed", "an answer to a client", "too many answers",
+    "something posed", "an answer to a client", "too many answers", "an id again", "an id misused",
     *(f"a crash: {policy}" for policy in (*POLICIES, "killed")),
 }  # fmt: skip
 
