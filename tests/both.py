@@ -359,8 +359,7 @@ class Both(BothIds, BothFiles, Phones, Knowing):
         return user.account, user.realm, streak.count, streak.lock_until_ms, devices, known
 
     def records_differ(self) -> str:
-        rows = self.engine.tap[self.rows_seen :]
-        mine = [plain(r) for row in rows for r in records_of(row)]
+        mine = [plain(r) for row in self.engine.tap[self.rows_seen :] for r in records_of(row)]
         twins = [r for _, records in self.twin.journal[self.turns_seen :] for r in records]
         for engines, own in zip_longest(mine, twins):
             if engines is None or own is None or not self.same_record(engines, own):
@@ -397,4 +396,5 @@ class Both(BothIds, BothFiles, Phones, Knowing):
         if what == "device" and 0 in (own, engines):
             return bool(own == engines)
         known = self.numbers.setdefault((what, "twin", own), engines)
-        return bool(known == engines and self.numbers.setdefault((what, "engine", engines), own) == own)
+        back = self.numbers.setdefault((what, "engine", engines), own)
+        return bool(known == engines and back == own)

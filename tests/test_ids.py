@@ -1,4 +1,4 @@
-"""ext/ids.c: an attempt that brings a request id is decided once, in the library and in a daemon."""
+"""ext/ids.c: an attempt that brings a request id is decided once, in library and daemon."""
 
 import asyncio
 import random
