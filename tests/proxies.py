@@ -2,6 +2,7 @@
 
 import contextlib
 import socket
+import ssl
 import threading
 from collections import deque
 
@@ -10,10 +11,11 @@ __all__ = ["Proxy"]
 
 class Proxy:
     """cuts: for each connection to come the way, "up" to the daemon or "down" from it, and after
-    how many bytes of it both sides are closed; when they have run out nothing is cut."""
+    how many bytes of it both sides are closed; when they have run out nothing is cut. tls: spoken
+    with clients, in place of the daemon."""
 
-    def __init__(self, to: int) -> None:
-        self.to = to
+    def __init__(self, to: int, tls: ssl.SSLContext | None = None) -> None:
+        self.to, self.tls = to, tls
         self.cuts: deque[tuple[str, int]] = deque()
         self.connections = self.cut = 0
         self._listening = socket.create_server(("127.0.0.1", 0))
@@ -48,6 +50,8 @@ class Proxy:
             self.connections += 1
             cut = self.cuts.popleft() if self.cuts else ("", 0)
             try:
+                if self.tls is not None:
+                    client = self.tls.wrap_socket(client, server_side=True)
                 daemon = socket.create_connection(("127.0.0.1", self.to))
             except OSError:
                 close(client)

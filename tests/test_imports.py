@@ -45,7 +45,7 @@ LAYERS = [
 ORACLE = {
     "reference", "reference_card", "reference_ocra", "reference_posed", "reference_push",
     "reference_secrets",
-    "reference_rows",
+    "reference_rows", "reference_ids",
 }  # fmt: skip
 ORACLES_OWN = {
     ("reference", "reference_ocra"), ("reference", "reference_card"),
@@ -53,7 +53,7 @@ ORACLES_OWN = {
     ("reference", "reference_posed"), ("reference_posed", "reference_ocra"),
     ("reference", "reference_secrets"), ("reference_secrets", "reference"),
     ("reference_secrets", "reference_ocra"),
-    ("reference_rows", "reference"),
+    ("reference_rows", "reference"), ("reference_ids", "reference"),
 }  # fmt: skip
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 
@@ -62,6 +62,7 @@ LIBRARIES = {
     "cryptography": {"store", "keys", "devices", "hashing", "phone"},
     "numpy": {"logins", "bulk", "whatif"},
     "uvloop": {"serve"},
+    "hiredis": {"client"},
     "click": {"cli"},
     "rich": {"cli"},
     "segno": {"cli"},

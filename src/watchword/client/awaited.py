@@ -1,10 +1,11 @@
 """The client that is awaited: whatever is asked at once goes out together on one connection.
 
-An await that is cancelled leaves its place in the order of replies, and the reply is dropped when it
-comes. When the connection is lost everyone who may asks again on the next, under the same id.
+An await that is cancelled leaves its place in the order of replies, and the reply is dropped when
+it comes. When the connection is lost everyone who may asks again on the next, under the same id.
 """
 
 import asyncio
+import ssl
 from collections import deque
 from collections.abc import Sequence
 from types import TracebackType
@@ -15,7 +16,7 @@ import hiredis
 from watchword._engine import Code
 from watchword.client import words
 from watchword.client.plain import greeted, is_busy, read
-from watchword.client.retry import ENOUGH, Patience, Peer, reader
+from watchword.client.retry import ENOUGH, Patience, Peer, reader, untrusted
 from watchword.client.words import Attempt, Call, Verdict
 from watchword.errors import Error, Unanswered
 from watchword.views import Challenge, Push, Question
@@ -230,6 +231,8 @@ class AsyncClient:
                 else:
                     await loop.create_connection(lambda: link, *peer.address, **tls)
                 hello = await link.ask(peer.greeting)
+            except ssl.SSLCertVerificationError as error:
+                raise untrusted(peer, error) from None
             except BaseException:
                 link.lose(None)
                 raise

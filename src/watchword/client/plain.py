@@ -1,10 +1,11 @@
 """The client that waits: one connection, no thread, for one thread at a time.
 
-Several logins go out together and their replies are read in order; whoever was not answered when the
-connection is lost is sent again on the next one, under the same id.
+Several logins go out together and their replies are read in order; whoever was not answered when
+the connection is lost is sent again on the next one, under the same id.
 """
 
 import socket
+import ssl
 import time
 from collections.abc import Iterable, Sequence
 from types import TracebackType
@@ -14,7 +15,7 @@ import hiredis
 
 from watchword._engine import Code
 from watchword.client import words
-from watchword.client.retry import ENOUGH, Patience, Peer, reader
+from watchword.client.retry import ENOUGH, Patience, Peer, reader, untrusted
 from watchword.client.words import Attempt, Call, Verdict
 from watchword.errors import Busy, Error, Refused, Unanswered
 from watchword.views import Challenge, Push, Question
@@ -195,6 +196,9 @@ class Client:
                 link.connect(peer.to)
             if peer.tls is not None:
                 link = peer.tls.wrap_socket(link, server_hostname=peer.named)
+        except ssl.SSLCertVerificationError as error:
+            link.close()
+            raise untrusted(peer, error) from None
         except BaseException:
             link.close()
             raise

@@ -12,9 +12,9 @@ from typing import Final
 import hiredis
 
 from watchword.client.words import greeting, refusal
-from watchword.errors import InvalidArgument
+from watchword.errors import InvalidArgument, Refused
 
-__all__ = ["Patience", "Peer", "reader"]
+__all__ = ["ENOUGH", "Patience", "Peer", "reader", "untrusted"]
 
 RETRY_SECONDS_MAX: Final = 50.0
 FIRST_PAUSE_S: Final = 0.02
@@ -85,6 +85,14 @@ class Peer:
 
     def __repr__(self) -> str:
         return f"Peer({self.to!r})"     # a token is no one else's
+
+
+def untrusted(peer: Peer, error: ssl.SSLCertVerificationError) -> Refused:
+    """To try again would find the same certificate."""
+    return Refused(
+        f"the certificate of {peer.to} is not to be trusted: {error.verify_message}",
+        hint="is tls made with the right authority, and server_name the name it certifies?",
+    )
 
 
 def reader() -> hiredis.Reader:

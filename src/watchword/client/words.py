@@ -1,7 +1,7 @@
 """What is said to a daemon and what it replies: commands as bytes, replies as typed answers.
 
-A call is a command's bytes, what makes an answer of its reply, and whether it may be sent again when
-that was lost. Nothing here waits or knows of a connection.
+A call is a command's bytes, what makes an answer of its reply, and whether it may be sent again
+when that was lost. Nothing here waits or knows of a connection.
 """
 
 import secrets
