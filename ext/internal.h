@@ -232,6 +232,8 @@ void ww_apply_answer(ww_tables *t, ww_user *u, const ww_record *r, int living);
 
 /* ---- acts.c ---- */
 
+ww_device *ww_device_widen(ww_tables *t, ww_user *u);
+
 /* u is NULL for the act that adds the user of this slot. */
 int ww_apply_act(ww_tables *t, ww_user *u, uint32_t slot, const ww_record *r);
 
