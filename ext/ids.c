@@ -1,5 +1,5 @@
-/* Attempts that bring a request id are decided once: whoever sends one again, because the answer was
- * lost, is told what was told before, and nothing is used up or counted twice.
+/* Attempts that bring a request id are decided once: whoever sends one again, because the answer
+ * was lost, is told what was told before, and nothing is used up or counted twice.
  *
  * A table a gateway: what was told, in a ring by time, and an index by open addressing, half empty
  * at most. It is a function of the journal's rows and of nothing else, so that recovery makes it
@@ -191,7 +191,7 @@ static int64_t moment(const ww_tables *t, int64_t now_ms)
     return now_ms > t->latest_ms ? now_ms : t->latest_ms;
 }
 
-/* A command is taken whole or not at all: every id of it is looked up before anything is decided. */
+/* A command is taken whole or not at all: all its ids are looked up before anything is decided. */
 static uint8_t admitted(const ww_given *first, int64_t at_ms)
 {
     uint32_t fresh = 0;

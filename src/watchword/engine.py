@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Self
 
 from watchword import lifecycle
-from watchword._engine import PAGE_USERS, Batch, Core, Gate, Gather, Split, ids_behind
+from watchword._engine import PAGE_USERS, Batch, Core, Gate, Gather, Split
 from watchword.acts import Acts, said_by
 from watchword.bulk import Bulk
 from watchword.cards import Cards
@@ -30,7 +30,7 @@ from watchword.exports import Exports
 from watchword.hashing import Hasher
 from watchword.history import History, Names
 from watchword.intake import Intake
-from watchword.keeper import UNCOVERED_BYTES_MAX, Keeper, covered_by
+from watchword.keeper import UNCOVERED_BYTES_MAX, Keeper, covered_by, remember_ids
 from watchword.keys import KeyProvider, derive
 from watchword.logins import Logins
 from watchword.policies import POLICY_PAGE, Policies
@@ -190,7 +190,7 @@ class Engine(
             if not sound:
                 raise StoreDamaged(f"page {page.number} of table {page.table} cannot be read")
         self._tombs.loaded()
-        self._ids_behind(covered, *ids)
+        remember_ids(core, self._store, covered, *ids)
         for turn, row in self._store.replay(covered):
             events = core.replay(row, turns["identity"], turns["state"])
             if events is None:
@@ -205,13 +205,6 @@ class Engine(
         core.passed(self._store.last_time_ms)
         told_to(self._core, self._policy)
         return covered
-
-    def _ids_behind(self, covered: int, turn: int, at_ms: int) -> None:
-        """Request ids that were live when the pages were written, from row `turn` on."""
-        if not 0 < turn <= covered:
-            return
-        for number, row, _ in self._store.history(turn - 1, covered):
-            at_ms = ids_behind(self._core, row, number, at_ms)
 
     def __enter__(self) -> Self:
         return self

@@ -15,9 +15,9 @@ from collections.abc import Iterator
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
-from watchword._engine import ids_from
+from watchword._engine import Core, ids_behind, ids_from
 from watchword.errors import StoreFailed
-from watchword.store import Page
+from watchword.store import Page, Store
 from watchword.store.commits import said
 from watchword.store.sqlite import SEGMENT_BYTES
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = [
     "COVERED", "PAGES_PER_WRITE_MAX", "PASS_BYTES", "PASS_SECONDS", "PASS_TICKS", "RESERVE_BYTES",
     "UNCOVERED_BYTES_MAX", "Keeper", "covered_by",
+    "remember_ids",
 ]  # fmt: skip
 
 PASS_SECONDS = 1.0          # between two looks at the disk
@@ -46,6 +47,13 @@ def covered_by(image: bytes | bytearray | memoryview) -> tuple[int, int, int]:
     an older format lacks is 0."""
     latest_ms, turn, at_ms = COVERED.unpack_from(bytes(image).ljust(COVERED.size, b"\0"))
     return latest_ms, turn, at_ms
+
+
+def remember_ids(core: Core, store: Store, covered: int, turn: int, at_ms: int) -> None:
+    """Request ids that were live when the pages were written, from row `turn` on."""
+    if 0 < turn <= covered:
+        for number, row, _ in store.history(turn - 1, covered):
+            at_ms = ids_behind(core, row, number, at_ms)
 
 
 class Keeper:
