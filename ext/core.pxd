@@ -231,6 +231,7 @@ cdef extern from "watchword.h" nogil:
         ww_record *records
         uint32_t units, given_count
         ww_given *given
+        uint32_t lanes, idle_lanes
 
     ctypedef struct ww_ids:
         uint64_t key[2]

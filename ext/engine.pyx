@@ -25,6 +25,7 @@ from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcmp, memcpy, memset
 
 from core cimport *
+from tally cimport *
 
 from watchword.errors import Busy, Error, InvalidArgument
 
@@ -222,5 +223,6 @@ include "known.pxi"
 include "push.pxi"
 include "ids.pxi"
 include "split.pxi"
+include "watch.pxi"
 include "history.pxi"
 include "connection.pxi"

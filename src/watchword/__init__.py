@@ -21,6 +21,7 @@ from watchword.errors import (
     Unanswered,
     WrongKey,
 )
+from watchword.events import Event, Subscription
 from watchword.explain import Explanation
 from watchword.intake import Imported
 from watchword.policy import Policy
@@ -49,6 +50,7 @@ __all__ = [
     "Enrolment",
     "Entry",
     "Error",
+    "Event",
     "Exists",
     "Explanation",
     "Imported",
@@ -66,6 +68,7 @@ __all__ = [
     "StoreDamaged",
     "StoreFailed",
     "StoreOwned",
+    "Subscription",
     "Unanswered",
     "User",
     "Verdict",
