@@ -1,4 +1,5 @@
 # What Cython may see of the core: declarations only, from watchword.h.
+from ids cimport ww_given
 from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 cdef extern from "watchword.h" nogil:
@@ -22,15 +23,7 @@ cdef extern from "watchword.h" nogil:
         WW_SOURCES
         WW_RING_INLINE
         WW_RING_DEEP
-        WW_PAGE_USERS
-        WW_ID_BYTES_MIN
-        WW_ID_BYTES_MAX
-        WW_ID_MS
-        WW_IDS_MAX
-        WW_IDS_GATEWAYS_MAX
-        WW_ID_MISUSED
-        WW_PLACE_ID
-        WW_RECORD_BYTES
+        WW_PAGE_USERS, WW_RECORD_BYTES
         WW_ROW_MAGIC
         WW_ROW_VERSION
         WW_SLOT_NONE
@@ -229,18 +222,8 @@ cdef extern from "watchword.h" nogil:
         uint32_t count
         const uint8_t *bytes
         ww_record *records
-        uint32_t units, given_count
+        uint32_t units, lanes, idle_lanes, given_count
         ww_given *given
-        uint32_t lanes, idle_lanes
-
-    ctypedef struct ww_ids:
-        uint64_t key[2]
-        uint32_t first, count
-
-    ctypedef struct ww_given:
-        ww_ids *ids
-        uint32_t at, many
-        uint8_t outcome
 
     ctypedef struct ww_kernel:
         const char *name
@@ -359,12 +342,6 @@ cdef extern from "watchword.h" nogil:
                           size_t pin_len)
 
     void ww_turn(ww_tables *t, const ww_policy *p, ww_batch *b, int64_t now_ms)
-    void ww_sip128(const uint64_t *key, const uint8_t *text, size_t len, uint64_t *out)
-    void ww_ids_init(const ww_tables *t, ww_ids *ids, const uint8_t *gateway, size_t len)
-    void ww_given_id(ww_given *g, const uint8_t *text, size_t len, uint32_t number)
-    void ww_given_said(ww_given *g, const ww_batch *b, uint64_t password)
-    void ww_given_together(ww_given *first, uint32_t many)
-    void ww_ids_replay(const ww_tables *t, ww_ids *ids, const ww_record *r, int64_t at_ms)
     int ww_apply(ww_tables *t, const ww_record *r, int64_t now_ms, ww_streak *streak,
                  uint32_t *deep)
 
@@ -415,7 +392,6 @@ cdef extern from "watchword.h" nogil:
 
 cdef extern from "internal.h" nogil:
     const ww_passcode *ww_passcode_of(const ww_device *d)
-    bint ww_has_id(const ww_record *r)
 
 cdef extern from "secret.h" nogil:
     void ww_wipe(void *p, size_t n)

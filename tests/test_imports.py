@@ -231,7 +231,7 @@ def test_c_includes_run_down(path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["engine.pyx", "connection.pxi"])
 def test_cython_crosses_by_one_declaration_file(name: str) -> None:
-    """Two .pxd alone declare the core; the door adds only what the system itself offers."""
+    """The .pxd alone declare the core; the door adds only what the system itself offers."""
     text = (EXT / name).read_text()
     headers = re.findall(r'^\s*cdef extern from "([^"]+)"', text, re.M)
     assert not [h for h in headers if h in ("watchword.h", "internal.h", "secret.h")]
