@@ -27,6 +27,7 @@ from libc.string cimport memcmp, memcpy, memset
 from core cimport *
 from ids cimport *
 from tally cimport *
+from wire cimport *
 
 from watchword.errors import Busy, Error, InvalidArgument
 
@@ -226,4 +227,5 @@ include "ids.pxi"
 include "split.pxi"
 include "watch.pxi"
 include "history.pxi"
+include "floors.pxi"
 include "connection.pxi"

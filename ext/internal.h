@@ -230,6 +230,10 @@ int ww_apply_pin(ww_tables *t, ww_user *u, const ww_record *r);
 int ww_apply_question(ww_tables *t, const ww_record *r);
 void ww_apply_answer(ww_tables *t, ww_user *u, const ww_record *r, int living);
 
+/* ---- floors.c ---- */
+
+int ww_apply_floor(ww_tables *t, const ww_record *r);
+
 /* ---- acts.c ---- */
 
 ww_device *ww_device_widen(ww_tables *t, ww_user *u);

@@ -151,7 +151,7 @@ typedef enum { WW_OPEN = 0, WW_PENDING = 1, WW_CLOSED = 2 } ww_account;
 typedef enum { WW_TRADING = 0, WW_PORTAL = 1, WW_PLATFORMS = 2 } ww_platform;
 typedef enum { WW_LIVE = 0, WW_PAPER = 1 } ww_realm;
 
-/* What a record is about. Frozen: it stands in journals. Last used: 25. */
+/* What a record is about. Frozen: it stands in journals. Last used: 37. */
 typedef enum {
     WW_EVENT_ATTEMPT = 1,        /* a login; tail: client address, and of its request id         */
     WW_EVENT_ALSO = 2,           /* a further device touched by the attempt before it            */
@@ -172,7 +172,9 @@ typedef enum {
     WW_EVENT_POLICY = 23,        /* tail: text; who set it, what changed, and all its figures    */
     WW_EVENT_IMPORT = 24,        /* the acts of this row are rows of a file; tail: who did it    */
     WW_EVENT_EXPORT = 25,        /* keys of devices were written to a file; tail: who did it     */
-    WW_EVENT_LAST = 25
+    WW_EVENT_RESTORE = 36,       /* the store is one restored; tail: text, who did it and what   */
+    WW_EVENT_FLOOR = 37,         /* of one device, after that (floors.c); lock_ms: least count   */
+    WW_EVENT_LAST = 37
 } ww_event;
 
 enum { /* in place, of an attempt; those before the third format lack NAMED and EMPTY */
@@ -192,6 +194,7 @@ enum { /* effects of an attempt: what apply does, in this order */
     WW_EFFECT_CHARGE = 64,       /* one more failure for device; 0: every device that was tried  */
     WW_EFFECT_SUSPEND = 128      /* the cap: the device is suspended for this user               */
 };
+enum { WW_FLOOR_RESYNC = 1 };    /* effects of FLOOR: from here on two codes in a row are needed */
 
 /* ---- the journal's record ---- */
 
@@ -260,6 +263,7 @@ typedef struct {
     uint32_t cold;               /* arena reference of key and serial                            */
     uint16_t period_s : 12;      /* 3,600 at most                                                */
     uint16_t unsure : 1;         /* whatif.c: it may stand otherwise there                       */
+    uint16_t resync : 1;         /* after a restore: only two codes in a row will do             */
     uint8_t kind : 4, drift_max : 4;
     uint8_t digits : 4, hash : 2, wide : 1, prefix : 1; /* prefix: a PIN is typed before the code */
     uint8_t state : 3, capped : 1, label : 4;   /* apart: of these bits a turn may change some   */
@@ -270,7 +274,7 @@ typedef struct {
         uint32_t sha1[10];       /* inner, then outer midstate                                   */
         struct {                 /* of a wide one; whole times need 48 bits                      */
             int64_t t0_s : 44;           /* 0 to 2^40                                             */
-            uint64_t shared : 4;         /* WW_SHARED: with others, its own or lent; 0: with nobody */
+            uint64_t shared : 4;         /* WW_SHARED: with others, its own or lent; 0: nobody    */
             uint64_t delivery_day : 16;  /* since 1970: when a shipped one is expected; 0: never  */
             uint32_t next, alike;        /* of the user's, and of the chain of phones.c; + 1      */
             uint32_t owner;              /* its user's slot                                       */
@@ -757,6 +761,16 @@ uint64_t ww_posed(const ww_tables *t, const uint8_t *purpose, size_t purpose_len
                   const uint8_t *question, size_t question_len, const uint8_t *client,
                   size_t client_len);
 
+/* ---- floors.c: what a restored store takes for used up ---- */
+
+/* ended_ms: until then the lost life may have answered; issues, answers: how many challenges, and
+ * answers of a card, one device may have had in it at most. */
+typedef struct { int64_t ended_ms; uint32_t issues, answers; } ww_lost;
+/* FLOOR records of the users from slot *at on, as many as fit: units written; *at is the slot to go
+ * on with. Room for one user's must be there. */
+uint32_t ww_floors(const ww_tables *t, const ww_lost *lost, uint32_t *at, ww_record *out,
+                   uint32_t room);
+
 /* ---- card.c: code cards ---- */
 
 /* Whose pairs: a keyed function of the card's key, so that a key has one order wherever it is. */
@@ -871,7 +885,8 @@ ww_device *ww_device_place(ww_tables *t, ww_user *u, const ww_spec *spec, const 
 /* What replaying a row may consume: users_used after it, wides and cold bytes; events is the set
  * of 1 << event found. -1: not a row. */
 typedef struct {
-    uint32_t users, wides, events;
+    uint32_t users, wides;
+    uint64_t events;
     uint32_t ids;                /* attempts that brought a request id                           */
     uint64_t cold_bytes;
     int64_t turn, time_ms;       /* from the row's header                                        */

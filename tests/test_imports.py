@@ -33,9 +33,11 @@ LAYERS = [
     ["parts"],
     ["keeper", "acts", "logins"],
     ["bulk", "cards", "challenges", "passwords", "pushes", "questions", "enrolment", "history",
-     "intake", "exports", "policies", "stats", "events"],
+     "intake", "exports", "policies", "stats", "events", "backups", "floors", "retention",
+     "rotation"],
     ["changes"],
     ["engine"],
+    ["restores"],
     ["__init__"],
     ["serve", "client", "phone"],
     ["cli"],
@@ -45,7 +47,7 @@ LAYERS = [
 ORACLE = {
     "reference", "reference_card", "reference_ocra", "reference_posed", "reference_push",
     "reference_secrets",
-    "reference_rows", "reference_ids",
+    "reference_rows", "reference_floors", "reference_ids",
 }  # fmt: skip
 ORACLES_OWN = {
     ("reference", "reference_ocra"), ("reference", "reference_card"),
@@ -53,7 +55,9 @@ ORACLES_OWN = {
     ("reference", "reference_posed"), ("reference_posed", "reference_ocra"),
     ("reference", "reference_secrets"), ("reference_secrets", "reference"),
     ("reference_secrets", "reference_ocra"),
-    ("reference_rows", "reference"), ("reference_ids", "reference"),
+    ("reference_rows", "reference"), ("reference", "reference_floors"),
+    ("reference_floors", "reference_card"), ("reference_floors", "reference"),
+    ("reference_ids", "reference"),
 }  # fmt: skip
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 

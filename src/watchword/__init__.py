@@ -25,6 +25,9 @@ from watchword.events import Event, Subscription
 from watchword.explain import Explanation
 from watchword.intake import Imported
 from watchword.policy import Policy
+from watchword.restores import Lost, Restored, restore
+from watchword.retention import Retention
+from watchword.store import Backup, Head
 from watchword.views import (
     Challenge,
     DeviceView,
@@ -39,6 +42,7 @@ from watchword.views import (
 from watchword.whatif import Report, WhatIf
 
 __all__ = [
+    "Backup",
     "Busy",
     "Card",
     "Challenge",
@@ -53,8 +57,10 @@ __all__ = [
     "Event",
     "Exists",
     "Explanation",
+    "Head",
     "Imported",
     "InvalidArgument",
+    "Lost",
     "NotFound",
     "OpenChallenge",
     "Passcode",
@@ -65,6 +71,8 @@ __all__ = [
     "Reason",
     "Refused",
     "Report",
+    "Restored",
+    "Retention",
     "StoreDamaged",
     "StoreFailed",
     "StoreOwned",
@@ -78,5 +86,6 @@ __all__ = [
     "WrongKey",
     "hotp",
     "ocra",
+    "restore",
     "totp",
 ]

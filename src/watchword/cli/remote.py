@@ -26,6 +26,7 @@ from watchword.audit import Page
 from watchword.cli.answers import Answer, Change, Enrolled
 from watchword.cli.carrier import Carrier
 from watchword.cli.connection import Connection, Reply, listed, mapping, number
+from watchword.cli.keeping import Keeping
 from watchword.cli.options import who
 from watchword.errors import InvalidArgument
 from watchword.explain import Told
@@ -40,7 +41,7 @@ FILTERS = {
 }  # fmt: skip
 
 
-class RemoteDoor:
+class RemoteDoor(Keeping):
     """Engine's verbs, asked of the daemon that owns the store."""
 
     def __init__(self, to: Path | int) -> None:

@@ -15,10 +15,10 @@
     DEVICE GET user serial                 DEVICE LIST user
     DEVICE SET user serial STATE s         DEVICE RESYNC user serial code code
     DEVICE PASSCODE user [SERIAL s]        DEVICE REMOVE user serial
-    USER PASSWORD, USER QUESTIONS: see secrets.py
-    DEVICE CELLS user serial
+    USER PASSWORD, QUESTIONS: see secrets.py    DEVICE CELLS user serial
     KEY ROTATE                             CLOCK ACCEPT
-    AUDIT: see audit.py     STATS, SUBSCRIBE: see feeds.py     POLICY, IMPORT, EXPORT: see files.py
+    AUDIT, BACKUP: see audit.py, backup.py      STATS, SUBSCRIBE: see feeds.py
+    POLICY, IMPORT, EXPORT: see files.py
 
 Every act takes BY who besides: who does it, for the record; else the user at the other end.
 
