@@ -95,6 +95,7 @@ class Reason(enum.IntEnum):
     DENIED = 22
     MISMATCHED = 23
     CANCELLED = 24
+    ENDED = 30
 
 
 KINDS = tuple([ww_kind_name(kind, 0).decode() for kind in range(WW_KINDS)])
@@ -222,6 +223,7 @@ include "batch.pxi"
 include "core.pxi"
 include "ask.pxi"
 include "known.pxi"
+include "life.pxi"
 include "push.pxi"
 include "ids.pxi"
 include "split.pxi"

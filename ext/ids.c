@@ -241,7 +241,8 @@ static int fails(uint32_t verdict) { return verdict == WW_REJECTED || verdict ==
 /* The tail goes behind the address, before the records that follow the attempt's own. */
 static void put_tail(ww_batch *b, ww_attempt *a, const ww_id *id)
 {
-    ww_record *r = b->records + (b->units - a->units);
+    uint32_t units = (uint32_t)a->units - a->came_due;
+    ww_record *r = b->records + (b->units - units);
     int64_t left = a->retry_after_ms > (int64_t)UINT32_MAX ? (int64_t)UINT32_MAX
                                                            : a->retry_after_ms;
     ww_id_tail tail = {
@@ -250,7 +251,7 @@ static void put_tail(ww_batch *b, ww_attempt *a, const ww_id *id)
         .flags = (uint8_t)(a->rank | a->card_only << 6 | a->biometric << 7),
     };
     uint32_t own = 1u + r->tail;
-    memmove(r + own + 1, r + own, (a->units - own) * sizeof *r);
+    memmove(r + own + 1, r + own, (units - own) * sizeof *r);
     memcpy(r + own, &tail, sizeof tail);
     r->place |= WW_PLACE_ID;
     r->tail++;
@@ -261,7 +262,7 @@ static void put_tail(ww_batch *b, ww_attempt *a, const ww_id *id)
 void ww_given_keep(const ww_tables *t, ww_batch *b, const ww_given *g, int64_t now_ms)
 {
     ww_attempt *a = &b->attempts[g->at];
-    if (!a->units)
+    if (a->units == a->came_due)
         return; /* BUSY, or a poll: nothing happened, and nothing is remembered */
     put_tail(b, a, &g->id);
     ww_id_told *told = push(g->ids, &g->id, moment(t, now_ms));

@@ -13,14 +13,14 @@
 static int is_known(uint32_t event)
 {
     return (event >= WW_EVENT_ATTEMPT && event <= WW_EVENT_ANSWER) ||
-           (event >= WW_EVENT_POLICY && event <= WW_EVENT_EXPORT) ||
+           (event >= WW_EVENT_POLICY && event <= WW_EVENT_DATES) ||
            event == WW_EVENT_RESTORE || event == WW_EVENT_FLOOR;
 }
 
 static int is_told(uint32_t event)
 {
     return event == WW_EVENT_TOMBSTONE || event == WW_EVENT_NOTE ||
-           (event >= WW_EVENT_POLICY && event != WW_EVENT_FLOOR);
+           (event >= WW_EVENT_POLICY && event <= WW_EVENT_EXPORT) || event == WW_EVENT_RESTORE;
 }
 
 static const ww_record *row_records(const uint8_t *row, size_t len, ww_row *h)
@@ -50,7 +50,7 @@ int ww_row_needed(const ww_tables *t, const uint8_t *row, size_t len, ww_row_nee
         needs->events |= UINT64_C(1) << r[n].event;
         if (r[n].event == WW_EVENT_USER_ADD && (uint32_t)r[n].user >= needs->users)
             needs->users = (uint32_t)r[n].user + 1;
-        needs->wides += r[n].event == WW_EVENT_DEVICE_ADD;
+        needs->wides += r[n].event == WW_EVENT_DEVICE_ADD || r[n].event == WW_EVENT_DATES;
         needs->ids += (uint32_t)ww_has_id(&r[n]);
         needs->cold_bytes += r[n].event == WW_EVENT_DEVICE_ADD || r[n].event == WW_EVENT_USER_ADD
                                  ? (1u + r[n].tail) * (uint32_t)WW_RECORD_BYTES : 0;
@@ -70,6 +70,7 @@ int ww_row_replay(ww_tables *t, const uint8_t *row, size_t len, const int64_t *i
             return -1;
         int attempt = r[n].event <= WW_EVENT_RESYNC || r[n].event == WW_EVENT_CHALLENGE ||
                       r[n].event == WW_EVENT_QUESTION || r[n].event == WW_EVENT_ANSWER ||
+                      r[n].event == WW_EVENT_DUE || r[n].event == WW_EVENT_ACTIVATE ||
                       r[n].event == WW_EVENT_FLOOR;
         if (r[n].place & WW_PLACE_UNKNOWN || is_told(r[n].event))
             continue;

@@ -137,6 +137,14 @@ static inline uint32_t facts_of(const ww_attempt *a)
     return (empty ? (uint32_t)WW_PLACE_EMPTY : 0u) | (named ? (uint32_t)WW_PLACE_NAMED : 0u);
 }
 
+/* What has come due of a user is so before his windows are laid. A clock in doubt moves nothing,
+ * and an answer to a question looks at no device. */
+static void take_due(ww_tables *t, ww_attempt *a, int64_t now_ms)
+{
+    a->came_due = !a->shed && a->event != WW_EVENT_ANSWER &&
+                  ww_come_due(t, &t->users[a->slot], now_ms);
+}
+
 /* Finds users and lays windows until the group is full or a user comes a second time. */
 static uint32_t lay_group(ww_tables *t, const ww_policy *p, ww_batch *b, uint32_t from,
                           ww_scratch *s, uint32_t *tries, int64_t now_ms)
@@ -155,6 +163,8 @@ static uint32_t lay_group(ww_tables *t, const ww_policy *p, ww_batch *b, uint32_
         if (a->slot != WW_SLOT_NONE) {
             if (meets(s, b, from, i))
                 break;
+            if (t->users[a->slot].dated)
+                take_due(t, a, now_ms);
         }
         s->first[i] = (uint16_t)*tries;
         read_digits(b->bytes + a->response_at, a->response_len, &s->value[0][i], &s->digits[0][i]);
@@ -188,6 +198,8 @@ static void decide_and_apply(ww_tables *t, const ww_policy *p, ww_batch *b, uint
         .source_busy = (uint8_t)(a->has_address && ww_source_busy(t, p, a->address, now_ms)),
     };
     ww_record *out = b->records + b->units;
+    if (a->came_due)
+        b->units += ww_due_record(t, u, now_ms, out++);
     uint32_t units = ww_decide(t, p, a, &in, now_ms, out);
     if (!u && units && (out->effects & WW_EFFECT_PUSH))
         streak = ww_decoy_find(t, a->name_hash, 1, &deep);
@@ -196,7 +208,7 @@ static void decide_and_apply(ww_tables *t, const ww_policy *p, ww_batch *b, uint
     if (a->has_address && units && (a->verdict == WW_REJECTED || a->verdict == WW_LOCKED))
         ww_source_charge(t, a->address, now_ms);
     b->units += units;
-    a->units = (uint8_t)units;
+    a->units = (uint8_t)(units + a->came_due);
 }
 
 /* The same of a group in which request ids may have been given: *next is the first of the ids that
@@ -207,8 +219,12 @@ static void decide_given(ww_tables *t, const ww_policy *p, ww_batch *b, uint32_t
     for (uint32_t i = 0; i < group; i++) {
         int has_id = *next < b->given_count && b->given[*next].at == from + i;
         ww_given *g = has_id ? &b->given[(*next)++] : NULL;
-        if (g && ww_given_again(t, b, g, now_ms))
+        if (g && ww_given_again(t, b, g, now_ms)) {
+            ww_attempt *a = &b->attempts[from + i];
+            if (a->came_due) /* it has, whoever asks */
+                b->units += ww_due_record(t, &t->users[a->slot], now_ms, b->records + b->units);
             continue;
+        }
         decide_and_apply(t, p, b, from + i, s, i, now_ms);
         if (g && s->pushes)
             ww_push_claims(t, b, from, s, i + 1);

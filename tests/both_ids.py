@@ -42,7 +42,7 @@ class BothIds:
         return (None, None) if a is None else self.both_told(replace(a, **change), n, gateway)
 
     def both_told(self, a: Attempt, n: int, gateway: str) -> tuple[Any, Any]:
-        id, mine, before = f"history {self.number} id {n}", None, len(self.engine.tap)
+        id, mine = f"history {self.number} id {n}", None
         try:
             mine = answer_of(self.engine.verify(
                 a.name, a.response, platform=a.platform, realm=a.realm, device=a.device,
@@ -51,12 +51,9 @@ class BothIds:
             ))  # fmt: skip
         except watchword.InvalidArgument:
             self.seen.add("id misused")
-        rows = self.engine.tap[before:]
         twins, told_before = self.ids.attempt(self.twin, a, self.now_ms, gateway, id)
         if told_before:
             self.seen.add(f"told again: {twins.verdict.name}")
-        if told_before and rows:
-            return rows, "told again, and recorded"
         if twins is None:
             return mine, None
         self.seen |= set() if told_before else {repr(twins.verdict), repr(twins.reason)}

@@ -27,14 +27,14 @@ LAYERS = [
     ["_engine"],
     ["store", "keys", "policy"],
     ["figures"],
-    ["lifecycle", "devices", "formats"],
+    ["life", "lifecycle", "devices", "formats"],
     ["tombs", "clock", "views", "delivery", "hashing", "push_texts", "audit", "core_policy"],
     ["explain", "whatif"],
     ["parts"],
     ["keeper", "acts", "logins"],
     ["bulk", "cards", "challenges", "passwords", "pushes", "questions", "enrolment", "history",
      "intake", "exports", "policies", "stats", "events", "backups", "floors", "retention",
-     "rotation"],
+     "rotation", "activation", "issuing"],
     ["changes"],
     ["engine"],
     ["restores"],
@@ -45,12 +45,14 @@ LAYERS = [
 ]
 # The slow twin: no layer, and nothing leans on it.
 ORACLE = {
-    "reference", "reference_card", "reference_ocra", "reference_posed", "reference_push",
+    "reference", "reference_card", "reference_life", "reference_ocra", "reference_posed",
+    "reference_push",
     "reference_secrets",
     "reference_rows", "reference_floors", "reference_ids",
 }  # fmt: skip
 ORACLES_OWN = {
     ("reference", "reference_ocra"), ("reference", "reference_card"),
+    ("reference", "reference_life"), ("reference_life", "reference"),
     ("reference_card", "reference_ocra"), ("reference", "reference_push"),
     ("reference", "reference_posed"), ("reference_posed", "reference_ocra"),
     ("reference", "reference_secrets"), ("reference_secrets", "reference"),

@@ -36,7 +36,7 @@ FOUND_BY = {
     "sync_skipped": 0,
     "segment_name_not_synced": 0,
     "tail_not_settled": 35,
-    "commit_tried_again": 46,
+    "commit_tried_again": 20,
     "page_beyond_the_head": 44,
     "lost_ring_entry": 0,
     "lock_forgotten_at_reopen": 0,
@@ -62,6 +62,11 @@ FOUND_BY = {
     "push_outlives_its_time": 0,
     "told_again_before_its_turn": 0,
     "id_forgotten_at_reopen": 0,
+    "moment_not_recorded": 4,
+    "temporary_devices_live_on": 2,
+    "shipped_and_active": 2,
+    "any_state_may_follow": 4,
+    "online_card_for_ever": 2,
 }
 
 # What once broke a promise, shortened, and what it was.
@@ -94,6 +99,7 @@ MET = {
     "a retry", "a turn amid a page", "a crash in recovery", "a fault in recovery", "exits",
     "a code sent", "too many codes", "another policy", "a row of a file", "a wrong row",
     "something posed", "an answer to a client", "too many answers", "an id again", "an id misused",
+    "an activation", "a moment that had come", "an illegal state",
     *(f"a crash: {policy}" for policy in (*POLICIES, "killed")),
 }  # fmt: skip
 

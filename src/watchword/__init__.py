@@ -37,6 +37,7 @@ from watchword.views import (
     Push,
     PushShown,
     Question,
+    Replacement,
     User,
 )
 from watchword.whatif import Report, WhatIf
@@ -70,6 +71,7 @@ __all__ = [
     "Question",
     "Reason",
     "Refused",
+    "Replacement",
     "Report",
     "Restored",
     "Retention",

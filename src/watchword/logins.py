@@ -84,7 +84,7 @@ class Logins(Parts):
             shed = self._shed() or fact is None
             batch.put(
                 user, response, where, of, device, address, None, shed, challenge, session, pin,
-                first, number, False, given,
+                first, number, False, False, given,
             )  # fmt: skip
             turn = self._take(batch, now, names, 1)
             verdict = self._core.verdict(batch, 0)

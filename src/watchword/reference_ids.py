@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
 
-from watchword.reference import Answer, Attempt, Reference
+from watchword.reference import Answer, Attempt, Event, Reference
 
 MINUTE_MS = 60_000
 TEXT_BYTES_MAX = 128        # of a name or a response; one that is longer is like any other
@@ -38,10 +38,12 @@ class Ids:
         told = self.told.get(place)
         said = plain(attempt)
         if told and at_ms - told.asked_ms < MINUTE_MS and not attempt.shed:
+            twin._turn([], now_ms, twin._come_due(attempt, now_ms))
             return (told.answer, True) if told.attempt == said else (None, False)
         rows = len(twin.journal)
         answer = decide() if decide else twin.attempt(attempt, now_ms)
-        if len(twin.journal) > rows:
+        written = [record.event for _, records in twin.journal[rows:] for record in records]
+        if {Event.ATTEMPT, Event.ANSWER} & set(written):
             self.told[place] = Told(said, at_ms, answer, len(twin.journal))
         return answer, False
 

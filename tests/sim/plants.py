@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from tests.sim.engine import SimEngine
 from tests.sim.plants_asked import ASKED, Put
+from tests.sim.plants_life import LIFE
 from watchword import challenges, errors, lifecycle, logins
 from watchword.acts import Acts
 from watchword.challenges import Challenges
@@ -386,4 +387,4 @@ def answer_after_the_end(put: Put) -> None:
     put(SimEngine, "_alive", lambda self: None)
 
 
-PLANTS: Final = {bug.__name__: bug for bug in (*WORDS, *ASKED)}
+PLANTS: Final = {bug.__name__: bug for bug in (*WORDS, *ASKED, *LIFE)}

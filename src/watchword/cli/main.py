@@ -20,6 +20,7 @@ from watchword.cli import (
     devices,
     events,
     given,
+    life,
     logins,
     policies,
     proof,
@@ -107,7 +108,8 @@ for verb in (responders.ocra, responders.preset, given.passcode, given.sms):
     devices.add.add_command(verb)
 for verb in (secrets.password, secrets.questions, secrets.question, secrets.answer):
     users.user.add_command(verb)
-devices.device.add_command(secrets.pin)
+for verb in (secrets.pin, *life.VERBS):
+    devices.device.add_command(verb)
 
 
 def run(arguments: Sequence[str]) -> int:
