@@ -51,6 +51,7 @@ cdef class Batch:
             ww_wipe(self.arena, self.arena_used)
         free(self.b.attempts)
         free(self.b.records)
+        free(self.b.given)
 
     def __len__(self):
         return self.b.count
@@ -58,7 +59,7 @@ cdef class Batch:
     cdef void clear(self) noexcept:
         ww_wipe(self.arena, self.arena_used)  # what was typed is not kept
         self.b.count = 0
-        self.b.units = 0
+        self.b.units = self.b.given_count = 0
         self.arena_used = 0
 
     cdef inline uint32_t _keep(self, const uint8_t *text, size_t n) noexcept:
@@ -119,9 +120,10 @@ cdef class Batch:
 
     def put(self, user, response, int platform=WW_TRADING, int realm=WW_LIVE, device=None,
             address=None, second=None, bint shed=False, challenge=None, session=None, pin=None,
-            int first=0, uint32_t password=0, bint answer=False, bint activate=False):
+            int first=0, uint32_t password=0, bint answer=False, bint activate=False, given=None):
         """Adds one attempt from Python. first, password: what is said of one (ww_attempt).
-        activate: of the device named, which it makes active."""
+        activate: of the device named, which it makes active. given: of a request id what identify
+        takes."""
         cdef const char *name = NULL
         cdef const char *text = NULL
         cdef Py_ssize_t name_len = 0, text_len = 0
@@ -151,6 +153,53 @@ cdef class Batch:
             packed = pack_address(address)
             a.has_address = 1
             memcpy(a.address, PyBytes_AS_STRING(packed), 16)
+        if given is not None:
+            self.identify(*given)
+
+    cdef bint may_give(self) noexcept:
+        """Sees to room for request ids, as many as attempts."""
+        if self.b.given == NULL:
+            self.b.given = <ww_given *>malloc(self.cap * sizeof(ww_given))
+        return self.b.given != NULL
+
+    cdef void give(self, ww_ids *ids, const uint8_t *text, size_t n, uint32_t at, uint32_t many,
+                   uint64_t password) noexcept:
+        """Attempts at, at + 1, ... are one command with this id; may_give said yes."""
+        cdef ww_given *first = &self.b.given[self.b.given_count]
+        cdef uint32_t i
+        memset(first, 0, many * sizeof(ww_given))
+        for i in range(many):
+            first[i].ids, first[i].at = ids, at + i
+            ww_given_id(&first[i], text, n, i)
+            ww_given_said(&first[i], &self.b, password)
+        first.many = 1
+        if many > 1:
+            ww_given_together(first, many)
+        self.b.given_count += many
+
+    def identify(self, Core core, bytes names, bytes request_id, secret=None, int gateway=0):
+        """The attempt put last brings a request id, given by one of the gateways named; secret: the
+        password tried with it. Errors: Busy."""
+        cdef ww_ids *ids = ids_of(core, gateway_at(names, gateway))
+        cdef const char *text = NULL
+        cdef Py_ssize_t n = 0
+        cdef uint64_t[2] password
+        password[0] = 0
+        if not self.may_give():
+            raise MemoryError
+        if secret is not None:
+            take_text(secret, &text, &n)
+            ww_sip128(ids.key, <const uint8_t *>text, n, password)
+        self.give(ids, <const uint8_t *>PyBytes_AS_STRING(request_id), len(request_id),
+                  self.b.count - 1, 1, password[0])
+
+    cdef bint misused(self, uint32_t i) noexcept:
+        """Whether attempt i was not looked at, for its request id came with other arguments."""
+        cdef uint32_t k
+        for k in range(self.b.given_count):
+            if self.b.given[k].at == i:
+                return self.b.given[k].outcome == WW_ID_MISUSED
+        return False
 
     def put_many(self, users, responses, devices, addresses, challenges, Py_ssize_t start,
                  Py_ssize_t stop, int platform, int realm, bint shed):

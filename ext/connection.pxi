@@ -409,6 +409,8 @@ cdef class Connection:
         self.attempt(frame, &wire.args[1], &o)
         if o.seen & SEEN_DETAIL:
             form = FORM_DETAIL_MAP if self.protocol == 3 else FORM_DETAIL
+        if o.seen & SEEN_ID:
+            return self.identify(form, 1, frame, &o)
         self.join(form, 1)
         return True
 
@@ -487,7 +489,27 @@ cdef class Connection:
             return False
         for i in range(n):
             self.attempt(frame, &wire.args[2 + 2 * i], &o)
+        if o.seen & SEEN_ID:
+            return self.identify(FORM_MANY, n, frame, &o)
         self.join(FORM_MANY, n)
+        return True
+
+    cdef bint identify(self, Form form, uint32_t n, const uint8_t *frame,
+                       const Options *o) except -1:
+        """The last n attempts are a command with a request id, and join as that."""
+        cdef Gather gather = self.clients.gather
+        cdef Batch batch = gather.open
+        cdef ww_ids *ids = gather.ids_of(self.gateway)
+        cdef uint32_t i
+        if ids is NULL or not batch.may_give():     # no table is to be had: BUSY
+            for i in range(batch.b.count - n, batch.b.count):
+                batch.b.attempts[i].shed = 1
+        else:
+            batch.give(ids, frame + o.id.at, o.id.len, batch.b.count - n, n, 0)
+            form = <Form>(form | FORM_GIVEN)
+        self.join(form, n)
+        if form & FORM_GIVEN and not self.replies.later.lost:
+            self.replies.slots[self.replies.last - 1].given = batch.b.given_count - n
         return True
 
     cdef bint room(self, uint32_t n) except -1:

@@ -1,4 +1,5 @@
 # What Cython may see of the core: declarations only, from watchword.h.
+from ids cimport ww_given
 from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 cdef extern from "watchword.h" nogil:
@@ -22,8 +23,7 @@ cdef extern from "watchword.h" nogil:
         WW_SOURCES
         WW_RING_INLINE
         WW_RING_DEEP
-        WW_PAGE_USERS
-        WW_RECORD_BYTES
+        WW_PAGE_USERS, WW_RECORD_BYTES
         WW_ROW_MAGIC
         WW_ROW_VERSION
         WW_SLOT_NONE
@@ -179,6 +179,7 @@ cdef extern from "watchword.h" nogil:
         ww_suite *suites
         uint32_t suites_used, suites_cap
         uint64_t ask_key[2]
+        uint64_t id_key[2]
         uint8_t token_key[32]
         int64_t latest_ms
         ww_pushes *pushes
@@ -218,8 +219,8 @@ cdef extern from "watchword.h" nogil:
         uint32_t count
         const uint8_t *bytes
         ww_record *records
-        uint32_t units
-        uint32_t lanes, idle_lanes
+        uint32_t units, lanes, idle_lanes, given_count
+        ww_given *given
 
     ctypedef struct ww_kernel:
         const char *name
@@ -229,7 +230,7 @@ cdef extern from "watchword.h" nogil:
                         size_t) noexcept nogil
 
     ctypedef struct ww_row_needs:
-        uint32_t users, wides
+        uint32_t users, wides, ids
         uint64_t events
         uint64_t cold_bytes
         int64_t turn, time_ms

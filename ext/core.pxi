@@ -8,13 +8,20 @@ cdef class Core:
     cdef ww_tally y
     cdef Region users_region, wides_region, cold_region, index_region, deep_region
     cdef Region decoys_region, sources_region, suites_region, pushes_region, phones_region
+    cdef dict ids                # of each gateway that gives request ids its table
+    cdef object ids_marks        # deque of (turn, time) of rows with ids, one a second
+    cdef int64_t ids_marked_ms
 
     def __cinit__(self, bytes name_key, bytes ask_key=bytes(48), bytes passcode_key=bytes(32),
-                  bytes kept_key=bytes(32)):
+                  bytes kept_key=bytes(32), bytes id_key=bytes(16)):
         """name_key hashes names; ask_key makes questions (16 bytes) and challenge ids (32);
-        passcode_key hashes passcodes, kept_key PINs and answers."""
+        passcode_key hashes passcodes, kept_key PINs and answers, id_key request ids."""
         if (len(name_key), len(ask_key), len(passcode_key), len(kept_key)) != (16, 48, 32, 32):
             raise InvalidArgument("name_key is 16 bytes, ask_key 48, the others 32")
+        if len(id_key) != 16:
+            raise InvalidArgument("id_key is 16 bytes")
+        self.ids, self.ids_marks = {}, _deque()
+        memcpy(self.t.id_key, PyBytes_AS_STRING(id_key), 16)
         ww_kept_key(&self.t, <const uint8_t *>PyBytes_AS_STRING(kept_key), 32)
         ww_passcode_key(&self.t, <const uint8_t *>PyBytes_AS_STRING(passcode_key), 32)
         memcpy(self.t.name_key, PyBytes_AS_STRING(name_key), 16)
@@ -221,6 +228,8 @@ cdef class Core:
         if isinstance(batch, Split):
             units = sum([(<Batch>part).b.units for part in batch.batches])
         cdef size_t records = <size_t>units * WW_RECORD_BYTES
+        if b.b.given_count:
+            ids_noted(self, turn, self.t.latest_ms)
         memset(&h, 0, sizeof(h))
         h.magic = WW_ROW_MAGIC
         h.version = WW_ROW_VERSION
@@ -248,8 +257,11 @@ cdef class Core:
         return PyUnicode_DecodeUTF8(<const char *>at, <Py_ssize_t>n, NULL)
 
     def verdict(self, Batch b, uint32_t i):
-        """The verdict of attempt i of a batch that went through its turn."""
+        """The verdict of attempt i of a batch that went through its turn. Errors: InvalidArgument
+        where its request id was given before, with other arguments."""
         cdef ww_attempt *a = &b.b.attempts[i]
+        if b.b.given_count and b.misused(i):
+            raise InvalidArgument(MISUSED_ID)
         cdef Verdict v = Verdict.__new__(Verdict)
         v.code = CODES[a.verdict]
         v.reason = REASONS[a.reason]
@@ -642,6 +654,9 @@ cdef class Core:
                              <uint32_t>(min(identity.len, state.len) // 8)):
                 return None
             self.passed(needs.time_ms)
+            if needs.ids:
+                ids_replayed(self, <const uint8_t *>b.buf, b.len, self.t.latest_ms)
+                ids_noted(self, needs.turn, self.t.latest_ms)
             return needs.events
         finally:
             PyBuffer_Release(&b)

@@ -6,6 +6,7 @@ wiped. The interpreter's lock is dropped once a turn. C codes become exceptions 
 import enum
 import ipaddress
 import os
+from collections import deque as _deque
 from _thread import start_new_thread
 from queue import SimpleQueue
 from threading import RLock
@@ -24,10 +25,11 @@ from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcmp, memcpy, memset
 
 from core cimport *
+from ids cimport *
 from tally cimport *
 from wire cimport *
 
-from watchword.errors import Error, InvalidArgument
+from watchword.errors import Busy, Error, InvalidArgument
 
 cdef extern from "stdio.h" nogil:
     int snprintf(char *to, size_t size, const char *form, ...)
@@ -119,6 +121,8 @@ NAME_BYTES_MAX = WW_NAME_BYTES_MAX
 SESSION_BYTES_MAX = WW_SESSION_BYTES_MAX
 PURPOSE_BYTES_MAX = WW_PURPOSE_BYTES_MAX
 SENT_MAX = WW_SENT_MAX
+ID_BYTES_MIN, ID_BYTES_MAX = WW_ID_BYTES_MIN, WW_ID_BYTES_MAX
+ID_MS, IDS_MAX = WW_ID_MS, WW_IDS_MAX
 ANSWERS_MAX = WW_ANSWERS_MAX
 ROW_MAGIC = WW_ROW_MAGIC
 
@@ -221,6 +225,7 @@ include "ask.pxi"
 include "known.pxi"
 include "life.pxi"
 include "push.pxi"
+include "ids.pxi"
 include "split.pxi"
 include "watch.pxi"
 include "history.pxi"

@@ -6,7 +6,6 @@
 # durable, and when the disk refuses nobody hears one at all.
 
 from asyncio import get_running_loop as _get_running_loop
-from collections import deque as _deque
 from threading import get_ident as _get_ident
 
 cdef enum:
@@ -43,6 +42,8 @@ cdef class Gather:
     cdef object asks                     # deque of what ask could not add yet
     cdef bint booked, ended
     cdef unsigned long thread
+    cdef bytes ids_names                 # the names that the next are of
+    cdef ww_ids *ids[256]                # tables of request ids, by gateway; NULL: not looked for
     cdef readonly Times answers          # from a turn's first attempt to its last answer
     cdef uint64_t opened_ns, flown_ns    # when the first joined the open batch; the one in flight
 
@@ -63,6 +64,18 @@ cdef class Gather:
         self.thread = _get_ident()
 
     # ---- filling the open batch ----
+
+    cdef ww_ids *ids_of(self, uint8_t gateway) noexcept:
+        """The table of a gateway's request ids; NULL: there is no room for one more."""
+        if self.ids_names is not self.names:
+            memset(self.ids, 0, sizeof(self.ids))
+            self.ids_names = self.names
+        if self.ids[gateway] == NULL:
+            try:
+                self.ids[gateway] = ids_of(self.core, gateway_at(self.names, gateway))
+            except (Busy, MemoryError):
+                return NULL
+        return self.ids[gateway]
 
     cdef uint32_t room(self) noexcept:
         """Attempts the open batch still takes."""
@@ -89,12 +102,12 @@ cdef class Gather:
 
     def ask(self, user, response, int platform, int realm, device=None, address=None,
             challenge=None, session=None, pin=None, int first=0, uint32_t password=0,
-            bint answer=False, int gateway=0, bint shed=False):
+            bint answer=False, int gateway=0, bint shed=False, request_id=None, secret=None):
         """One attempt of this loop's own program: an asyncio.Future of its Verdict.
 
         user, response, device and challenge are str or bytes; address an IP address as text;
-        session bytes; pin, first, password, answer as Batch.put takes them. Errors:
-        InvalidArgument, and the engine's end.
+        session bytes; pin, first, password, answer as Batch.put takes them; request_id, secret as
+        Batch.identify. Errors: InvalidArgument, Busy, and the engine's end.
         """
         cdef const char *text = NULL
         cdef Py_ssize_t n = 0
@@ -102,10 +115,13 @@ cdef class Gather:
                       "" if challenge is None else challenge):
             take_text(given, &text, &n)      # what is wrong is said before anything is counted
         response = with_pin(pin, response)
+        if request_id is not None:
+            request_id = id_text(request_id), secret
+            ids_of(self.core, gateway_at(self.names, gateway))
         packed = None if address is None else pack_address(address)
         future = _get_running_loop().create_future()
         ask = (user, response, platform, realm, device, packed, future, challenge, session,
-               (pin, first, password, answer, gateway, shed))
+               (pin, first, password, answer, gateway, shed), request_id)
         if self.ended:
             future.set_exception(self.failure())
         elif self.asks or not self.add(ask):
@@ -138,6 +154,9 @@ cdef class Gather:
         pin, first, password, answer, gateway, shed = ask[9]
         put_facts(self.open, a, pin, ask[1], first, password, answer)
         a.gateway, a.shed = gateway, shed
+        if ask[10] is not None:
+            request_id, secret = ask[10]
+            self.open.identify(self.core, self.names, request_id, secret, gateway)
         self.asked.append((self.open.b.count - 1, ask[6]))
         self.began()
         self.book()
@@ -215,7 +234,11 @@ cdef class Gather:
         for connection in landing:
             connection.deliver(batch, turn)
         for index, future in asked:
-            if not future.done():
+            if future.done():
+                pass
+            elif batch.b.given_count and batch.misused(index):
+                future.set_exception(InvalidArgument(MISUSED_ID))
+            else:
                 future.set_result(self.core.verdict(batch, index))
         ww_times_add(&self.answers.t, monotonic_ns() - self.flown_ns, batch.b.count)
         self.core.tally(batch)

@@ -170,6 +170,9 @@ def bare_row(row, stand_in):
                         raise InvalidArgument("a stand-in is as long as its key")
                     memcpy(spec + WW_SPEC_HEAD_BYTES, PyBytes_AS_STRING(other), len(other))
                 memset(spec + WW_SPEC_HEAD_BYTES + spec[10] + spec[11] + spec[12], 0, spec[13])
+            elif ww_has_id(&r[n]):      # what was said, though but as a keyed digest
+                memset(<uint8_t *>&r[n + r[n].tail] + 8, 0, 8)
+                memset(<uint8_t *>&r[n + r[n].tail] + 20, 0, 4)
             elif r[n].event == WW_EVENT_TOMBSTONE and r[n].tail:
                 memset(&r[n] + 1, 0, 16)
             elif r[n].event == WW_EVENT_PIN or r[n].event > WW_EVENT_LAST:

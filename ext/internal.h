@@ -24,6 +24,7 @@ static_assert(sizeof(ww_token) == 32 && WW_TOKEN_CHARS == 2 * (16 + sizeof(ww_to
                   WW_TOKEN_CHARS_MAX == WW_TOKEN_CHARS + 2 * WW_POSED_CHARS_MAX,
               "a challenge id is a MAC and what it seals, in hex");
 static_assert(sizeof(ww_row) == WW_RECORD_BYTES, "a row's header is one unit");
+static_assert(sizeof(ww_id_tail) == WW_RECORD_BYTES, "what an id records is one unit");
 
 /* In memory: an attempt touches three adjacent cache lines and no more. */
 static_assert(sizeof(ww_device) == 64, "a device is a cache line");
@@ -36,6 +37,8 @@ static_assert(sizeof(ww_user) == 192, "a user is three cache lines");
 static_assert(offsetof(ww_user, device) == 64, "the device starts a line");
 static_assert(offsetof(ww_user, streak) == 128, "the streak starts a line");
 static_assert(offsetof(ww_wide, mid) == 128, "wide midstates start a line");
+static_assert(sizeof(ww_id_told) == 64 && offsetof(ww_ids, told) == 64,
+              "what an attempt was told is a cache line");
 
 /* Limits that follow from one another. */
 static_assert(1 + WW_RING_INLINE + WW_RING_DEEP == WW_LOCKOUT_FAILURES_MAX,
@@ -63,6 +66,8 @@ static_assert(WW_LANES_CHUNK % 2 == 0, "a card's answer is two lanes");
 static_assert(WW_LANES_CHUNK >= WW_POSITIONS_MAX, "one window fits one call of the kernel");
 static_assert(WW_RECORD_UNITS_PER_ATTEMPT_MAX >= 3 + 2 * WW_DEVICES_PER_USER_MAX,
               "what came due, a record, its tail and two more for every device fit");
+static_assert((WW_IDS_MAX & (WW_IDS_MAX - 1)) == 0 && WW_IDS_MAX <= 1 << 20,
+              "a place and one fit the 21 bits of an index entry that are not its tag");
 static_assert((WW_DECOYS & (WW_DECOYS - 1)) == 0 && WW_DECOYS % WW_DECOY_WAYS == 0,
               "decoys are picked by the bits of a hash");
 static_assert((WW_SOURCES & (WW_SOURCES - 1)) == 0 && WW_SOURCES % WW_SOURCE_WAYS == 0,
@@ -155,6 +160,19 @@ static inline uint32_t ww_gap(int64_t from_ms, int64_t to_ms)
 {
     int64_t gap = to_ms - from_ms;
     return gap < 0 ? 0 : gap > (int64_t)UINT32_MAX ? UINT32_MAX : (uint32_t)gap;
+}
+
+/* Whether a record is of an attempt that brought a request id. */
+static inline int ww_has_id(const ww_record *r)
+{
+    return r->place & WW_PLACE_ID && r->tail && (r->event == WW_EVENT_ATTEMPT ||
+                                                 r->event == WW_EVENT_ANSWER);
+}
+
+/* The address in an attempt's tail; NULL: it has none. */
+static inline const uint8_t *ww_record_address(const ww_record *r)
+{
+    return r->tail > (uint32_t)ww_has_id(r) ? (const uint8_t *)(r + 1) : NULL;
 }
 
 /* The user whom a record names; NULL: there is none, and the record does not fit the tables. */

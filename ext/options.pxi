@@ -19,9 +19,10 @@ cdef enum:
     SEEN_WAIT = 128
     SEEN_PASSWORD = 256
     SEEN_PIN = 512
+    SEEN_ID = 1024
     SEEN_FIRST = 2048                           # the gateway vouches for the first factor
-    WITH_VERIFY = 1023 | SEEN_FIRST
-    WITH_VERIFYMANY = SEEN_PLATFORM | SEEN_ADDRESS
+    WITH_VERIFY = 4095
+    WITH_VERIFYMANY = SEEN_PLATFORM | SEEN_ADDRESS | SEEN_ID
     ADDRESS_BYTES_MAX = 45                      # of an IPv6 address as text
     WAIT_MS_MAX = 60000                         # that an answer is held for a push
 
@@ -29,15 +30,9 @@ cdef struct Options:
     uint32_t seen
     uint8_t platform, realm
     uint8_t address[16]
-    ww_span device, challenge, pin
+    ww_span device, challenge, pin, id
     uint8_t session[WW_SESSION_BYTES_MAX]
     uint32_t session_len, wait_ms
-
-cdef const char *option_unserved(const uint8_t *frame, ww_span s) noexcept nogil:
-    """The reply to an option of the house that is not served yet; NULL: it is no option at all."""
-    if ww_wire_is(frame, s, "ID"):
-        return "-ERR option 'ID' is not served yet\r\n"
-    return NULL
 
 cdef uint32_t option_named(const uint8_t *frame, ww_span s) noexcept nogil:
     if ww_wire_is(frame, s, "PLATFORM"):
@@ -62,6 +57,8 @@ cdef uint32_t option_named(const uint8_t *frame, ww_span s) noexcept nogil:
         return SEEN_WAIT
     if ww_wire_is(frame, s, "FIRSTFACTOR"):
         return SEEN_FIRST
+    if ww_wire_is(frame, s, "ID"):
+        return SEEN_ID
     return 0
 
 cdef bint address_read(const uint8_t *text, uint32_t n, uint8_t *address) noexcept nogil:
@@ -131,6 +128,10 @@ cdef const char *option_read(Options *o, uint32_t option, const uint8_t *frame,
         o.challenge = s
     elif option == SEEN_PIN:
         o.pin = s
+    elif option == SEEN_ID:
+        if not WW_ID_BYTES_MIN <= s.len <= WW_ID_BYTES_MAX:
+            return "-ERR ID is 8 to 64 bytes\r\n"
+        o.id = s
     elif option == SEEN_SESSION:
         if not session_read(o, frame + s.at, s.len):
             return "-ERR SESSION is hex, of 0 to 512 bytes\r\n"
@@ -150,10 +151,7 @@ cdef const char *options_read(const uint8_t *frame, const ww_wire *w, uint32_t f
     while i < w.argc:
         option = option_named(frame, w.args[i]) & legal
         if option == 0:
-            mistake = option_unserved(frame, w.args[i])
-            if mistake is NULL:
-                mistake = "-ERR syntax error\r\n"
-            return mistake
+            return "-ERR syntax error\r\n"
         if o.seen & option:
             return "-ERR syntax error, an option is given twice\r\n"
         o.seen |= option

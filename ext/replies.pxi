@@ -9,11 +9,13 @@ ctypedef enum Form:       # of a reply that waits
     FORM_DETAIL = 2       # with what it carries, as a flat array
     FORM_DETAIL_MAP = 3
     FORM_MANY = 4         # the verdicts of attempts `at` to `at + count`, as an array
+    FORM_GIVEN = 8        # with one of these: a request id was given, the batch's number `given`
 
 cdef struct Slot:
     uint64_t turn
     uint32_t at, count
     Form form
+    uint32_t given
 
 cdef struct Bytes:
     uint8_t *at
@@ -192,11 +194,15 @@ cdef void replies_put(Replies *r, Bytes *out, const void *at, size_t n) noexcept
         r.slots[r.last - 1].at += <uint32_t>n
         bytes_put(&r.later, at, n)
 
+cdef bint misused(const ww_batch *b, const Slot *s) noexcept nogil:
+    return s.form & FORM_GIVEN and b.given[s.given].outcome == WW_ID_MISUSED
+
 cdef void replies_land(Replies *r, Bytes *out, const ww_tables *t, const ww_policy *p,
                        const ww_batch *b, uint64_t turn, bint reasons) noexcept nogil:
     """A turn is durable: every reply up to the first that waits for a later one goes into out."""
     cdef Slot *s
-    cdef uint32_t i
+    cdef Form form
+    cdef uint32_t i, count
     while r.first < r.last:
         s = &r.slots[r.first]
         if s.form == FORM_BYTES:
@@ -205,14 +211,20 @@ cdef void replies_land(Replies *r, Bytes *out, const ww_tables *t, const ww_poli
         elif s.turn != turn:
             break
         else:
-            if s.form == FORM_MANY:
-                bytes_number(out, "*", s.count)
-            for i in range(s.at, s.at + s.count):
-                if s.form == FORM_PLAIN or s.form == FORM_MANY:
+            r.unanswered -= s.count
+            form, count = s.form, s.count
+            if form >= FORM_MANY:
+                if misused(b, s):
+                    bytes_text(out, "-ERR request_id was given before, with other arguments\r\n")
+                    count = 0
+                form = <Form>(form & ~FORM_GIVEN)
+                if form == FORM_MANY and count > 0:
+                    bytes_number(out, "*", count)
+            for i in range(s.at, s.at + count):
+                if form == FORM_PLAIN or form == FORM_MANY:
                     bytes_text(out, verdict_text(verdict_shown(b.attempts[i].verdict, reasons)))
                 else:
-                    detail_put(out, t, p, &b.attempts[i], reasons, s.form == FORM_DETAIL_MAP)
-            r.unanswered -= s.count
+                    detail_put(out, t, p, &b.attempts[i], reasons, form == FORM_DETAIL_MAP)
         r.first += 1
     if r.first == r.last:
         r.first = r.last = 0

@@ -51,6 +51,7 @@ int ww_row_needed(const ww_tables *t, const uint8_t *row, size_t len, ww_row_nee
         if (r[n].event == WW_EVENT_USER_ADD && (uint32_t)r[n].user >= needs->users)
             needs->users = (uint32_t)r[n].user + 1;
         needs->wides += r[n].event == WW_EVENT_DEVICE_ADD || r[n].event == WW_EVENT_DATES;
+        needs->ids += (uint32_t)ww_has_id(&r[n]);
         needs->cold_bytes += r[n].event == WW_EVENT_DEVICE_ADD || r[n].event == WW_EVENT_USER_ADD
                                  ? (1u + r[n].tail) * (uint32_t)WW_RECORD_BYTES : 0;
     }

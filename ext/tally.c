@@ -46,6 +46,11 @@ void ww_tally_add(ww_tally *y, const ww_batch *b)
         told++;
         y->verdicts[a->verdict % WW_VERDICTS_MAX][a->reason % WW_REASONS_MAX]++;
     }
+    for (uint32_t i = 0; i < b->given_count; i++) { /* what was told again was counted before */
+        const ww_attempt *a = &b->attempts[b->given[i].at];
+        if (b->given[i].outcome == WW_ID_AGAIN || b->given[i].outcome == WW_ID_MISUSED)
+            y->verdicts[a->verdict % WW_VERDICTS_MAX][a->reason % WW_REASONS_MAX]--;
+    }
 }
 
 void ww_times_add(ww_times *t, uint64_t ns, uint64_t count)

@@ -211,6 +211,28 @@ static void decide_and_apply(ww_tables *t, const ww_policy *p, ww_batch *b, uint
     a->units = (uint8_t)(units + a->came_due);
 }
 
+/* The same of a group in which request ids may have been given: *next is the first of the ids that
+ * was not reached. A push is claimed before its verdict is remembered, for it says how. */
+static void decide_given(ww_tables *t, const ww_policy *p, ww_batch *b, uint32_t from,
+                         const ww_scratch *s, uint32_t group, int64_t now_ms, uint32_t *next)
+{
+    for (uint32_t i = 0; i < group; i++) {
+        int has_id = *next < b->given_count && b->given[*next].at == from + i;
+        ww_given *g = has_id ? &b->given[(*next)++] : NULL;
+        if (g && ww_given_again(t, b, g, now_ms)) {
+            ww_attempt *a = &b->attempts[from + i];
+            if (a->came_due) /* it has, whoever asks */
+                b->units += ww_due_record(t, &t->users[a->slot], now_ms, b->records + b->units);
+            continue;
+        }
+        decide_and_apply(t, p, b, from + i, s, i, now_ms);
+        if (g && s->pushes)
+            ww_push_claims(t, b, from, s, i + 1);
+        if (g)
+            ww_given_keep(t, b, g, now_ms);
+    }
+}
+
 void ww_turn(ww_tables *t, const ww_policy *p, ww_batch *b, int64_t now_ms)
 {
     const ww_kernel *k = ww_kernel_in_use();
@@ -220,6 +242,7 @@ void ww_turn(ww_tables *t, const ww_policy *p, ww_batch *b, int64_t now_ms)
     s.shared_from = 0;
     s.filled = s.idle = 0;
     b->units = 0;
+    uint32_t given = 0;
     for (uint32_t from = 0; from < b->count;) {
         look_ahead(t, b, from, &s);
         uint32_t tries, group = lay_group(t, p, b, from, &s, &tries, now_ms);
@@ -228,8 +251,11 @@ void ww_turn(ww_tables *t, const ww_policy *p, ww_batch *b, int64_t now_ms)
         if (t->wides_used)
             look_further(t, b, from + group);
         ww_match_group(t, k, b, from, &s, tries);
-        for (uint32_t i = 0; i < group; i++)
-            decide_and_apply(t, p, b, from + i, &s, i, now_ms);
+        if (given < b->given_count)
+            decide_given(t, p, b, from, &s, group, now_ms, &given);
+        else
+            for (uint32_t i = 0; i < group; i++)
+                decide_and_apply(t, p, b, from + i, &s, i, now_ms);
         if (s.pushes)
             ww_push_claims(t, b, from, &s, group);
         from += group;

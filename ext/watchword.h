@@ -86,7 +86,12 @@ enum {
     WW_GATEWAYS_PER_ROW_MAX = 255,
     WW_PAGE_USERS = 1024,               /* users in one stored page                               */
     WW_RECORD_BYTES = 32,
-    WW_RECORD_UNITS_PER_ATTEMPT_MAX = 35 /* what came due, a record, a tail, two ALSO a device    */
+    WW_ID_BYTES_MIN = 8,                /* of a request id                                        */
+    WW_ID_BYTES_MAX = 64,
+    WW_ID_MS = 60000,                   /* that one is remembered                                 */
+    WW_IDS_MAX = 1 << 20,               /* live ones of a gateway; beyond: BUSY                   */
+    WW_IDS_GATEWAYS_MAX = 255,          /* that have a table of them; beyond: BUSY                */
+    WW_RECORD_UNITS_PER_ATTEMPT_MAX = 36 /* what came due, a record, its tail, two ALSO a device  */
 };
 
 /* ---- codes ---- */
@@ -149,7 +154,7 @@ typedef enum { WW_LIVE = 0, WW_PAPER = 1 } ww_realm;
 
 /* What a record is about. Frozen: it stands in journals. Last used: 37. */
 typedef enum {
-    WW_EVENT_ATTEMPT = 1,        /* a login; tail: client address                                */
+    WW_EVENT_ATTEMPT = 1,        /* a login; tail: client address, and of its request id         */
     WW_EVENT_ALSO = 2,           /* a further device touched by the attempt before it            */
     WW_EVENT_RESYNC = 3,         /* an attempt with two codes                                    */
     WW_EVENT_USER_ADD = 4,       /* tail: name                                                   */
@@ -176,7 +181,8 @@ typedef enum {
     WW_EVENT_LAST = 37
 } ww_event;
 
-enum { /* in place, of an attempt; those before the third format lack the first two */
+enum { /* in place, of an attempt; those before the third format lack NAMED and EMPTY */
+    WW_PLACE_ID = 0x10,          /* the last unit of its tail is a ww_id_tail                    */
     WW_PLACE_NAMED = 0x20,       /* it named a device or a challenge                             */
     WW_PLACE_EMPTY = 0x40,       /* nothing was typed                                            */
     WW_PLACE_UNKNOWN = 0x80      /* the user field is a name's keyed hash, not an id             */
@@ -443,6 +449,7 @@ typedef struct {
     ww_suite *suites;
     uint32_t suites_used, suites_cap;
     uint64_t ask_key[2];         /* of questions                                                 */
+    uint64_t id_key[2];          /* of request ids, and of what was said with them               */
     uint8_t token_key[32];       /* of challenge ids and purposes                                */
     uint32_t passcode_mid[16];   /* of passcodes: midstates of HMAC-SHA256                       */
     uint32_t kept_mid[16];       /* of PINs and answers: the same                                */
@@ -522,6 +529,8 @@ typedef struct {
     const uint8_t *bytes;        /* names, responses, serials                                    */
     ww_record *records;          /* room: count * WW_RECORD_UNITS_PER_ATTEMPT_MAX units          */
     uint32_t units;              /* out                                                          */
+    uint32_t given_count;        /* of the attempts so many brought a request id                 */
+    struct ww_given *given;      /* in their order                                               */
     uint32_t lanes, idle_lanes;  /* out: of the vectors that were run, filled and not            */
 } ww_batch;
 
@@ -616,6 +625,70 @@ int64_t ww_step_now(const ww_device *d, int64_t now_ms);   /* floor((now - t0) /
  * order. Writes verdicts into the attempts and records into the batch. Allocates nothing; grows
  * nothing (attempts never create users or devices). */
 void ww_turn(ww_tables *t, const ww_policy *p, ww_batch *b, int64_t now_ms);
+
+/* ---- ids.c: attempts that bring a request id are decided once ---- */
+
+/* Keyed digests of 96 bits: of an id, and of all that was said with it. */
+typedef struct { uint64_t id, said; uint32_t id_more, said_more; } ww_id;
+
+/* The last unit of the tail of an attempt that brought one: what the record does not say of its
+ * verdict. */
+typedef struct {
+    ww_id id;
+    uint32_t carried;            /* of a failure the time left, saturating; else the device      */
+    int16_t offset;
+    uint8_t what;                /* kind | label << 4                                            */
+    uint8_t flags;               /* rank | card_only << 6 | biometric << 7                       */
+} ww_id_tail;
+
+/* What an attempt was told: a cache line. */
+typedef struct {
+    ww_id id;
+    int64_t asked_ms, retry_after_ms;
+    uint32_t device, device_cold;
+    int32_t offset;
+    uint8_t verdict, reason, kind, label, rank, card_only, biometric, pad[5];
+} ww_id_told;
+
+enum { WW_IDS_INDEX = 2 * WW_IDS_MAX };
+
+/* A gateway's, oldest first. index: tag << 21 | place + 1; 0 is empty. */
+typedef struct {
+    uint64_t key[2];
+    uint32_t first, count;
+    uint8_t pad[40];
+    ww_id_told told[WW_IDS_MAX];
+    uint32_t index[WW_IDS_INDEX];
+} ww_ids;
+
+typedef enum { WW_ID_NEW = 0, WW_ID_AGAIN = 1, WW_ID_MISUSED = 2, WW_ID_FULL = 3 } ww_id_outcome;
+
+/* An attempt's request id. */
+typedef struct ww_given {
+    ww_ids *ids;                 /* of its gateway                                               */
+    ww_id id;
+    uint32_t at;                 /* which attempt                                                */
+    uint32_t many;               /* of a command's first: how many attempts the command has      */
+    uint8_t outcome;             /* out: ww_id_outcome. MISUSED and FULL read BUSY               */
+    uint8_t pad[7];
+} ww_given;
+
+void ww_ids_init(const ww_tables *t, ww_ids *ids, const uint8_t *gateway, size_t len);
+/* SipHash-2-4 of 128 bits. */
+void ww_sip128(const uint64_t key[2], const uint8_t *text, size_t len, uint64_t out[2]);
+/* Digests of the id of a command's attempt of this number, and of what the attempt says; password:
+ * a keyed digest of one, or 0. What is too long to be copied is like whatever else is. */
+void ww_given_id(ww_given *g, const uint8_t *text, size_t len, uint32_t number);
+void ww_given_said(ww_given *g, const ww_batch *b, uint64_t password);
+/* A command of several says what they all say. */
+void ww_given_together(ww_given *first, uint32_t many);
+/* Whether the attempt is answered without being decided: with what was told before, or BUSY. */
+int ww_given_again(const ww_tables *t, ww_batch *b, ww_given *g, int64_t now_ms);
+/* It was decided, and is remembered: in its table, and in its record, which is the batch's last. */
+void ww_given_keep(const ww_tables *t, ww_batch *b, const ww_given *g, int64_t now_ms);
+/* What a recorded attempt was told is remembered again. at_ms: the greatest time of any row up to
+ * its own. */
+void ww_ids_replay(const ww_tables *t, ww_ids *ids, const ww_record *r, int64_t at_ms);
 
 /* ---- ocra.c: suites, and the messages they make (RFC 6287) ---- */
 
@@ -845,6 +918,7 @@ ww_device *ww_device_place(ww_tables *t, ww_user *u, const ww_spec *spec, const 
 typedef struct {
     uint32_t users, wides;
     uint64_t events;
+    uint32_t ids;                /* attempts that brought a request id                           */
     uint64_t cold_bytes;
     int64_t turn, time_ms;       /* from the row's header                                        */
 } ww_row_needs;

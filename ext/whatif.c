@@ -251,14 +251,14 @@ static void decide_told(ww_tables *t, const ww_policy *p, const told *f, ww_user
     a.event = r->event;
     a.platform = r->place & 3u;
     a.realm = (r->place >> 2) & 1u;
-    a.place_in = r->place & (uint8_t)~WW_PLACE_UNKNOWN;
+    a.place_in = r->place & (uint8_t)~(WW_PLACE_UNKNOWN | WW_PLACE_ID);
     a.gateway = r->gateway;
     a.slot = slot;
     a.name_hash = r->user;
     a.response_len = !(r->place & WW_PLACE_EMPTY) && r->verdict != WW_CHALLENGE;
-    if (r->tail) {
+    if (ww_record_address(r)) {
         a.has_address = 1;
-        memcpy(a.address, r + 1, sizeof a.address);
+        memcpy(a.address, ww_record_address(r), sizeof a.address);
     }
     /* A claim under a lock may have been of a push that was approved. */
     uint8_t claim = WW_PLACE_EMPTY | WW_PLACE_NAMED;
@@ -313,9 +313,10 @@ static void take_told(ww_tables *t, const ww_policy *p, const told *f, ww_scratc
         o->flags |= WW_OUTCOME_LOCKED;
     if (unknown) {
         o->flags |= WW_OUTCOME_UNKNOWN;
-        if (r->tail && (r->verdict == WW_REJECTED || r->verdict == WW_LOCKED) &&
-            !ww_source_busy(t, p, (const uint8_t *)(r + 1), now_ms))
-            ww_source_charge(t, (const uint8_t *)(r + 1), now_ms);
+        const uint8_t *address = ww_record_address(r);
+        if (address && (r->verdict == WW_REJECTED || r->verdict == WW_LOCKED) &&
+            !ww_source_busy(t, p, address, now_ms))
+            ww_source_charge(t, address, now_ms);
         return;
     }
     if (!u) { /* enrolled before the first row that is kept */

@@ -11,6 +11,7 @@ from typing import Any
 
 from both_devices import BothDevices
 from both_files import FILED, BothFiles, policy_of, told_alike
+from both_ids import BothIds, plain
 from both_life import LIFE_ACTS, Living
 from both_phones import SECRET, Phones
 from histories import COINCIDENT_KEYS, History, Step
@@ -44,7 +45,7 @@ KEYS = Keys(derive(SECRET, "watchword names", 16), derive(SECRET, "watchword cha
 PASSCODES = passcode.ALPHABET
 SAID = (
     "verify", "verify_many", "resync", "challenge", "push", "decide_push", "enrol_phone",
-    "change_pin", "question", "answer", "import_rows", "activate",
+    "change_pin", "question", "answer", "import_rows", "activate", "given", "again",
 )  # fmt: skip
 
 
@@ -62,7 +63,7 @@ def records_of(row: bytes) -> list[tuple[Any, ...]]:
     return records
 
 
-class Both(BothFiles, BothDevices, Phones, Knowing, Living):
+class Both(BothIds, BothFiles, BothDevices, Phones, Knowing, Living):
     """An engine and its twin. Names and addresses carry the number of the history under way."""
 
     def __init__(self, figures: Figures) -> None:
@@ -79,7 +80,7 @@ class Both(BothFiles, BothDevices, Phones, Knowing, Living):
         self.twin = Reference(figures, KEYS)
         self.asked: dict[str, list[str]] = {}   # the challenges of a user, the newest first
         self.pushed: dict[str, list[tuple[str, int]]] = {}     # its pushes likewise: id and number
-        self.ids: dict[Any, Any] = {}   # the twin's user and device numbers -> the engine's
+        self.numbers: dict[Any, Any] = {}   # the twin's user and device numbers -> the engine's
         self.seen: set[str] = set()     # verdicts and reasons
 
     def disagreement(self, number: int, told: History) -> str:
@@ -338,7 +339,7 @@ class Both(BothFiles, BothDevices, Phones, Knowing, Living):
         return *state, devices, self.twins_known(user)
 
     def records_differ(self) -> str:
-        mine = [r for row in self.engine.tap[self.rows_seen :] for r in records_of(row)]
+        mine = [plain(r) for row in self.engine.tap[self.rows_seen :] for r in records_of(row)]
         twins = [r for _, records in self.twin.journal[self.turns_seen :] for r in records]
         if mine and mine[0][0] == Event.RESTORE:
             mine[1:] = sorted(mine[1:], key=lambda r: r[10])  # they come by slots; ours by numbers
@@ -381,5 +382,6 @@ class Both(BothFiles, BothDevices, Phones, Knowing, Living):
         """The engine's numbers and the twin's stand for each other, one to one."""
         if what == "device" and 0 in (own, engines):
             return bool(own == engines)
-        known = self.ids.setdefault((what, "twin", own), engines)
-        return bool(known == engines and self.ids.setdefault((what, "engine", engines), own) == own)
+        known = self.numbers.setdefault((what, "twin", own), engines)
+        back = self.numbers.setdefault((what, "engine", engines), own)
+        return bool(known == engines and back == own)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from histories_files import file_words, policy_words
+from histories_ids import sent_again
 from histories_life import LIFE, with_life
 
 from watchword.reference import Figures
@@ -114,6 +115,8 @@ def history(seed: int, figures: Figures) -> History:
         wait, dice = rng.choice(waits), rng.random()
         if rng.random() < 0.12:
             steps += knowing(rng, wait)
+        if rng.random() < 0.08:
+            steps += sent_again(rng, attempt_words)
         if dice < 0.15:
             steps.append((wait, "challenge", *ask_words(rng)))
         elif dice < 0.50:

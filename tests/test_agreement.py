@@ -55,7 +55,7 @@ def recovered(rows: list[bytes], shown_percent: int) -> list[Any]:
     )  # fmt: skip
     for row in rows:
         assert core.replay(row, never, never) is not None
-    return slots(core)
+    return [slots(core), _engine.ids_held(core)]
 
 
 @pytest.mark.parametrize("chunk", range(-(-HISTORIES // CHUNK_HISTORIES)))
@@ -71,7 +71,8 @@ def test_histories(chunk: int) -> None:
                 short = shortened(figures, number, told)
                 pytest.fail(f"seed {seed}, {figures}\n{said}\nshortened:\n{short}")
         percent = both.twin.figures.card_shown_percent
-        assert recovered(both.engine.tap, percent) == slots(both.engine._core)
+        core = both.engine._core
+        assert recovered(both.engine.tap, percent) == [slots(core), _engine.ids_held(core)]
 
 
 # What no history brings about: only a daemon and the engine's own clock shed load.
@@ -96,7 +97,8 @@ def test_histories_reach_everything() -> None:
                     touched[record.event] |= record.effects
     assert {"a row wrong", "a row there"} <= seen
     everything = [*reference.Verdict, *reference.Reason, *Event]
-    assert seen >= {"posed", "answered", "too many codes", "too many answers"}
+    assert seen >= {"posed", "answered", "too many codes", "too many answers", "id misused"}
+    assert {"told again: ACCEPTED", "told again: LOCKED", "told again: REJECTED"} <= seen
     missing = {repr(word) for word in everything} - seen
     assert missing == {repr(word) for word in UNREACHED}
     assert set(touched[Event.ATTEMPT]) == set(touched[Event.RESYNC]) == set(Effect)

@@ -48,7 +48,7 @@ ORACLE = {
     "reference", "reference_card", "reference_life", "reference_ocra", "reference_posed",
     "reference_push",
     "reference_secrets",
-    "reference_rows", "reference_floors",
+    "reference_rows", "reference_floors", "reference_ids",
 }  # fmt: skip
 ORACLES_OWN = {
     ("reference", "reference_ocra"), ("reference", "reference_card"),
@@ -59,6 +59,7 @@ ORACLES_OWN = {
     ("reference_secrets", "reference_ocra"),
     ("reference_rows", "reference"), ("reference", "reference_floors"),
     ("reference_floors", "reference_card"), ("reference_floors", "reference"),
+    ("reference_ids", "reference"),
 }  # fmt: skip
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 
@@ -67,6 +68,7 @@ LIBRARIES = {
     "cryptography": {"store", "keys", "devices", "hashing", "phone", "serve"},
     "numpy": {"logins", "bulk", "whatif"},
     "uvloop": {"serve"},
+    "hiredis": {"client"},
     "click": {"cli"},
     "rich": {"cli"},
     "segno": {"cli"},
@@ -235,7 +237,7 @@ def test_c_includes_run_down(path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["engine.pyx", "connection.pxi"])
 def test_cython_crosses_by_one_declaration_file(name: str) -> None:
-    """Two .pxd alone declare the core; the door adds only what the system itself offers."""
+    """The .pxd alone declare the core; the door adds only what the system itself offers."""
     text = (EXT / name).read_text()
     headers = re.findall(r'^\s*cdef extern from "([^"]+)"', text, re.M)
     assert not [h for h in headers if h in ("watchword.h", "internal.h", "secret.h")]

@@ -234,7 +234,10 @@ OPTIONS = [
     (["SESSION", "012"], "ERR SESSION is hex, of 0 to 512 bytes"),
     (["SESSION", "00" * 513], "ERR SESSION is hex, of 0 to 512 bytes"),
     (["CHALLENGE", "x", "CHALLENGE", "x"], "ERR syntax error, an option is given twice"),
-    (["ID", "x"], "ERR option 'ID' is not served yet"),
+    (["ID", "x"], "ERR ID is 8 to 64 bytes"),
+    (["ID", "x" * 65], "ERR ID is 8 to 64 bytes"),
+    (["ID"], "ERR syntax error, an option lacks its value"),
+    (["ID", "x" * 8, "id", "y" * 8], "ERR syntax error, an option is given twice"),
 ]
 
 

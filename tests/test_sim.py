@@ -60,6 +60,8 @@ FOUND_BY = {
     "any_signature_approves": 31,
     "any_number_approves": 11,
     "push_outlives_its_time": 0,
+    "told_again_before_its_turn": 0,
+    "id_forgotten_at_reopen": 0,
     "moment_not_recorded": 4,
     "temporary_devices_live_on": 2,
     "shipped_and_active": 2,
@@ -96,8 +98,8 @@ MET = {
     "a client not read", "a client that does not read", "a client too many", "a half close",
     "a retry", "a turn amid a page", "a crash in recovery", "a fault in recovery", "exits",
     "a code sent", "too many codes", "another policy", "a row of a file", "a wrong row",
-    "something posed", "an answer to a client", "too many answers", "an activation",
-    "a moment that had come", "an illegal state",
+    "something posed", "an answer to a client", "too many answers", "an id again", "an id misused",
+    "an activation", "a moment that had come", "an illegal state",
     *(f"a crash: {policy}" for policy in (*POLICIES, "killed")),
 }  # fmt: skip
 

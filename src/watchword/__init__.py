@@ -14,9 +14,11 @@ from watchword.errors import (
     Exists,
     InvalidArgument,
     NotFound,
+    Refused,
     StoreDamaged,
     StoreFailed,
     StoreOwned,
+    Unanswered,
     WrongKey,
 )
 from watchword.events import Event, Subscription
@@ -68,6 +70,7 @@ __all__ = [
     "PushShown",
     "Question",
     "Reason",
+    "Refused",
     "Replacement",
     "Report",
     "Restored",
@@ -76,6 +79,7 @@ __all__ = [
     "StoreFailed",
     "StoreOwned",
     "Subscription",
+    "Unanswered",
     "User",
     "Verdict",
     "Wanted",

@@ -62,6 +62,11 @@ NAME_BYTES_MAX: int
 SESSION_BYTES_MAX: int
 PURPOSE_BYTES_MAX: int
 SENT_MAX: int
+ID_BYTES_MIN: int
+ID_BYTES_MAX: int
+ID_MS: int
+IDS_MAX: int
+MISUSED_ID: str
 ANSWERS_MAX: int
 PAGE_USERS: int
 ROW_MAGIC: int
@@ -103,6 +108,11 @@ def secrets_kept(
     core: Core, slot: int
 ) -> tuple[tuple[int, bytes] | None, list[tuple[int, str, str, int, bool]], int]: ...
 def pin_kept(core: Core, slot: int, number: int) -> str: ...
+def ids_behind(core: Core, row: Buffer, turn: int, at_ms: int) -> int: ...
+def ids_from(core: Core) -> tuple[int, int]: ...
+def ids_held(core: Core) -> dict[str, int]: ...
+def id_text(request_id: str | bytes) -> bytes: ...
+def sip128(key: bytes, text: bytes) -> bytes: ...
 def push_limit(core: Core, most: int) -> None: ...
 def push_open(
     core: Core,
@@ -170,8 +180,13 @@ class Batch:
         password: int = ...,
         answer: bool = ...,
         activate: bool = ...,
+        given: tuple[Core, bytes, bytes, str | bytes | None] | None = ...,
     ) -> None: ...
     def vouch(self) -> None: ...
+    def identify(
+        self, core: Core, names: bytes, request_id: bytes, secret: str | bytes | None = None,
+        gateway: int = 0,
+    ) -> None: ...
     def put_many(
         self,
         users: Any,
@@ -234,7 +249,7 @@ class Split:
 class Core:
     def __init__(
         self, name_key: bytes, ask_key: bytes = ..., passcode_key: bytes = ...,
-        kept_key: bytes = ...,
+        kept_key: bytes = ..., id_key: bytes = ...,
     ) -> None: ...
     @property
     def memory_locked(self) -> bool: ...
@@ -339,6 +354,8 @@ class Gather:
         answer: bool = False,
         gateway: int = 0,
         shed: bool = False,
+        request_id: str | bytes | None = None,
+        secret: str | bytes | None = None,
     ) -> asyncio.Future[Verdict]: ...
 
 class Clients:

@@ -60,6 +60,7 @@ ATTEMPTS: Final = (lifecycle.ATTEMPT, lifecycle.RESYNC, lifecycle.ANSWER, lifecy
 LOGINS: Final = (*ATTEMPTS, lifecycle.CHALLENGE, lifecycle.QUESTION)
 EVERY: Final = (1 << 64) - 1
 UNKNOWN: Final = 0x80   # in place: the user field is a name's keyed hash
+BY_ID: Final = 0x10     # a request id came with it: the last unit of the tail is its own
 VERDICTS: Final = {code.value: code.name for code in Code}
 REASONS: Final = {reason.value: reason.name for reason in Reason}
 ADVANCE: Final = 16     # among effects: the device's position is used up
@@ -219,7 +220,7 @@ def _attempt(
         told["position"] = r.moving - 1
     if r.effects & LOCK:
         told["locked_ms"] = r.lock_ms
-    if r.tail:
+    if len(r.tail) > (lifecycle.UNIT if r.place & BY_ID else 0):
         ip = ipaddress.IPv6Address(r.tail[:16])
         told["address"] = str(ip.ipv4_mapped or ip)
     used = (number for number, effects, _ in also if effects & ADVANCE)

@@ -33,7 +33,7 @@ from watchword.hashing import Hasher
 from watchword.history import History, Names
 from watchword.intake import Intake
 from watchword.issuing import Issuing
-from watchword.keeper import COVERED, UNCOVERED_BYTES_MAX, Keeper
+from watchword.keeper import UNCOVERED_BYTES_MAX, Keeper, covered_by, remember_ids
 from watchword.keys import KeyProvider, derive
 from watchword.logins import Logins
 from watchword.policies import POLICY_PAGE, Policies
@@ -99,7 +99,7 @@ class Engine(
         self._kept_key_of_pins = derive(secret, "watchword pins", 32)
         self._core = Core(
             derive(secret, "watchword names", 16), derive(secret, "watchword challenges", 48),
-            self._passcode_key, self._kept_key_of_pins,
+            self._passcode_key, self._kept_key_of_pins, derive(secret, "watchword request ids", 16),
         )
         self._hasher = Hasher(derive(secret, "watchword passwords", 32))
         self._mark_key, self._tombs = derive(secret, "watchword fingerprints", 32), Tombs()
@@ -184,7 +184,7 @@ class Engine(
     def _load(self) -> int:
         """Pages, then whatever the journal holds beyond them. Returns the turn pages cover."""
         core, covered = self._core, 0
-        turns = {"identity": array("q"), "state": array("q")}
+        turns, ids = {"identity": array("q"), "state": array("q")}, [0, 0]
         core.reserve(self._store.counters().get("pages", 0) // 2 * PAGE_USERS)
         for page in self._store.pages():
             if page.table == "covered" and page.number == POLICY_PAGE:
@@ -192,8 +192,8 @@ class Engine(
                 continue
             if page.table == "covered":
                 covered = page.turn
-                if len(page.image) >= COVERED.size:  # none of before the second format has it
-                    core.passed(*COVERED.unpack_from(page.image))
+                latest_ms, *ids = covered_by(page.image)
+                core.passed(latest_ms)
                 continue
             if page.table == "tombstones":
                 sound = self._tombs.load(page.image)
@@ -206,6 +206,7 @@ class Engine(
             if not sound:
                 raise StoreDamaged(f"page {page.number} of table {page.table} cannot be read")
         self._tombs.loaded()
+        remember_ids(core, self._store, covered, *ids)
         for turn, row in self._store.replay(covered):
             events = core.replay(row, turns["identity"], turns["state"])
             if events is None:

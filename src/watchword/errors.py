@@ -5,6 +5,8 @@
     |-- NotFound          no such user, device or file (also a LookupError)
     |-- Exists            the name or serial is taken
     |-- Busy              the engine sheds load, or its clock is in doubt: nothing happened
+    |-- Refused           a daemon refused a command: a right, a token, or a word it does not know
+    |-- Unanswered        a daemon gave no answer in time: whether it decided is not known
     |-- WrongKey          the key given does not open this store
     |-- StoreOwned        another process owns the store; the message names it
     |-- StoreDamaged      a page or journal row cannot be believed; the message says which
@@ -19,9 +21,11 @@ __all__ = [
     "Exists",
     "InvalidArgument",
     "NotFound",
+    "Refused",
     "StoreDamaged",
     "StoreFailed",
     "StoreOwned",
+    "Unanswered",
     "WrongKey",
 ]
 
@@ -52,6 +56,14 @@ class Exists(Error):
 
 class Busy(Error):
     """The engine sheds load or does not trust its clock. Nothing happened."""
+
+
+class Refused(Error):
+    """A daemon refused a command. Nothing happened."""
+
+
+class Unanswered(Error):
+    """A daemon gave no answer in time. Whether it decided is not known."""
 
 
 class WrongKey(Error):

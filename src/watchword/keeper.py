@@ -15,8 +15,9 @@ from collections.abc import Iterator
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
+from watchword._engine import Core, ids_behind, ids_from
 from watchword.errors import StoreFailed
-from watchword.store import Page
+from watchword.store import Page, Store
 from watchword.store.commits import said
 from watchword.store.sqlite import SEGMENT_BYTES
 
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "COVERED", "PAGES_PER_WRITE_MAX", "PASS_BYTES", "PASS_SECONDS", "PASS_TICKS", "RESERVE_BYTES",
-    "UNCOVERED_BYTES_MAX", "Keeper",
+    "UNCOVERED_BYTES_MAX", "Keeper", "covered_by",
+    "remember_ids",
 ]  # fmt: skip
 
 PASS_SECONDS = 1.0          # between two looks at the disk
@@ -35,8 +37,23 @@ UNCOVERED_BYTES_MAX = 320 << 20  # ten million records; beyond them logins are B
 RESERVE_BYTES = 2 * SEGMENT_BYTES
 TOMBS_PER_WRITE_MAX = 8
 PAGES_PER_WRITE_MAX = 8     # users' pages a transaction: a stream would stall commits, steps do not
-COVERED = struct.Struct("<q")  # the greatest time of any row that pages hold, in milliseconds
+COVERED = struct.Struct("<qqq")  # see covered_by
 PACE = 3.0                  # rests after a transaction, in times of what it took
+
+
+def covered_by(image: bytes | bytearray | memoryview) -> tuple[int, int, int]:
+    """What the page of what is covered holds: the greatest time of any row that pages hold; the
+    turn of a row before which no request id was live, or 0; the greatest time up to that row. What
+    an older format lacks is 0."""
+    latest_ms, turn, at_ms = COVERED.unpack_from(bytes(image).ljust(COVERED.size, b"\0"))
+    return latest_ms, turn, at_ms
+
+
+def remember_ids(core: Core, store: Store, covered: int, turn: int, at_ms: int) -> None:
+    """Request ids that were live when the pages were written, from row `turn` on."""
+    if 0 < turn <= covered:
+        for number, row, _ in store.history(turn - 1, covered):
+            at_ms = ids_behind(core, row, number, at_ms)
 
 
 class Keeper:
@@ -98,7 +115,7 @@ class Keeper:
             engine = self._engine
             with engine._lock:
                 began, rows = engine._turn, engine._row_bytes
-                latest = COVERED.pack(engine._core.latest_ms)
+                latest = COVERED.pack(engine._core.latest_ms, *ids_from(engine._core))
             try:
                 for pages in self._copies():
                     at = time.monotonic()

@@ -20,6 +20,7 @@ from watchword._engine import (
     Split,
     Verdict,
     expect_texts,
+    id_text,
     pack_address,
 )
 from watchword.errors import InvalidArgument
@@ -53,6 +54,7 @@ class Logins(Parts):
         pin: str | None = None,
         first_factor: bool = False,
         gateway: str | None = None,
+        request_id: str | bytes | None = None,
     ) -> Verdict:
         """May this user in, with this response? The verdict is durable when it is returned.
 
@@ -60,8 +62,10 @@ class Logins(Parts):
         to try. challenge: id of the only challenge to try. address: the client's IP. session: what
         a suite with S signs. password: the first factor, hashed off the engine's lock;
         first_factor: the caller vouches that it held. pin: as if typed before the code; of a device
-        that signs its PIN, the one it must be. gateway: who asks, for the record. A refused login
-        never raises. Errors: InvalidArgument, StoreFailed.
+        that signs its PIN, the one it must be. gateway: who asks, for the record. request_id: 8 to
+        64 bytes; whoever asks again within a minute with the same one is told what was told, and
+        nothing is used up or counted twice. A refused login never raises. Errors: InvalidArgument,
+        also where a request_id comes with other arguments than before; Busy, StoreFailed.
         """
         where, of = place_of(platform, realm)
         if session is not None:
@@ -71,6 +75,7 @@ class Logins(Parts):
         if password is not None:
             fact = self._fact(user, password, first_factor)
         first, number = fact or UNTOLD
+        given = None if request_id is None else (self._core, names, id_text(request_id), password)
         with self._lock:
             self._alive()
             batch = self._one
@@ -79,7 +84,7 @@ class Logins(Parts):
             shed = self._shed() or fact is None
             batch.put(
                 user, response, where, of, device, address, None, shed, challenge, session, pin,
-                first, number,
+                first, number, False, False, given,
             )  # fmt: skip
             turn = self._take(batch, now, names, 1)
             verdict = self._core.verdict(batch, 0)
@@ -178,6 +183,7 @@ class Logins(Parts):
         password: str | None = None,
         pin: str | None = None,
         first_factor: bool = False,
+        request_id: str | bytes | None = None,
     ) -> Verdict:
         """verify for asyncio: the calls of one loop pass share a turn and a sync."""
         self._alive()
@@ -189,7 +195,7 @@ class Logins(Parts):
             fact = await self._fact_soon(user, password, first_factor)
         verdict: Verdict = await gather.ask(
             user, response, *places, device, address, challenge, session, pin, *(fact or UNTOLD),
-            shed=fact is None,
+            shed=fact is None, request_id=request_id, secret=password,
         )  # fmt: skip
         return verdict
 

@@ -94,6 +94,11 @@ PLANTS = {
         "kernels", "ext/dispatch.c", "^ want[i]) | misfit[i];", "^ want[i]);"),
     "a used step is open once more": Plant(
         "turn", "ext/state.c", "? d->moving - y->base : 0;", "? d->moving - y->base - 1 : 0;"),
+    "an id that comes again is decided again": Plant(
+        "turn", "ext/ids.c", "    g->outcome = WW_ID_AGAIN;\n",
+        "    g->outcome = WW_ID_AGAIN;\n    return 0;\n"),
+    "an id is remembered with another verdict": Plant(
+        "turn", "ext/ids.c", "told->verdict = r->verdict;", "told->verdict = WW_REJECTED;"),
     "a challenge stands after its answer": Plant(
         "turn", "ext/apply.c", "ww_device_issue(d)->open[r->place & 1u].stands = 0;",
         "ww_device_issue(d)->open[~r->place & 1u].stands = 0;"),

@@ -7,9 +7,11 @@
  * no challenge, moving factors never fall, and what a turn writes stays in the room it was given.
  */
 #include "asked.h"
+#include "given.h"
 #include "pushed.h"
 
-enum { USERS = 6, ATTEMPTS = 80, TURNS = 4, ARENA = 1 << 14, UNITS = ATTEMPTS * 35, DEVICES = 15 };
+enum { USERS = 6, ATTEMPTS = 80, TURNS = 4, ARENA = 1 << 14, DEVICES = 15 };
+enum { UNITS = ATTEMPTS * WW_RECORD_UNITS_PER_ATTEMPT_MAX };
 
 enum { ADDRESSES = 4 };
 
@@ -19,6 +21,8 @@ static ww_source *sources, *charged[ADDRESSES]; /* where failures of an address 
 static _Alignas(64) uint8_t arena[ARENA + 64];
 static _Alignas(64) ww_record records[UNITS + 8];
 static ww_attempt attempts[ATTEMPTS];
+static ww_given given[ATTEMPTS];
+static uint8_t ids[ATTEMPTS]; /* 0: none, else which + 1 */
 
 enum { SHOWN = USERS + 1 };
 static int asking;           /* whether this input asks at all */
@@ -179,6 +183,7 @@ static void lay(source *s, ww_attempt *a, int64_t now_ms, uint32_t *used)
     uint8_t who = (uint8_t)take(s, 1), how = (uint8_t)take(s, 1);
     uint32_t slot = who % USERS;
     memset(a, 0, sizeof *a);
+    ids[a - attempts] = who % 8 == 7 && (how & 3) != 3 ? 1 + (how >> 3 & 3) : 0;
     a->event = how & 1 && how & 2 ? WW_EVENT_RESYNC : WW_EVENT_ATTEMPT;
     a->platform = how >> 2 & 1;
     a->realm = how >> 3 & 1 && how & 16;
@@ -249,6 +254,7 @@ static void begin(int deep)
     stand(&lived, deep);
     stand(&replayed, deep);
     pushed_begin(&lived.t);
+    given_begin(&lived.t);
     memset(shown, '0', sizeof shown);
     memset(questions, '0', sizeof questions);
     for (uint32_t i = 0; i < SHOWN; i++)
@@ -368,6 +374,9 @@ static void expect(const ww_batch *b, const ww_device *before, const asked_befor
         HOLDS(a->verdict != WW_ACCEPTED || a->kind != WW_KIND_PASSWORD);
         HOLDS((a->verdict == WW_ACCEPTED && a->event == WW_EVENT_ANSWER) ==
               (a->kind == WW_KIND_QUESTION));
+        int again = a->verdict == WW_ACCEPTED && !a->units; /* by its request id */
+        if (again)
+            continue;
         if (a->verdict == WW_ACCEPTED && a->challenge_len == WW_PUSH_ID_CHARS)
             pushed_spend(b, a, now_ms);
         else if (a->verdict == WW_ACCEPTED && a->kind >= WW_KIND_OCRA &&
@@ -378,6 +387,7 @@ static void expect(const ww_batch *b, const ww_device *before, const asked_befor
         HOLDS(a->retry_after_ms >= 0 && a->retry_after_ms <= (int64_t)UINT32_MAX);
         for (uint32_t j = 0; j < i && a->verdict == WW_ACCEPTED; j++)
             HOLDS(b->attempts[j].verdict != WW_ACCEPTED || b->attempts[j].device != a->device ||
+                  !b->attempts[j].units ||
                   b->attempts[j].response_len != a->response_len ||
                   a->kind != WW_KIND_TOTP || b->attempts[j].offset < a->offset);
     }
@@ -388,8 +398,12 @@ static void expect(const ww_batch *b, const ww_device *before, const asked_befor
               (r->event == WW_EVENT_DUE && !r->tail && r->user == lived.t.users[2].id));
         HOLDS(n + 1u + r->tail <= b->units);
         HOLDS(ww_apply(&replayed.t, r, now_ms, NULL, NULL) == 0);
+        int64_t at_ms = lived.t.latest_ms > now_ms ? lived.t.latest_ms : now_ms;
+        if (ww_has_id(r))
+            ww_ids_replay(&replayed.t, given_ids[1], r, at_ms);
     }
     HOLDS(n == b->units);
+    given_holds(b);
     for (uint32_t slot = 0, i = 0; slot < USERS; slot++) {
         ww_user *u = &lived.t.users[slot];
         for (ww_device *d = ww_device_first(&lived.t, u); d; d = ww_device_next(&lived.t, u, d))
@@ -417,10 +431,14 @@ static void turn(source *s, const ww_policy *p, int64_t now_ms)
     fence_open(arena, 0, sizeof arena);
     for (i = 0; i < count && s->at < s->end && used < ARENA - 1024; i++)
         lay(s, &attempts[i], now_ms, &used);
-    ww_batch b = {.attempts = attempts, .count = i, .bytes = arena, .records = records};
+    ww_batch b = {.attempts = attempts, .count = i, .bytes = arena, .records = records,
+                  .given = given};
+    for (i = 0; i < b.count; i++)
+        if (ids[i])
+            given_add(&b, i, ids[i]);
     fence_shut(arena, used, sizeof arena);
     fence_move(records, UNITS * sizeof *records,
-               i * (size_t)WW_RECORD_UNITS_PER_ATTEMPT_MAX * sizeof *records);
+               b.count * (size_t)WW_RECORD_UNITS_PER_ATTEMPT_MAX * sizeof *records);
     ww_turn(&lived.t, p, &b, now_ms);
     expect(&b, before, &stood, now_ms);
     lived.t.latest_ms = lived.t.latest_ms > now_ms ? lived.t.latest_ms : now_ms; /* as the door */

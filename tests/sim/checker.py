@@ -30,6 +30,7 @@ from watchword.reference import (
     Reference,
     Verdict,
 )
+from watchword.reference_ids import Ids
 from watchword.reference_life import stands
 
 __all__ = ["Asked", "BrokenError", "Checker", "answer_of"]
@@ -52,6 +53,8 @@ class Asked:
     turn: int = 0
     play: Callable[[int, bool], Answer] | None = None  # where it is more than an attempt
     used: list[tuple[Any, ...]] = field(default_factory=list)
+    again: bool = False  # it was told what was told before
+    misused: bool = False  # its request id was another's
 
 
 def answer_of(verdict: Any) -> tuple[Any, ...]:
@@ -121,6 +124,7 @@ class Checker:
         self.now_ms = now_ms
         self.figures = figures
         self.twin = Reference(figures)
+        self.ids = Ids()
         self.marks = [0]  # turn -> how much of the twin's journal it closed
         self.times_ms = [0]
         self.acked = 0
@@ -190,7 +194,7 @@ class Checker:
             asked.answer = answer = asked.play(now_ms, busy)
         else:
             asked.answer = answer = self.twin.attempt(replace(a, shed=busy), now_ms)
-        if answer.verdict is Verdict.ACCEPTED and answer.device in expected:
+        if answer.verdict is Verdict.ACCEPTED and answer.device in expected and not asked.again:
             device, at = expected[answer.device]
             what = (a.name, device.key, device.algorithm, device.kind, device.period, device.t0)
             if a.challenge is not None and len(a.challenge) == 32:
@@ -310,6 +314,7 @@ class Checker:
         if head < taken:
             del self.marks[head + 1 :], self.times_ms[head + 1 :]
             self._set_back(self.twin.journal[: self.marks[-1]])
+            self.ids.forget(self.marks[-1])
         self.twin.keys = keys_of(engine)
         self.twin.decoys.clear()  # these live in memory only
         self.twin.sources.clear()

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
 
-from watchword import _engine, challenges, engine, logins, pushes
+from watchword import _engine, challenges, engine, keeper, logins, pushes
 
 __all__ = ["ASKED", "Put"]
 
@@ -86,3 +86,27 @@ def push_outlives_its_time(put: Put) -> None:
         real(core, replace(figures, push_ms=10 * figures.push_ms))
 
     put(engine, "told_to", told_to)
+
+
+@asked
+def told_again_before_its_turn(put: Put) -> None:
+    """What is told again is told at once, though the first telling may not be durable yet."""
+    real = logins.Logins.verify
+
+    def verify(self: Any, user: str, response: str, **words: Any) -> Any:
+        if words.get("request_id") is None:
+            return real(self, user, response, **words)
+        before, wait = self._turn, self._wait
+        self._wait = lambda turn: None if turn == before else wait(turn)
+        try:
+            return real(self, user, response, **words)
+        finally:
+            del self._wait
+
+    put(logins.Logins, "verify", verify)
+
+
+@asked
+def id_forgotten_at_reopen(put: Put) -> None:
+    """The pages do not say from which row on request ids were live."""
+    put(keeper, "ids_from", lambda core: (0, 0))

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from tests.sim.filing import Filing
+from tests.sim.given import with_ids
 from tests.sim.kinds import Kinds
 from tests.sim.living import with_life
 from tests.sim.tears import POLICIES
@@ -45,7 +46,7 @@ def story_of(seed: int, turns: int) -> Story:
     """So many steps that ask or act, and what happens between them."""
     figures = figures_of(rng := random.Random(seed))
     a = Author(rng, figures)
-    return figures, with_life(seed, a.steps(turns), a.users, a.device)
+    return figures, with_ids(seed, with_life(seed, a.steps(turns), a.users, a.device))
 
 
 class Author(Filing, Kinds):
@@ -77,7 +78,6 @@ class Author(Filing, Kinds):
             (0.2 * crashes, lambda: ("kill",)), (faults, self.fault),
             (0.02, lambda: ("room", False)), (0.4, lambda: ("room", True)),
         ]  # fmt: skip
-
         self.bursts: list[Callable[[], list[Step]]] = [self.hammering, self.sending, self.harvest]
         self.bursts += [self.late] * 4
         self.bursts += [self.approving] * 8

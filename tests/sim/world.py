@@ -19,6 +19,7 @@ from tests.sim.disk import Fault
 from tests.sim.doors import Doors
 from tests.sim.engine import SimEngine
 from tests.sim.files import Files
+from tests.sim.given import Given
 from tests.sim.guard import Guard
 from tests.sim.knowing import Knowing
 from tests.sim.living import Living
@@ -38,7 +39,7 @@ LIVES_MAX = 12  # openings that one crash may take: a fault, a crash, another, a
 Step = tuple[Any, ...]
 
 
-class World(Acts, Files, Knowing, Living, Phones, Doors):
+class World(Acts, Files, Given, Knowing, Living, Phones, Doors):
     """`play` runs steps; BrokenError says what was broken."""
 
     def __init__(self, seed: int, figures: Figures) -> None:

@@ -68,6 +68,7 @@ class Door(Protocol):
     def verify(
         self, user: str, response: str, platform: str, serial: str | None, challenge: str | None,
         session: bytes | None, password: str | None, pin: str | None,
+        request_id: str | None = None,
     ) -> Answer: ...  # fmt: skip
     def set_password(self, name: str, password: str) -> None: ...
     def clear_password(self, name: str) -> None: ...
@@ -183,10 +184,11 @@ class OwnDoor:
     def verify(
         self, user: str, response: str, platform: str, serial: str | None, challenge: str | None,
         session: bytes | None, password: str | None, pin: str | None,
+        request_id: str | None = None,
     ) -> Answer:  # fmt: skip
         return told(self._engine.verify(
             user, response, platform=platform, device=serial, challenge=challenge,
-            session=session, password=password, pin=pin,
+            session=session, password=password, pin=pin, request_id=request_id,
         ))  # fmt: skip
 
     def answer(self, user: str, id: str, answer: str) -> Answer:

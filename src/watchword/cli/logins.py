@@ -81,11 +81,12 @@ def challenge(
 @click.option("--session", metavar="HEX", default=None)
 @click.option("--password", is_flag=True)
 @click.option("--pin", is_flag=True)
+@click.option("--request-id", metavar="ID", default=None)
 @click.option("--detail", is_flag=True)
 @shared_options
 def verify(
     user: str, platform: str, device: str | None, challenge: str | None, session: str | None,
-    password: bool, pin: bool, detail: bool,
+    password: bool, pin: bool, request_id: str | None, detail: bool,
 ) -> None:  # fmt: skip
     """
     usage: watchword verify USER [--platform trading|portal] [--device SERIAL] [--detail]
@@ -100,6 +101,8 @@ def verify(
     --session HEX   with a suite that has S: the session's bytes
     --password      read the user's password first
     --pin           read the PIN apart, before the code; else it is typed in front of the code
+    --request-id ID  8 to 64 characters: asked again within a minute under the same ID, the same is
+                    told and nothing is used up or counted twice
     --detail        also print the device, or how long a lock still holds
     --store PATH     the store's directory
     --config FILE    the daemon's settings
@@ -113,7 +116,8 @@ def verify(
     response = secret_line("code")
     with enter() as door:
         answer = door.verify(
-            user, response, platform, device, challenge, session_bytes(session), first, before
+            user, response, platform, device, challenge, session_bytes(session), first, before,
+            request_id,
         )
     speak(answer, detail=detail)
 

@@ -121,12 +121,14 @@ class RemoteDoor(Keeping):
     def verify(
         self, user: str, response: str, platform: str, serial: str | None, challenge: str | None,
         session: bytes | None, password: str | None, pin: str | None,
+        request_id: str | None = None,
     ) -> Answer:  # fmt: skip
         words = ["DEVICE", serial] if serial is not None else []
         words += ["CHALLENGE", challenge] if challenge is not None else []
         words += ["SESSION", session.hex()] if session is not None else []
         words += ["PASSWORD", password] if password is not None else []
         words += ["PIN", pin] if pin is not None else []
+        words += ["ID", request_id] if request_id is not None else []
         reply = self._ask("VERIFY", user, response, "PLATFORM", platform, *words, "DETAIL")
         return answer_of(reply)
 

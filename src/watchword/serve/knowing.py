@@ -2,7 +2,7 @@
 that they have a new device at hand.
 
     VERIFY user response PASSWORD p [...]       the options of VERIFY, in any order
-    QUESTION user                               ANSWER user id answer [ADDRESS ip]
+    QUESTION user                               ANSWER user id answer [ADDRESS ip] [ID request-id]
     ACTIVATE user serial response [PLATFORM p] [CHALLENGE id] [ADDRESS ip] [PASSWORD p] [PIN p]
     CHANGEPIN user old response new [PLATFORM p] [DEVICE serial] [CHALLENGE id] [ADDRESS ip]
               [PERSONAL what is known of the user, a line each]
@@ -19,7 +19,17 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from watchword._engine import PLATFORMS, REALMS, Code, Gather, Verdict, pack_address
+from watchword._engine import (
+    ID_BYTES_MAX,
+    ID_BYTES_MIN,
+    MISUSED_ID,
+    PLATFORMS,
+    REALMS,
+    Code,
+    Gather,
+    Verdict,
+    pack_address,
+)
 from watchword.engine import Engine
 from watchword.errors import Busy, Error, InvalidArgument
 from watchword.hashing import UNTOLD
@@ -29,14 +39,14 @@ __all__ = ["VERBS", "Knowing"]
 
 Options = dict[str, bytes]
 OF_CHANGE = ("PLATFORM", "DEVICE", "CHALLENGE", "ADDRESS")
-OF_VERIFY = (*OF_CHANGE, "REALM", "SESSION", "PASSWORD", "PIN")
+OF_VERIFY = (*OF_CHANGE, "REALM", "SESSION", "PASSWORD", "PIN", "ID")
 HIDDEN = (Code.LOCKED, Code.EXPIRED, Code.NOT_PERMITTED)    # without the right `reasons`
 
 # words that must be there, and the options behind them
 VERBS: dict[str, tuple[int, tuple[str, ...]]] = {
     "VERIFY": (2, OF_VERIFY),
     "QUESTION": (1, ()),
-    "ANSWER": (3, ("ADDRESS",)),
+    "ANSWER": (3, ("ADDRESS", "ID")),
     "ACTIVATE": (3, ("PLATFORM", "CHALLENGE", "ADDRESS", "PASSWORD", "PIN")),
     "CHANGEPIN": (4, (*OF_CHANGE, "PERSONAL")),
     "CHANGEPASSWORD": (4, (*OF_CHANGE, "PIN")),
@@ -100,7 +110,8 @@ class Knowing:
         except UnicodeDecodeError:
             reply = Refusal("ERR an argument is not UTF-8")
         except InvalidArgument as error:
-            reply = Refusal(f"INVALID {error.args[0]}")
+            kind = "ERR" if error.args[0] == MISUSED_ID else "INVALID"
+            reply = Refusal(f"{kind} {error.args[0]}")
         except Busy as error:
             reply = Refusal(f"BUSY {error.args[0]}")
         except Error as error:
@@ -117,12 +128,14 @@ class Knowing:
             given.get("DEVICE"), address(given), given.get("CHALLENGE"),
             None if session is None else bytes.fromhex(session.decode()),
             given.get("PIN"), *(fact or UNTOLD), gateway=gateway, shed=fact is None,
+            request_id=given.get("ID"), secret=given["PASSWORD"],
         )  # fmt: skip
         return verdict
 
     async def _answer(self, words: list[bytes], given: Options, gateway: int) -> Verdict:
         verdict: Verdict = await self._gather.ask(
-            words[0], words[2], 0, 0, None, address(given), words[1], answer=True, gateway=gateway
+            words[0], words[2], 0, 0, None, address(given), words[1], answer=True, gateway=gateway,
+            request_id=given.get("ID"),
         )
         return verdict
 
@@ -168,6 +181,8 @@ def options(words: Sequence[bytes], legal: Sequence[str], detail: bool) -> Optio
             return Refusal("ERR syntax error, an option lacks its value")
         found[name] = words[at + 1]
         at += 2
+    if not ID_BYTES_MIN <= len(found.get("ID", bytes(ID_BYTES_MIN))) <= ID_BYTES_MAX:
+        return Refusal("ERR ID is 8 to 64 bytes")
     if "ADDRESS" in found:
         try:
             pack_address(address(found))

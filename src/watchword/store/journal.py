@@ -59,6 +59,8 @@ class Journal:
             raise InvalidArgument("replay comes before the first append")
         if after > self.tip.turn:
             raise InvalidArgument(f"row {after} is beyond the journal's end, row {self.tip.turn}")
+        with self.reading:
+            close_reader(self)  # a file has one connection, whoever looked back before
         return replay(self.path, self._catalog.keys, self.anchor, self.links, after)
 
     def history(self, after: int, through: int) -> Iterator[tuple[int, memoryview, int]]:

@@ -1,0 +1,143 @@
+"""Request ids in a story: a gateway that did not hear its answer asks again, also after a crash.
+
+The first may be an awaited call or a plain one; whoever asks again calls plainly. Bursts are drawn
+apart from the rest of a story, so that it stays the story it was.
+"""
+
+import random
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from tests.sim.checker import BUSY, Asked, answer_of
+from tests.sim.tears import POLICIES
+from watchword.errors import InvalidArgument, StoreFailed
+from watchword.reference import Answer, Attempt
+
+__all__ = ["Given", "with_ids"]
+
+Step = tuple[Any, ...]
+GATEWAY = "embedded"     # who calls an engine, and names nobody
+
+
+def with_ids(seed: int, steps: Sequence[Step]) -> list[Step]:
+    """Bursts of attempts with ids, put in between the steps of every other story."""
+    rng, told = random.Random(f"ids {seed}"), list(steps)
+    if seed % 2:
+        return told
+    for n in range(rng.choice([1, 2, 4])):
+        at = rng.randrange(len(told) // 4, len(told))
+        told[at:at] = burst(rng, n)
+    return told
+
+
+def burst(rng: random.Random, n: int) -> list[Step]:
+    awaited = rng.random() < 0.5
+    typed = rng.choice([(0, "fresh")] * 3 + ["wrong", (1, "fresh")])
+    who = rng.choice(["u0", "u0", "u0", "nobody"])
+    steps: list[Step] = [("give", n, who, typed, rng.choice(["trading", "portal"]), awaited)]
+    steps += [("pass",)] * awaited
+    crash = "crash", rng.choice((*POLICIES, "dropped", "killed")), rng.randrange(2**16), ()
+    meanwhile: list[list[Step]] = [
+        [], [], [("keep", ())], [crash], [("keep", ()), crash], [("close",)],
+        [("wait", 30_000), ("keep", ()), ("wait", 29_999)], [("wait", 60_000)],
+        [("verify", "u0", (0, "fresh"), {})],
+    ]
+    steps += rng.choice(meanwhile)
+    steps += [("again", n, rng.random() < 0.2)] * rng.choice([1, 1, 2])
+    if rng.random() < 0.5:
+        steps += [crash, ("again", n, False)]
+    return steps
+
+
+class Given:
+    """Steps of a world."""
+
+    if TYPE_CHECKING:
+        engine: Any
+        checker: Any
+        awaited: list[tuple[Asked, Any, Any]]
+        met: Any
+        attempt: Any
+        gathered: Any
+        asked: Any
+        own_password: Any
+
+    def identified(self, a: Attempt, id: str) -> Asked:
+        """An attempt that its turn decides once, whoever asks how often."""
+        asked = Asked(a)
+
+        def play(now_ms: int, busy: bool) -> Answer:
+            told, asked.again = self.checker.ids.attempt(
+                self.checker.twin, replace(a, shed=busy), now_ms, GATEWAY, id
+            )
+            asked.misused = told is None
+            return BUSY if told is None else told  # type: ignore[no-any-return]
+
+        asked.play = play
+        return asked
+
+    def on_give(
+        self, n: int, who: str, typed: Any, platform: str, awaited: bool
+    ) -> None:
+        options = {"platform": platform}
+        if not hasattr(self, "sent_by_id"):
+            self.sent_by_id: dict[int, tuple[Asked, str]] = {}
+        id = f"of a story {n} {len(self.sent_by_id)}"
+        if not awaited:
+            a = replace(self.attempt(who, typed, options), password=self.own_password(who))
+            asked = self.identified(a, id)
+            self.sent_by_id[n] = asked, id
+            self.told_for(asked, id)
+            return
+        waits = self.gathered(who, typed, options)
+        waits.play = None
+        asked = self.identified(waits.attempt, id)
+        self.checker.pending[next(reversed(self.checker.pending))][-1] = asked
+        self.sent_by_id[n] = asked, id
+        a = asked.attempt
+        call = self.engine.averify(
+            a.name, a.response, platform=a.platform, address=a.address, request_id=id
+        )
+        try:
+            future = call.send(None)
+        except StoreFailed:
+            if self.engine._ended is None:
+                self.checker.fail("an engine that goes on said that it ended")
+            return
+        self.awaited.append((asked, call, future))
+
+    def on_again(self, n: int, changed: bool) -> None:
+        """Whoever did not hear asks again, unless the first has not had its turn."""
+        first, id = getattr(self, "sent_by_id", {}).get(n, (None, ""))
+        undecided = first is not None and first.answer is None
+        if first is None or (undecided and any(one[0] is first for one in self.awaited)):
+            return
+        a = first.attempt
+        if changed:
+            a = replace(a, response="271828" if a.response != "271828" else "314159")
+        self.told_for(self.identified(a, id), id)
+
+    def told_for(self, asked: Asked, id: str) -> None:
+        a = asked.attempt
+        self.checker.asking = [asked]
+
+        def verify() -> Any:
+            try:
+                return self.engine.verify(
+                    a.name, a.response, platform=a.platform, address=a.address,
+                    password=a.password, request_id=id,
+                )
+            except InvalidArgument as misuse:
+                return misuse
+
+        verdict = self.asked(verify)
+        if verdict is None:
+            return
+        if isinstance(verdict, InvalidArgument) != asked.misused:
+            self.checker.fail(f"{asked.attempt} was answered {verdict!r}, misused: {asked.misused}")
+        if asked.misused:
+            self.met["an id misused"] += 1
+            return
+        self.met["an id again"] += asked.again
+        self.checker.answered(asked, answer_of(verdict), self.engine._turn)
