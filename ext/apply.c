@@ -160,7 +160,7 @@ static int apply_later(ww_tables *t, const ww_record *r, int64_t now_ms, ww_stre
         ww_mark_dirty(t, (uint32_t)r->user, WW_DIRTY_IDENTITY);
         return ww_apply_pin(t, u, r);
     default:
-        return 0;
+        return r->event >= WW_EVENT_ADDRESSES ? ww_apply_entry(t, r) : 0;
     }
 }
 

@@ -91,6 +91,11 @@ class Reason(enum.IntEnum):
     DENIED = 22
     MISMATCHED = 23
     CANCELLED = 24
+    ADDRESS = 34
+    IDENTITY = 35
+    TEMPORARY = 36
+    LESS_SECURE = 37
+    LIMIT = 38
 
 
 KINDS = tuple([ww_kind_name(kind, 0).decode() for kind in range(WW_KINDS)])
@@ -216,6 +221,7 @@ include "batch.pxi"
 include "core.pxi"
 include "ask.pxi"
 include "known.pxi"
+include "entry.pxi"
 include "push.pxi"
 include "split.pxi"
 include "history.pxi"

@@ -13,12 +13,14 @@
 static int is_known(uint32_t event)
 {
     return (event >= WW_EVENT_ATTEMPT && event <= WW_EVENT_ANSWER) ||
-           (event >= WW_EVENT_POLICY && event <= WW_EVENT_EXPORT);
+           (event >= WW_EVENT_POLICY && event <= WW_EVENT_EXPORT) ||
+           (event >= WW_EVENT_ADDRESSES && event <= WW_EVENT_WITHDRAWAL);
 }
 
 static int is_told(uint32_t event)
 {
-    return event == WW_EVENT_TOMBSTONE || event == WW_EVENT_NOTE || event >= WW_EVENT_POLICY;
+    return event == WW_EVENT_TOMBSTONE || event == WW_EVENT_NOTE ||
+           (event >= WW_EVENT_POLICY && event <= WW_EVENT_EXPORT);
 }
 
 static const ww_record *row_records(const uint8_t *row, size_t len, ww_row *h)
@@ -45,10 +47,12 @@ int ww_row_needed(const ww_tables *t, const uint8_t *row, size_t len, ww_row_nee
     for (uint32_t n = 0; n < h.units; n += 1u + r[n].tail) {
         if (!is_known(r[n].event) || n + 1u + r[n].tail > h.units)
             return -1;
-        needs->events |= 1u << r[n].event;
+        needs->events |= (uint64_t)1 << r[n].event;
         if (r[n].event == WW_EVENT_USER_ADD && (uint32_t)r[n].user >= needs->users)
             needs->users = (uint32_t)r[n].user + 1;
-        needs->wides += r[n].event == WW_EVENT_DEVICE_ADD;
+        needs->wides += r[n].event == WW_EVENT_DEVICE_ADD || r[n].event == WW_EVENT_SHARE;
+        if (r[n].event >= WW_EVENT_ADDRESSES)
+            needs->cold_bytes += WW_COLD_BYTES(sizeof(ww_extra), UINT8_MAX);
         needs->cold_bytes += r[n].event == WW_EVENT_DEVICE_ADD || r[n].event == WW_EVENT_USER_ADD
                                  ? (1u + r[n].tail) * (uint32_t)WW_RECORD_BYTES : 0;
     }

@@ -19,9 +19,11 @@ from watchword.errors import (
     StoreOwned,
     WrongKey,
 )
+from watchword.entry import EntryView
 from watchword.explain import Explanation
 from watchword.intake import Imported
 from watchword.policy import Policy
+from watchword.sharing import Shared
 from watchword.views import (
     Challenge,
     DeviceView,
@@ -34,6 +36,7 @@ from watchword.views import (
     User,
 )
 from watchword.whatif import Report, WhatIf
+from watchword.withdrawals import Limits, Withdrawal
 
 __all__ = [
     "Busy",
@@ -46,11 +49,13 @@ __all__ = [
     "Engine",
     "Enrolment",
     "Entry",
+    "EntryView",
     "Error",
     "Exists",
     "Explanation",
     "Imported",
     "InvalidArgument",
+    "Limits",
     "NotFound",
     "OpenChallenge",
     "Passcode",
@@ -60,6 +65,7 @@ __all__ = [
     "Question",
     "Reason",
     "Report",
+    "Shared",
     "StoreDamaged",
     "StoreFailed",
     "StoreOwned",
@@ -68,6 +74,7 @@ __all__ = [
     "Wanted",
     "Webhook",
     "WhatIf",
+    "Withdrawal",
     "WrongKey",
     "hotp",
     "ocra",

@@ -99,7 +99,10 @@ class Acts(Parts):
         who = said_by(by)
         with self._deciding():
             number, user = self._user(name)
-            acts = b"".join(self._bury(number, view.serial) for view in user.devices)
+            acts = b"".join(
+                self._end_sharing(number & 0xFFFFFFFF, self._device(name, view.serial), who)
+                + self._bury(number, view.serial) for view in user.devices
+            )
             turn = self._act(acts + lifecycle.user_remove(number, who))
         self._wait(turn)
 
@@ -220,7 +223,8 @@ class Acts(Parts):
         with self._deciding():
             number, _ = self._user(name)
             device = self._device(name, serial)
-            acts = self._bury(number, serial) + lifecycle.device_remove(number, device, who)
+            acts = self._end_sharing(number & 0xFFFFFFFF, device, who)
+            acts += self._bury(number, serial) + lifecycle.device_remove(number, device, who)
             turn = self._act(acts)
         self._wait(turn)
 

@@ -20,11 +20,11 @@ from watchword.acts import Acts, said_by
 from watchword.bulk import Bulk
 from watchword.cards import Cards
 from watchword.challenges import Challenges
-from watchword.changes import Changes
 from watchword.clock import SystemClock
 from watchword.core_policy import told_to
 from watchword.delivery import Courier, Delivery
 from watchword.enrolment import Enrolments
+from watchword.entry import Entering
 from watchword.errors import Error, InvalidArgument, StoreDamaged, StoreFailed
 from watchword.exports import Exports
 from watchword.hashing import Hasher
@@ -37,10 +37,12 @@ from watchword.policies import POLICY_PAGE, Policies
 from watchword.policy import Policy
 from watchword.push_texts import PushTexts
 from watchword.pushes import Pushes
+from watchword.sharing import Sharing
 from watchword.store import Store, open_store
 from watchword.store.commits import Commits, said
 from watchword.store.memory import MemoryStore
 from watchword.tombs import Tombs
+from watchword.withdrawals import Withdrawals
 
 __all__ = ["Engine"]
 
@@ -62,8 +64,8 @@ os.register_at_fork(after_in_child=_after_fork)
 
 
 class Engine(
-    Logins, Pushes, Enrolments, Challenges, Cards, Changes, Acts, Bulk, History, Intake, Exports,
-    Policies,
+    Logins, Pushes, Enrolments, Challenges, Cards, Entering, Sharing, Withdrawals, Acts, Bulk, History,
+    Intake, Exports, Policies,
 ):
     """A verification engine over one store. Thread-safe; after a fork its use raises Error.
 

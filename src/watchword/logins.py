@@ -19,6 +19,7 @@ from watchword._engine import (
     Gather,
     Split,
     Verdict,
+    anyone_shares,
     expect_texts,
     pack_address,
 )
@@ -105,7 +106,7 @@ class Logins(Parts):
         addresses: one for each attempt or None. Attempts on one user keep their order and see each
         other's effects. first_factor: the caller vouches for it; a user with a password is REJECTED
         without. threads: how many may share the work at most, this one included; 8 are of
-        use, and only where a batch is large and says no addresses. Errors: InvalidArgument,
+        use, and only where a batch is large, says no addresses and nobody shares a device. Errors: InvalidArgument,
         StoreFailed.
         """
         places = place_of(platform, realm)
@@ -132,7 +133,7 @@ class Logins(Parts):
             for address in () if addresses is None else addresses:
                 if address is not None:
                     pack_address(address)
-        parts = _parts(threads, count, addresses)
+        parts = 1 if anyone_shares(self._core) else _parts(threads, count, addresses)
         codes = np.zeros(count, np.uint8)
         turn = 0
         for start in range(0, count, BATCH_ATTEMPTS_MAX):

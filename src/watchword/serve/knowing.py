@@ -191,6 +191,6 @@ def shown(verdict: Verdict, reasons: bool, detail: bool) -> Reply:
         "device": verdict.device if accepted else None,
         "kind": verdict.kind if accepted else None,
         "rank": verdict.rank if accepted else 0,
-        "session_ms": 0,
+        "session_ms": verdict.session_ms if accepted else 0,
         "retry_after_ms": verdict.retry_after_ms if code is Code.LOCKED else 0,
     }

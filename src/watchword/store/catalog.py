@@ -40,7 +40,7 @@ from watchword.store.seam import TABLES
 
 __all__ = ["FORMAT", "Anchor", "Catalog", "Link"]
 
-FORMAT: Final = 3  # of the store as a whole: tables, pages, records, seals, segment files
+FORMAT: Final = 4  # of the store as a whole: tables, pages, records, seals, segment files
 FORMAT_OLDEST: Final = 1  # nothing of it has another meaning in those up to FORMAT
 APPLICATION_ID: Final = 0x57574442  # "WWDB": what `file` and SQLite show of the database
 
