@@ -9,6 +9,7 @@ import struct
 from itertools import zip_longest
 from typing import Any
 
+from both_entry import ENTERED, ENTERING, BothEntry
 from both_files import FILED, BothFiles, policy_of, told_alike
 from both_phones import PHONES, SECRET, Phones
 from histories import COINCIDENT_KEYS, History, Step
@@ -41,7 +42,7 @@ KEYS = Keys(derive(SECRET, "watchword names", 16), derive(SECRET, "watchword cha
 PASSCODES = passcode.ALPHABET
 SAID = (
     "verify", "verify_many", "resync", "challenge", "push", "decide_push", "enrol_phone",
-    "change_pin", "question", "answer", "import_rows",
+    "change_pin", "question", "answer", "import_rows", *ENTERING
 )  # fmt: skip
 
 
@@ -59,7 +60,7 @@ def records_of(row: bytes) -> list[tuple[Any, ...]]:
     return records
 
 
-class Both(BothFiles, Phones, Knowing):
+class Both(BothFiles, BothEntry, Phones, Knowing):
     """An engine and its twin. Names and addresses carry the number of the history under way."""
 
     def __init__(self, figures: Figures) -> None:
@@ -368,6 +369,8 @@ class Both(BothFiles, Phones, Knowing):
     def same_record(self, engines: tuple[Any, ...], own: reference.Record) -> bool:
         event, verdict, reason, tail, effects, _, place, drift = engines[:8]
         user, moving, device, lock_ms = engines[8:]
+        if own.event in ENTERED:
+            return self.entered_alike(engines, own)
         fields = (event, verdict, reason, effects, place, drift, moving)
         own_place = own.place | (UNKNOWN if isinstance(own.user, str) else 0)
         if fields != (

@@ -8,6 +8,7 @@ from watchword.devices.device import Device
 from watchword.devices.oath import hotp, totp
 from watchword.devices.ocra import ocra
 from watchword.engine import Engine
+from watchword.entry import EntryView
 from watchword.errors import (
     Busy,
     Error,
@@ -19,7 +20,6 @@ from watchword.errors import (
     StoreOwned,
     WrongKey,
 )
-from watchword.entry import EntryView
 from watchword.explain import Explanation
 from watchword.intake import Imported
 from watchword.policy import Policy

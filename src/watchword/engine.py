@@ -64,8 +64,8 @@ os.register_at_fork(after_in_child=_after_fork)
 
 
 class Engine(
-    Logins, Pushes, Enrolments, Challenges, Cards, Entering, Sharing, Withdrawals, Acts, Bulk, History,
-    Intake, Exports, Policies,
+    Logins, Pushes, Enrolments, Challenges, Cards, Entering, Sharing, Withdrawals, Acts, Bulk,
+    History, Intake, Exports, Policies,
 ):
     """A verification engine over one store. Thread-safe; after a fork its use raises Error.
 

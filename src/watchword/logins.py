@@ -105,9 +105,9 @@ class Logins(Parts):
         users and responses: sequences of str, or numpy 'S' arrays; devices, challenges and
         addresses: one for each attempt or None. Attempts on one user keep their order and see each
         other's effects. first_factor: the caller vouches for it; a user with a password is REJECTED
-        without. threads: how many may share the work at most, this one included; 8 are of
-        use, and only where a batch is large, says no addresses and nobody shares a device. Errors: InvalidArgument,
-        StoreFailed.
+        without. threads: how many may share the work at most, this one included; 8 are of use,
+        and only where a batch is large, says no addresses and nobody shares a device. Errors:
+        InvalidArgument, StoreFailed.
         """
         places = place_of(platform, realm)
         count = _entries("users", users)

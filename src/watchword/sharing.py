@@ -117,8 +117,7 @@ class Sharing(Changes):
         with self._deciding():
             number, _ = self._user(name)
             slot, device = number & 0xFFFFFFFF, self._device(name, serial)
-            role, sharers = sharers_of(self._core, slot, device)
-            if role == SHARED_LENT:
+            if sharers_of(self._core, slot, device)[0] == SHARED_LENT:
                 acts = self._bury(number, serial) + lifecycle.device_remove(number, device, who)
             else:
                 acts = self._end_sharing(slot, device, who)

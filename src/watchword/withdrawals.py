@@ -1,4 +1,4 @@
-"""What a user may withdraw, by the highest rank of an active device, and what was (RULES section 3).
+"""What a user may withdraw, by the highest rank of an active device, and what was withdrawn.
 
 Rule: amounts are whole cents. A report is decided and recorded in one act, so that two gateways
 that report at once cannot both have the last of a limit: what would pass it is refused, recorded as
@@ -128,7 +128,11 @@ class Withdrawals(Parts):
     def _figures_of(self, rank: int) -> tuple[int | None, int | None]:
         day = getattr(self._policy, f"withdrawal_day_usd_rank{rank}")
         five_days = getattr(self._policy, f"withdrawal_five_days_usd_rank{rank}")
-        return (None if day is None else day * 100), (None if five_days is None else five_days * 100)
+        return cents(day), cents(five_days)
+
+
+def cents(usd: int | None) -> int | None:
+    return None if usd is None else usd * 100
 
 
 def business_day(policy: Policy, time_ms: int) -> int:
