@@ -180,11 +180,11 @@ static int apply_withdrawal(ww_tables *t, ww_user *u, const ww_record *r)
     const uint8_t *ranges = ww_ranges_of(t, u, &len);
     if (r->verdict != WW_ACCEPTED)
         return 0;
-    if (r->device > x.day) {
-        uint32_t past = r->device - x.day;
+    if (r->lock_ms > x.day) {
+        uint32_t past = r->lock_ms - x.day;
         for (uint32_t i = WW_LIMIT_DAYS; i-- > 0;)
             x.used_cents[i] = i >= past ? x.used_cents[i - past] : 0;
-        x.day = r->device;
+        x.day = r->lock_ms;
     }
     uint64_t left = UINT64_MAX - x.used_cents[0];
     x.used_cents[0] += r->moving < left ? r->moving : left;

@@ -140,7 +140,8 @@ uint64_t ww_permute(const uint64_t key[2], uint64_t who, uint64_t pass, uint64_t
 /* ---- state.c, apply.c and acts.c: the transition ---- */
 
 /* Of an attempt: an active device was not tried; what was may have run out; it names a push; a
- * password was given or is needed; a PIN stands beside a code; its user may not come from anywhere. */
+ * password was given or is needed; a PIN stands beside a code; its user may come from some places
+ * alone. */
 enum { WW_NOT_TRIED = 1, WW_LIMITED = 2, WW_PUSHED = 4, WW_GUARDED = 8, WW_PINNED = 16,
        WW_RESTRICTED = 32 };
 

@@ -182,7 +182,7 @@ typedef enum {
     WW_EVENT_IDENTITY = 31,      /* tail: a digest of identity data or nothing, and who did it   */
     WW_EVENT_OPT = 32,           /* place: 1 opted out, 0 in again; tail: who did it             */
     WW_EVENT_SHARE = 33,         /* a user's device, with the user in moving; verdict, reason    */
-    WW_EVENT_WITHDRAWAL = 34,    /* moving: cents; device: the business day; verdict, reason     */
+    WW_EVENT_WITHDRAWAL = 34,    /* moving: cents; lock_ms: the business day; tail: who said so  */
     WW_EVENT_LAST = 34
 } ww_event;
 

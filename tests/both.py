@@ -34,8 +34,7 @@ from watchword.reference import (
 )
 
 DEVICES_MAX = 16                        # of one user
-HEADER = struct.Struct("<IHHIIqq")      # ww_row
-RECORD = struct.Struct("<7BbQQII")      # ww_record
+HEADER, RECORD = struct.Struct("<IHHIIqq"), struct.Struct("<7BbQQII")     # ww_row, ww_record
 UNKNOWN = 0x80                          # in place: user is the keyed hash of a name nobody has
 ATTEMPTS = (Event.ATTEMPT, Event.ALSO, Event.RESYNC)
 KEYS = Keys(derive(SECRET, "watchword names", 16), derive(SECRET, "watchword challenges", 48))

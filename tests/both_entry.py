@@ -11,7 +11,7 @@ from histories_entry import IDENTITIES
 from said import answer_of
 
 import watchword
-from watchword import _engine, entry, reference_shares
+from watchword import _engine, ranges, reference_shares
 from watchword.reference import Event, Reason, Record, Reference, User
 from watchword.reference_entry import business_day, left_cents, plain, withdrawn
 from watchword.reference_shares import WORDS, usable
@@ -52,11 +52,11 @@ class BothEntry:
         return True
 
     def set_addresses(self, who: str, words: tuple[str, ...]) -> tuple[Any, Any]:
-        name, ranges = self.name(who), tuple(dict.fromkeys(map(self.range_of, words)))
+        name, wanted = self.name(who), tuple(dict.fromkeys(map(self.range_of, words)))
         if name not in self.twin.users:
             return None, None
-        mine = self.legal(lambda: self.engine.set_addresses(name, ranges, by=BY))
-        return mine, reference_shares.set_addresses(self.twin, name, ranges, self.now_ms)
+        mine = self.legal(lambda: self.engine.set_addresses(name, wanted, by=BY))
+        return mine, reference_shares.set_addresses(self.twin, name, wanted, self.now_ms)
 
     def set_identity(self, who: str, which: int | None) -> tuple[Any, Any]:
         name, texts = self.name(who), () if which is None else IDENTITIES[which]
@@ -125,12 +125,12 @@ class BothEntry:
     # -- comparison
 
     def entered(self, slot: int) -> Any:
-        opted_out, ranges, identity, *_ = _engine.extra_of(self.engine._core, slot)
-        return opted_out, entry.unpack_ranges(ranges), bool(identity)
+        opted_out, packed, identity, *_ = _engine.extra_of(self.engine._core, slot)
+        return opted_out, ranges.unpack_ranges(packed), bool(identity)
 
     def twins_entered(self, user: User) -> Any:
-        ranges = tuple(str(plain(ipaddress.ip_network(text))) for text in user.addresses)
-        return user.opted_out, tuple(dict.fromkeys(ranges)), bool(user.identity)
+        plainly = (str(plain(ipaddress.ip_network(text))) for text in user.addresses)
+        return user.opted_out, tuple(dict.fromkeys(plainly)), bool(user.identity)
 
     def entered_alike(self, engines: tuple[Any, ...], own: Record) -> bool:
         event, verdict, reason, tail, effects, _, place, drift = engines[:8]
@@ -143,7 +143,7 @@ class BothEntry:
         if tail[told:].rstrip(b"\0") not in (by.encode(), b""):
             return False
         if own.event is Event.WITHDRAWAL:
-            alike = (moving, device) == (own.moving, own.device)
+            alike = (moving, device, lock_ms) == (own.moving, 0, own.device)
         elif own.event is Event.SHARE:
             alike = self.same_id("user", own.moving, moving)
             alike = alike and self.same_id("device", own.device, device)

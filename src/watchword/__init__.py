@@ -8,7 +8,6 @@ from watchword.devices.device import Device
 from watchword.devices.oath import hotp, totp
 from watchword.devices.ocra import ocra
 from watchword.engine import Engine
-from watchword.entry import EntryView
 from watchword.errors import (
     Busy,
     Error,
@@ -28,6 +27,7 @@ from watchword.views import (
     Challenge,
     DeviceView,
     Enrolment,
+    EntryView,
     OpenChallenge,
     Passcode,
     Push,

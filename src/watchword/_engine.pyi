@@ -41,6 +41,11 @@ class Reason(enum.IntEnum):
     DENIED = 22
     MISMATCHED = 23
     CANCELLED = 24
+    ADDRESS = 34
+    IDENTITY = 35
+    TEMPORARY = 36
+    LESS_SECURE = 37
+    LIMIT = 38
 
 class Gate:
     open_turn: bool
@@ -96,6 +101,20 @@ def ask(
 def ask_question(
     core: Core, user: bytes, dice: int, turn: int, now_ms: int, names: bytes, gateways: int
 ) -> tuple[bytes, str, str | None, int, int]: ...
+def extra_of(core: Core, slot: int) -> tuple[bool, bytes, bytes, int, tuple[int, ...]]: ...
+def rank_of(core: Core, slot: int, number: int) -> int: ...
+def device_secrets(core: Core, slot: int, number: int) -> tuple[bytes, bytes]: ...
+def sharers_of(core: Core, slot: int, number: int) -> tuple[int, list[tuple[int, int, bool]]]: ...
+def sharers_count(core: Core, slot: int) -> int: ...
+def anyone_shares(core: Core) -> bool: ...
+
+RANGES_MAX: int
+RANGE_BYTES: int
+LIMIT_DAYS: int
+SHARERS_MAX: int
+SHARED_OWN: int
+SHARED_LENT: int
+
 def secrets_kept(
     core: Core, slot: int
 ) -> tuple[tuple[int, bytes] | None, list[tuple[int, str, str, int, bool]], int]: ...
@@ -256,6 +275,8 @@ class Core:
         push_window_ms: int = ...,
         session_pin_ms: int = ...,
         session_biometric_ms: int = ...,
+        session_ms: int = ...,
+        allow_no_device: bool = ...,
         card_shown_percent: int = ...,
     ) -> None: ...
     def deepen(self, lockout_failures: int) -> None: ...

@@ -7,35 +7,22 @@ alone: two users' are held against each other and never shown.
 
 import hashlib
 import hmac
-import ipaddress
 import unicodedata
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from watchword import lifecycle
-from watchword._engine import RANGE_BYTES, RANGES_MAX, Verdict, extra_of
+from watchword._engine import Verdict, extra_of
 from watchword.acts import said_by, utf8
 from watchword.changes import Changes
 from watchword.errors import InvalidArgument
-from watchword.hashing import Fact
 from watchword.passwords import busy
+from watchword.ranges import pack_ranges, unpack_ranges
+from watchword.views import EntryView
 
-__all__ = ["Entering", "EntryView", "pack_range", "unpack_ranges"]
+__all__ = ["Entering"]
 
 IDENTITY_BYTES = 16
 IDENTITY_TEXTS_MAX, IDENTITY_BYTES_MAX = 16, 256
-V4_MAPPED = bytes(10) + b"\xff\xff"
-
-
-class EntryView(NamedTuple):
-    """How a user may enter beside a device. addresses: ranges that attempts must come from; none:
-    anywhere. identity_set: whether identity data were told."""
-
-    opted_out: bool
-    addresses: tuple[str, ...]
-    identity_set: bool
-    has_password: bool
-    questions: int
 
 
 class Entering(Changes):
@@ -111,7 +98,7 @@ class Entering(Changes):
             raise busy()
 
         def opted(_: Verdict) -> bytes:
-            number, _ = self._user(user)
+            number = self._user(user)[0]
             if not extra_of(self._core, number & 0xFFFFFFFF)[0]:
                 return b""
             return lifecycle.opt(number, False, "" if gateway is None else gateway)
@@ -150,56 +137,5 @@ class Entering(Changes):
         return hmac.digest(key, whole, hashlib.sha256)[:IDENTITY_BYTES]
 
 
-def fact_of(fact: Fact | None) -> Fact:
-    """What an attempt is told of a password; too many waited: Busy."""
-    if fact is None:
-        raise busy()
-    return fact
-
-
 def _plain(text: str) -> str:
     return unicodedata.normalize("NFKC", text).casefold()
-
-
-def pack_range(text: str) -> bytes:
-    """A range as the core holds it: bits that count, and an address; IPv4 mapped into IPv6.
-
-    Errors: InvalidArgument says what is legal.
-    """
-    legal = "addresses are ranges like 192.0.2.0/24, 2001:db8::/32 or 192.0.2.7"
-    if not isinstance(text, str) or "%" in text:
-        raise InvalidArgument(legal)
-    try:
-        net = ipaddress.ip_network(text)
-    except ValueError as error:
-        if "has host bits set" in str(error):
-            near = ipaddress.ip_network(text, strict=False)
-            raise InvalidArgument(f"{legal}; {text!r} has bits beyond its length", hint=(
-                f"did you mean {near}?"
-            )) from None
-        raise InvalidArgument(f"{legal}; {text!r} is none") from None
-    raw = net.network_address.packed
-    if len(raw) == 4:
-        return bytes([96 + net.prefixlen]) + V4_MAPPED + raw
-    return bytes([net.prefixlen]) + raw
-
-
-def pack_ranges(texts: Sequence[str]) -> bytes:
-    if isinstance(texts, str) or not isinstance(texts, Sequence):
-        raise InvalidArgument("addresses is a sequence of ranges")
-    packed = list(dict.fromkeys(pack_range(text) for text in texts))
-    if len(packed) > RANGES_MAX:
-        raise InvalidArgument(f"addresses is at most {RANGES_MAX} ranges, not {len(packed)}")
-    return b"".join(packed)
-
-
-def unpack_ranges(packed: bytes) -> tuple[str, ...]:
-    """Ranges as they are written."""
-    found = []
-    for at in range(0, len(packed), RANGE_BYTES):
-        bits, raw = packed[at], packed[at + 1 : at + RANGE_BYTES]
-        if bits >= 96 and raw[:12] == V4_MAPPED:
-            found.append(f"{ipaddress.IPv4Address(raw[12:])}/{bits - 96}")
-        else:
-            found.append(f"{ipaddress.IPv6Address(raw)}/{bits}")
-    return tuple(found)

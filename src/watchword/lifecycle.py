@@ -259,11 +259,8 @@ def opt(user: int, out: bool, by: str) -> bytes:
 
 
 def withdrawal(user: int, cents: int, day: int, verdict: int, reason: int, by: str) -> bytes:
-    tail = by.encode()
-    return _record(
-        WITHDRAWAL, user, moving=cents, device=day, tail=tail, text=len(tail),
-        said=(verdict, reason),
-    )  # fmt: skip
+    said = verdict, reason
+    return _record(WITHDRAWAL, user, moving=cents, tail=by.encode(), text=day, said=said)
 
 
 def pin_set(user: int, number: int, kept: bytes) -> bytes:

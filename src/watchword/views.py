@@ -15,8 +15,8 @@ from watchword._engine import (
 )
 
 __all__ = [
-    "Challenge", "DeviceView", "Enrolment", "OpenChallenge", "Passcode", "Push", "PushShown",
-    "Question", "User", "user_of",
+    "Challenge", "DeviceView", "Enrolment", "EntryView", "OpenChallenge", "Passcode", "Push",
+    "PushShown", "Question", "User", "user_of",
 ]  # fmt: skip
 
 
@@ -148,6 +148,18 @@ class DeviceView:
     def last_step(self) -> int | None:
         """The TOTP step accepted last; None before the first and for other kinds."""
         return self.moving - 1 if self.mechanism == "totp" and self.moving else None
+
+
+@dataclass(frozen=True, slots=True)
+class EntryView:
+    """How a user may enter beside a device. addresses: ranges that attempts must come from; none:
+    from anywhere. identity_set: whether identity data were told. questions: how many."""
+
+    opted_out: bool
+    addresses: tuple[str, ...]
+    identity_set: bool
+    has_password: bool
+    questions: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ from watchword import (
 )
 from watchword.audit import Page
 from watchword.cli.answers import Answer, Change, Enrolled
+from watchword.cli.entry_doors import EntryDoor, OwnEntryDoor
 from watchword.cli.options import settings, who
 from watchword.cli.remote import RemoteDoor
 from watchword.cli.words import note
@@ -42,7 +43,7 @@ __all__ = ["ADMIN_SOCKET", "Door", "OwnDoor", "enter", "is_store"]
 Progress = Callable[[int], object] | None
 
 
-class Door(Protocol):
+class Door(EntryDoor, Protocol):
     """What the verbs ask for; each means what Engine's method of that name means."""
 
     def add_user(self, name: str, state: str, realm: str) -> None: ...
@@ -61,7 +62,7 @@ class Door(Protocol):
     ) -> Challenge: ...  # fmt: skip
     def verify(
         self, user: str, response: str, platform: str, serial: str | None, challenge: str | None,
-        session: bytes | None, password: str | None, pin: str | None,
+        session: bytes | None, password: str | None, pin: str | None, address: str | None = None,
     ) -> Answer: ...  # fmt: skip
     def set_password(self, name: str, password: str) -> None: ...
     def clear_password(self, name: str) -> None: ...
@@ -99,7 +100,7 @@ class Door(Protocol):
     def close(self) -> None: ...
 
 
-class OwnDoor:
+class OwnDoor(OwnEntryDoor):
     """The store opened here, for as long as one verb takes."""
 
     def __init__(self, engine: Engine) -> None:
@@ -114,10 +115,10 @@ class OwnDoor:
         self.remove_device = partial(engine.remove_device, by=by)
         self.audit_page = engine.audit_page
         self.bare_rows = engine.bare_rows
-        self.set_password = engine.set_password
-        self.clear_password = engine.clear_password
-        self.set_questions = engine.set_questions
-        self.clear_questions = engine.clear_questions
+        self.set_password = partial(engine.set_password, by=by)
+        self.clear_password = partial(engine.clear_password, by=by)
+        self.set_questions = partial(engine.set_questions, by=by)
+        self.clear_questions = partial(engine.clear_questions, by=by)
         self.question = engine.question
         self.check_policy = engine.check_policy
         self.close = engine.close
@@ -150,11 +151,11 @@ class OwnDoor:
 
     def verify(
         self, user: str, response: str, platform: str, serial: str | None, challenge: str | None,
-        session: bytes | None, password: str | None, pin: str | None,
+        session: bytes | None, password: str | None, pin: str | None, address: str | None = None,
     ) -> Answer:  # fmt: skip
         return told(self._engine.verify(
             user, response, platform=platform, device=serial, challenge=challenge,
-            session=session, password=password, pin=pin,
+            session=session, password=password, pin=pin, address=address,
         ))  # fmt: skip
 
     def answer(self, user: str, id: str, answer: str) -> Answer:

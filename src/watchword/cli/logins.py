@@ -81,11 +81,12 @@ def challenge(
 @click.option("--session", metavar="HEX", default=None)
 @click.option("--password", is_flag=True)
 @click.option("--pin", is_flag=True)
+@click.option("--address", metavar="IP", default=None)
 @click.option("--detail", is_flag=True)
 @shared_options
 def verify(
     user: str, platform: str, device: str | None, challenge: str | None, session: str | None,
-    password: bool, pin: bool, detail: bool,
+    password: bool, pin: bool, address: str | None, detail: bool,
 ) -> None:  # fmt: skip
     """
     usage: watchword verify USER [--platform trading|portal] [--device SERIAL] [--detail]
@@ -100,6 +101,7 @@ def verify(
     --session HEX   with a suite that has S: the session's bytes
     --password      read the user's password first
     --pin           read the PIN apart, before the code; else it is typed in front of the code
+    --address IP    from where the user comes; one who may not come from anywhere needs it
     --detail        also print the device, or how long a lock still holds
     --store PATH     the store's directory
     --config FILE    the daemon's settings
@@ -113,7 +115,8 @@ def verify(
     response = secret_line("code")
     with enter() as door:
         answer = door.verify(
-            user, response, platform, device, challenge, session_bytes(session), first, before
+            user, response, platform, device, challenge, session_bytes(session), first, before,
+            address,
         )
     speak(answer, detail=detail)
 
@@ -131,7 +134,7 @@ def speak(answer: Answer, *, detail: bool) -> None:
     if answer:
         tell(name)
         if detail:
-            tell(f"device {answer.device}")
+            tell(f"device {answer.device}" if answer.device else "without a device")
         return
     complain(name)
     if detail and answer.retry_after_ms:

@@ -17,6 +17,7 @@ from watchword.cli import (
     cards,
     demo,
     devices,
+    entering,
     given,
     logins,
     policies,
@@ -98,7 +99,13 @@ for verb in (responders.ocra, responders.preset, given.passcode, given.sms):
     devices.add.add_command(verb)
 for verb in (secrets.password, secrets.questions, secrets.question, secrets.answer):
     users.user.add_command(verb)
-devices.device.add_command(secrets.pin)
+for verb in (
+    entering.addresses, entering.identity, entering.opt_out, entering.opt_in, entering.limits,
+    entering.withdrawal,
+):
+    users.user.add_command(verb)
+for verb in (secrets.pin, entering.share, entering.unshare):
+    devices.device.add_command(verb)
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -15,8 +15,8 @@
     DEVICE GET user serial                 DEVICE LIST user
     DEVICE SET user serial STATE s         DEVICE RESYNC user serial code code
     DEVICE PASSCODE user [SERIAL s]        DEVICE REMOVE user serial
-    USER PASSWORD, USER QUESTIONS: see secrets.py
-    DEVICE CELLS user serial
+    USER PASSWORD, QUESTIONS: see secrets.py    DEVICE CELLS user serial
+    USER ADDRESSES, IDENTITY, OPTOUT, ENTRY, LIMITS, WITHDRAWAL, DEVICE UNSHARE: see entering.py
     KEY ROTATE                             CLOCK ACCEPT
     AUDIT: see audit.py                    POLICY, IMPORT, EXPORT: see files.py
 
@@ -36,7 +36,6 @@ import pwd
 import socket
 import struct
 import sys
-import threading
 import traceback
 from asyncio import Future, Transport
 from collections.abc import Callable, Mapping, Sequence
@@ -49,15 +48,16 @@ from watchword.engine import Engine
 from watchword.errors import Error, Exists, InvalidArgument, NotFound
 from watchword.serve import limits
 from watchword.serve.commands import Client, Commands, arity
+from watchword.serve.entering import ENTERING, UNSHARE
 from watchword.serve.knowing import Knowing
 from watchword.serve.phones import Phones
 from watchword.serve.resp import Refusal, Reply, Simple, encode
 from watchword.serve.secrets import user_password, user_questions
+from watchword.serve.speaking import BY, speaker, speaking
 
 __all__ = ["Admin"]
 
 OK = Simple("OK")
-BY = "the administration socket"  # who did it, when nobody says and the kernel cannot
 COUNTS = ("DIGITS", "PERIOD", "DRIFT", "T0", "COUNTER", "LOOKAHEAD")
 FIGURES = {
     "DIGITS": "digits",
@@ -84,7 +84,6 @@ OF_KIND |= {name.upper(): () for name in GIVEN}
 OF_KIND["IB-KEY"] += ("PHONE",)
 del OF_KIND["CARD"]  # the two kinds of card have names of their own
 PEER = struct.Struct("3i")  # struct ucred: process, user, group
-speaking = threading.local()  # .by: who is at the other end of the act under way
 
 
 class MisuseError(Exception):
@@ -194,7 +193,7 @@ def named(client: Client) -> str:
 
 def by(given: dict[str, Any]) -> str:
     """Who does the act under way."""
-    return str(given["BY"] if "BY" in given else getattr(speaking, "by", BY))
+    return str(given["BY"]) if "BY" in given else speaker()
 
 
 def options(words: Sequence[str], legal: Sequence[str]) -> dict[str, Any]:
@@ -385,6 +384,7 @@ USER: dict[str, Verb] = {
     "LIST": (0, user_list),
     "PASSWORD": (2, user_password),
     "QUESTIONS": (2, user_questions),
+    **ENTERING,
 }
 DEVICE: dict[str, Verb] = {
     "ADD": (2, device_add),
@@ -394,7 +394,7 @@ DEVICE: dict[str, Verb] = {
     "RESYNC": (4, device_resync),
     "PASSCODE": (1, device_passcode),
     "CELLS": (2, device_cells),
-    "REMOVE": (2, device_remove),
+    "REMOVE": (2, device_remove), "UNSHARE": UNSHARE,
 }
 KEY: dict[str, Verb] = {"ROTATE": (0, key_rotate)}
 CLOCK: dict[str, Verb] = {"ACCEPT": (0, clock_accept)}

@@ -6,6 +6,7 @@
               [PERSONAL what is known of the user, a line each]
     CHANGEPASSWORD user old response new [PLATFORM p] [DEVICE serial] [CHALLENGE id] [ADDRESS ip]
               [PIN p]
+    OPTIN, SHARE                                see entering.py
 
 The rule: a connection waits for its own reply and nobody else does. A password is hashed off the
 loop; a change runs on a thread of its own; attempts join the turns of all others.
@@ -13,15 +14,18 @@ loop; a change runs on a thread of its own; attempts join the turns of all other
 
 import asyncio
 from asyncio import Future
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 from watchword._engine import PLATFORMS, REALMS, Code, Gather, Verdict, pack_address
 from watchword.engine import Engine
 from watchword.errors import Busy, Error, InvalidArgument
 from watchword.hashing import UNTOLD
+from watchword.serve import entering
 from watchword.serve.resp import Refusal, Reply, Simple, encode
+from watchword.sharing import Shared
 
 __all__ = ["VERBS", "Knowing"]
 
@@ -37,6 +41,7 @@ VERBS: dict[str, tuple[int, tuple[str, ...]]] = {
     "ANSWER": (3, ("ADDRESS",)),
     "CHANGEPIN": (4, (*OF_CHANGE, "PERSONAL")),
     "CHANGEPASSWORD": (4, (*OF_CHANGE, "PIN")),
+    **entering.VERBS,
 }
 
 
@@ -88,9 +93,13 @@ class Knowing:
                 reply = {"id": asked.id, "question": asked.question}
             else:
                 loop = asyncio.get_running_loop()
-                change = self._pin if verb == "CHANGEPIN" else self._password
-                verdict = await loop.run_in_executor(self._worker, change, words, given, name)
-                reply = shown(verdict, reasons, False)
+                change = self._changes()[verb]
+                made = await loop.run_in_executor(self._worker, change, words, given, name)
+                if isinstance(made, Shared):
+                    said = shown(made.verdict, reasons, False)
+                    reply = {"verdict": said, "serial": made.serial, "refused": made.refused}
+                else:
+                    reply = shown(made, reasons, False)
         except UnicodeDecodeError:
             reply = Refusal("ERR an argument is not UTF-8")
         except InvalidArgument as error:
@@ -119,6 +128,12 @@ class Knowing:
             words[0], words[2], 0, 0, None, address(given), words[1], answer=True, gateway=gateway
         )
         return verdict
+
+    def _changes(self) -> dict[str, Callable[[list[bytes], Options, str], Verdict | Shared]]:
+        return {
+            "CHANGEPIN": self._pin, "CHANGEPASSWORD": self._password,
+            **{verb: partial(run, self._engine) for verb, run in entering.CHANGES.items()},
+        }  # fmt: skip
 
     def _pin(self, words: list[bytes], given: Options, name: str) -> Verdict:
         user, old, response, new = (word.decode() for word in words)
