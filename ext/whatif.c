@@ -152,7 +152,7 @@ static uint8_t spoil(const ww_tables *t, const told *f, ww_attempt *a, ww_scratc
     const ww_record *r = f->main;
     uint8_t unsure = 0;
     /* Nothing was typed and a challenge was asked for: no first factor held, as far as is told. */
-    int bare = (r->place & (WW_PLACE_EMPTY | WW_PLACE_NAMED)) == WW_PLACE_EMPTY;
+    int bare = (r->place & WW_PLACE_EMPTY) != 0;
     a->first = r->reason == WW_REASON_PASSWORD ? WW_FIRST_GIVEN
                : bare && (r->verdict == WW_CHALLENGE || r->verdict == WW_LOCKED)
                    ? 0 : WW_FIRST_VOUCHED;

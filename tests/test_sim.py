@@ -60,6 +60,9 @@ FOUND_BY = {
     "any_signature_approves": 31,
     "any_number_approves": 11,
     "push_outlives_its_time": 0,
+    "restriction_forgotten_at_reopen": 6,
+    "sharing_forgotten_at_reopen": 13,
+    "limit_looked_at_alone": 6,
 }
 
 # What once broke a promise, shortened, and what it was.

@@ -9,6 +9,7 @@ import random
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from tests.sim.entering import entered
 from tests.sim.filing import Filing
 from tests.sim.kinds import Kinds
 from tests.sim.tears import POLICIES
@@ -44,7 +45,7 @@ def story_of(seed: int, turns: int) -> Story:
     """So many steps that ask or act, and what happens between them."""
     rng = random.Random(seed)
     figures = figures_of(rng)
-    return figures, Author(rng, figures).steps(turns)
+    return figures, entered(seed, Author(rng, figures).steps(turns))
 
 
 class Author(Filing, Kinds):

@@ -36,6 +36,7 @@ def device() -> None:
         resync USER SERIAL      find a device again whose clock or counter ran away
         remove USER SERIAL      take a device away; codes already used stay used
         pin USER                change the PIN that is typed before a code, or signed
+        share USER OWNER SERIAL  USER is to have it as well; unshare USER SERIAL: no more
 
     try:
         watchword device add totp alice

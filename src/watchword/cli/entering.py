@@ -86,7 +86,7 @@ def identity(name: str, clear: bool) -> None:
     --config FILE    the daemon's settings
 
     try:
-        printf '1970-12-31\\nAda Lovelace\\n' | watchword user identity alice
+        watchword user identity alice < alice.txt
         watchword device share bob alice W00000001
     """
     texts = [] if clear else told_lines()

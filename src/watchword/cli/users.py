@@ -35,7 +35,7 @@ def user() -> None:
         addresses NAME RANGE ...  from where alone attempts may come
         identity NAME  who is behind it, for sharing a device
         opt-out NAME   no device on trading; opt-in NAME: again
-        limits NAME    what may be withdrawn, and what was
+        limits NAME    what may be withdrawn; withdrawal NAME CENTS: what is
 
     try:
         watchword user add alice
