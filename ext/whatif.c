@@ -52,7 +52,7 @@ static void set_replayed(ww_try *tries, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
         ww_try *y = &tries[i];
-        if (y->device->kind >= WW_KIND_OCRA || y->device->moving < 2)
+        if (y->device->kind >= WW_KIND_OCRA || !y->device->moving)
             continue;
         y->base = 0;
         y->mask.lo = 1;

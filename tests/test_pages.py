@@ -210,13 +210,13 @@ def test_pages_and_rows_of_the_first_format_are_read_as_they_were():
         core.loaded()
         assert core.page_state(0)[8:] == FIRST_STATE[8:]
         assert core.page_identity(0)[8:] == FIRST_IDENTITY[8:]
-        assert core.page_identity(0)[4:8] == (2).to_bytes(4, "little")
+        assert core.page_identity(0)[4:8] == (3).to_bytes(4, "little")
     alice, bob = everyone(paged)
     assert [device[1] for device in (*alice[-1], *bob[-1])] == ["T1", "H1"]
     assert (alice[4], bob[4]) == (0, 1)
 
 
-@pytest.mark.parametrize("version", [0, 3])
+@pytest.mark.parametrize("version", [0, 4])
 def test_pages_of_another_format_are_refused(version):
     core = Core(bytes(16), bytes(48))
     assert not core.load_identity(0, other_version(FIRST_IDENTITY, version))

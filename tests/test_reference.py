@@ -198,6 +198,7 @@ TABLES: dict[str, tuple[dict[str, Any], list[Device], str]] = {
 NOT_HERE = {
     Verdict.EXPIRED, Reason.NO_CHALLENGE, Reason.OVERDUE, Reason.SCOPE, Reason.PENDING,
     Reason.DENIED, Reason.MISMATCHED, Reason.CANCELLED, Reason.PIN, Reason.PASSWORD,
+    Reason.ADDRESS, Reason.IDENTITY, Reason.TEMPORARY, Reason.LESS_SECURE, Reason.LIMIT,
 }  # fmt: skip
 
 

@@ -252,8 +252,8 @@ def test_a_journal_without_its_pages_is_no_new_store(path: Path) -> None:
 @pytest.mark.parametrize(
     ("written", "words", "hint"),
     [
-        (4, "format 4, this program knows none after 3", "newer watchword"),
-        (0, "format 0, this program works with 1 to 3", "watchword upgrade"),
+        (5, "format 5, this program knows none after 4", "newer watchword"),
+        (0, "format 0, this program works with 1 to 4", "watchword upgrade"),
     ],
 )
 def test_another_format_is_refused(
@@ -268,7 +268,7 @@ def test_another_format_is_refused(
     assert hint in caught.value.hint
 
 
-@pytest.mark.parametrize("older", [1, 2])
+@pytest.mark.parametrize("older", [1, 2, 3])
 def test_a_store_of_an_older_format_is_opened_and_no_more_for_who_knows_that_alone(
     path: Path, monkeypatch: pytest.MonkeyPatch, older: int
 ) -> None:
@@ -283,7 +283,7 @@ def test_a_store_of_an_older_format_is_opened_and_no_more_for_who_knows_that_alo
     assert contents(path) == before  # and as one of today's
     with monkeypatch.context() as patch:
         patch.setattr(catalog, "FORMAT", older)
-        with pytest.raises(InvalidArgument, match=f"format 3, .* knows none after {older}"):
+        with pytest.raises(InvalidArgument, match=f"format 4, .* knows none after {older}"):
             open_store(path, KEY)
 
 

@@ -51,7 +51,7 @@ RANGES: dict[str, tuple[int, int, bool]] = {
     "withdrawal_five_days_usd_rank2": (1, USD_MAX, True),
     "withdrawal_day_usd_rank3": (1, USD_MAX, True),
     "withdrawal_five_days_usd_rank3": (1, USD_MAX, True),
-    "business_day_offset_min": (-720, 840, False),
+    "business_day_offset_minutes": (-720, 840, False),
 }
 
 # Those with six digits to answer, and cards.
@@ -166,7 +166,7 @@ class Policy:
     """US dollars a day at rank 3 and above; None: off (RULES section 3)."""
     withdrawal_five_days_usd_rank3: int | None = None
     """The same over five business days; None: off (RULES section 3)."""
-    business_day_offset_min: int = 0
+    business_day_offset_minutes: int = 0
     """Minutes ahead of UTC at which a business day begins, Monday to Friday (RULES section 3)."""
 
     def __post_init__(self) -> None:

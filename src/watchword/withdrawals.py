@@ -137,6 +137,6 @@ def cents(usd: int | None) -> int | None:
 
 def business_day(policy: Policy, time_ms: int) -> int:
     """The number of a business day, 0 in the first week of 1970; never below it."""
-    days = (time_ms + policy.business_day_offset_min * 60_000) // DAY_MS
+    days = (time_ms + policy.business_day_offset_minutes * 60_000) // DAY_MS
     week, weekday = divmod(days + 3, 7)         # the first of January 1970 was a Thursday
     return max(0, 5 * week + min(weekday, 5))
