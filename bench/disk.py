@@ -137,6 +137,10 @@ def run_journal(store: Store, users: int, turn: int, row: bytes, batches: int) -
 
 
 def run_syncs(path: Path, users: int, turn: int) -> None:
+    children.tell({"what": "sync", "users": users, "round": turn, **syncs(path)})
+
+
+def syncs(path: Path) -> Row:
     """What the disk takes to sync 4 KiB appended."""
     file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
     block, took = os.urandom(4096), []
@@ -148,7 +152,7 @@ def run_syncs(path: Path, users: int, turn: int) -> None:
             took.append(time.perf_counter() - at)
     finally:
         os.close(file)
-    children.tell({"what": "sync", "users": users, "round": turn, **spread(took)})
+    return spread(took)
 
 
 def spread(took: list[float]) -> Row:

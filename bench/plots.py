@@ -1,4 +1,5 @@
-"""Raw rows as pictures (SVG): throughput against users and against batch size, and over commits.
+"""Raw rows as pictures (SVG): throughput against users and against batch size, and over commits;
+the daemon's latency against the rate it is asked at.
 
 Text stays text and ids are fixed, so that the same rows draw the same file.
 """
@@ -72,6 +73,27 @@ def plot_sizes(rows: list[Row], path: Path) -> None:
     lines = {f"wrong codes, row {in_use(rows)}": points}
     title = f"verify_many against the size of a batch, {sized[0]['users']:,} users"
     draw(path, title, "attempts in a batch", lines, peers(rows))
+
+
+def plot_rates(rows: list[Row], path: Path) -> None:
+    """Latency of an open loop; the bare disk's as a flat line."""
+    opened = where(rows, what="open")
+    with pyplot.rc_context(STYLE):
+        figure, axes = pyplot.subplots()
+        for users in sorted({row["users"] for row in opened}):
+            own = where(opened, users=users)
+            rates = [row["commands"] / row["seconds"] for row in own]
+            for key, dash in (("p50", ":"), ("p99", "-")):
+                took = [row[f"{key}_s"] * 1e3 for row in own]
+                axes.plot(rates, took, dash, marker="o", markersize=3,
+                          label=f"{users:,} users, {key}")  # fmt: skip
+        syncs = sorted(row["p99_s"] for row in where(rows, what="sync"))
+        if syncs:
+            axes.axhline(syncs[len(syncs) // 2] * 1e3, color="grey", linestyle="--",
+                         label="4 KiB synced, p99")  # fmt: skip
+        axes.set(title="VERIFY over TCP, every reply after its sync: latency from when it was due",
+                 xlabel="logins a second", ylabel="milliseconds", yscale="log")  # fmt: skip
+        save(figure, axes, path)
 
 
 def history(kernel: list[Run], scale: list[Run]) -> dict[str, list[tuple[str, float]]]:

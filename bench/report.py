@@ -8,7 +8,7 @@ not written. Pictures go to bench/results/. Quick runs are left out, unless told
 import argparse
 from pathlib import Path
 
-from bench import engine, plots, tables
+from bench import daemon, engine, plots, tables
 from bench.rows import RESULTS, Row, Run, load
 
 README = Path(__file__).parent / "README.md"
@@ -25,7 +25,7 @@ def main(arguments: list[str]) -> int:
             run for run in load(name, options.results)
             if options.with_quick or not run.host.get("quick")
         ]
-        for name in ("engine", "kernel", "scale")
+        for name in ("engine", "kernel", "scale", "daemon")
     }  # fmt: skip
     sections = write_sections(kept)
     text = options.readme.read_text()
@@ -54,6 +54,10 @@ def write_sections(kept: dict[str, list[Run]]) -> dict[str, str]:
     if "scale" in newest:
         run = newest["scale"]
         sections["scale"] = f"{tables.scale_tables(run.rows)}\n\n{measured(run)}"
+    if "daemon" in newest:
+        run = newest["daemon"]
+        parts = (daemon.goals(run.rows), daemon.table(run.rows), measured(run))
+        sections["daemon"] = "\n\n".join(parts)
     both = [newest[name].rows if name in newest else [] for name in ("kernel", "scale")]
     if any(both):
         sections["goals"] = tables.goals_table(*both)
@@ -94,6 +98,9 @@ def draw(kept: dict[str, list[Run]], folder: Path) -> list[Path]:
         drawn = [folder / "users.svg", folder / "sizes.svg"]
         plots.plot_users(rows, drawn[0])
         plots.plot_sizes(rows, drawn[1])
+    if kept["daemon"]:
+        drawn.append(folder / "rates.svg")
+        plots.plot_rates(kept["daemon"][-1].rows, drawn[-1])
     if kept["kernel"] or kept["scale"]:
         drawn.append(folder / "history.svg")
         plots.plot_history(kept["kernel"], kept["scale"], drawn[-1])

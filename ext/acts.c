@@ -118,6 +118,38 @@ static int has_room(const ww_tables *t, ww_user *u, const ww_spec *s)
     return count < (s->kind < WW_KIND_PASSWORD ? (uint32_t)WW_DEVICES_PER_USER_MAX : OTHERS_MAX);
 }
 
+static ww_wide *wide_new(ww_tables *t, const ww_user *u, uint32_t *at)
+{
+    *at = t->wides_free;
+    if (*at)
+        t->wides_free = t->wides[*at - 1].line.u.far.next;
+    else
+        *at = ++t->wides_used;
+    ww_wide *w = &t->wides[*at - 1];
+    memset(w, 0, sizeof *w);
+    w->line.wide = 1;
+    w->line.u.far.owner = (uint32_t)(u - t->users);
+    return w;
+}
+
+/* Out of the user's own line, where there is no room for what only few devices have. It stays the
+ * first. */
+ww_device *ww_device_widen(ww_tables *t, ww_user *u)
+{
+    uint32_t at;
+    ww_wide *w = wide_new(t, u, &at);
+    uint32_t owner = w->line.u.far.owner;
+    w->line = u->device;
+    w->line.wide = 1;
+    memcpy(&w->mid, u->device.u.sha1, sizeof u->device.u.sha1);
+    memset(&w->line.u, 0, sizeof w->line.u);
+    w->line.u.far.next = u->more;
+    w->line.u.far.owner = owner;
+    u->more = at;
+    ww_wipe(&u->device, sizeof u->device);
+    return &w->line;
+}
+
 /* Places a device in the user's own line when it is the first and its midstates fit there. */
 ww_device *ww_device_place(ww_tables *t, ww_user *u, const ww_spec *spec, const void *mid)
 {
@@ -134,18 +166,11 @@ ww_device *ww_device_place(ww_tables *t, ww_user *u, const ww_spec *spec, const 
         memset(d, 0, sizeof *d);
         own = d->u.sha1;
     } else {
-        uint32_t at = t->wides_free;
-        if (at)
-            t->wides_free = t->wides[at - 1].line.u.far.next;
-        else
-            at = ++t->wides_used;
-        ww_wide *w = &t->wides[at - 1];
-        memset(w, 0, sizeof *w);
+        uint32_t at;
+        ww_wide *w = wide_new(t, u, &at);
         d = &w->line;
-        d->wide = 1;
-        d->u.far.t0_s = spec->t0_s;
+        d->u.far.t0_s = spec->t0_s & (2 * WW_T0_S_MAX - 1);
         d->u.far.shared = spec->shared;
-        d->u.far.owner = (uint32_t)(u - t->users);
         u->sharing |= spec->shared != 0;
         t->shared_used += spec->shared != 0;
         w->issue.suite = (uint8_t)suite;
@@ -216,6 +241,7 @@ int ww_spec_legal(const ww_spec *s)
            s->state <= WW_ENDED && s->digits >= (ocra ? digits_min : WW_DIGITS_MIN) &&
            s->digits <= (ocra || passcode ? WW_SUITE_DIGITS_MAX : WW_DIGITS_MAX) &&
            s->label < WW_LABELS && (totp || hotp || ocra || !s->t0_s) &&
+           s->t0_s >= 0 && s->t0_s <= WW_T0_S_MAX &&
            s->suite_len <= (ocra ? WW_SUITE_BYTES_MAX : 0) && (!ocra || !s->t0_s) &&
            (ocra || !s->pin_len || (s->pin_len == WW_KEPT_BYTES && (totp || hotp))) &&
            s->pin_len <= sizeof s->pin &&

@@ -137,6 +137,14 @@ static_assert(WW_KIND_CARD == WW_KIND_OCRA + 1, "ww_is_asked is one comparison")
 /* x to another number below size, one to one; which, say the key, who, and the pass. */
 uint64_t ww_permute(const uint64_t key[2], uint64_t who, uint64_t pass, uint64_t size, uint64_t x);
 
+/* On the road of every login. Where the linker optimises, each of its two callers (verify.c and
+ * whatif.c) gets a copy of its own, as the one caller it had before got. */
+#ifdef __clang__ /* which wants no `inline` where what is inlined calls static functions */
+#define WW_ROAD __attribute__((always_inline))
+#else
+#define WW_ROAD inline __attribute__((always_inline))
+#endif
+
 /* ---- state.c, apply.c and acts.c: the transition ---- */
 
 /* Of an attempt: an active device was not tried; what was may have run out; it names a push; a
@@ -237,6 +245,8 @@ static inline int ww_charges_source(const ww_attempt *a)
 }
 
 /* ---- acts.c ---- */
+
+ww_device *ww_device_widen(ww_tables *t, ww_user *u);
 
 /* u is NULL for the act that adds the user of this slot. */
 int ww_apply_act(ww_tables *t, ww_user *u, uint32_t slot, const ww_record *r);

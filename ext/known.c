@@ -166,12 +166,12 @@ void ww_match_answered(const ww_tables *t, const ww_batch *b, uint32_t group, ww
     }
 }
 
-/* Whether one more wrong answer is as many in a row as lock. */
+/* Whether one more wrong answer to a question is as many in a row as lock. */
 int ww_answers_lock(const ww_tables *t, const ww_attempt *a, const ww_user *u)
 {
     const ww_answered *known = u ? NULL : ww_decoy_answered(t, a->name_hash, 0);
     uint32_t wrong = u ? u->wrong_answers : known ? known->wrong : 0;
-    return a->event == WW_EVENT_ANSWER && wrong + 1 >= WW_WRONG_ANSWERS_MAX;
+    return wrong + 1 >= WW_WRONG_ANSWERS_MAX;
 }
 
 /* Of the main record of an answer: how it counts (refused by a lock, it was not looked at), and

@@ -107,8 +107,8 @@ static void lay_further(const ww_tables *t, ww_scratch *s, uint32_t i, uint32_t 
 }
 
 /* The windows an attempt is held against: every active device, or the one it names. */
-void ww_lay_attempt(const ww_tables *t, const ww_batch *b, ww_attempt *a, ww_scratch *s,
-                        uint32_t i, uint32_t *n, int64_t now_ms)
+WW_ROAD void ww_lay_attempt(const ww_tables *t, const ww_batch *b, ww_attempt *a, ww_scratch *s,
+                            uint32_t i, uint32_t *n, int64_t now_ms)
 {
     int resync = a->event == WW_EVENT_RESYNC;
     uint32_t before = *n;

@@ -69,27 +69,6 @@ uint32_t ww_sharers(const ww_tables *t, ww_user *u)
     return n;
 }
 
-/* What is shared stands in a line that has room for it; the first device of its user still. */
-static ww_device *widened(ww_tables *t, ww_user *u)
-{
-    uint32_t at = t->wides_free;
-    if (at)
-        t->wides_free = t->wides[at - 1].line.u.far.next;
-    else
-        at = ++t->wides_used;
-    ww_wide *w = &t->wides[at - 1];
-    memset(w, 0, sizeof *w);
-    w->line = u->device;
-    w->line.wide = 1;
-    memcpy(&w->mid, u->device.u.sha1, sizeof u->device.u.sha1);
-    memset(&w->line.u, 0, sizeof w->line.u);
-    w->line.u.far.next = u->more;
-    w->line.u.far.owner = (uint32_t)(u - t->users);
-    u->more = at;
-    ww_wipe(&u->device, sizeof u->device);
-    return &w->line;
-}
-
 int ww_apply_share(ww_tables *t, ww_user *u, const ww_record *r)
 {
     ww_device *d = ww_device_find(t, u, r->device);
@@ -100,7 +79,7 @@ int ww_apply_share(ww_tables *t, ww_user *u, const ww_record *r)
     if (ww_shared(d))
         return 0;
     if (d == &u->device)
-        d = widened(t, u);
+        d = ww_device_widen(t, u); /* where there is room for it */
     d->u.far.shared = WW_SHARED_OWN;
     u->sharing = 1;
     t->shared_used++;

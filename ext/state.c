@@ -226,8 +226,8 @@ static uint32_t ran_out_by(const ww_tables *t, ww_attempt *a, const ww_event_in 
     return a->platform == WW_TRADING ? WW_NOT_PERMITTED : 0;
 }
 
-uint32_t ww_decide(const ww_tables *t, const ww_policy *p, ww_attempt *a, const ww_event_in *in,
-                   int64_t now_ms, ww_record *out)
+WW_ROAD uint32_t ww_decide(const ww_tables *t, const ww_policy *p, ww_attempt *a,
+                           const ww_event_in *in, int64_t now_ms, ww_record *out)
 {
     static const ww_streak none;
     const ww_streak *s = in->streak ? in->streak : &none;
@@ -313,7 +313,8 @@ uint32_t ww_decide(const ww_tables *t, const ww_policy *p, ww_attempt *a, const 
                  : spoiled ? WW_REASON_PIN : refusal(in, (int)replayed);
         effects |= WW_EFFECT_PUSH;
         failed = 1;
-        if (begins_lock(p, s, in->deep, count, at) || ww_answers_lock(t, a, in->user)) {
+        if (begins_lock(p, s, in->deep, count, at) ||
+            (a->event == WW_EVENT_ANSWER && ww_answers_lock(t, a, in->user))) {
             effects |= WW_EFFECT_LOCK;
             lock_until = at + p->lockout_window_ms;
         }

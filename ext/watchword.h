@@ -237,7 +237,8 @@ typedef struct {
     uint16_t period_s;
     uint8_t key_len, serial_len;
     uint8_t suite_len, pin_len;  /* suite: OCRA alone; PIN: its digest for P, else as kept       */
-    uint8_t label, shared;       /* shared: WW_SHARED_OWN, WW_SHARED_LENT or 0                   */
+    uint8_t label;
+    uint8_t shared : 4, dated : 1, spare : 3;
     int64_t t0_s;
     uint8_t key[WW_KEY_BYTES_MAX];
     uint8_t serial[WW_SERIAL_BYTES_MAX];
@@ -277,7 +278,15 @@ typedef struct {
     uint8_t failures;            /* in a row, for the cap                                        */
     union {
         uint32_t sha1[10];       /* inner, then outer midstate                                   */
-        struct { int64_t t0_s; uint32_t next, owner, alike, shared, pad[4]; } far; /* owner: slot */
+        struct {                 /* of a wide one; whole times need 48 bits                      */
+            int64_t t0_s : 44;           /* 0 to 2^40                                             */
+            uint64_t shared : 4;         /* WW_SHARED: with others, its own or lent; 0: with nobody */
+            uint64_t delivery_day : 16;  /* since 1970: when a shipped one is expected; 0: never  */
+            uint32_t next, alike;        /* of the user's, and of the chain of phones.c; + 1      */
+            uint32_t owner;              /* its user's slot                                       */
+            uint32_t replaces;           /* number of the device that ends when it is active      */
+            int64_t activates_ms, expires_ms;   /* 0: no such moment                              */
+        } far;
     } u;
 } ww_device;
 
@@ -509,6 +518,7 @@ enum { WW_FIRST_GIVEN = 1, WW_FIRST_RIGHT = 2, WW_FIRST_VOUCHED = 4, WW_FIRST_PI
        WW_FIRST_DEVICE = 16 };
 
 #define WW_SLOT_NONE UINT32_MAX     /* an enumerator would have to fit an int */
+#define WW_T0_S_MAX ((int64_t)1 << 40)
 
 typedef struct {
     ww_attempt *attempts;

@@ -53,8 +53,9 @@ RSA = rsa.generate_private_key(65537, 2048).public_key()
     [
         None, 7, "", " ", b"", b"x", bytes(31), bytes(33), bytes(34), b"\x04" + bytes(64),
         b"\x02" + b"\xff" * 32, b"\x05" + bytes(32), "zz", "0" * 399, "\u00e4", "A" * 500,
-        b"0" * 500, P384.public_bytes(*DER), RSA.public_bytes(*DER), P384.public_bytes(*SHORT),
-        ["x"],
+        b"0" * 500, ["x"], pytest.param(P384.public_bytes(*DER), id="p384"),
+        pytest.param(RSA.public_bytes(*DER), id="rsa"),
+        pytest.param(P384.public_bytes(*SHORT), id="p384 short"),
     ],
     ids=repr,
 )  # fmt: skip

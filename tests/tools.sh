@@ -26,6 +26,7 @@ want aarch64-linux-gnu-gcc "gcc-aarch64-linux-gnu libc6-dev-arm64-cross"    # th
 want qemu-aarch64 qemu-user
 want oathtool oathtool          # codes we did not make
 want redis-cli redis-tools      # a client we did not write
+want redis-server redis-server  # what the daemon is measured beside
 want pdftotext poppler-utils    # what a printed card says, read by others
 PATH=$PATH:/usr/sbin:/sbin
 want mkfs.ext4 e2fsprogs        # a real file system that is cut off

@@ -64,8 +64,9 @@ class Logins(Parts):
         that signs its PIN, the one it must be. gateway: who asks, for the record. A refused login
         never raises. Errors: InvalidArgument, StoreFailed.
         """
-        places = place_of(platform, realm)
-        _session(session)
+        where, of = place_of(platform, realm)
+        if session is not None:
+            _session(session)
         names = self._names if gateway is None else lifecycle.gateway_packed(gateway)
         fact: Fact | None = VOUCHED_FOR if first_factor else UNTOLD
         if password is not None:
@@ -78,7 +79,7 @@ class Logins(Parts):
             now = self._now()
             shed = self._shed() or fact is None
             batch.put(
-                user, response, *places, device, address, None, shed, challenge, session, pin,
+                user, response, where, of, device, address, None, shed, challenge, session, pin,
                 first, number,
             )  # fmt: skip
             turn = self._take(batch, now, names, 1)
@@ -181,7 +182,8 @@ class Logins(Parts):
     ) -> Verdict:
         """verify for asyncio: the calls of one loop pass share a turn and a sync."""
         self._alive()
-        _session(session)
+        if session is not None:
+            _session(session)
         gather, places = self._gather(), place_of(platform, realm)
         fact: Fact | None = VOUCHED_FOR if first_factor else UNTOLD
         if password is not None:
@@ -247,10 +249,8 @@ def place_of(platform: str, realm: str) -> tuple[int, int]:
     raise InvalidArgument(f"realm is one of {', '.join(REALMS)}")
 
 
-def _session(session: bytes | None) -> None:
-    if session is not None and not (
-        isinstance(session, bytes) and len(session) <= SESSION_BYTES_MAX
-    ):
+def _session(session: bytes) -> None:
+    if not isinstance(session, bytes) or len(session) > SESSION_BYTES_MAX:
         raise InvalidArgument(f"session is bytes, at most {SESSION_BYTES_MAX} of them")
 
 
