@@ -11,7 +11,7 @@
 static uint32_t *bucket_of(const ww_tables *t, const uint8_t *key, size_t len)
 {
     uint64_t hash = ww_name_hash(t, key, len);
-    WW_PUBLIC(&hash, sizeof hash); /* of a device's key too: nobody but an act walks the table */
+    WW_PUBLIC(&hash, sizeof hash); /* of a device's key too: keyed, it tells nothing of that */
     return &t->phones[hash & t->phones_mask];
 }
 
