@@ -138,7 +138,7 @@ static void put_moved(ww_record *o, const ww_attempt *a, const ww_event_in *in, 
 static uint32_t put_twins(const ww_tables *t, const ww_event_in *in, const finding *found,
                           uint32_t tries, const ww_attempt *a, ww_record *out)
 {
-    uint32_t units = 0;
+    uint32_t units = 0, left = WW_SHARERS_MAX;
     for (ww_device *d = ww_device_first(t, in->user); d; d = ww_device_next(t, in->user, d)) {
         uint64_t moving = d->moving, ends = 0; /* ends: where the main record or its ALSO puts it */
         int8_t drift = d->drift;
@@ -159,7 +159,7 @@ static uint32_t put_twins(const ww_tables *t, const ww_event_in *in, const findi
         if (in->user->sharing && ends > d->moving && ww_shared(d)) {
             ww_device *sharers[WW_SHARERS_MAX];
             uint32_t n = ww_sharers_of(t, d, sharers);
-            for (uint32_t i = 0; i < n; i++) {
+            for (uint32_t i = 0; i < n && left; i++, left--) {
                 put_moved(out + units, a, in, sharers[i], ends, drift);
                 out[units++].user = t->users[sharers[i]->u.far.owner].id;
             }

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from daemons import Daemons
 from entry_doors import PASSCODE, DaemonDoor, EngineDoor, TwinDoor, device_of, key_of
@@ -326,3 +327,26 @@ def test_at_most_eight_share_with_one(engine: Engine) -> None:
     users = [f"u{n}" for n in range(8)] + ["alice"]
     codes = engine.verify_many(users, [watchword.hotp(key_of("plain"), 9)] * 9)
     assert sorted(codes) == [1, *[2] * 8], "used by whoever came first"
+
+
+def test_many_with_a_password_each(engine: Engine) -> None:
+    engine.set_password("alice", "horse-battery")
+    for name in ("alice", "bob"):
+        engine.add_device(name, Device.hotp(key_of("plain")))
+    engine.set_user("bob", state="closed")
+    said = [("alice", 0, "horse-battery"), ("alice", 1, "wrong-battery"), ("alice", 2, None),
+            ("nobody", 3, "horse-battery"), ("alice", 4, "horse-battery")]  # fmt: skip
+    users, counters, passwords = zip(*said, strict=True)
+    responses = [watchword.hotp(key_of("plain"), n) for n in counters]
+    codes = engine.verify_many(users, responses, passwords=passwords)
+    assert list(codes) == [1, 2, 2, 2, 1]
+    columns = np.array(users, "S"), np.array(responses, "S")
+    assert list(engine.verify_many(*columns, passwords=[None] * 5, threads=2)) == [2] * 5
+    vouched = engine.verify_many(
+        ["bob"], [""], platform="portal", passwords=[None], first_factor=True
+    )
+    assert list(vouched) == [1]
+    with pytest.raises(InvalidArgument, match="passwords has 1 entries, users has 2"):
+        engine.verify_many(["alice", "bob"], ["1", "2"], passwords=["x"])
+    with pytest.raises(InvalidArgument):
+        engine.verify_many(["alice"], ["1"], passwords=[7])     # type: ignore[list-item]

@@ -16,8 +16,9 @@ from typing import Any, Final, NamedTuple
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
 __all__ = [
-    "GIVEN", "KEPT", "NEEDS_DEVICE", "NEEDS_PIN", "PASSWORDS_WAITING_MAX", "PASSWORD_BYTES_MAX",
-    "SALT_BYTES", "UNTOLD", "VOUCHED", "VOUCHED_FOR", "Asked", "Fact", "Figures", "Hasher",
+    "GIVEN", "HASHING_THREADS", "KEPT", "NEEDS_DEVICE", "NEEDS_PIN", "PASSWORDS_WAITING_MAX",
+    "PASSWORD_BYTES_MAX", "SALT_BYTES", "UNTOLD", "VOUCHED", "VOUCHED_FOR", "Asked", "Fact",
+    "Figures", "Hasher",
 ]  # fmt: skip
 
 PASSWORDS_WAITING_MAX: Final = 256      # beyond it attempts with a password are BUSY

@@ -5,7 +5,9 @@ user without a password and a name that does not exist cost what a new password 
 repeats any of it.
 """
 
-from typing import Final
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
 
 from watchword import lifecycle
 from watchword._engine import secrets_kept
@@ -13,6 +15,7 @@ from watchword.acts import said_by, utf8
 from watchword.errors import Busy, InvalidArgument
 from watchword.hashing import (
     GIVEN,
+    HASHING_THREADS,
     KEPT,
     PASSWORD_BYTES_MAX,
     PASSWORDS_WAITING_MAX,
@@ -106,13 +109,21 @@ class Passwords(Parts):
 
     # -- what an attempt is told
 
-    def _fact(self, user: str, password: str | None, vouched: bool) -> Fact | None:
+    def _fact(self, user: str | bytes, password: str | None, vouched: bool) -> Fact | None:
         """Hashes, where a password was given. None: too many wait."""
         asked = self._password_asked(user, password)
         if asked is None:
             return Fact((GIVEN if password is not None else 0) | (VOUCHED if vouched else 0))
         made = self._hasher.hash(asked.text, asked.figures)
         return None if made is None else asked.fact(made)
+
+    def _facts(
+        self, users: Any, passwords: Sequence[str | None], vouched: bool
+    ) -> list[Fact | None]:
+        """_fact of each, on as many threads as hash."""
+        names = [user if isinstance(user, (str, bytes)) else str(user) for user in users]
+        with ThreadPoolExecutor(HASHING_THREADS) as pool:
+            return list(pool.map(self._fact, names, passwords, [vouched] * len(names)))
 
     async def _fact_soon(
         self, user: str | bytes, password: str | bytes | None, vouched: bool
