@@ -82,7 +82,7 @@ static uint8_t *put_device(const ww_tables *t, const ww_device *d, uint8_t *to)
     to = put(to, d->number, 4);
     to = put(to, d->kind | (uint64_t)d->label << 4, 1);
     to = put(to, d->hash, 1);
-    to = put(to, d->digits | (uint64_t)d->prefix << 4 | (uint64_t)ww_shared(d) << 5, 1);
+    to = put(to, d->digits | (uint64_t)d->prefix << 4 | (uint64_t)ww_shared(d) << 6, 1);
     to = put(put(to, steps >> 4, 1), steps & 15u, 1);
     to = put(to, totp ? 0 : d->window, 1);
     to = put(to, d->drift_max, 1);
@@ -146,8 +146,8 @@ static const uint8_t *take_device(reader *r, ww_spec *s, uint32_t *number)
                                 &s->look_ahead, &s->drift_max};
     for (size_t i = 0; i < sizeof figures / sizeof figures[0]; i++)
         *figures[i] = (uint8_t)take(r, 1);
-    s->shared = s->digits >> 5 & 3u;
-    s->digits &= 0x9f;
+    s->shared = s->digits >> 6 & 3u;
+    s->digits &= 0x3f;
     int prefix = s->digits >> 4 == 1;
     s->digits &= prefix ? 15u : 255u;
     s->label = s->kind >> 4;

@@ -91,7 +91,7 @@ enum {
     WW_GATEWAYS_PER_ROW_MAX = 255,
     WW_PAGE_USERS = 1024,               /* users in one stored page                               */
     WW_RECORD_BYTES = 32,
-    WW_RECORD_UNITS_PER_ATTEMPT_MAX = 42 /* a record, a tail, two ALSO for every device, and one
+    WW_RECORD_UNITS_PER_ATTEMPT_MAX = 43 /* a record, a tail, two ALSO for every device, and one
                                          * for whoever shares one                                */
 };
 
@@ -280,7 +280,7 @@ typedef struct {
         uint32_t sha1[10];       /* inner, then outer midstate                                   */
         struct {                 /* of a wide one; whole times need 48 bits                      */
             int64_t t0_s : 44;           /* 0 to 2^40                                             */
-            uint64_t shared : 4;         /* WW_SHARED: with others, its own or lent; 0: with nobody */
+            uint64_t shared : 4;         /* WW_SHARED_OWN or _LENT; 0: with nobody              */
             uint64_t delivery_day : 16;  /* since 1970: when a shipped one is expected; 0: never  */
             uint32_t next, alike;        /* of the user's, and of the chain of phones.c; + 1      */
             uint32_t owner;              /* its user's slot                                       */
