@@ -307,6 +307,8 @@ def test_a_store_that_is_opened_anew_knows_it_all(tmp_path: Path, pages: bool) -
         assert engine.verify("carol", code(), address="192.0.2.1")
         assert not engine.verify("alice", watchword.totp(key_of("app"), now[0] // 1000))
         assert engine.entry("carol").opted_out
+        assert engine.entry("carol").shared == ("app lent by alice",)
+        assert engine.entry("alice").shared == ("app lent to bob, carol",)
         assert engine.limits("bob").day_used_cents == 123
         engine.unshare_device("alice", "app")
         assert engine.user("bob").devices == engine.user("carol").devices == ()

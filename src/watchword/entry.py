@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Sequence
 
 from watchword import lifecycle
-from watchword._engine import Verdict, extra_of
+from watchword._engine import SHARED_OWN, Verdict, extra_of, sharers_of
 from watchword.acts import said_by, utf8
 from watchword.changes import Changes
 from watchword.errors import InvalidArgument
@@ -121,7 +121,25 @@ class Entering(Changes):
     def _entry_of(self, slot: int) -> EntryView:
         opted_out, ranges, identity, _, _ = extra_of(self._core, slot)
         password, questions = self._known(slot)
-        return EntryView(opted_out, unpack_ranges(ranges), bool(identity), password, questions)
+        return EntryView(
+            opted_out, unpack_ranges(ranges), bool(identity), password, questions,
+            self._shared_of(slot),
+        )  # fmt: skip
+
+    def _shared_of(self, slot: int) -> tuple[str, ...]:
+        """Each shared device of a user, and with whom."""
+        said = []
+        found = self._core.user(slot)
+        for number, serial, *_ in found[-1] if found else ():
+            role, sharers = sharers_of(self._core, slot, number)
+            others = [
+                other[1] for at, _, lent in sharers
+                if lent == (role == SHARED_OWN) and (other := self._core.user(at)) is not None
+            ]
+            if others:
+                how = "lent to" if role == SHARED_OWN else "lent by"
+                said.append(f"{serial} {how} {', '.join(sorted(others))}")
+        return tuple(said)
 
     def _identity_digest(self, texts: Sequence[str]) -> bytes:
         if not texts:

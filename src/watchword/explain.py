@@ -157,6 +157,7 @@ def _entry(user: User, entry: EntryView) -> Lines:
         said.append("opted out: on trading nothing need be typed where the first factor holds")
     if entry.has_password:
         said.append("has a password, which every login needs or a gateway vouches for")
+    said += [f"device {one}: a code that one of them used is used" for one in entry.shared]
     return said, remedies
 
 

@@ -153,13 +153,15 @@ class DeviceView:
 @dataclass(frozen=True, slots=True)
 class EntryView:
     """How a user may enter beside a device. addresses: ranges that attempts must come from; none:
-    from anywhere. identity_set: whether identity data were told. questions: how many."""
+    from anywhere. identity_set: whether identity data were told. questions: how many. shared: of
+    each device that is, with whom, in words."""
 
     opted_out: bool
     addresses: tuple[str, ...]
     identity_set: bool
     has_password: bool
     questions: int
+    shared: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

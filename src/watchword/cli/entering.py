@@ -38,7 +38,7 @@ def entry_lines(entry: EntryView) -> list[str]:
         said.append("opted out: no device on trading")
     if entry.identity_set:
         said.append("identity data are told")
-    return said
+    return said + [f"device {one}" for one in entry.shared]
 
 
 @click.command(cls=Verb)

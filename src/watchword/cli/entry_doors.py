@@ -103,7 +103,7 @@ class RemoteEntryDoor:
             bool(number(fields["opted_out"])),
             tuple(str(one) for one in listed(fields["addresses"])),
             bool(number(fields["identity_set"])), bool(number(fields["has_password"])),
-            number(fields["questions"]),
+            number(fields["questions"]), tuple(str(one) for one in listed(fields["shared"])),
         )  # fmt: skip
 
     def _set(self, verb: str, name: str, words: Sequence[str]) -> None:

@@ -103,6 +103,7 @@ def user_entry(engine: Engine, words: list[str]) -> Reply:
         "identity_set": int(entry.identity_set),
         "has_password": int(entry.has_password),
         "questions": entry.questions,
+        "shared": list(entry.shared),
     }
 
 
