@@ -195,6 +195,7 @@ static void run_texts(const ww_tables *t, const ww_kernel *k, const ww_batch *b,
     for (uint32_t lane = 0; lane < lanes; lane++)
         texts[lane] = s->texts + lane * (bytes / 8);
     k->text[like->hash](s->mids, texts, like->blocks, s->out, lanes);
+    ww_lanes_ran(s, k->lanes[like->hash], lanes, 1);
     if (s->lanes_used < lanes)
         s->lanes_used = lanes;
     if (s->texts_used < lanes * bytes)

@@ -30,6 +30,7 @@ cdef class Batch:
     cdef Region texts
     cdef uint8_t *arena
     cdef uint32_t arena_used
+    cdef bint gathered            # its Gather counts it
     cdef readonly int64_t now_ms
 
     def __cinit__(self, uint32_t cap=WW_BATCH_ATTEMPTS_MAX):

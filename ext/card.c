@@ -213,6 +213,7 @@ static void run_cells(const ww_kernel *k, const ww_batch *b, uint32_t group, ww_
 {
     const uint32_t cell = (1u << CELL_BITS) - 1;
     k->hotp[WW_SHA1](s->mids, s->moving, s->out, 2 * (size_t)cards);
+    ww_lanes_ran(s, k->lanes[WW_SHA1], 2 * cards, 1);
     if (s->lanes_used < 2 * cards)
         s->lanes_used = 2 * cards;
     for (uint32_t i = 0; i < cards; i++) {

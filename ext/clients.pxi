@@ -73,6 +73,20 @@ cdef class Clients:
                      + connection.replies.cap * sizeof(Slot) + connection.replies.later.cap)
         return held
 
+    def stalled(self):
+        """How many connections are not parsed on, by the reason; one may have several."""
+        cdef Connection connection
+        cdef dict found = {"batch": 0, "answers": 0, "unread": 0, "act": 0, "push": 0}
+        for connection in self.all:
+            if connection.stalls == 0:
+                continue
+            found["batch"] += (connection.stalls & STALL_BATCH) != 0
+            found["answers"] += (connection.stalls & STALL_ANSWERS) != 0
+            found["unread"] += (connection.stalls & STALL_WRITE) != 0
+            found["act"] += (connection.stalls & STALL_ACT) != 0
+            found["push"] += (connection.stalls & STALL_PUSH) != 0
+        return found
+
     def connect(self, door):
         """A protocol for a connection that was just accepted."""
         return Connection(self, door)

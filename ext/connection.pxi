@@ -39,6 +39,7 @@ cdef class Connection:
     cdef Replies replies
     cdef uint64_t turn                   # the last turn it waits for
     cdef object act                      # future of the administrative act under way
+    cdef public object feed              # what it subscribed to, with gone(); or None
     cdef object held                     # (id of the push, wake, timer) its VERIFY waits for
     cdef bint waited                     # it has: the VERIFY at head goes on
     cdef double active_s, partial_s, unread_s, linger_s  # since when; 0: not at all
@@ -86,6 +87,8 @@ cdef class Connection:
         self.state = CLOSED
         self.transport = None
         self.let_go()
+        if self.feed is not None:
+            self.feed.gone()
         inbox_free(&self.inbox)
         replies_free(&self.replies)
         self.clients.all.discard(self)
@@ -138,7 +141,7 @@ cdef class Connection:
         elif self.partial_s != 0:
             if now_s - self.partial_s >= clients.partial_s_max:
                 self.abort()
-        elif now_s - self.active_s >= clients.idle_s_max:
+        elif self.feed is None and now_s - self.active_s >= clients.idle_s_max:
             self.stop()
         elif now_s - self.active_s > 1 and self.inbox.cap > 0:
             inbox_free(&self.inbox)
@@ -231,6 +234,24 @@ cdef class Connection:
             over |= STALL_ACT
         return self.resume(over)
 
+    def tell(self, bytes message):
+        """Says something nobody asked for, behind every reply that waits. Returns the bytes that
+        the client has not taken yet; 0 once it is closed."""
+        if self.state != OPENED or self.transport is None:
+            return 0
+        self.put(PyBytes_AS_STRING(message), len(message))
+        self.settle()
+        if self.transport is None:
+            return 0
+        return self.transport.get_write_buffer_size() + self.replies.later.len
+
+    def dismiss(self, bytes message):
+        """Says why, and closes behind it."""
+        if self.state == OPENED:
+            self.put(PyBytes_AS_STRING(message), len(message))
+            self.state = DRAINING
+            self.settle()
+
     cdef int flush(self) except -1:
         """The one write of this callback."""
         cdef Bytes *out = &self.clients.out
@@ -301,7 +322,7 @@ cdef class Connection:
             return self.verify(wire, frame)
         if ww_wire_is(frame, wire.args[0], "VERIFYMANY"):
             return self.verify_many(wire, frame)
-        if wire.argc == 1 and ww_wire_is(frame, wire.args[0], "PING"):
+        if wire.argc == 1 and self.feed is None and ww_wire_is(frame, wire.args[0], "PING"):
             self.say("+PONG\r\n")
             return True
         return self.other(wire, frame)
@@ -430,6 +451,7 @@ cdef class Connection:
         replies_add(&self.replies, form, gather.number, gather.open.b.count - n, n)
         if self.turn != gather.number:
             self.turn = gather.number
+            gather.began()
             gather.waiting.append(self)
         return gather.book()
 

@@ -230,6 +230,7 @@ cdef extern from "watchword.h" nogil:
         const uint8_t *bytes
         ww_record *records
         uint32_t units
+        uint32_t lanes, idle_lanes
 
     ctypedef struct ww_kernel:
         const char *name

@@ -5,6 +5,7 @@ cdef class Core:
 
     cdef ww_tables t
     cdef ww_policy p
+    cdef ww_tally y
     cdef Region users_region, wides_region, cold_region, index_region, deep_region
     cdef Region decoys_region, sources_region, suites_region, pushes_region, phones_region
 
@@ -185,10 +186,23 @@ cdef class Core:
     def turn(self, batch, int64_t now_ms):
         """Takes a batch, or one in parts, through one turn at now_ms. Returns the units of records
         that it wrote."""
+        cdef Batch b
         if isinstance(batch, Split):
-            return batch.turn(now_ms)
-        self.run(batch, now_ms)
-        return (<Batch?>batch).b.units
+            units = batch.turn(now_ms)
+            ww_tally_turn(&self.y, (<Split>batch).count)
+            for b in (<Split>batch).batches:
+                ww_tally_add(&self.y, &b.b)
+            return units
+        b = <Batch?>batch
+        self.run(b, now_ms)
+        if not b.gathered:
+            self.tally(b)
+        return b.b.units
+
+    cdef void tally(self, Batch b) noexcept:
+        """Counts a turn for operators; one that was gathered when its answers have left."""
+        ww_tally_turn(&self.y, b.b.count)
+        ww_tally_add(&self.y, &b.b)
 
     def passed(self, int64_t now_ms):
         """A row was written at now_ms: what had run out by then stays so."""

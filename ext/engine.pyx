@@ -24,6 +24,7 @@ from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcmp, memcpy, memset
 
 from core cimport *
+from tally cimport *
 
 from watchword.errors import Error, InvalidArgument
 
@@ -224,5 +225,6 @@ include "known.pxi"
 include "entry.pxi"
 include "push.pxi"
 include "split.pxi"
+include "watch.pxi"
 include "history.pxi"
 include "connection.pxi"

@@ -43,6 +43,8 @@ cdef class Gather:
     cdef object asks                     # deque of what ask could not add yet
     cdef bint booked, ended
     cdef unsigned long thread
+    cdef readonly Times answers          # from a turn's first attempt to its last answer
+    cdef uint64_t opened_ns, flown_ns    # when the first joined the open batch; the one in flight
 
     def __init__(self, engine):
         self.engine = engine
@@ -51,6 +53,8 @@ cdef class Gather:
         self.gateways = 1
         self.open = Batch()
         self.spare = Batch()
+        self.open.gathered = self.spare.gathered = True
+        self.answers = Times()
         self.number = 1
         self.waiting, self.landing = [], []
         self.asked, self.asked_landing = [], []
@@ -63,6 +67,16 @@ cdef class Gather:
     cdef uint32_t room(self) noexcept:
         """Attempts the open batch still takes."""
         return 0 if self.ended else WW_BATCH_ATTEMPTS_MAX - self.open.b.count
+
+    cdef void began(self) noexcept:
+        """Somebody joins: the first is who its turn is timed from. No verdict sees this clock."""
+        if self.opened_ns == 0:
+            self.opened_ns = monotonic_ns()
+
+    def queued(self):
+        """Attempts in the open batch, in flight, and awaited ones that found no room."""
+        return (self.open.b.count, 0 if self.flying is None else self.flying.b.count,
+                len(self.asks))
 
     cdef int book(self) except -1:
         """A turn at the end of this pass; while one is in flight its landing sees to the next."""
@@ -125,6 +139,7 @@ cdef class Gather:
         put_facts(self.open, a, pin, ask[1], first, password, answer)
         a.gateway, a.shed = gateway, shed
         self.asked.append((self.open.b.count - 1, ask[6]))
+        self.began()
         self.book()
         return True
 
@@ -144,6 +159,7 @@ cdef class Gather:
         self.landing, self.waiting = self.waiting, []
         self.asked_landing, self.asked = self.asked, []
         self.number += 1
+        self.flown_ns, self.opened_ns = self.opened_ns, 0
         self.turns += 1
         self.attempts += batch.b.count
         self.thread = _get_ident()
@@ -201,6 +217,8 @@ cdef class Gather:
         for index, future in asked:
             if not future.done():
                 future.set_result(self.core.verdict(batch, index))
+        ww_times_add(&self.answers.t, monotonic_ns() - self.flown_ns, batch.b.count)
+        self.core.tally(batch)
         batch.clear()
         self.flying, self.spare = None, batch
         self._turn()

@@ -101,6 +101,38 @@ def row_records(row, uint64_t events, uint32_t verdicts=0, users=None, devices=N
         PyBuffer_Release(&b)
 
 
+def row_tells(row, uint64_t events, uint64_t reasons, uint8_t effects):
+    """Whether a row that was just made holds a record of these events (1 << event), or an attempt
+    with one of these reasons (1 << reason) or effects."""
+    return bool(ww_row_tells(<const uint8_t *>PyBytes_AS_STRING(<bytes?>row), len(row), events,
+                             reasons, effects))
+
+
+def row_told(row, uint64_t events, uint64_t reasons, uint8_t effects, Py_ssize_t most):
+    """At most `most` of those records, as row_records has them, and how many more there are."""
+    cdef Py_buffer b
+    cdef ww_row h
+    cdef const ww_record *r
+    cdef uint32_t n = 0
+    cdef Py_ssize_t more = 0
+    PyObject_GetBuffer(row, &b, PyBUF_SIMPLE)
+    try:
+        r = records_in(<const uint8_t *>b.buf, b.len, &h)
+        found = []
+        while n < h.units:
+            if n + 1 + r[n].tail > h.units:
+                raise InvalidArgument("a record passes the end of its row")
+            if ww_record_tells(&r[n], events, reasons, effects):
+                if len(found) < most:
+                    found.append((n, record_of(&r[n]), []))
+                else:
+                    more += 1
+            n += 1 + r[n].tail
+        return found, more
+    finally:
+        PyBuffer_Release(&b)
+
+
 def bare_row(row, stand_in):
     """A copy of a row without a secret: stand_in(key) takes a key's place, zeros that of a PIN's
     digest and of what is kept of a passcode but for how long it is good."""

@@ -163,6 +163,7 @@ static void run_lanes(const ww_kernel *k, ww_hash hash, const ww_batch *b, uint3
     if (!lanes)
         return;
     k->hotp[hash](s->mids, s->moving, s->out, lanes);
+    ww_lanes_ran(s, k->lanes[hash], lanes, 1);
     if (s->lanes_used < lanes)
         s->lanes_used = lanes;
     uint32_t lane = 0;
@@ -239,6 +240,7 @@ static void match_same(const ww_kernel *k, ww_scratch *s, uint32_t n)
     if (s->lanes_used < n * steps)
         s->lanes_used = n * steps;
     k->totp(s->mids, n, (const uint32_t (*)[80])s->shared, steps, s->out);
+    ww_lanes_ran(s, k->lanes[WW_SHA1], n, steps);
     for (uint32_t j = 0; j < steps; j++) {
         ww_match_many(s->out + j * n, s->want, s->misfit, digits, hit, n);
         for (uint32_t i = 0; i < n; i++)

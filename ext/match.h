@@ -45,7 +45,15 @@ typedef struct {
     uint8_t text_bit[WW_TEXTS_CHUNK];
     size_t texts_used;                          /* the most bytes of any call                    */
     uint16_t cards[WW_LANES_CHUNK / 2];         /* tries of code cards, two lanes each           */
+    uint32_t filled, idle;                      /* lanes that were run, with a message and not   */
 } ww_scratch;
+
+/* So many lanes were run, so many times. Widths are powers of two. */
+static inline void ww_lanes_ran(ww_scratch *s, uint32_t width, uint32_t lanes, uint32_t times)
+{
+    s->filled += lanes * times;
+    s->idle += ((0u - lanes) & (width - 1)) * times;
+}
 
 /* What an attempt on a store without users computes with: nobody's key. */
 extern const ww_device ww_nobody;

@@ -99,6 +99,7 @@ static void match_codes(const ww_kernel *k, const ww_batch *b, const ww_attempt 
         s->moving[j] = y->base + j;
     }
     k->hotp[d->hash](s->mids, s->moving, s->out, y->count);
+    ww_lanes_ran(s, k->lanes[d->hash], y->count, 1);
     if (s->lanes_used < y->count)
         s->lanes_used = y->count;
     uint32_t fits = ww_eq_u32(typed, d->digits), fits2 = ww_eq_u32(second_typed, d->digits);

@@ -207,6 +207,7 @@ void ww_turn(ww_tables *t, const ww_policy *p, ww_batch *b, int64_t now_ms)
     s.texts_used = 0;
     s.lanes_used = s.tries_used = s.shared_count = s.period_s = s.named = s.found = 0;
     s.shared_from = 0;
+    s.filled = s.idle = 0;
     b->units = 0;
     for (uint32_t from = 0; from < b->count;) {
         look_ahead(t, b, from, &s);
@@ -222,6 +223,8 @@ void ww_turn(ww_tables *t, const ww_policy *p, ww_batch *b, int64_t now_ms)
             ww_push_claims(t, b, from, &s, group);
         from += group;
     }
+    b->lanes = s.filled;
+    b->idle_lanes = s.idle;
     /* What matched, what was typed and what should have been: for a batch of one, few bytes. */
     ww_wipe(s.tries, s.tries_used * sizeof s.tries[0]);
     ww_wipe(s.out, s.lanes_used * sizeof s.out[0]);

@@ -526,6 +526,7 @@ typedef struct {
     const uint8_t *bytes;        /* names, responses, serials                                    */
     ww_record *records;          /* room: count * WW_RECORD_UNITS_PER_ATTEMPT_MAX units          */
     uint32_t units;              /* out                                                          */
+    uint32_t lanes, idle_lanes;  /* out: of the vectors that were run, filled and not            */
 } ww_batch;
 
 /* ---- dispatch.c: what this CPU can run ---- */
@@ -892,6 +893,57 @@ int ww_page_identity_decode(ww_tables *t, uint32_t page, const uint8_t *in, size
 size_t ww_page_state_max(const ww_tables *t, uint32_t page);
 size_t ww_page_state_encode(const ww_tables *t, uint32_t page, uint8_t *out);
 int ww_page_state_decode(ww_tables *t, uint32_t page, const uint8_t *in, size_t len);
+
+/* ---- tally.c: what operators watch ---- */
+
+enum {
+    WW_VERDICTS_MAX = 16, WW_REASONS_MAX = 64,
+    WW_SIZES = 14,               /* of turns: 1 attempt, 2, 3 to 4, ... 4,097 to 8,192           */
+    WW_TIMES_PER_OCTAVE = 8,     /* so that a percentile is a ninth off at most                  */
+    WW_TIMES = 192               /* from 1 us; the last one holds 58 s and whatever is longer    */
+};
+
+typedef struct {
+    uint64_t turns, attempts;
+    uint64_t verdicts[WW_VERDICTS_MAX][WW_REASONS_MAX];
+    uint64_t lockouts[2];        /* begun: of users; of names that nobody has                    */
+    uint64_t suspended;          /* devices that reached the cap                                 */
+    uint64_t sizes[WW_SIZES];
+    uint64_t lanes, idle_lanes;
+} ww_tally;
+
+/* Whole microseconds n at place n below 8, then eight places for each power of two. */
+typedef struct { uint64_t counts[WW_TIMES], total, sum_ns; } ww_times;
+
+/* Users and devices as they stand; drift of active TOTP devices, -10 to 10 steps. */
+typedef struct {
+    uint64_t users, locked;
+    uint64_t devices[WW_ENDED + 1];
+    uint64_t drift[2 * WW_DRIFT_STEPS_MAX + 1];
+} ww_fleet;
+
+void ww_tally_turn(ww_tally *y, uint32_t attempts);
+/* What a batch came to, after its turn: the whole turn's, or one of its parts'. */
+void ww_tally_add(ww_tally *y, const ww_batch *b);
+void ww_times_add(ww_times *t, uint64_t ns, uint64_t count);
+/* Adds slots from .. from + count; the slot to go on at, 0 when that were all. */
+uint32_t ww_fleet_add(const ww_tables *t, uint32_t from, uint32_t count, int64_t now_ms,
+                      ww_fleet *f);
+/* Whether a record of a row is among the events (1 << event), or is of an attempt with one of the
+ * reasons (1 << reason), or with one of the effects, of which a lock is told where it begins. */
+int ww_row_tells(const uint8_t *row, size_t len, uint64_t events, uint64_t reasons,
+                 uint8_t effects);
+static inline int ww_record_tells(const ww_record *r, uint64_t events, uint64_t reasons,
+                                  uint8_t effects)
+{
+    int attempt = r->event == WW_EVENT_ATTEMPT || r->event == WW_EVENT_RESYNC ||
+                  r->event == WW_EVENT_ANSWER;
+    if (events >> (r->event & 63) & 1)
+        return 1;
+    return attempt && ((reasons >> (r->reason & 63) & 1) ||
+                       (r->effects & effects & WW_EFFECT_LOCK && r->verdict != WW_LOCKED) ||
+                       (r->effects & effects & WW_EFFECT_SUSPEND));
+}
 
 /* ---- wire.c: RESP frames in and out of a byte range ---- */
 

@@ -18,7 +18,7 @@ async def nobody_asks(user: str, **_: str) -> watchword.Challenge:
 
 
 def commands(ask: Any = nobody_asks, gateway: int = 0) -> Commands:
-    return Commands(gateway, True, lambda: {"turns": 7}, ask)
+    return Commands(gateway, True, lambda: {"Watchword": {"turns": 7}}, ask)
 
 
 class Peer:

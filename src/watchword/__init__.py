@@ -19,6 +19,7 @@ from watchword.errors import (
     StoreOwned,
     WrongKey,
 )
+from watchword.events import Event, Subscription
 from watchword.explain import Explanation
 from watchword.intake import Imported
 from watchword.policy import Policy
@@ -51,6 +52,7 @@ __all__ = [
     "Entry",
     "EntryView",
     "Error",
+    "Event",
     "Exists",
     "Explanation",
     "Imported",
@@ -69,6 +71,7 @@ __all__ = [
     "StoreDamaged",
     "StoreFailed",
     "StoreOwned",
+    "Subscription",
     "User",
     "Verdict",
     "Wanted",

@@ -104,6 +104,7 @@ class Acts(Parts):
                 + self._bury(number, view.serial) for view in user.devices
             )
             turn = self._act(acts + lifecycle.user_remove(number, who))
+            self._gone.user_left(number, name)
         self._wait(turn)
 
     def unlock(self, name: str, *, by: str) -> None:
@@ -221,11 +222,13 @@ class Acts(Parts):
         """Removes a device; what it had used stays used up. Errors: NotFound, StoreFailed."""
         who = said_by(by)
         with self._deciding():
-            number, _ = self._user(name)
+            number, user = self._user(name)
             device = self._device(name, serial)
             acts = self._end_sharing(number & 0xFFFFFFFF, device, who)
             acts += self._bury(number, serial) + lifecycle.device_remove(number, device, who)
             turn = self._act(acts)
+            kind = next(view.kind for view in user.devices if view.serial == serial)
+            self._gone.device_left(device, serial, kind)
         self._wait(turn)
 
     # -- what stands (the lock is held)

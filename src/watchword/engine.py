@@ -26,6 +26,7 @@ from watchword.delivery import Courier, Delivery
 from watchword.enrolment import Enrolments
 from watchword.entry import Entering
 from watchword.errors import Error, InvalidArgument, StoreDamaged, StoreFailed
+from watchword.events import Events, Watch
 from watchword.exports import Exports
 from watchword.hashing import Hasher
 from watchword.history import History, Names
@@ -38,6 +39,7 @@ from watchword.policy import Policy
 from watchword.push_texts import PushTexts
 from watchword.pushes import Pushes
 from watchword.sharing import Sharing
+from watchword.stats import Stats
 from watchword.store import Store, open_store
 from watchword.store.commits import Commits, said
 from watchword.store.memory import MemoryStore
@@ -65,7 +67,7 @@ os.register_at_fork(after_in_child=_after_fork)
 
 class Engine(
     Logins, Pushes, Enrolments, Challenges, Cards, Entering, Sharing, Withdrawals, Acts, Bulk,
-    History, Intake, Exports, Policies,
+    History, Intake, Exports, Policies, Events, Stats,
 ):
     """A verification engine over one store. Thread-safe; after a fork its use raises Error.
 
@@ -122,6 +124,8 @@ class Engine(
         self._gathers: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Gather]
         self._gathers = weakref.WeakKeyDictionary()
         self._at_end: list[Callable[[BaseException], None]] = []
+        self._watched: Callable[[int, bytes], None] | None = None  # sees every row as it is queued
+        self._watching: Watch | None = None
         self.tap: list[bytes] | None = None
         """When a list, every journal row is appended to it before it is sealed."""
         self._keeper = Keeper(self) if self._durable else None
@@ -240,7 +244,8 @@ class Engine(
         except StoreFailed as error:
             failed = error
         finally:  # an interrupt of a long pass, too, lets go of the store
-            for end in (*(split.close for split in self._splits.values()), self._hasher.close):
+            splits = (split.close for split in self._splits.values())
+            for end in (*splits, self._hasher.close, self._unsubscribed):
                 end()
             if self._courier is not None:
                 self._courier.close()
@@ -330,6 +335,8 @@ class Engine(
         if self._durable:
             self._row_bytes += len(row)
             self._commits.submit(self._turn, row)
+        if self._watched is not None:  # now that there is something to wait for
+            self._watched(self._turn, row)
         return self._turn
 
     def _take(self, batch: Batch | Split, now_ms: int, names: bytes, gateways: int) -> int:
@@ -338,7 +345,7 @@ class Engine(
         if self._core.turn(batch, now_ms):
             self._core.passed(now_ms)
             self._turn += 1
-            if self._durable or self.tap is not None:
+            if self._durable or self.tap is not None or self._watched is not None:
                 self._submit(self._core.row(batch, self._turn, names, gateways))
         self._lock.open_turn = False
         return self._turn
@@ -361,17 +368,6 @@ class Engine(
             self._commits.when_durable(turn, tell)
         else:
             tell(None)
-
-    def counters(self) -> dict[str, int]:
-        """Figures for operators: users, memory, turns, and the store's own."""
-        with self._lock:
-            return {
-                "users": self._core.users_live,
-                "memory_bytes": self._core.memory_bytes,
-                "turns": self._turn,
-                **self._store.counters(),
-                **({} if self._courier is None else self._courier.counters()),
-            }
 
     def rotate_key(self, *, by: str | None = None) -> list[int]:
         """Re-encrypts the store under a new data key while logins go on; the keys that went.

@@ -37,9 +37,22 @@ class Names:
         self.users: dict[int, str] = {}
         self.devices: dict[int, tuple[str, str]] = {}
         self.numbers: dict[tuple[int, bytes], tuple[set[int], int]] = {}
+        # Of what was removed a moment ago, for those who are told of it; audit asks the journal.
+        self.users_left: dict[int, str] = {}
+        self.devices_left: dict[int, tuple[str, str]] = {}
+
+    def user_left(self, number: int, name: str) -> None:
+        self.trim()
+        self.users_left[number] = name
+
+    def device_left(self, number: int, serial: str, kind: str) -> None:
+        self.trim()
+        self.devices_left[number] = serial, kind
 
     def trim(self) -> None:
-        for known in (self.users, self.devices, self.numbers):
+        for known in (
+            self.users, self.devices, self.numbers, self.users_left, self.devices_left
+        ):  # fmt: skip
             if len(known) > NAMES_MAX:
                 known.clear()
 
@@ -190,9 +203,10 @@ class History(Parts):
     # -- names
 
     def _named(
-        self, found: list[Any], head: int
+        self, found: list[Any], head: int, *, search: bool = True
     ) -> tuple[Callable[[int], str], Callable[[int], tuple[str, str]]]:
-        """What users and devices of these records are called."""
+        """What users and devices of these records are called. search: those that are gone are
+        looked for in the journal; else they have their numbers, unless they went just now."""
         users: dict[int, str] = {}
         devices: dict[int, tuple[str, str]] = {}
         wanted_users: set[int] = set()
@@ -213,9 +227,11 @@ class History(Parts):
                     views = user_of(known).devices
                     for device, view in zip(known[-1], views, strict=True):
                         devices[device[0]] = view.serial, view.kind
-        self._find_gone(wanted_users - set(users), wanted_devices - set(devices), head)
-        users = {**self._gone.users, **users}
-        devices = {**self._gone.devices, **devices}
+        if search:
+            self._find_gone(wanted_users - set(users), wanted_devices - set(devices), head)
+        gone = self._gone
+        users = {**(gone.users if search else gone.users_left), **users}
+        devices = {**(gone.devices if search else gone.devices_left), **devices}
         return (
             lambda number: users.get(number, f"#{number}"),
             lambda number: devices.get(number, (f"#{number}", "")),

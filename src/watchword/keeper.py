@@ -48,6 +48,7 @@ class Keeper:
         self.pass_ticks = PASS_TICKS
         self.pace = PACE
         self.low_disk = ""
+        self.disk_free_bytes = 0
         self._ticks = 0
         self._house_kept = 0.0
         self._writing = threading.Lock()
@@ -154,7 +155,7 @@ class Keeper:
     def look_at_disk(self) -> None:
         """Below the reserve logins are BUSY while administration goes on (RULES section 7)."""
         disk = os.statvfs(self._engine._path)
-        free = disk.f_bavail * disk.f_frsize
+        free = self.disk_free_bytes = disk.f_bavail * disk.f_frsize
         self.low_disk = (
             f"the disk has {free >> 20} MB left, less than the reserve of "
             f"{RESERVE_BYTES >> 20} MB" if free < RESERVE_BYTES else ""

@@ -30,6 +30,8 @@ class Connection:
                 self._socket.settimeout(ANSWER_SECONDS_MAX)
                 self._socket.connect(str(to))
         except OSError as error:
+            if not isinstance(to, int):
+                self._socket.close()
             raise NotFound(
                 f"the daemon does not answer at {to}: {error.strerror}",
                 hint="is it starting or stopping? try again in a moment",
@@ -38,10 +40,22 @@ class Connection:
 
     def ask(self, *words: str | int) -> Reply:
         """The reply to one command. Raises Error for an error reply or a lost connection."""
+        self.send(*words)
+        return self.hear(ANSWER_SECONDS_MAX)
+
+    def send(self, *words: str | int) -> None:
+        """One command, whose replies are heard one by one."""
         texts = [str(word).encode("utf-8", "surrogateescape") for word in words]
         frame = b"".join(b"$%d\r\n%b\r\n" % (len(text), text) for text in texts)
         try:
             self._socket.sendall(b"*%d\r\n" % len(texts) + frame)
+        except OSError as error:
+            raise Error(f"the daemon went away: {error.strerror or 'no answer in time'}") from None
+
+    def hear(self, seconds: float | None = None) -> Reply:
+        """The next reply or message; None: however long it takes."""
+        try:
+            self._socket.settimeout(seconds)
             return self._reply()
         except OSError as error:
             raise Error(f"the daemon went away: {error.strerror or 'no answer in time'}") from None

@@ -18,6 +18,7 @@ from watchword.cli import (
     demo,
     devices,
     entering,
+    events,
     given,
     logins,
     policies,
@@ -26,6 +27,7 @@ from watchword.cli import (
     responders,
     secrets,
     stores,
+    top,
     users,
 )
 from watchword.cli.options import shared_options
@@ -70,6 +72,7 @@ def root() -> None:
         explain USER            why the last attempts went as they did
         replay                  the same logins under another policy
         import FILE             users and devices from CSV; export writes it
+        top                     what the daemon does, live; events: what happens in it
         policy show             the rules' figures in force, as a file; also check, diff, set
 
     --store PATH     the store's directory; else $WATCHWORD_STORE, or ./watchword-store
@@ -92,7 +95,7 @@ for verb in (
     demo.demo, stores.init, stores.serve, stores.config, users.user, devices.device,
     cards.card, logins.challenge, logins.verify, pushes.push, pushes.phone, stores.key,
     stores.clock, audit.audit, audit.explain, replay.replay, policies.policy,
-    bulk.import_users, bulk.export,
+    bulk.import_users, bulk.export, top.top, events.events,
 ):  # fmt: skip
     root.add_command(verb)
 for verb in (responders.ocra, responders.preset, given.passcode, given.sms):

@@ -18,7 +18,7 @@
     USER PASSWORD, QUESTIONS: see secrets.py    DEVICE CELLS user serial
     USER ADDRESSES, IDENTITY, OPTOUT, ENTRY, LIMITS, WITHDRAWAL, DEVICE UNSHARE: see entering.py
     KEY ROTATE                             CLOCK ACCEPT
-    AUDIT: see audit.py                    POLICY, IMPORT, EXPORT: see files.py
+    AUDIT: see audit.py     STATS, SUBSCRIBE: see feeds.py     POLICY, IMPORT, EXPORT: see files.py
 
 Every act takes BY who besides: who does it, for the record; else the user at the other end.
 
@@ -100,7 +100,7 @@ class Admin(Commands):
         engine: Engine,
         worker: ThreadPoolExecutor,
         gateway: int,
-        facts: Callable[[], dict[str, object]],
+        facts: Callable[[], dict[str, dict[str, object]]],
         knowing: Knowing | None = None,
         phones: Phones | None = None,
         more: "Mapping[bytes, dict[str, Verb]] | None" = None,

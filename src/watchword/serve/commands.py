@@ -29,7 +29,10 @@ OK = Simple("OK")
 GATEWAYS = ("tcp", "admin")  # who asked, in the journal; a door's gateway is an index into it
 SERVER_VERSION = "7.0.15"  # the Redis whose answers these are; client libraries look at it
 ECHOED_CHARS_MAX = 128
-NOT_HERE = ("USER", "DEVICE", "KEY", "CLOCK", "AUDIT", "POLICY", "IMPORT", "EXPORT")
+NOT_HERE = (
+    "USER", "DEVICE", "KEY", "CLOCK", "AUDIT", "POLICY", "IMPORT", "EXPORT",
+    "STATS", "SUBSCRIBE", "UNSUBSCRIBE",
+)  # fmt: skip
 ASKS = {
     "PLATFORM": "platform", "DEVICE": "device", "PURPOSE": "purpose", "KIND": "kind",
     "QUESTION": "question", "CLIENT": "client_question",
@@ -69,6 +72,7 @@ class Challenge(Protocol):
 
 
 Ask = Callable[..., Awaitable[Challenge]]
+Facts = Callable[[], dict[str, dict[str, object]]]
 
 
 def text(word: bytes) -> str:
@@ -94,7 +98,7 @@ class Commands:
     """What a listening socket gives its connections: their rights, and the answers here.
 
     gateway: index into the gather's gateways. reasons: whether LOCKED, EXPIRED and NOT_PERMITTED
-    may be seen, or read REJECTED. facts: the lines of INFO that are ours. ask, send: the engine's
+    may be seen, or read REJECTED. facts: INFO's sections. ask, send: the engine's
     achallenge and asend_code; without the second, no kind is told from another. knowing: the
     verbs of passwords, questions and PINs. phones: who serves PUSH and PHONE; without it nobody
     does.
@@ -103,7 +107,7 @@ class Commands:
     acts = False
 
     def __init__(
-        self, gateway: int, reasons: bool, facts: Callable[[], dict[str, object]], ask: Ask,
+        self, gateway: int, reasons: bool, facts: Facts, ask: Ask,
         send: Ask | None = None, knowing: Knowing | None = None, phones: Phones | None = None,
     ) -> None:  # fmt: skip
         self.gateway = gateway
@@ -286,8 +290,9 @@ class Commands:
     def _info(self, client: Client, args: list[bytes]) -> Reply:
         sections: dict[str, dict[str, object]] = {
             "Server": {"redis_version": SERVER_VERSION, "redis_mode": "standalone"},
-            "Watchword": self._facts(),
         }
+        for title, facts in self._facts().items():
+            sections.setdefault(title, {}).update(facts)
         asked = {text(word).lower() for word in args[1:]} - {"all", "default", "everything"}
         return "\r\n".join(
             f"# {title}\r\n" + "".join(f"{name}:{fact}\r\n" for name, fact in facts.items())

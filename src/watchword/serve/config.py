@@ -14,6 +14,8 @@ from watchword.delivery import Webhook
 from watchword.errors import InvalidArgument
 from watchword.keys import Credential, KeyFd, KeyFile, KeyProvider
 from watchword.policy import Policy
+from watchword.serve.logs import FORMS, LEVELS
+from watchword.serve.probes import probes_address
 
 __all__ = ["TEMPLATE", "Config"]
 
@@ -36,6 +38,16 @@ unlocked_memory = false
 
 # Milliseconds between writings of changed pages: a longer pause means a longer start after a crash.
 page_interval_ms = 1000
+
+# Where operators look: /metrics for Prometheus, /healthz and /readyz. It tells one refusal from
+# another, so it is of this machine alone. "127.0.0.1:9401", or "" for nowhere.
+metrics = ""
+
+# The log, on standard error, a line an event: "text" or "json". log_level: "info", "warning" or
+# "error". Users are told by a keyed hash, the same for the same name, unless log_users is true.
+log = "text"
+log_level = "info"
+log_users = false
 
 [key]
 # Where the store's key comes from: one of the three. Without any, the file beside the store whose
@@ -76,12 +88,16 @@ class Config:
     reasons: bool = True
     unlocked_memory: bool = False
     page_interval_ms: int = 1_000
+    metrics: str = ""
+    log: str = "text"
+    log_level: str = "info"
+    log_users: bool = False
     key: KeyProvider | None = field(default=None, repr=False)
     delivery: Webhook | None = None
     policy: Policy | None = None
 
     def __post_init__(self) -> None:
-        for name in ("reasons", "unlocked_memory"):
+        for name in ("reasons", "unlocked_memory", "log_users"):
             if not isinstance(getattr(self, name), bool):
                 raise InvalidArgument(f"{name} must be true or false")
         store = self.store
@@ -96,7 +112,15 @@ class Config:
             raise InvalidArgument(
                 f"page_interval_ms must be {PAGE_INTERVAL_MS_MIN} to {PAGE_INTERVAL_MS_MAX}"
             )
+        for name, legal in (("log", FORMS), ("log_level", tuple(LEVELS))):
+            if getattr(self, name) not in legal:
+                raise InvalidArgument(f"{name} must be {' or '.join(map(repr, legal))}")
+        self.metrics_address()
         self.address()
+
+    def metrics_address(self) -> tuple[str, int] | None:
+        """The host and port of `metrics`; None: nowhere."""
+        return probes_address(self.metrics)
 
     def address(self) -> tuple[str, int]:
         """The host and port of `listen`. Port 0: the system picks one."""

@@ -12,36 +12,33 @@ import os
 import resource
 import signal
 import socket
-import sys
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
 
 import uvloop
 
-from watchword._engine import Clients, Gather, kernel_in_use
+from watchword._engine import Clients, Gather
 from watchword.engine import Engine
 from watchword.errors import Error, StoreFailed
 from watchword.lifecycle import names_packed
 from watchword.policy import Policy
 from watchword.serve import limits
-from watchword.serve.admin import Admin
 from watchword.serve.audit import AUDIT
 from watchword.serve.commands import GATEWAYS, Commands
 from watchword.serve.config import Config
+from watchword.serve.feeds import Feeds, Listening
 from watchword.serve.files import FILES
 from watchword.serve.knowing import Knowing
+from watchword.serve.logs import CHANNELS_OF, Told, configure, say
 from watchword.serve.phones import Phones
+from watchword.serve.probes import Probes
+from watchword.serve.vitals import Vitals
 
 __all__ = ["ADMIN_SOCKET", "run"]
 
 ADMIN_SOCKET = "admin.sock"
 PR_SET_DUMPABLE = 4
-
-
-def say(text: str) -> None:
-    print(f"watchword: {text}", file=sys.stderr, flush=True)
 
 
 def run(
@@ -55,24 +52,44 @@ def run(
     policy that the settings have by then. Errors: whatever Engine.open raises,
     and Error when an address cannot be listened on or memory cannot be locked.
     """
+    configure(config.log, config.log_level)
     protect()
     connections_max = raise_file_limit()
-    engine = Engine.open(config.store, config.key, config.policy, deliver=config.delivery)
-    failed: BaseException | None = None
-    try:
-        prepare(config, engine)
-        failed = Daemon(config, engine, connections_max, reread).run(ready)
-    finally:
+    with probing(config) as probes:
+        engine = Engine.open(config.store, config.key, config.policy, deliver=config.delivery)
+        failed: BaseException | None = None
         try:
-            engine.close()
-        except StoreFailed as error:
-            failed = failed or error
+            prepare(config, engine)
+            failed = Daemon(config, engine, connections_max, reread, probes).run(ready)
+        finally:
+            try:
+                engine.close()
+            except StoreFailed as error:
+                failed = failed or error
     if failed is None:
-        say("stopped")
+        say("stopped", event="stopped")
         return 0
-    say(f"the store failed: {failed.args[0] if failed.args else failed}")
-    say("hint: nothing unanswered was promised; see to the disk and start again")
+    why = str(failed.args[0] if failed.args else failed)
+    say(f"the store failed: {why}", event="store failed", level="error", because=why)
+    say("hint: nothing unanswered was promised; see to the disk and start again", event="hint",
+        level="error")  # fmt: skip
     return 1
+
+
+@contextlib.contextmanager
+def probing(config: Config) -> Iterator[Probes | None]:
+    """The operators' port, where one is set: from before the store is opened, to its end."""
+    address = config.metrics_address()
+    if address is None:
+        yield None
+        return
+    probes = Probes(address)
+    say(f"metrics on {probes.address[0]}:{probes.address[1]}", event="listening", what="metrics",
+        address=probes.address[0], port=probes.address[1])  # fmt: skip
+    try:
+        yield probes
+    finally:
+        probes.close()
 
 
 def prepare(config: Config, engine: Engine) -> None:
@@ -85,11 +102,14 @@ def prepare(config: Config, engine: Engine) -> None:
                 "the system does not let memory be locked, so keys could reach the swap",
                 hint="raise the limit on locked memory, or set unlocked_memory = true",
             )
-        say("warning: memory is not locked, keys could reach the swap")
+        say("warning: memory is not locked, keys could reach the swap", event="unlocked memory",
+            level="warning")  # fmt: skip
     if engine.busy_because:
-        say(f"warning: {engine.busy_because}: every login is BUSY until that is seen to")
+        say(f"warning: {engine.busy_because}: every login is BUSY until that is seen to",
+            event="busy", level="warning", because=engine.busy_because)  # fmt: skip
         if engine.clock_doubt:
-            say("hint: `watchword clock accept` believes the clock as it is")
+            say("hint: `watchword clock accept` believes the clock as it is", event="hint",
+                level="warning")  # fmt: skip
 
 
 def protect() -> None:
@@ -116,14 +136,17 @@ def raise_file_limit() -> int:
         return limits.CONNECTIONS_MAX
     allowed = soft - limits.FILES_SPARE
     if allowed < limits.CONNECTIONS_MAX:
-        say(f"warning: open files are limited to {soft}, so connections to {allowed}")
+        say(f"warning: open files are limited to {soft}, so connections to {allowed}",
+            event="few files", level="warning", connections_max=allowed)  # fmt: skip
     return max(1, min(limits.CONNECTIONS_MAX, allowed))
 
 
 def unchanged(error: Exception) -> None:
     """Why a SIGHUP did nothing."""
-    say(f"SIGHUP: {error.args[0] if isinstance(error, Error) else error}")
-    say("hint: the policy in force stays; `watchword policy set FILE --force` forces another")
+    why = str(error.args[0] if isinstance(error, Error) else error)
+    say(f"SIGHUP: {why}", event="policy refused", level="error", because=why)
+    say("hint: the policy in force stays; `watchword policy set FILE --force` forces another",
+        event="hint", level="error")  # fmt: skip
 
 
 class Daemon:
@@ -135,15 +158,15 @@ class Daemon:
         engine: Engine,
         connections_max: int,
         reread: Callable[[], Config] | None = None,
+        probes: Probes | None = None,
     ) -> None:
         self._config = config
+        self._probes = probes
         self._reread = reread
         self._engine = engine
         self._connections_max = connections_max
-        self._began_s = time.monotonic()
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="watchword-acts")
         self._phones = Phones(engine)
-        self._version = version()
         self._knowing: Knowing | None = None
         self._signals = 0
         self._failed: BaseException | None = None
@@ -164,7 +187,10 @@ class Daemon:
         gather = Gather(self._engine)
         gather.names, gather.gateways = names_packed(GATEWAYS), len(GATEWAYS)
         self._clients = Clients(gather, self._loop, limits, self._connections_max)
-        self._gather = gather
+        self._vitals = Vitals(self._engine, gather, self._clients, version())
+        self._feeds = self._vitals.feeds = Feeds(self._engine, self._vitals)
+        if channels := CHANNELS_OF[self._config.log_level]:
+            self._engine.subscribe(Told(self._engine, self._config.log_users), *channels)
         self._knowing = Knowing(self._engine, gather)
         self._engine._at_end.append(self._end)
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -172,9 +198,14 @@ class Daemon:
         self._loop.add_signal_handler(signal.SIGHUP, self._hung_up)
         listening = [await self._listen_unix(), await self._listen_tcp()]
         self._sweep()
+        if self._probes is not None:
+            self._probes.show(self._vitals)
+            self._step()
         if ready is not None:
             ready(*self._address)
-        say(f"serving {self._config.store} on {self._address[0]}:{self._address[1]}")
+        host, port = self._address
+        say(f"serving {self._config.store} on {host}:{port}", event="listening", what="gateways",
+            address=host, port=port, store=self._config.store)  # fmt: skip
         try:
             await self._stopping
         finally:
@@ -190,7 +221,7 @@ class Daemon:
 
     async def _listen_tcp(self) -> asyncio.Server:
         door = Commands(
-            GATEWAYS.index("tcp"), self._config.reasons, self._facts, self._engine.achallenge,
+            GATEWAYS.index("tcp"), self._config.reasons, self._vitals.info, self._engine.achallenge,
             self._engine.asend_code, self._knowing, self._phones,
         )  # fmt: skip
         host, port = self._config.address()
@@ -208,9 +239,9 @@ class Daemon:
 
     async def _listen_unix(self) -> asyncio.Server:
         """The administration socket: born with its mode, over what a killed daemon left behind."""
-        door = Admin(
-            self._engine, self._worker, GATEWAYS.index("admin"), self._facts, self._knowing,
-            self._phones, {b"AUDIT": AUDIT, **FILES},
+        door = Listening(
+            self._feeds, self._engine, self._worker, GATEWAYS.index("admin"), self._vitals.info,
+            self._knowing, self._phones, {b"AUDIT": AUDIT, **FILES},
         )  # fmt: skip
         path = os.path.join(self._config.store, ADMIN_SOCKET)
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -235,22 +266,13 @@ class Daemon:
 
     def _sweep(self) -> None:
         self._clients.sweep(self._loop.time())
+        self._vitals.look()
         self._loop.call_later(limits.SWEEP_SECONDS, self._sweep)
 
-    def _facts(self) -> dict[str, object]:
-        """INFO's own section. No count here tells one refusal from another."""
-        return {
-            "watchword_version": self._version,
-            "uptime_in_seconds": int(time.monotonic() - self._began_s),
-            "connected_clients": len(self._clients),
-            "total_connections_received": self._clients.accepted,
-            "rejected_connections": self._clients.refused,
-            "total_commands_processed": self._clients.commands,
-            "client_buffers_bytes": self._clients.held_bytes(),
-            "attempts": self._gather.attempts,
-            "turns": self._gather.turns,
-            "kernel": kernel_in_use(),
-        }
+    def _step(self) -> None:
+        """A look at some users more, for the metrics."""
+        self._vitals.step()
+        self._loop.call_later(limits.FLEET_STEP_SECONDS, self._step)
 
     def _hung_up(self) -> None:
         """SIGHUP: the settings are read again, and their policy is set on the thread of acts."""
@@ -260,7 +282,7 @@ class Daemon:
             unchanged(error)
             return
         if policy is None:
-            say("SIGHUP: the settings name no policy, so the one in force stays")
+            say("SIGHUP: the settings name no policy, so the one in force stays", event="hangup")
         else:
             self._worker.submit(self._set_policy, policy)
 
@@ -271,12 +293,15 @@ class Daemon:
             unchanged(error)
         else:
             figures = ", ".join(change.figure for change in changed) or "nothing"
-            say(f"SIGHUP: the policy is the settings' again; changed: {figures}")
+            say(f"SIGHUP: the policy is the settings' again; changed: {figures}", event="hangup",
+                changed=[change.figure for change in changed])  # fmt: skip
 
     # ---- stopping ----
 
     def _signalled(self) -> None:
         self._signals += 1
+        if self._signals == 1:
+            say("stopping: what is asked is answered first", event="stopping")
         if self._signals > 1:
             self._clients.abort()
         elif not self._stopping.done():

@@ -13,14 +13,21 @@ __all__ = [
     "CONNECTIONS_MAX",
     "DRAIN_SECONDS_MAX",
     "ENTRIES_PER_PAGE_MAX",
+    "EVENT_UNREAD_BYTES_MAX",
     "FILES_SPARE",
+    "FLEET_SLOTS_PER_STEP",
+    "FLEET_STEP_SECONDS",
     "IDLE_SECONDS_MAX",
     "LINGER_SECONDS_MAX",
     "LISTEN_BACKLOG",
+    "LOCKOUT_LINES_PER_SECOND",
     "NAMES_PER_LIST_MAX",
     "PARTIAL_SECONDS_MAX",
     "PHONES_AT_ONCE",
     "PHONES_WAITING_MAX",
+    "PROBES_AT_ONCE",
+    "PROBE_SECONDS_MAX",
+    "STUCK_SECONDS",
     "SWEEP_SECONDS",
     "UNDRAINED_SECONDS_MAX",
     "UNREAD_BYTES_MAX",
@@ -36,6 +43,13 @@ LINGER_SECONDS_MAX: Final = 2.0  # after a bad frame, for the client to read why
 PHONES_AT_ONCE: Final = 2  # threads on which what phones say is held against its signature
 PHONES_WAITING_MAX: Final = 1_000  # phones that wait for one of them; beyond: BUSY
 SWEEP_SECONDS: Final = 1.0  # how often ages are looked at, and so how late a close may come
+FLEET_SLOTS_PER_STEP: Final = 1_024  # users looked at between two turns, for the metrics
+FLEET_STEP_SECONDS: Final = 0.05  # between two such looks: ten million users take eight minutes
+STUCK_SECONDS: Final = 10.0  # without a sign of the loop; beyond: /healthz is 503
+PROBES_AT_ONCE: Final = 16  # connections to the metrics' port; beyond: closed at once
+PROBE_SECONDS_MAX: Final = 5.0  # for a probe's next bytes; beyond: closed
+EVENT_UNREAD_BYTES_MAX: Final = 1 << 20  # of events a subscriber has not read; beyond: -ERR, closed
+LOCKOUT_LINES_PER_SECOND: Final = 10  # of the log; what comes beyond is counted in one line
 DRAIN_SECONDS_MAX: Final = 10.0  # after SIGTERM, for clients to take their answers: closed
 LISTEN_BACKLOG: Final = 1_024  # connections the kernel keeps before we accept them
 FILES_SPARE: Final = 64  # open files kept for the store and for ourselves

@@ -5,9 +5,11 @@ others wait for that one. A commit that fails fails everyone, for good.
 """
 
 import threading
+import time
 from collections.abc import Callable
 from queue import SimpleQueue
 
+from watchword._engine import Times
 from watchword.errors import Error, StoreFailed
 from watchword.store import Store
 
@@ -33,6 +35,7 @@ class Commits:
         self._rows: list[tuple[int, bytes]] = []
         self._durable = durable
         self.failed: BaseException | None = None
+        self.times = Times()  # of commits, each with its sync
         self._waiters: SimpleQueue[tuple[int, Callable[[BaseException | None], None]] | None]
         self._waiters = SimpleQueue()
         self._thread: threading.Thread | None = None
@@ -67,8 +70,10 @@ class Commits:
                     self._rows[:ROWS_PER_COMMIT_MAX], self._rows[ROWS_PER_COMMIT_MAX:]
                 )
             assert rows, "someone waits for a turn whose row was never queued"
+            began_ns = time.perf_counter_ns()
             self._store.append(rows)
             self._durable = rows[-1][0]
+            self.times.add(time.perf_counter_ns() - began_ns)
         except BaseException as error:
             # An interrupt too: what became of the rows is not known any more.
             self.failed = self.failed or error
