@@ -144,11 +144,11 @@ class Changes(Passwords, Questions):
         verdict = self._core.verdict(batch, 0)
         if units:
             row = self._core.row(batch, self._turn + 1, names, 1)
+            self._core.passed(now_ms)
             acts = follows(verdict) if verdict else b""
             if acts:
                 self._core.act(lifecycle.row(acts, self._turn + 1, now_ms))
                 row = lifecycle.joined(row, acts)
-            self._core.passed(now_ms)
             self._turn += 1
             self._submit(row)
         self._lock.open_turn = False

@@ -159,7 +159,7 @@ class Sharing(Changes):
         mine, theirs = (extra_of(self._core, slot)[2] for slot in (from_slot, to_slot))
         if not mine or mine != theirs:
             return Reason.IDENTITY
-        at_ms = max(self._now(), self._core.latest_ms)
+        at_ms = self._core.latest_ms  # the attempt's moment has passed
         ranks = []
         for slot in (from_slot, to_slot):
             for device in self._devices_of(slot):
