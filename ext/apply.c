@@ -76,10 +76,12 @@ static int apply_attempt(ww_tables *t, ww_user *u, const ww_record *r, int64_t n
         if (d->kind == WW_KIND_OCRA || d->kind == WW_KIND_PASSCODE) {
             ww_device_issue(d)->open[r->place & 1u].stands = 0;
             ww_device_issue(d)->answers = 0;
-        }
-        if (d->kind == WW_KIND_CARD) /* on both platforms it was asked for the same pair */
+        } else if (d->kind == WW_KIND_CARD) { /* on both platforms it was asked for the same pair */
             for (uint32_t place = 0; place < WW_PLATFORMS; place++)
                 ww_device_issue(d)->open[place].stands = 0;
+        } else if (r->event == WW_EVENT_RESYNC && r->verdict == WW_ACCEPTED) {
+            d->resync = 0;
+        }
     }
     if (r->effects & WW_EFFECT_FORGIVE)
         d->failures = 0;
@@ -153,6 +155,8 @@ static int apply_later(ww_tables *t, const ww_record *r, int64_t now_ms, ww_stre
         return ww_apply_question(t, r);
     case WW_EVENT_ANSWER:
         return apply_answer(t, r, now_ms, streak, deep);
+    case WW_EVENT_FLOOR:
+        return ww_apply_floor(t, r);
     case WW_EVENT_PIN:
         u = ww_user_of(t, r);
         if (!u)
@@ -160,7 +164,7 @@ static int apply_later(ww_tables *t, const ww_record *r, int64_t now_ms, ww_stre
         ww_mark_dirty(t, (uint32_t)r->user, WW_DIRTY_IDENTITY);
         return ww_apply_pin(t, u, r);
     default:
-        return r->event >= WW_EVENT_ADDRESSES ? ww_apply_entry(t, r) : 0;
+        return ww_is_entry(r->event) ? ww_apply_entry(t, r) : 0;
     }
 }
 

@@ -51,16 +51,12 @@ cdef extern from "watchword.h" nogil:
         WW_EVENT_DEVICE_ADD
         WW_EVENT_ALSO, WW_EVENT_LAST
         WW_EVENT_PIN, WW_EVENT_CHALLENGE
-        WW_EVENT_TOMBSTONE
-        WW_EVENT_NOTE
-        WW_SPEC_HEAD_BYTES
+        WW_EVENT_TOMBSTONE, WW_EVENT_NOTE, WW_SPEC_HEAD_BYTES
         WW_EVENT_ANSWER
         WW_FIRST_VOUCHED
     enum:
-        WW_TRADING
-        WW_PORTAL
-        WW_LIVE
-        WW_PAPER
+        WW_TRADING, WW_PORTAL
+        WW_LIVE, WW_PAPER
         WW_KIND_NONE
         WW_KIND_TOTP
         WW_KIND_HOTP
@@ -70,7 +66,7 @@ cdef extern from "watchword.h" nogil:
         WW_KIND_PASSWORD
         WW_KIND_QUESTION
         WW_TEMPORARY_PASSCODE
-        WW_SENT_MAX
+        WW_SENT_MAX, WW_HELD_PER_USER_MAX
         WW_CARD_CELLS
         WW_CELL_CHARS
         WW_KINDS
@@ -103,7 +99,7 @@ cdef extern from "watchword.h" nogil:
         ww_device_u u
         uint64_t moving
         uint32_t number, cold
-        uint16_t period_s
+        uint16_t period_s, resync
         uint8_t kind, drift_max, state, capped, label, hash, wide, prefix, digits, window, failures
         int8_t drift
 
@@ -241,7 +237,8 @@ cdef extern from "watchword.h" nogil:
 
     ctypedef struct ww_row_needs:
         uint32_t users, wides
-        uint64_t events, cold_bytes
+        uint64_t events
+        uint64_t cold_bytes
         int64_t turn, time_ms
 
     ctypedef struct ww_page_needs:
@@ -373,6 +370,11 @@ cdef extern from "watchword.h" nogil:
     int ww_apply(ww_tables *t, const ww_record *r, int64_t now_ms, ww_streak *streak,
                  uint32_t *deep)
 
+    ctypedef struct ww_lost:
+        int64_t ended_ms
+        uint32_t issues, answers
+    uint32_t ww_floors(const ww_tables *t, const ww_lost *lost, uint32_t *at, ww_record *out,
+                       uint32_t room)
     int ww_row_needed(const ww_tables *t, const uint8_t *row, size_t len, ww_row_needs *needs)
     ww_device *ww_device_find(const ww_tables *t, ww_user *u, uint32_t number)
     const uint8_t *ww_device_pin(const ww_tables *t, const ww_device *d, size_t *len)
@@ -394,29 +396,6 @@ cdef extern from "watchword.h" nogil:
     size_t ww_page_state_max(const ww_tables *t, uint32_t page)
     size_t ww_page_state_encode(const ww_tables *t, uint32_t page, uint8_t *out)
     int ww_page_state_decode(ww_tables *t, uint32_t page, const uint8_t *raw, size_t len)
-
-    ctypedef struct ww_span:
-        uint32_t at, len
-    ctypedef enum ww_wire_status:
-        WW_WIRE_MORE
-        WW_WIRE_COMMAND
-        WW_WIRE_ROOM
-        WW_WIRE_HTTP
-        WW_WIRE_BAD_MULTIBULK
-        WW_WIRE_BAD_BULK
-        WW_WIRE_EXPECTED_BULK
-        WW_WIRE_TOO_BIG_INLINE
-        WW_WIRE_UNBALANCED
-        WW_WIRE_TOO_BIG
-        WW_WIRE_TOO_MANY_ARGS
-    ctypedef struct ww_wire:
-        ww_span *args
-        uint32_t args_cap, argc, expected, at, end, scan
-        uint8_t bad, many
-    ww_wire_status ww_wire_parse(ww_wire *w, uint8_t *buf, size_t len)
-    void ww_wire_next(ww_wire *w)
-    const char *ww_wire_error(ww_wire_status status)
-    int ww_wire_is(const uint8_t *buf, ww_span s, const char *word)
 
 cdef extern from "internal.h" nogil:
     const ww_passcode *ww_passcode_of(const ww_device *d)

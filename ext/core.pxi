@@ -458,9 +458,10 @@ cdef class Core:
         """(id, name, account, realm, failures, lock_until_ms, last_failure_ms, devices) or None;
         a device is (number, serial, kind, state, capped, hash, digits, period_s, back, forward,
         look_ahead, drift_max, t0_s, moving, drift, failures, label, suite, issued, opens, left,
-        full_until_ms, until_ms, phone); opens are (count, epoch, whether it has a purpose) or
+        full_until_ms, until_ms, phone, resync); opens are (count, epoch, if it has a purpose) or
         None, by platform; left: of a card, answers before it shows too many cells, else None; the
-        two times are a passcode's, else 0; phone: a public key, or nothing. Codes are numbers."""
+        two times are a passcode's, else 0; phone: a public key, or nothing; resync: whether two
+        codes in a row are needed. Codes are numbers."""
         cdef ww_user *u
         cdef ww_device *d
         cdef ww_issue *issue
@@ -493,7 +494,7 @@ cdef class Core:
                 self.suite_of(issue) if d.kind == WW_KIND_OCRA else "",
                 0 if issue == NULL else issue.issued, opens_of(issue),
                 ww_card_left(&self.t, &self.p, d) if d.kind == WW_KIND_CARD else None,
-                full_until, until, self.phone_of(d)))
+                full_until, until, self.phone_of(d), bool(d.resync)))
             d = ww_device_next(&self.t, u, d)
         return (u.id, PyUnicode_DecodeUTF8(<const char *>name, <Py_ssize_t>n, NULL), u.account,
                 u.realm, u.streak.count, u.streak.lock_until_ms, u.streak.last_ms, devices)

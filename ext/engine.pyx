@@ -25,6 +25,7 @@ from libc.string cimport memcmp, memcpy, memset
 
 from core cimport *
 from tally cimport *
+from wire cimport *
 
 from watchword.errors import Error, InvalidArgument
 
@@ -227,4 +228,5 @@ include "push.pxi"
 include "split.pxi"
 include "watch.pxi"
 include "history.pxi"
+include "floors.pxi"
 include "connection.pxi"

@@ -236,6 +236,10 @@ void ww_extra_drop(ww_tables *t, ww_user *u);
 void ww_extra_place(ww_tables *t, ww_user *u, const ww_extra *x, const uint8_t *ranges, size_t len);
 int ww_ranges_legal(const uint8_t *ranges, size_t len);
 int ww_apply_entry(ww_tables *t, const ww_record *r);
+static inline int ww_is_entry(uint32_t event)
+{
+    return event >= WW_EVENT_ADDRESSES && event <= WW_EVENT_WITHDRAWAL;
+}
 int ww_apply_share(ww_tables *t, ww_user *u, const ww_record *r);
 static inline uint32_t ww_shared(const ww_device *d) { return d->wide ? d->u.far.shared : 0; }
 /* What an address is charged for. */
@@ -243,6 +247,10 @@ static inline int ww_charges_source(const ww_attempt *a)
 {
     return a->verdict == WW_REJECTED || a->verdict == WW_LOCKED || a->reason == WW_REASON_ADDRESS;
 }
+
+/* ---- floors.c ---- */
+
+int ww_apply_floor(ww_tables *t, const ww_record *r);
 
 /* ---- acts.c ---- */
 

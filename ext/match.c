@@ -96,7 +96,11 @@ static void add_pinned(ww_scratch *s, uint32_t *n, uint32_t owner, ww_device *d,
 static void lay_further(const ww_tables *t, ww_scratch *s, uint32_t i, uint32_t *n, ww_device *d,
                         const ww_attempt *a, int64_t now_ms)
 {
-    if (d->kind < WW_KIND_OCRA)
+    if (d->resync && a->event != WW_EVENT_RESYNC)
+        s->passed_over[i] |= WW_NOT_TRIED;
+    else if (d->kind < WW_KIND_OCRA && !d->prefix)
+        add_try(s, n, i, d, d, 1, now_ms);
+    else if (d->kind < WW_KIND_OCRA)
         add_pinned(s, n, i, d, d, a->event == WW_EVENT_RESYNC, now_ms);
     else if (ww_is_asked(d->kind))
         s->passed_over[i] |= !ww_lay_open(t, s, i, n, d, a, now_ms);
@@ -129,7 +133,7 @@ WW_ROAD void ww_lay_attempt(const ww_tables *t, const ww_batch *b, ww_attempt *a
             named_seen |= d->kind < WW_KIND_PASSWORD;
             if (d->state != WW_ACTIVE)
                 continue;
-            if ((d->kind >= WW_KIND_OCRA) | d->prefix)
+            if ((d->kind >= WW_KIND_OCRA) | d->prefix | d->resync)
                 lay_further(t, s, i, n, d, a, now_ms);
             else
                 add_try(s, n, i, d, d, resync, now_ms);

@@ -272,7 +272,7 @@ int ww_page_identity_decode(ww_tables *t, uint32_t page, const uint8_t *in, size
 
 enum { USER_STATE_BYTES = 4 + 20 + 4 * (WW_RING_INLINE + WW_RING_DEEP), DEVICE_STATE_BYTES = 15,
        ISSUE_BYTES = 37 + 4 * WW_SENT_MAX, /* more for one that is asked, or sent to */
-       ANSWERED = 16 }; /* beside the state: a byte follows, of answers to client's questions */
+       ANSWERED = 16, RESYNC = 32 }; /* beside the state; of answers, a byte follows */
 
 size_t ww_page_state_max(const ww_tables *t, uint32_t page)
 {
@@ -301,8 +301,7 @@ size_t ww_page_state_encode(const ww_tables *t, uint32_t page, uint8_t *out)
         if (!u->name_len)
             continue;
         int streak = s->last_ms || s->lock_until_ms || s->count;
-        to = put(to, i, 2);
-        to = put(to, u->devices, 1);
+        to = put(put(to, i, 2), u->devices, 1);
         to = put(to, (uint64_t)streak | (uint64_t)u->wrong_answers << 1, 1);
         if (streak) {
             uint32_t gaps = gaps_kept(t, s);
@@ -320,7 +319,8 @@ size_t ww_page_state_encode(const ww_tables *t, uint32_t page, uint8_t *out)
             to = put(to, (uint8_t)d->drift, 1);
             to = put(to, d->failures, 1);
             uint64_t answers = ww_has_issue(d) ? ww_device_issue(d)->answers : 0;
-            to = put(to, d->state | (uint32_t)d->capped << 3 | (answers ? ANSWERED : 0u), 1);
+            to = put(to, d->state | (uint32_t)d->capped << 3 | (answers ? ANSWERED : 0u) |
+                             (d->resync ? RESYNC : 0u), 1);
             to = put(to, answers, answers != 0);
             if (ww_keeps_issue(d)) {
                 to = put(to, ww_device_issue(d)->issued, 4);
@@ -386,6 +386,7 @@ int ww_page_state_decode(ww_tables *t, uint32_t page, const uint8_t *in, size_t 
             r.bad |= (state & 7) > WW_ENDED || ((state & ANSWERED) && !ww_has_issue(d));
             d->state = state & 7u;
             d->capped = (state >> 3) & 1u;
+            d->resync = (state & RESYNC) != 0;
             if (ww_keeps_issue(d))
                 take_issue(&r, t, d, state & ANSWERED ? 1 : 0);
         }

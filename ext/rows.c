@@ -14,13 +14,14 @@ static int is_known(uint32_t event)
 {
     return (event >= WW_EVENT_ATTEMPT && event <= WW_EVENT_ANSWER) ||
            (event >= WW_EVENT_POLICY && event <= WW_EVENT_EXPORT) ||
-           (event >= WW_EVENT_ADDRESSES && event <= WW_EVENT_WITHDRAWAL);
+           ww_is_entry(event) ||
+           event == WW_EVENT_RESTORE || event == WW_EVENT_FLOOR;
 }
 
 static int is_told(uint32_t event)
 {
     return event == WW_EVENT_TOMBSTONE || event == WW_EVENT_NOTE ||
-           (event >= WW_EVENT_POLICY && event <= WW_EVENT_EXPORT);
+           (event >= WW_EVENT_POLICY && event <= WW_EVENT_EXPORT) || event == WW_EVENT_RESTORE;
 }
 
 static const ww_record *row_records(const uint8_t *row, size_t len, ww_row *h)
@@ -47,11 +48,11 @@ int ww_row_needed(const ww_tables *t, const uint8_t *row, size_t len, ww_row_nee
     for (uint32_t n = 0; n < h.units; n += 1u + r[n].tail) {
         if (!is_known(r[n].event) || n + 1u + r[n].tail > h.units)
             return -1;
-        needs->events |= (uint64_t)1 << r[n].event;
+        needs->events |= UINT64_C(1) << r[n].event;
         if (r[n].event == WW_EVENT_USER_ADD && (uint32_t)r[n].user >= needs->users)
             needs->users = (uint32_t)r[n].user + 1;
         needs->wides += r[n].event == WW_EVENT_DEVICE_ADD || r[n].event == WW_EVENT_SHARE;
-        if (r[n].event >= WW_EVENT_ADDRESSES)
+        if (ww_is_entry(r[n].event))
             needs->cold_bytes += WW_COLD_BYTES(sizeof(ww_extra), UINT8_MAX);
         needs->cold_bytes += r[n].event == WW_EVENT_DEVICE_ADD || r[n].event == WW_EVENT_USER_ADD
                                  ? (1u + r[n].tail) * (uint32_t)WW_RECORD_BYTES : 0;
@@ -70,7 +71,8 @@ int ww_row_replay(ww_tables *t, const uint8_t *row, size_t len, const int64_t *i
         if (n + 1u + r[n].tail > h.units)
             return -1;
         int attempt = r[n].event <= WW_EVENT_RESYNC || r[n].event == WW_EVENT_CHALLENGE ||
-                      r[n].event == WW_EVENT_QUESTION || r[n].event == WW_EVENT_ANSWER;
+                      r[n].event == WW_EVENT_QUESTION || r[n].event == WW_EVENT_ANSWER ||
+                      r[n].event == WW_EVENT_FLOOR;
         if (r[n].place & WW_PLACE_UNKNOWN || is_told(r[n].event))
             continue;
         uint32_t page = (uint32_t)r[n].user / WW_PAGE_USERS;

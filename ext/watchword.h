@@ -157,7 +157,7 @@ typedef enum { WW_OPEN = 0, WW_PENDING = 1, WW_CLOSED = 2 } ww_account;
 typedef enum { WW_TRADING = 0, WW_PORTAL = 1, WW_PLATFORMS = 2 } ww_platform;
 typedef enum { WW_LIVE = 0, WW_PAPER = 1 } ww_realm;
 
-/* What a record is about. Frozen: it stands in journals. Last used: 34. */
+/* What a record is about. Frozen: it stands in journals. Last used: 37. */
 typedef enum {
     WW_EVENT_ATTEMPT = 1,        /* a login; tail: client address                                */
     WW_EVENT_ALSO = 2,           /* a further device touched by the attempt before it            */
@@ -183,7 +183,9 @@ typedef enum {
     WW_EVENT_OPT = 32,           /* place: 1 opted out, 0 in again; tail: who did it             */
     WW_EVENT_SHARE = 33,         /* a user's device, with the user in moving; verdict, reason    */
     WW_EVENT_WITHDRAWAL = 34,    /* moving: cents; lock_ms: the business day; tail: who said so  */
-    WW_EVENT_LAST = 34
+    WW_EVENT_RESTORE = 36,       /* the store is one restored; tail: text, who did it and what   */
+    WW_EVENT_FLOOR = 37,         /* of one device, after that (floors.c); lock_ms: least count   */
+    WW_EVENT_LAST = 37
 } ww_event;
 
 enum { /* in place, of an attempt; those before the third format lack the first two */
@@ -202,6 +204,7 @@ enum { /* effects of an attempt: what apply does, in this order */
     WW_EFFECT_CHARGE = 64,       /* one more failure for device; 0: every device that was tried  */
     WW_EFFECT_SUSPEND = 128      /* the cap: the device is suspended for this user               */
 };
+enum { WW_FLOOR_RESYNC = 1 };    /* effects of FLOOR: from here on two codes in a row are needed */
 
 /* ---- the journal's record ---- */
 
@@ -270,6 +273,7 @@ typedef struct {
     uint32_t cold;               /* arena reference of key and serial                            */
     uint16_t period_s : 12;      /* 3,600 at most                                                */
     uint16_t unsure : 1;         /* whatif.c: it may stand otherwise there                       */
+    uint16_t resync : 1;         /* after a restore: only two codes in a row will do             */
     uint8_t kind : 4, drift_max : 4;
     uint8_t digits : 4, hash : 2, wide : 1, prefix : 1; /* prefix: a PIN is typed before the code */
     uint8_t state : 3, capped : 1, label : 4;   /* apart: of these bits a turn may change some   */
@@ -713,6 +717,16 @@ uint64_t ww_posed(const ww_tables *t, const uint8_t *purpose, size_t purpose_len
                   const uint8_t *question, size_t question_len, const uint8_t *client,
                   size_t client_len);
 
+/* ---- floors.c: what a restored store takes for used up ---- */
+
+/* ended_ms: until then the lost life may have answered; issues, answers: how many challenges, and
+ * answers of a card, one device may have had in it at most. */
+typedef struct { int64_t ended_ms; uint32_t issues, answers; } ww_lost;
+/* FLOOR records of the users from slot *at on, as many as fit: units written; *at is the slot to go
+ * on with. Room for one user's must be there. */
+uint32_t ww_floors(const ww_tables *t, const ww_lost *lost, uint32_t *at, ww_record *out,
+                   uint32_t room);
+
 /* ---- card.c: code cards ---- */
 
 /* Whose pairs: a keyed function of the card's key, so that a key has one order wherever it is. */
@@ -840,7 +854,8 @@ ww_device *ww_device_place(ww_tables *t, ww_user *u, const ww_spec *spec, const 
  * of 1 << event found. -1: not a row. */
 typedef struct {
     uint32_t users, wides;
-    uint64_t events, cold_bytes;
+    uint64_t events;
+    uint64_t cold_bytes;
     int64_t turn, time_ms;       /* from the row's header                                        */
 } ww_row_needs;
 int ww_row_needed(const ww_tables *t, const uint8_t *row, size_t len, ww_row_needs *needs);

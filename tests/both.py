@@ -9,9 +9,10 @@ import struct
 from itertools import zip_longest
 from typing import Any
 
+from both_devices import BothDevices
 from both_entry import ENTERED, ENTERING, BothEntry
 from both_files import FILED, BothFiles, policy_of, told_alike
-from both_phones import PHONES, SECRET, Phones
+from both_phones import SECRET, Phones
 from histories import COINCIDENT_KEYS, History, Step
 from knowing import Knowing
 from said import address_bytes, answer_of, encoded, open_of, session_of
@@ -59,7 +60,7 @@ def records_of(row: bytes) -> list[tuple[Any, ...]]:
     return records
 
 
-class Both(BothFiles, BothEntry, Phones, Knowing):
+class Both(BothFiles, BothDevices, BothEntry, Phones, Knowing):
     """An engine and its twin. Names and addresses carry the number of the history under way."""
 
     def __init__(self, figures: Figures) -> None:
@@ -255,6 +256,10 @@ class Both(BothFiles, BothEntry, Phones, Knowing):
         if verb == "set_policy":
             self.set_policy(*words)
             return
+        if verb == "raise_floors":
+            self.engine.raise_floors(by="desk 4")
+            self.twin.raise_floors("desk 4", max(now_ms, self.twin.latest_ms))
+            return
         there = name in self.twin.users
         if (verb == "add_user") == there:
             return
@@ -281,33 +286,6 @@ class Both(BothFiles, BothEntry, Phones, Knowing):
             else:
                 self.engine.remove_device(name, serial)
                 self.twin.remove_device(name, serial, now_ms)
-
-    def add_device(self, name: str, now_ms: int, words: dict[str, Any]) -> None:
-        self.serials += 1
-        serial = f"{'qzajm'[self.serials % 5]}{self.number}x{self.serials}"
-        if words.get("phone") is not None and self.may_have(name, words["phone"]):
-            words["phone"] = PHONES[words["phone"]]
-        else:
-            words.pop("phone", None)
-        device, own = self.made(words, serial)
-        self.twin.add_device(name, own, now_ms)
-        assert self.engine.add_device(name, device, serial=own.serial) == own.serial
-
-    def enrol_again(self, who: str, index: int, whole_user: bool, words: dict[str, Any]) -> None:
-        """The same key in another device, after the old one or the whole user has gone."""
-        if index >= len(self.devices(who)):
-            return
-        gone = self.devices(who)[index]
-        if gone.phone:      # its key was made when it was enrolled
-            return
-        if whole_user:
-            self.act("remove_user", who)
-            self.act("add_user", who, "open", "live")
-        else:
-            self.act("remove_device", who, index)
-        if gone.label != "temporary-passcode":
-            words = {**words, "key": self.keys.index(gone.key)}
-        self.act("add_device", who, words)
 
     def step(self, step: Step) -> str:
         """Takes one step; says what differs, or nothing."""
@@ -351,7 +329,7 @@ class Both(BothFiles, BothEntry, Phones, Knowing):
         devices = [
             (d.serial, d.state, d.moving, d.drift, d.failures, _engine.LABELS.index(d.label),
              d.suite, d.issued, tuple(open_of(d.standing.get(place)) for place in (0, 1)),
-             self.twin.answers_left(d), d.full_until_ms, d.until_ms, d.phone)
+             self.twin.answers_left(d), d.full_until_ms, d.until_ms, d.phone, d.resync)
             for d in user.devices
         ]  # fmt: skip
         known = self.twins_known(user)
@@ -360,6 +338,9 @@ class Both(BothFiles, BothEntry, Phones, Knowing):
     def records_differ(self) -> str:
         mine = [r for row in self.engine.tap[self.rows_seen :] for r in records_of(row)]
         twins = [r for _, records in self.twin.journal[self.turns_seen :] for r in records]
+        if mine and mine[0][0] == Event.RESTORE:
+            mine[1:] = sorted(mine[1:], key=lambda r: r[10])  # they come by slots; ours by numbers
+            twins[1:] = sorted(twins[1:], key=lambda r: r.device)
         for engines, own in zip_longest(mine, twins):
             if engines is None or own is None or not self.same_record(engines, own):
                 return f"record {engines}, twin {own}"
@@ -381,6 +362,10 @@ class Both(BothFiles, BothEntry, Phones, Knowing):
             said = own.tail.purpose, own.tail.epoch, own.sent_s, own.answered
             if tail != struct.pack("<QII?15x", *said):
                 return False
+        if own.event is Event.RESTORE:
+            return tail[:lock_ms] == b"desk 4: every floor raised"
+        if own.event is Event.FLOOR and lock_ms != own.lock_ms:
+            return False
         if own.event in FILED:
             return told_alike(own, tail[:lock_ms])
         if own.event in (*ATTEMPTS, Event.ANSWER):

@@ -307,6 +307,7 @@ def act_words(rng: random.Random) -> Step:
     verb = rng.choice(
         ["unlock"] * 4 + ["set_user"] * 3 + ["set_device"] * 3 + ["add_device"] * 3
         + ["remove_device"] * 2 + ["enrol_again"] * 4 + ["remove_user", "add_user", "add_user"]
+        + ["raise_floors"]
     )  # fmt: skip
     if verb in ("set_user", "add_user"):
         states = ["open", "open", "pending", "closed"]

@@ -33,10 +33,12 @@ LAYERS = [
     ["parts"],
     ["keeper", "acts", "logins"],
     ["bulk", "cards", "challenges", "passwords", "pushes", "questions", "enrolment", "history",
-     "intake", "exports", "policies", "withdrawals", "stats", "events"],
+     "intake", "exports", "policies", "withdrawals", "stats", "events", "backups", "floors",
+     "retention", "rotation"],
     ["changes"],
     ["entry", "sharing"],
     ["engine"],
+    ["restores"],
     ["__init__"],
     ["serve", "client", "phone"],
     ["cli"],
@@ -46,7 +48,7 @@ LAYERS = [
 ORACLE = {
     "reference", "reference_card", "reference_ocra", "reference_posed", "reference_push",
     "reference_secrets",
-    "reference_rows", "reference_entry", "reference_shares",
+    "reference_rows", "reference_floors", "reference_entry", "reference_shares",
 }  # fmt: skip
 ORACLES_OWN = {
     ("reference", "reference_ocra"), ("reference", "reference_card"),
@@ -54,7 +56,8 @@ ORACLES_OWN = {
     ("reference", "reference_posed"), ("reference_posed", "reference_ocra"),
     ("reference", "reference_secrets"), ("reference_secrets", "reference"),
     ("reference_secrets", "reference_ocra"),
-    ("reference_rows", "reference"),
+    ("reference_rows", "reference"), ("reference", "reference_floors"),
+    ("reference_floors", "reference_card"), ("reference_floors", "reference"),
     ("reference", "reference_entry"), ("reference_entry", "reference"),
     ("reference_shares", "reference"), ("reference_shares", "reference_entry"),
 }  # fmt: skip

@@ -21,9 +21,11 @@ def load(tmp_path: Path, text: str) -> Config:
 def test_the_template_says_the_defaults_and_every_setting() -> None:
     said = tomllib.loads(TEMPLATE)
     assert said.pop("key") == {}
-    assert said.pop("policy") == said.pop("delivery") == {}
+    assert said.pop("policy") == said.pop("delivery") == said.pop("journal") == {}
     assert Config(**said) == Config()
-    assert set(said) | {"key", "policy", "delivery"} == set(Config.__slots__)
+    assert set(said) | {"key", "policy", "delivery", "retention", "known_head"} == set(
+        Config.__slots__
+    )
     # what stands commented out is legal too, one key source at a time
     shown = re.findall(r"^# (\w+ = .*)$", TEMPLATE, re.M)
     sources = [line for line in shown if line.split()[0] in ("file", "fd", "credential")]
@@ -32,7 +34,12 @@ def test_the_template_says_the_defaults_and_every_setting() -> None:
         Config.from_table({"key": tomllib.loads(line)})
     delivery = [line for line in shown if line.split()[0] in ("webhook", "timeout_ms", "attempts")]
     assert Config.from_table({"delivery": tomllib.loads("\n".join(delivery))}).delivery
-    rest = {line for line in shown if "secret_file" not in line} - {*sources, *delivery}
+    journal = [line for line in shown if line.split()[0] in ("days", "disk_percent", "known_head")]
+    kept = Config.from_table({"journal": tomllib.loads("\n".join(journal))})
+    assert kept.retention == Config().retention
+    assert kept.known_head == "/mnt/other/watchword-head.json"
+    apart = {*sources, *delivery, *journal}
+    rest = {line for line in shown if not line.startswith(("secret_file", "archive"))} - apart
     Config.from_table({"policy": tomllib.loads("\n".join(rest))})
 
 
@@ -107,3 +114,21 @@ def test_limits_are_whole_and_where_the_document_says() -> None:
     assert limits.UNREAD_BYTES_MAX == 256 * 1024
     assert (limits.PARTIAL_SECONDS_MAX, limits.IDLE_SECONDS_MAX) == (5, 300)
     assert limits.CONNECTIONS_MAX == 10_000
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        ({"dayz": 3}, "takes any of days, disk_percent, archive, known_head"),
+        ({"days": 0}, "days is 1 to 36500"),
+        ({"disk_percent": 101}, "disk_percent is 1 to 100"),
+        ({"archive": "no-such-directory"}, "archive is a directory that exists"),
+        ({"archive": 3}, "archive must be a path"),
+        ({"known_head": ""}, "known_head must be a path"),
+    ],
+)
+def test_what_the_journal_may_be_told_is_held_to_its_limits(
+    table: dict[str, object], words: str
+) -> None:
+    with pytest.raises(InvalidArgument, match=words):
+        Config.from_table({"journal": table})

@@ -23,7 +23,10 @@ from watchword.events import Event, Subscription
 from watchword.explain import Explanation
 from watchword.intake import Imported
 from watchword.policy import Policy
+from watchword.restores import Lost, Restored, restore
+from watchword.retention import Retention
 from watchword.sharing import Shared
+from watchword.store import Backup, Head
 from watchword.views import (
     Challenge,
     DeviceView,
@@ -40,6 +43,7 @@ from watchword.whatif import Report, WhatIf
 from watchword.withdrawals import Limits, Withdrawal
 
 __all__ = [
+    "Backup",
     "Busy",
     "Card",
     "Challenge",
@@ -55,9 +59,11 @@ __all__ = [
     "Event",
     "Exists",
     "Explanation",
+    "Head",
     "Imported",
     "InvalidArgument",
     "Limits",
+    "Lost",
     "NotFound",
     "OpenChallenge",
     "Passcode",
@@ -67,6 +73,8 @@ __all__ = [
     "Question",
     "Reason",
     "Report",
+    "Restored",
+    "Retention",
     "Shared",
     "StoreDamaged",
     "StoreFailed",
@@ -81,5 +89,6 @@ __all__ = [
     "WrongKey",
     "hotp",
     "ocra",
+    "restore",
     "totp",
 ]

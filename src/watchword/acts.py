@@ -29,6 +29,7 @@ __all__ = ["Acts", "floor_of", "legal_serial", "one_of", "said_by", "utf8"]
 
 SERIAL_BYTES_MAX = 32
 SERIAL = re.compile(f"[0-9A-Za-z_.:-]{{1,{SERIAL_BYTES_MAX}}}")
+RESYNC = 24  # in a device as the core tells it
 BY_BYTES_MAX = 128
 
 
@@ -323,7 +324,7 @@ class Acts(Parts):
                 continue
             floor = floor_of(device)
             key = self._core.device_key(slot, device[0])
-            if not floor.moving or key is None:
+            if not (floor.moving or floor.resync) or key is None:
                 return b""
             mark = lifecycle.fingerprint(self._mark_key, key)
             self._tombs.add(mark, floor)
@@ -334,7 +335,7 @@ class Acts(Parts):
 def floor_of(device: tuple[Any, ...]) -> lifecycle.Floor:
     """What a device, as the core tells it, has used up."""
     period = device[10] if KINDS[device[2]] == "card" else device[7]
-    return lifecycle.Floor(device[2], period, device[12], device[13])
+    return lifecycle.Floor(device[2], period, device[12], device[13], device[RESYNC])
 
 
 def said_by(by: str | None) -> str:

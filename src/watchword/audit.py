@@ -30,7 +30,8 @@ from watchword.ranges import unpack_ranges
 
 __all__ = ["EVENTS", "Entry", "Page", "Wanted", "duration", "enrolled", "entry_of", "iso"]
 
-# By event number (ww_event). ALSO belongs to the attempt before it, TOMBSTONE to a removal.
+# By event number (ww_event). ALSO belongs to the attempt before it, TOMBSTONE to a removal, FLOOR
+# to a restore.
 EVENTS: Final = {
     lifecycle.ATTEMPT: "login",
     lifecycle.RESYNC: "resync",
@@ -54,11 +55,12 @@ EVENTS: Final = {
     lifecycle.OPT: "user opt",
     lifecycle.SHARE: "device share",
     lifecycle.WITHDRAWAL: "withdrawal",
+    lifecycle.RESTORE: "restore",
 }
 ENTERED: Final = (
     lifecycle.ADDRESSES, lifecycle.IDENTITY, lifecycle.OPT, lifecycle.SHARE, lifecycle.WITHDRAWAL
 )  # fmt: skip
-PARTS: Final = (lifecycle.ALSO, lifecycle.TOMBSTONE)
+PARTS: Final = (lifecycle.ALSO, lifecycle.TOMBSTONE, lifecycle.FLOOR)
 ATTEMPTS: Final = (lifecycle.ATTEMPT, lifecycle.RESYNC, lifecycle.ANSWER)
 LOGINS: Final = (*ATTEMPTS, lifecycle.CHALLENGE, lifecycle.QUESTION)
 EVERY: Final = (1 << 64) - 1
@@ -72,6 +74,7 @@ SPEC_HEAD_BYTES: Final = 24
 SAID_BY: Final = (
     re.compile(r"card (?P<device>\S+) of (?P<user>.+) shown by (?P<by>.+)", re.S),
     re.compile(r"clock accepted by (?P<by>.+): ", re.S),
+    re.compile(r"backup through row \d+ made by (?P<by>.+)", re.S),
     re.compile(r"data key rotated by (?P<by>.+)", re.S),
 )
 
@@ -202,7 +205,8 @@ def entry_of(
 def _user(r: Record, named: UserNamed) -> str:
     if r.place & UNKNOWN and r.event in LOGINS:
         return f"?{r.user:016x}"
-    if r.event in (lifecycle.NOTE, lifecycle.POLICY, lifecycle.IMPORT, lifecycle.EXPORT):
+    if r.event in (lifecycle.NOTE, lifecycle.POLICY, lifecycle.IMPORT, lifecycle.EXPORT,
+                   lifecycle.RESTORE):
         return ""
     if r.event == lifecycle.USER_ADD:
         return r.tail[: r.lock_ms].decode("utf-8", "replace")
@@ -252,7 +256,7 @@ def _act(r: Record) -> dict[str, Any]:
         said = json.loads(words)
         forced = ", forced" if said["forced"] else ""
         return {"by": said["by"], "text": ", ".join(said["was"]) + forced}
-    if r.event == lifecycle.EXPORT:
+    if r.event in (lifecycle.EXPORT, lifecycle.RESTORE):
         by, _, text = words.partition(": ")
         return {"by": by, "text": text}
     if r.event == lifecycle.USER_SET:

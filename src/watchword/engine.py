@@ -8,7 +8,6 @@ and nowhere below.
 import asyncio
 import os
 import threading
-import time
 import weakref
 from array import array
 from collections.abc import Callable
@@ -16,7 +15,8 @@ from typing import Self
 
 from watchword import lifecycle
 from watchword._engine import PAGE_USERS, Batch, Core, Gate, Gather, Split
-from watchword.acts import Acts, said_by
+from watchword.acts import Acts
+from watchword.backups import Backups
 from watchword.bulk import Bulk
 from watchword.cards import Cards
 from watchword.challenges import Challenges
@@ -28,6 +28,7 @@ from watchword.entry import Entering
 from watchword.errors import Error, InvalidArgument, StoreDamaged, StoreFailed
 from watchword.events import Events, Watch
 from watchword.exports import Exports
+from watchword.floors import Floors
 from watchword.hashing import Hasher
 from watchword.history import History, Names
 from watchword.intake import Intake
@@ -38,9 +39,11 @@ from watchword.policies import POLICY_PAGE, Policies
 from watchword.policy import Policy
 from watchword.push_texts import PushTexts
 from watchword.pushes import Pushes
+from watchword.retention import Retentions
+from watchword.rotation import Rotation
 from watchword.sharing import Sharing
 from watchword.stats import Stats
-from watchword.store import Store, open_store
+from watchword.store import Store, load_head, open_store
 from watchword.store.commits import Commits, said
 from watchword.store.memory import MemoryStore
 from watchword.tombs import Tombs
@@ -67,7 +70,8 @@ os.register_at_fork(after_in_child=_after_fork)
 
 class Engine(
     Logins, Pushes, Enrolments, Challenges, Cards, Entering, Sharing, Withdrawals, Acts, Bulk,
-    History, Intake, Exports, Policies, Events, Stats,
+    History, Intake, Exports, Policies, Events, Stats, Backups, Floors, Retentions,
+    Rotation,
 ):
     """A verification engine over one store. Thread-safe; after a fork its use raises Error.
 
@@ -121,6 +125,7 @@ class Engine(
         self._ended: BaseException | None = None
         self._closed = False
         self._closing = threading.RLock()
+        self._copying = threading.Lock()  # of the store, while no key or row may go
         self._gathers: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Gather]
         self._gathers = weakref.WeakKeyDictionary()
         self._at_end: list[Callable[[BaseException], None]] = []
@@ -140,6 +145,7 @@ class Engine(
         clock: Callable[[], int] | None = None,
         entropy: Callable[[int], bytes] | None = None,
         deliver: Callable[[Delivery], object] | None = None,
+        known_head: str | os.PathLike[str] | None = None,
     ) -> Self:
         """Opens the store at `path`, made if it is not there; ":memory:" keeps nothing.
 
@@ -149,15 +155,21 @@ class Engine(
         clock: () -> integer milliseconds since 1970, and
         entropy: n -> n random bytes, for tests and replay. deliver: takes a watchword.Delivery to
         its phone, on a thread of its own: a callable, or a watchword.Webhook; without it no code is
-        sent. Errors: WrongKey, StoreOwned, StoreDamaged, StoreFailed, InvalidArgument.
+        sent. known_head: the file of a journal head kept elsewhere (`journal_head`): a store older
+        than it, or another branch, is refused. A store of an older format is raised to this one's,
+        which is nothing but a number: no page or row has another meaning in it.
+        Errors: WrongKey, StoreOwned, StoreDamaged, StoreFailed, InvalidArgument, NotFound.
         """
         if policy is not None and not isinstance(policy, Policy):
             raise InvalidArgument("policy is a watchword.Policy or None")
         for name, given in (("clock", clock), ("entropy", entropy), ("deliver", deliver)):
             if given is not None and not callable(given):
                 raise InvalidArgument(f"{name} is a callable or None")
+        known = None if known_head is None else load_head(known_head)
         store = open_store(path, key)
         try:
+            if known is not None:
+                store.expect_known(known)
             engine = cls(
                 os.fspath(path), store, policy, clock, entropy or os.urandom, deliver
             )
@@ -368,29 +380,3 @@ class Engine(
             self._commits.when_durable(turn, tell)
         else:
             tell(None)
-
-    def rotate_key(self, *, by: str | None = None) -> list[int]:
-        """Re-encrypts the store under a new data key while logins go on; the keys that went.
-
-        Every page is sealed anew; rows written from now on are under the new key. Old journal
-        segments keep theirs until they are dropped. Errors: StoreFailed.
-        """
-        if self._keeper is None:
-            raise InvalidArgument("a store in memory has no key to rotate")
-        who = f" by {said_by(by)}" if by is not None else ""
-        with self._keeper.resting(), self._lock:
-            self._alive()
-            turn = self._act(lifecycle.note(f"data key rotated{who}"))
-            self._wait(turn)
-            number = self._store.rotate()
-            self._act(lifecycle.note(f"data key {number} in use"))
-            self._core.dirty_all()
-            self._tombs.all_changed()
-            self._policy_dirty = True
-        while True:
-            self._keeper.write()
-            with self._keeper.resting(), self._lock:
-                self._wait(self._turn)
-                if self._store.stale_pages() == 0:
-                    return self._store.retire()
-            time.sleep(0.01)

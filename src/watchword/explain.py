@@ -15,6 +15,11 @@ from watchword.views import DeviceView, EntryView, User
 __all__ = ["SENTENCES", "Explanation", "Told", "explained", "why"]
 
 EPOCH_MS: Final = 300_000
+RESYNC: Final = (
+    "since the store was restored, nobody knows how far its counter has come: it verifies nothing "
+    "before two codes in a row",
+    "take two fresh codes in a row: watchword device resync {user} {serial}",
+)
 
 # What an entry's own words go into: {device} with its kind, {platform}, {realm}.
 SENTENCES: Final[dict[tuple[Code, Reason], str]] = {
@@ -31,7 +36,7 @@ SENTENCES: Final[dict[tuple[Code, Reason], str]] = {
     (Code.REJECTED, Reason.DEVICE_INACTIVE): "refused: the device that was named was not active",
     (Code.REJECTED, Reason.NO_CHALLENGE):
         "refused: the challenge that was named is void, answered or another's; or none stood, "
-        "and the device answers nothing else",
+        "and the device answers nothing else; or it wants two codes in a row, since a restore",
     (Code.LOCKED, Reason.LOCKED):
         "refused: the user was locked, and under a lock everything is refused",
     (Code.CHALLENGE, Reason.EMPTY):
@@ -200,7 +205,7 @@ def _devices(user: User, now_ms: int) -> Lines:
 def _answers(view: DeviceView, now_ms: int) -> bool:
     """Whether a response to this device can be right at all."""
     over = view.kind == "temporary-passcode" and now_ms >= view.until_ms
-    return view.state == "active" and not over
+    return view.state == "active" and not over and not view.resync
 
 
 def _device(view: DeviceView, now_ms: int) -> tuple[str, str]:
@@ -211,6 +216,8 @@ def _device(view: DeviceView, now_ms: int) -> tuple[str, str]:
         )
     if view.state != "active":
         return f"{view.state}, which verifies nothing", "make device {serial} active, or add one"
+    if view.resync:
+        return RESYNC
     if view.kind == "temporary-passcode":
         return _passcode(view, now_ms)
     if view.mechanism in ("password", "question"):

@@ -340,12 +340,15 @@ class Intake(Parts):
         if device.phone:
             self._expect_phone(plan, device, others)
         device, moving = self._under_policy(device), row.moving
-        if self._tombs:
-            mark = lifecycle.fingerprint(self._mark_key, device.key)
-            moving = max(moving, self._tombs.lift(mark, device))
-        for held in others:
-            if hmac.compare_digest(held.key, device.key):
-                moving = max(moving, held.floor.lift(device))
+        try:
+            if self._tombs:
+                mark = lifecycle.fingerprint(self._mark_key, device.key)
+                moving = max(moving, self._tombs.lift(mark, device))
+            for held in others:
+                if hmac.compare_digest(held.key, device.key):
+                    moving = max(moving, held.floor.lift(device))
+        except InvalidArgument as error:
+            raise RefusedError("key", str(error.args[0]).removeprefix("key ")) from None
         return placed._replace(device=device, serial=serial, moving=moving)
 
     def _expect_phone(self, plan: Plan, device: Device, others: list[Held]) -> None:

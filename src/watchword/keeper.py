@@ -49,6 +49,7 @@ class Keeper:
         self.pace = PACE
         self.low_disk = ""
         self.disk_free_bytes = 0
+        self.disk_bytes = 0     # of the whole disk; 0: nobody has looked
         self._ticks = 0
         self._house_kept = 0.0
         self._writing = threading.Lock()
@@ -88,6 +89,7 @@ class Keeper:
         """What has to be done about once in `pass_seconds`, also in the midst of a long pass."""
         self.look_at_disk()
         self._engine._store.tick()
+        self._engine._retain()
         self._house_kept = time.monotonic()
 
     def write(self, pace: float = 0.0) -> None:
@@ -155,6 +157,7 @@ class Keeper:
     def look_at_disk(self) -> None:
         """Below the reserve logins are BUSY while administration goes on (RULES section 7)."""
         disk = os.statvfs(self._engine._path)
+        self.disk_bytes = disk.f_blocks * disk.f_frsize
         free = self.disk_free_bytes = disk.f_bavail * disk.f_frsize
         self.low_disk = (
             f"the disk has {free >> 20} MB left, less than the reserve of "

@@ -36,6 +36,7 @@ __all__ = [
     "place",
     "policy_set",
     "records",
+    "restored",
     "row",
     "secret_add",
     "share",
@@ -52,7 +53,7 @@ __all__ = [
 RECORD = struct.Struct("<7BbQQII")
 HEADER = struct.Struct("<IHHIIqq")
 SPEC = struct.Struct("<8BH6Bq")
-TOMB = struct.Struct("<16sBxHxxxxq")
+TOMB = struct.Struct("<16sB?Hxxxxq")
 UNIT = 32
 TEXT_BYTES_MAX = 255 * UNIT
 STEPS_REACH = 64  # more than window, drift and resynchronisation together can reach
@@ -66,6 +67,7 @@ PIN, QUESTION, ANSWER = 14, 15, 16
 POLICY, IMPORT, EXPORT = 23, 24, 25
 ADDRESSES, IDENTITY, OPT, SHARE, WITHDRAWAL = 30, 31, 32, 33, 34
 LENT = 2    # in ww_spec.shared
+RESTORE, FLOOR = 36, 37
 
 
 class Record(NamedTuple):
@@ -88,17 +90,27 @@ class Record(NamedTuple):
 class Floor(NamedTuple):
     """What a removed device leaves behind: no position below `moving` may ever be accepted.
 
-    period, of a card: 1 when it shows no cell twice.
+    period, of a card: 1 when it shows no cell twice. resync: a counter that nobody knew when it
+    was left, since the store had been restored.
     """
 
     kind: int
     period: int
     t0: int
     moving: int
+    resync: bool = False
 
     def lift(self, device: Device) -> int:
-        """The least position a device enrolled with the same key may accept."""
-        if KINDS[self.kind] != device.mechanism or not self.moving:
+        """The least position a device enrolled with the same key may accept. Errors:
+        InvalidArgument where nobody can know it."""
+        if KINDS[self.kind] != device.mechanism:
+            return 0
+        if self.resync:
+            raise InvalidArgument(
+                "key is that of a device whose counter nobody knows since the store was restored",
+                hint="resynchronise that device before it is removed, or enrol one of another key",
+            )
+        if not self.moving:
             return 0
         if device.mechanism == "ocra" and ":C-" not in device.suite:
             return 0
@@ -161,6 +173,11 @@ def policy_set(text: str) -> bytes:
 
 def imported(by: str) -> bytes:
     return _text(IMPORT, 0, by)
+
+
+def restored(text: str) -> bytes:
+    """The store is one restored from a copy; text says who did it, and what may be lost."""
+    return _text(RESTORE, 0, text)
 
 
 def exported(by: str) -> bytes:
@@ -281,7 +298,7 @@ def fingerprint(secret: bytes, key: bytes) -> bytes:
 
 
 def tombstone(user: int, number: int, mark: bytes, floor: Floor) -> bytes:
-    tail = TOMB.pack(mark, floor.kind, floor.period, floor.t0)
+    tail = TOMB.pack(mark, floor.kind, floor.resync, floor.period, floor.t0)
     return _record(TOMBSTONE, user, device=number, moving=floor.moving, tail=tail)
 
 
@@ -289,8 +306,8 @@ def tombstones(image: bytes) -> Iterator[tuple[bytes, Floor]]:
     """Every tombstone among a row's records."""
     for record in records(image):
         if record.event == TOMBSTONE:
-            mark, kind, period, t0 = TOMB.unpack(record.tail)
-            yield mark, Floor(kind, period, t0, record.moving)
+            mark, kind, resync, period, t0 = TOMB.unpack(record.tail)
+            yield mark, Floor(kind, period, t0, record.moving, resync)
 
 
 def names_packed(gateways: tuple[str, ...]) -> bytes:

@@ -5,6 +5,7 @@ works beside them. This is the one list of what they share, so that a type check
 to it.
 """
 
+import threading
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol
@@ -48,10 +49,11 @@ class _Parts(Protocol):
     _row_bytes: int
     _covered_bytes: int
     _gathers: Any
+    _keeper: Any
+    _copying: threading.Lock
     _store: Store
     _commits: Commits
     _gone: Any
-    _keeper: Any
     _pid: int
     _watched: Callable[[int, bytes], None] | None
 
@@ -104,6 +106,7 @@ class _Parts(Protocol):
     def _deciding(self) -> AbstractContextManager[None]: ...
     def _policy_pages(self, turn: int) -> list[Page]: ...
     def close(self) -> None: ...
+    def _retain(self) -> None: ...
     def _end(self, error: BaseException) -> None: ...
 
 

@@ -34,6 +34,7 @@ ID_CHARS: Final = 32
 NUMBER_LOW, NUMBERS = 10, 90        # a number to match is 10 to 99
 TEXT_BYTES_MAX: Final = 256         # what the phone shows beside the purpose
 POLL_SKEW_MS: Final = 300_000       # that a phone's clock may differ from ours
+PHONE = 23  # in a device as the core tells it
 LOWER_HEX = frozenset("0123456789abcdef")
 
 NOT_ITS_OWN: Final = "there is no such push, or it is not this phone's"
@@ -280,7 +281,7 @@ class Pushes(Parts):
         found = None if slot is None else self._core.user(slot)
         for device in found[-1] if found else ():
             if device[1] == serial and DEVICE_STATES[device[3]] == "active":
-                return device[0], device[-1]
+                return device[0], device[PHONE]
         return 0, b""
 
     def _stands(self, id: str) -> tuple[str, float]:

@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 from watchword import reference_card as card
 from watchword import reference_entry as entering
+from watchword import reference_floors as floors
 from watchword import reference_ocra as ocra
 from watchword import reference_posed as mutual
 from watchword import reference_secrets as secrets
@@ -76,6 +77,7 @@ class Event(IntEnum):
     PIN, QUESTION, ANSWER = 14, 15, 16
     POLICY, IMPORT, EXPORT = range(23, 26)
     ADDRESSES, IDENTITY, OPT, SHARE, WITHDRAWAL = range(30, 35)
+    RESTORE, FLOOR = 36, 37
 
 
 class Effect(IntFlag):
@@ -203,6 +205,7 @@ class Device:
     phone: bytes = b""                  # of an ib-key that approves pushes: its public key
     lent: bool = False                  # another user's, whose key it has
     shared: bool = False                # an owner's, lent to somebody
+    resync: bool = False        # since a restore: it verifies nothing before two codes in a row
 
     @property
     def is_spent(self) -> bool:
@@ -675,7 +678,8 @@ class Reference:
                 if a.second is None and stands:
                     tried.append(Tried(d))
             elif d.kind not in ASKED:
-                tried.append(Tried(d))
+                if a.second is not None or not d.resync:
+                    tried.append(Tried(d))
             elif a.second is None and open_one and open_one.answers_plain(epoch, d.kind):
                 tried.append(Tried(d, self._question(d, open_one.n)))
         passed_over = len(tried) < len(active)
@@ -801,7 +805,7 @@ class Reference:
         return records
 
     def buried(self, user: User, d: Device) -> list[Record]:
-        return [self._tombstone(user, d)] if d.moving else []
+        return [self._tombstone(user, d)] if d.moving or d.resync else []
 
     def _charged(self, main: Record, charge: Charge, matched: list[Match]) -> list[Record]:
         """A failure costs every device it was tried against; the cap suspends (RULES 5). What
@@ -1238,7 +1242,7 @@ class Reference:
         elif r.event is Event.POLICY:
             assert isinstance(r.tail, Figures)
             self._apply_policy(r.tail)
-        elif r.event in (Event.IMPORT, Event.EXPORT):
+        elif r.event in (Event.IMPORT, Event.EXPORT, Event.RESTORE):
             pass    # who did it
         elif r.event is Event.TOMBSTONE:
             assert isinstance(r.tail, Device)
@@ -1259,6 +1263,8 @@ class Reference:
                 d.answers = 0
                 if d.kind == "card":    # the other platform asks for the same pair
                     d.standing.clear()
+                if r.event is Event.RESYNC and r.verdict == Verdict.ACCEPTED:
+                    d.resync = False
             if r.effects & Effect.FORGIVE and named:
                 d.failures = 0
             if r.effects & Effect.CHARGE and (named or r.device == 0) and d.state == "active":
@@ -1326,6 +1332,8 @@ class Reference:
             device.state, device.capped = DEVICE_STATES[r.place], False
             if device.state == "active":
                 device.failures = 0
+        elif r.event is Event.FLOOR and device is not None:
+            floors.apply(device, r, DEVICE_STATES[r.place])
         elif r.event is Event.DEVICE_REMOVE and device is not None:
             (user.known if device in user.known else user.devices).remove(device)
         elif r.event is Event.PIN and device is not None:
@@ -1427,6 +1435,20 @@ class Reference:
 
     def unlock(self, name: str, now_ms: int, *, by: str) -> None:
         self._turn([Record(Event.UNLOCK, self.users[name].number, tail=by)], now_ms)
+
+    def raise_floors(self, by: str, now_ms: int) -> None:
+        """A restore: whatever another life of the store may have accepted is used up."""
+        self._turn([Record(Event.RESTORE, 0, tail=by)], now_ms)
+        told = [Record(Event.FLOOR, user.number, **floors.floor(d, now_ms, DEVICE_STATES))
+                for user in sorted(self.users.values(), key=lambda user: user.number)
+                for d in [*user.devices, *secrets.questions(user)]]  # fmt: skip
+        self._turn(told, now_ms)
+
+    def is_lost(self, name: str, device: Device) -> bool:
+        """Whether nobody knows how far a key's counter has come."""
+        known = [*self.tombstones, *(self.users[name].devices if name in self.users else [])]
+        same = [d for d in known if (d.kind, d.key) == (device.kind, device.key)]
+        return any(d.resync for d in same)
 
     def add_device(self, name: str, device: Device, now_ms: int) -> None:
         self._turn([self.enrolment(name, device, now_ms)], now_ms)

@@ -12,7 +12,7 @@ from watchword.store import Page
 
 __all__ = ["Tombs"]
 
-ENTRY = struct.Struct("<16sBxHxxxxqQ")
+ENTRY = struct.Struct("<16sB?HxxxxqQ")
 
 
 class Tombs:
@@ -28,13 +28,15 @@ class Tombs:
     def add(self, mark: bytes, floor: Floor) -> None:
         page = self._pages[mark[0]]
         floors = page.get(mark, [])
-        same = [f.moving for f in floors if f[:3] == floor[:3]]
+        same = [f for f in floors if f[:3] == floor[:3]]
         page[mark] = [f for f in floors if f[:3] != floor[:3]]
-        page[mark].append(floor._replace(moving=max([floor.moving, *same])))
+        moving = max([floor.moving, *(f.moving for f in same)])
+        resync = any(f.resync for f in (floor, *same))
+        page[mark].append(floor._replace(moving=moving, resync=resync))
         self._changed.add(mark[0])
 
     def lift(self, mark: bytes, device: Device) -> int:
-        """The least position a device with this key may accept."""
+        """The least position a device with this key may accept. Errors: as Floor.lift."""
         return max((floor.lift(device) for floor in self._pages[mark[0]].get(mark, [])), default=0)
 
     def all_changed(self) -> None:
@@ -49,7 +51,7 @@ class Tombs:
     def _image(self, number: int) -> bytes:
         page = self._pages[number]
         return b"".join(
-            ENTRY.pack(mark, floor.kind, floor.period, floor.t0, floor.moving)
+            ENTRY.pack(mark, floor.kind, floor.resync, floor.period, floor.t0, floor.moving)
             for mark in sorted(page)
             for floor in page[mark]
         )
@@ -58,8 +60,8 @@ class Tombs:
         """Reads a stored page. False when the bytes are not one."""
         if len(image) % ENTRY.size:
             return False
-        for mark, kind, period, t0, moving in ENTRY.iter_unpack(image):
-            self.add(mark, Floor(kind, period, t0, moving))
+        for mark, kind, resync, period, t0, moving in ENTRY.iter_unpack(image):
+            self.add(mark, Floor(kind, period, t0, moving, resync))
         return True
 
     def loaded(self) -> None:

@@ -111,7 +111,8 @@ class DeviceView:
     many challenges it was given. full_until_ms, until_ms: of a temporary passcode, when it begins
     to open the portal alone, and when it ends; else 0. once: a card that shows no cell twice;
     answers_left: of a card, how many remain before the policy's share of its cells has been shown.
-    phone: the public key of one that approves pushes, in hex.
+    phone: the public key of one that approves pushes, in hex. resync: since a restore, two codes in
+    a row are needed before it verifies anything.
     """
 
     serial: str
@@ -137,6 +138,7 @@ class DeviceView:
     once: bool = False
     answers_left: int | None = None
     phone: str = ""
+    resync: bool = False
 
     @property
     def counter(self) -> int | None:
@@ -194,7 +196,7 @@ def user_of(found: tuple[Any, ...]) -> User:
 def _device_of(device: tuple[Any, ...]) -> DeviceView:
     (_, serial, kind, state, capped, hash_, digits, period, back, forward, look_ahead, drift_max,
      t0, moving, drift, failures, label, suite, issued, opens, left, full_until, until,
-     phone) = device
+     phone, resync) = device
     is_card = KINDS[kind] == "card"
     challenges = tuple(
         OpenChallenge(platform, *stands)
@@ -204,5 +206,5 @@ def _device_of(device: tuple[Any, ...]) -> DeviceView:
         serial, LABELS[label] or KINDS[kind], DEVICE_STATES[state], HASH_NAMES[hash_], digits,
         period, t0, (back, forward), 0 if is_card else look_ahead, drift_max, moving, drift,
         failures, bool(capped), KINDS[kind], suite, issued, challenges, full_until, until,
-        is_card and bool(look_ahead), left, phone.hex(),
+        is_card and bool(look_ahead), left, phone.hex(), resync,
     )  # fmt: skip

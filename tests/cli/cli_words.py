@@ -14,6 +14,8 @@ def parses(line: str) -> None:
     command: click.Command = root
     rest = words[1:]
     while isinstance(command, click.Group):
+        if command.invoke_without_command and (not rest or rest[0].startswith("--")):
+            break
         _, found, rest = command.resolve_command(click.Context(command), rest)
         assert found is not None, line
         command = found

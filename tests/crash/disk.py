@@ -210,6 +210,7 @@ def _rename(names: dict[str, File | None], change: tuple[Kind, str, str, File | 
     if kind is Kind.UNLINK:
         del names[path]
     elif kind is Kind.RENAME:
-        names[to] = names.pop(path)
+        for name in [name for name in names if name == path or name.startswith(f"{path}/")]:
+            names[to + name[len(path) :]] = names.pop(name)
     else:
         names[path] = file

@@ -12,10 +12,11 @@ from typing import Any
 import apsw
 
 from watchword import Engine, Error
-from watchword.store import catalog, journal, recovery, segment, sqlite
-from watchword.store.catalog import ENDED, PACKED, Catalog, Link
+from watchword.store import backup, catalog, journal, recovery, segment, sqlite
+from watchword.store.catalog import Catalog
 from watchword.store.disk import connect, fold_wal
 from watchword.store.journal import Journal
+from watchword.store.link import ENDED, PACKED, Link
 
 from .preload import Event, Kind, Recorder
 
@@ -170,6 +171,32 @@ def pages_of_the_future() -> Any:
     return broken((Engine, "_wait", early), (sqlite, "expect_written", lambda pages, head: None))
 
 
+def copied_without_the_live_segment() -> Any:
+    """A backup takes the segments that have ended, under pages that know of later rows."""
+
+    def ended(journal: Journal) -> segment.Tip:
+        last = journal.links[-1] if journal.links else journal.anchor
+        turn = last.last if isinstance(last, Link) else last.turn
+        return segment.Tip(turn, last.tag, last.time_ms)
+
+    return broken((backup, "durable", ended))
+
+
+def copied_under_its_own_name() -> Any:
+    """A backup has its name before it is whole."""
+
+    def in_place(to: str) -> str:
+        os.makedirs(os.path.join(to, "journal"), 0o700)
+        return to
+
+    return broken((backup, "stage", in_place), (backup, "rename", lambda part, to: None))
+
+
+def restored_as_it_was() -> Any:
+    """A restore raises no floor."""
+    return broken((Engine, "raise_floors", lambda engine, **_: 0))
+
+
 Plant = Callable[[], Any]
 
 REPLAY: dict[str, Plant] = {
@@ -178,6 +205,7 @@ REPLAY: dict[str, Plant] = {
         answer_before_sync, synchronous_normal, renamed_without_sync, directory_never_synced,
         dropped_before_it_is_noted, dropped_before_the_pages, packed_before_it_is_noted,
         not_settled, head_noted_first, key_retired_early, segment_noted_late, pages_of_the_future,
+        copied_without_the_live_segment, copied_under_its_own_name, restored_as_it_was,
     )
 }  # fmt: skip
 LOOP: dict[str, Plant] = {

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from watchword import Error
 
+from .copies import AGAIN, BACKUP, copies_kept
 from .disk import Disk, File, State, draws
 from .preload import Event, Kind, Recorder
 from .witness import LostError, Standing, Witness, answered, standing
@@ -24,6 +25,7 @@ from .workload import Work, abandon, reopen
 
 __all__ = ["Figures", "Replay"]
 
+COPIES = (BACKUP, AGAIN)
 STATES_PER_RECORDING = 800
 GENERATIONS = 3  # a load, the next life of a state of it, and the next of one of that
 LIVES_ON = {"kept": 1 / 40, "torn": 1 / 80, "reordered": 1 / 80, "cut": 1 / 80}
@@ -68,6 +70,8 @@ class Replay:
         self.states = self.disks = self.recordings = self._opened = 0
         self.failures: list[str] = []
         self.policies: Counter[str] = Counter()
+        self._promised = 0  # how many promises of the recording were made by the cut
+        self._sound: set[int] = set()
 
     def run(self, states: int, told: Callable[["Replay"], object] = lambda replay: None,
             *, failures_max: int = 1) -> Figures:
@@ -143,11 +147,13 @@ class Replay:
         share = STATES_PER_RECORDING // 15 ** (recording.generation - 1)
         often = min(1.0, share / (6 * len(recording.events)))
         known: dict[int, tuple[int, Standing] | str] = {}
+        self._promised, self._sound = 0, set()
         turn, used = recording.turn, recording.used
         for at, event in enumerate(recording.events):
             if event.kind is Kind.MARK:
                 promise = recording.witness.promises[event.offset]
                 turn, used = answered([promise], turn, used)
+                self._promised = event.offset + 1
             else:
                 recording.disk.apply(event)
             weight = _weight(recording, at)
@@ -162,7 +168,9 @@ class Replay:
                         and rng.random() < weight * LIVES_ON.get(policy, 0.0)):
                     after = self._after(recording, policy, state, turn, used)
                     if after is not None:
+                        before = self._promised, self._sound
                         self._cut(after, states, failures_max, told)
+                        self._promised, self._sound = before
                 if self.states >= states or len(self.failures) >= failures_max:
                     return
             told(self)
@@ -194,10 +202,23 @@ class Replay:
             if isinstance(found, str):
                 raise LostError(f"the store does not open: {found}")
             recording.witness.judge(*found, turn, used)
+            self._copies_kept(recording, state)
         except LostError as error:
             self._failed(f"{what}: {error}", state)
             return False
         return True
+
+    def _copies_kept(self, recording: Recording, state: State) -> None:
+        """The copies in a state, unless the same bytes were looked at before."""
+        held = {path: text for path, text in state.items() if path.split("/")[0] in COPIES}
+        known = hash((self._promised, tuple(sorted(held.items(), key=lambda one: one[0]))))
+        if known in self._sound or (not held and not recording.witness.copies):
+            return
+        _lay(self._work, held)
+        said = copies_kept(self._work, recording.witness, self._promised)
+        if said:
+            raise LostError(said)
+        self._sound.add(known)
 
     def _collect(self, engines: int) -> None:
         self._opened += engines

@@ -62,6 +62,7 @@ class Witness:
         self.states: dict[int, Standing] = {}
         self.promises: list[Promise] = []
         self.keys: dict[int, bytes] = {}  # of devices, by number
+        self.copies: dict[str, int] = {}  # whole from this promise on
         self._promised = promised
         self._lock = threading.Lock()
         self._own = threading.local()
@@ -86,6 +87,11 @@ class Witness:
         with self._lock:
             self.promises.append(Promise(self._own.turn, used))
             self._promised(len(self.promises) - 1)
+
+    def copied(self, name: str) -> None:
+        """A copy stands under that name; the next promise says so."""
+        with self._lock:
+            self.copies[name] = len(self.promises)
 
     def enrolled(self, serial: str, key: bytes) -> None:
         self.keys[int(serial[1:])] = key

@@ -10,10 +10,11 @@ import random
 import threading
 from collections.abc import Callable
 
-from watchword import Device, Engine, Policy, bulk, hotp
+from watchword import Device, Engine, Policy, bulk, hotp, restore
 from watchword.store import open_store
 from watchword.store.sqlite import SqliteStore
 
+from .copies import AGAIN, BACKUP
 from .witness import DEVICE_NUMBER, Witness, standing
 
 __all__ = ["KEY", "Work", "abandon", "reopen"]
@@ -97,6 +98,7 @@ class Work:
         acts: list[tuple[int, Callable[[Engine], None]]] = [
             (40, self.attempts), (8, self.crowd), (14, self.administer), (4, self.enlist),
             (6, self.write_pages), (8, self.keep_house), (3, self.rotate), (12, self.drop),
+            (8, self.copy),
         ]  # fmt: skip
         (act,) = self._rng.choices([act for _, act in acts], [weight for weight, _ in acts])
         act(engine)
@@ -234,6 +236,25 @@ class Work:
         with engine._keeper.resting(), engine._lock:
             engine._store.drop_before(engine._covered + 1)
             engine._store.tick()
+
+    def copy(self, engine: Engine) -> None:
+        """A backup beside the store, and now and then a store made of it beside that."""
+        place = os.path.dirname(self.path)
+        left = {name.removesuffix(".part") for name in os.listdir(place)}
+        if self.witness.copies or len(self.witness.promises) < 15 or left & {BACKUP, AGAIN}:
+            return  # none yet; or a crash left the beginnings of one
+        engine.backup(os.path.join(place, BACKUP), pace=0.0)
+        self.witness.copied(BACKUP)
+        self.witness.promise()
+        for _ in range(3):
+            self.attempts(engine)  # what the backup does not know
+        if self._rng.random() < 0.8:
+            restore(
+                os.path.join(place, BACKUP), os.path.join(place, AGAIN), KEY, by="the rig",
+                acknowledge=lambda lost: True, clock=lambda: self.now_ms,
+            )  # fmt: skip
+            self.witness.copied(AGAIN)
+            self.witness.promise()
 
     def _serial(self) -> int:
         self.serials += 1

@@ -106,7 +106,8 @@ class Machine:
         return _status(self.disk.find(path))
 
     def statvfs(self, _path: str) -> Any:
-        return SimpleNamespace(f_bavail=self.disk.free_bytes, f_frsize=1)
+        free = self.disk.free_bytes
+        return SimpleNamespace(f_bavail=free, f_blocks=free, f_frsize=1)
 
     def listdir(self, path: str) -> list[str]:
         self.disk.find(path)

@@ -19,7 +19,7 @@ from watchword import Code, Entry, Wanted
 from watchword.audit import iso
 from watchword.cli.doors import Door, enter
 from watchword.cli.options import shared_options
-from watchword.cli.words import Verb, bar, table, tell
+from watchword.cli.words import Verb, Verbs, bar, table, tell
 from watchword.errors import InvalidArgument
 
 __all__ = ["audit", "explain"]
@@ -30,7 +30,7 @@ SPANS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 COLUMNS = ("time", "event", "user", "outcome", "device", "from", "by")
 
 
-@click.command(cls=Verb)
+@click.group(cls=Verbs, invoke_without_command=True)
 @click.option("--user", metavar="NAME", default=None)
 @click.option("--device", metavar="SERIAL", default=None)
 @click.option("--verdict", type=click.Choice([c.name for c in Code], case_sensitive=False))
@@ -44,13 +44,20 @@ COLUMNS = ("time", "event", "user", "outcome", "device", "from", "by")
 @click.option("--json", "shape", flag_value="json", default=None)
 @click.option("--csv", "shape", flag_value="csv")
 @shared_options
+@click.pass_context
 def audit(
+    ctx: click.Context,
     user: str | None, device: str | None, verdict: str | None, since: str | None,
     until: str | None, gateway: str | None, only: str | None, last: int | None,
     everything: bool, shape: str | None,
 ) -> None:  # fmt: skip
     """
     usage: watchword audit [--user NAME] [--acts | --logins] [--last N | --all] [--json | --csv]
+           watchword audit head | verify | kept
+
+        head      the journal's last row, signed, to be kept elsewhere
+        verify    go through everything that is kept: has anybody changed it?
+        kept      how much of the journal is kept, and may be
 
     Prints who did what, when, to whom, and how it ended: logins, challenges, and the acts of
     administration, the newest last. A name that nobody has stands as ? and its keyed hash; --user
@@ -73,6 +80,8 @@ def audit(
         watchword audit --user alice --since 24h
         watchword audit --acts --all --csv > acts.csv
     """
+    if ctx.invoked_subcommand is not None:
+        return
     wanted = Wanted(
         user=user, device=device, verdict=verdict, since_ms=moment("since", since),
         until_ms=moment("until", until), gateway=gateway, only=only,

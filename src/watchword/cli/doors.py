@@ -33,14 +33,17 @@ from watchword.cli.options import settings, who
 from watchword.cli.remote import RemoteDoor
 from watchword.cli.words import note
 from watchword.errors import Error, NotFound, StoreOwned
+from watchword.retention import Kept
 from watchword.serve.config import Config
 from watchword.serve.daemon import ADMIN_SOCKET
+from watchword.store import Head, Proof
 from watchword.store.owner import DATABASE
 
 __all__ = ["ADMIN_SOCKET", "Door", "OwnDoor", "enter", "is_store"]
 
 
 Progress = Callable[[int], object] | None
+Copied = Callable[[int, int], object]
 
 
 class Door(EntryDoor, Protocol):
@@ -87,6 +90,12 @@ class Door(EntryDoor, Protocol):
     def rotate_key(self) -> None: ...
     def accept_clock(self, by: str) -> None: ...
     def head(self) -> int: ...
+    def backup(self, path: str, by: str, progress: Copied) -> tuple[int, int]: ...
+    def signed_head(self) -> str: ...
+    def expect_known(self, head: str) -> None: ...
+    def prove_rows(self, after: int) -> Proof: ...
+    def prove_pages(self, after: int) -> Proof: ...
+    def kept(self) -> Kept: ...
     def audit_page(self, wanted: Wanted, turn: int, place: int) -> Page: ...
     def explain(self, user: str, last: int) -> Explanation: ...
     def bare_rows(self) -> Iterator[tuple[int, bytes, int]]: ...
@@ -115,6 +124,8 @@ class OwnDoor(OwnEntryDoor):
         self.remove_device = partial(engine.remove_device, by=by)
         self.audit_page = engine.audit_page
         self.bare_rows = engine.bare_rows
+        self.prove_rows = engine.prove_rows
+        self.prove_pages = engine.prove_pages
         self.set_password = partial(engine.set_password, by=by)
         self.clear_password = partial(engine.clear_password, by=by)
         self.set_questions = partial(engine.set_questions, by=by)
@@ -125,6 +136,19 @@ class OwnDoor(OwnEntryDoor):
 
     def head(self) -> int:
         return self._engine.counters()["head"]
+
+    def backup(self, path: str, by: str, progress: Copied) -> tuple[int, int]:
+        made = self._engine.backup(path, by=by, pace=0.0, progress=progress)
+        return made.turn, made.bytes
+
+    def signed_head(self) -> str:
+        return self._engine.journal_head().text()
+
+    def expect_known(self, head: str) -> None:
+        self._engine.expect_known(Head.read(head))
+
+    def kept(self) -> Kept:
+        return self._engine.journal_kept
 
     def explain(self, user: str, last: int) -> Explanation:
         return self._engine.explain(user, last=last)
@@ -236,23 +260,29 @@ def is_store(config: Config) -> bool:
     return (Path(config.store) / DATABASE).exists()
 
 
-def open_engine(config: Config) -> Engine:
-    """The engine of a store that exists: a verb that mistypes a path must not make a new store."""
+def open_engine(config: Config, held: bool = True) -> Engine:
+    """The engine of a store that exists: a verb that mistypes a path must not make a new store.
+    held: against the head that the settings know."""
     if not is_store(config):
         raise NotFound(
             f"there is no store at {config.store}",
             hint=f"watchword init --store {config.store}",
         )
-    return Engine.open(config.store, config.key, config.policy, deliver=config.delivery)
+    engine = Engine.open(
+        config.store, config.key, config.policy, deliver=config.delivery,
+        known_head=config.known_head if held else None,
+    )  # fmt: skip
+    engine.keep_journal(config.retention)
+    return engine
 
 
 @contextmanager
-def enter() -> Iterator[Door]:
-    """The door to the store that --store or --config means."""
+def enter(held: bool = True) -> Iterator[Door]:
+    """The door to the store that --store or --config means. held: as in open_engine."""
     config = settings()
     door: Door
     try:
-        engine = open_engine(config)
+        engine = open_engine(config, held)
     except StoreOwned:
         door = RemoteDoor(Path(config.store) / ADMIN_SOCKET)
     else:

@@ -13,6 +13,7 @@ import click
 
 from watchword.cli import (
     audit,
+    backup,
     bulk,
     cards,
     demo,
@@ -22,6 +23,7 @@ from watchword.cli import (
     given,
     logins,
     policies,
+    proof,
     pushes,
     replay,
     responders,
@@ -68,11 +70,12 @@ def root() -> None:
         push USER               ask a phone to approve one; and phone, one to try it with
         key rotate              encrypt the store under a new key
         clock accept            believe the clock again after it has jumped
-        audit                   who did what, when, to whom
+        audit                   who did what, when, to whom; also verify, head, kept
         explain USER            why the last attempts went as they did
         replay                  the same logins under another policy
         import FILE             users and devices from CSV; export writes it
         top                     what the daemon does, live; events: what happens in it
+        backup DIRECTORY        copy the store while it works; restore and upgrade
         policy show             the rules' figures in force, as a file; also check, diff, set
 
     --store PATH     the store's directory; else $WATCHWORD_STORE, or ./watchword-store
@@ -95,9 +98,12 @@ for verb in (
     demo.demo, stores.init, stores.serve, stores.config, users.user, devices.device,
     cards.card, logins.challenge, logins.verify, pushes.push, pushes.phone, stores.key,
     stores.clock, audit.audit, audit.explain, replay.replay, policies.policy,
-    bulk.import_users, bulk.export, top.top, events.events,
+    bulk.import_users, bulk.export, top.top, events.events, backup.backup, backup.restore,
+    backup.upgrade,
 ):  # fmt: skip
     root.add_command(verb)
+for verb in (proof.head, proof.verify, proof.kept):
+    audit.audit.add_command(verb)
 for verb in (responders.ocra, responders.preset, given.passcode, given.sms):
     devices.add.add_command(verb)
 for verb in (secrets.password, secrets.questions, secrets.question, secrets.answer):

@@ -27,6 +27,7 @@ from watchword.cli.answers import Answer, Change, Enrolled
 from watchword.cli.carrier import Carrier
 from watchword.cli.connection import Connection, Reply, listed, mapping, number
 from watchword.cli.entry_doors import RemoteEntryDoor
+from watchword.cli.keeping import Keeping
 from watchword.cli.options import who
 from watchword.errors import InvalidArgument
 from watchword.explain import Told
@@ -41,7 +42,7 @@ FILTERS = {
 }  # fmt: skip
 
 
-class RemoteDoor(RemoteEntryDoor):
+class RemoteDoor(RemoteEntryDoor, Keeping):
     """Engine's verbs, asked of the daemon that owns the store."""
 
     def __init__(self, to: Path | int) -> None:

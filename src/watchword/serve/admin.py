@@ -18,7 +18,7 @@
     USER PASSWORD, QUESTIONS: see secrets.py    DEVICE CELLS user serial
     USER ADDRESSES, IDENTITY, OPTOUT, ENTRY, LIMITS, WITHDRAWAL, DEVICE UNSHARE: see entering.py
     KEY ROTATE                             CLOCK ACCEPT
-    AUDIT: see audit.py     STATS, SUBSCRIBE: see feeds.py     POLICY, IMPORT, EXPORT: see files.py
+    AUDIT, BACKUP, STATS, SUBSCRIBE, POLICY, IMPORT, EXPORT: see audit, backup, feeds, files.py
 
 Every act takes BY who besides: who does it, for the record; else the user at the other end.
 

@@ -30,7 +30,7 @@ GATEWAYS = ("tcp", "admin")  # who asked, in the journal; a door's gateway is an
 SERVER_VERSION = "7.0.15"  # the Redis whose answers these are; client libraries look at it
 ECHOED_CHARS_MAX = 128
 NOT_HERE = (
-    "USER", "DEVICE", "KEY", "CLOCK", "AUDIT", "POLICY", "IMPORT", "EXPORT",
+    "USER", "DEVICE", "KEY", "CLOCK", "AUDIT", "POLICY", "IMPORT", "EXPORT", "BACKUP",
     "STATS", "SUBSCRIBE", "UNSUBSCRIBE",
 )  # fmt: skip
 ASKS = {

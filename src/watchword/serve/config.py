@@ -14,6 +14,7 @@ from watchword.delivery import Webhook
 from watchword.errors import InvalidArgument
 from watchword.keys import Credential, KeyFd, KeyFile, KeyProvider
 from watchword.policy import Policy
+from watchword.retention import Retention
 from watchword.serve.logs import FORMS, LEVELS
 from watchword.serve.probes import probes_address
 
@@ -64,6 +65,16 @@ log_users = false
 # timeout_ms = 5000
 # attempts = 3
 
+[journal]
+# How long the journal is kept: so many days, or so much of the disk, whichever is less. With an
+# archive every ended segment is copied there, and none goes before it is; a restore goes on from a
+# backup with them. known_head is a file elsewhere, where the journal's last row is written down
+# once a minute: the daemon refuses a store that is older. `watchword audit head --save` makes it.
+# days = 30
+# disk_percent = 10
+# archive = "/mnt/other/watchword-journal"
+# known_head = "/mnt/other/watchword-head.json"
+
 [policy]
 # Any figure of the rules, by its name: `watchword policy show` has them all. What stands here is in
 # force from the start, and again after a SIGHUP; with nothing here, what `policy set` set last is.
@@ -73,6 +84,7 @@ log_users = false
 """
 
 NO_STORES = ("", ":memory:")  # a daemon keeps what it answered
+JOURNAL = ("days", "disk_percent", "archive", "known_head")
 KEY_SOURCES = ("file", "fd", "credential")
 DELIVERY = ("webhook", "secret_file", "timeout_ms", "attempts")
 SECRET_FILE_BYTES_MAX = 4_096
@@ -94,6 +106,8 @@ class Config:
     log_users: bool = False
     key: KeyProvider | None = field(default=None, repr=False)
     delivery: Webhook | None = None
+    retention: Retention = field(default_factory=Retention)
+    known_head: str | None = None
     policy: Policy | None = None
 
     def __post_init__(self) -> None:
@@ -145,19 +159,21 @@ class Config:
     def from_table(cls, table: dict[str, Any], *, folder: str = "") -> Self:
         """Settings from TOML's keys. folder: what relative paths in it are relative to."""
         settings = dict(table)
-        known = {setting.name for setting in fields(cls)}
+        known = {setting.name for setting in fields(cls)} - {"retention", "known_head"}
+        known.add("journal")
         unknown = sorted(set(settings) - known)
         if unknown:
             raise InvalidArgument(
                 f"there is no setting named {', '.join(map(repr, unknown))}",
                 hint=f"the settings are {', '.join(sorted(known))}",
             )
-        for name in ("key", "policy", "delivery"):
+        for name in ("key", "policy", "delivery", "journal"):
             if not isinstance(settings.get(name, {}), dict):
                 raise InvalidArgument(f"{name} must be a table: [{name}]")
         settings["key"] = key_source(settings.get("key", {}), folder)
         settings["delivery"] = webhook(settings.get("delivery", {}), folder)
         figures = settings.get("policy", {})
+        settings["known_head"], settings["retention"] = kept(settings.pop("journal", {}), folder)
         settings["policy"] = Policy.from_table(figures) if figures else None
         if isinstance(settings.get("store"), str) and settings["store"] not in NO_STORES:
             settings["store"] = os.path.join(folder, settings["store"])
@@ -192,6 +208,20 @@ def webhook(table: dict[str, Any], folder: str) -> Webhook | None:
         with open(os.path.join(folder, path), "rb") as file:
             secret = file.read(SECRET_FILE_BYTES_MAX).strip()
     return Webhook(given.pop("webhook"), secret=secret, **given)
+
+
+def kept(table: dict[str, Any], folder: str) -> tuple[str | None, Retention]:
+    """What [journal] says: where its head is known, and how long it is kept."""
+    unknown = sorted(set(table) - set(JOURNAL))
+    if unknown:
+        raise InvalidArgument(f"[journal] takes any of {', '.join(JOURNAL)}")
+    given = dict(table)
+    for name in ("archive", "known_head"):
+        if name in given:
+            if not isinstance(given[name], str) or not given[name]:
+                raise InvalidArgument(f"{name} must be a path")
+            given[name] = os.path.join(folder, given[name])
+    return given.pop("known_head", None), Retention(**given)
 
 
 def key_source(table: dict[str, Any], folder: str) -> KeyProvider | None:

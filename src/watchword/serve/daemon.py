@@ -25,10 +25,12 @@ from watchword.lifecycle import names_packed
 from watchword.policy import Policy
 from watchword.serve import limits
 from watchword.serve.audit import AUDIT
+from watchword.serve.backup import BACKUP, PROOF
 from watchword.serve.commands import GATEWAYS, Commands
 from watchword.serve.config import Config
 from watchword.serve.feeds import Feeds, Listening
 from watchword.serve.files import FILES
+from watchword.serve.heads import known_head, note_head
 from watchword.serve.knowing import Knowing
 from watchword.serve.logs import CHANNELS_OF, Told, configure, say
 from watchword.serve.phones import Phones
@@ -56,12 +58,16 @@ def run(
     protect()
     connections_max = raise_file_limit()
     with probing(config) as probes:
-        engine = Engine.open(config.store, config.key, config.policy, deliver=config.delivery)
+        engine = Engine.open(
+            config.store, config.key, config.policy, deliver=config.delivery,
+            known_head=known_head(config),
+        )  # fmt: skip
         failed: BaseException | None = None
         try:
             prepare(config, engine)
             failed = Daemon(config, engine, connections_max, reread, probes).run(ready)
         finally:
+            note_head(config, engine)
             try:
                 engine.close()
             except StoreFailed as error:
@@ -96,6 +102,7 @@ def prepare(config: Config, engine: Engine) -> None:
     """What has to be so, or be said, before anybody is answered."""
     if engine._keeper is not None:
         engine._keeper.pass_seconds = config.page_interval_ms / 1000
+    engine.keep_journal(config.retention)
     if not engine.memory_locked:
         if not config.unlocked_memory:
             raise Error(
@@ -198,6 +205,7 @@ class Daemon:
         self._loop.add_signal_handler(signal.SIGHUP, self._hung_up)
         listening = [await self._listen_unix(), await self._listen_tcp()]
         self._sweep()
+        self._note_head()
         if self._probes is not None:
             self._probes.show(self._vitals)
             self._step()
@@ -241,7 +249,7 @@ class Daemon:
         """The administration socket: born with its mode, over what a killed daemon left behind."""
         door = Listening(
             self._feeds, self._engine, self._worker, GATEWAYS.index("admin"), self._vitals.info,
-            self._knowing, self._phones, {b"AUDIT": AUDIT, **FILES},
+            self._knowing, self._phones, {b"AUDIT": AUDIT | PROOF, b"BACKUP": BACKUP, **FILES},
         )  # fmt: skip
         path = os.path.join(self._config.store, ADMIN_SOCKET)
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -273,6 +281,10 @@ class Daemon:
         """A look at some users more, for the metrics."""
         self._vitals.step()
         self._loop.call_later(limits.FLEET_STEP_SECONDS, self._step)
+
+    def _note_head(self) -> None:
+        self._loop.run_in_executor(None, note_head, self._config, self._engine)
+        self._loop.call_later(limits.HEAD_SECONDS, self._note_head)
 
     def _hung_up(self) -> None:
         """SIGHUP: the settings are read again, and their policy is set on the thread of acts."""

@@ -17,6 +17,7 @@ __all__ = [
     "FILES_SPARE",
     "FLEET_SLOTS_PER_STEP",
     "FLEET_STEP_SECONDS",
+    "HEAD_SECONDS",
     "IDLE_SECONDS_MAX",
     "LINGER_SECONDS_MAX",
     "LISTEN_BACKLOG",
@@ -54,5 +55,6 @@ DRAIN_SECONDS_MAX: Final = 10.0  # after SIGTERM, for clients to take their answ
 LISTEN_BACKLOG: Final = 1_024  # connections the kernel keeps before we accept them
 FILES_SPARE: Final = 64  # open files kept for the store and for ourselves
 NAMES_PER_LIST_MAX: Final = 1_000  # names in one reply of USER LIST; ask again AFTER the last
+HEAD_SECONDS: Final = 60.0  # between two writings of the journal's head to where it is known
 ENTRIES_PER_PAGE_MAX: Final = 1_000  # entries in one reply of AUDIT READ; ask again after the last
 BARE_BYTES_PER_PAGE: Final = 1 << 20  # of rows in one reply of AUDIT ROWS, or one larger row

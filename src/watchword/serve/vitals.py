@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from watchword._engine import Clients, Fleet, Gather, kernel_in_use
 from watchword.engine import Engine
 from watchword.serve import limits
+from watchword.serve.heads import journal_facts
 from watchword.serve.logs import say
 from watchword.stats import times_of
 
@@ -141,6 +142,7 @@ class Vitals:
                 "aof_enabled": 1,
                 "aof_last_write_status": "ok" if engine._ended is None else "err",
                 "aof_pending_bio_fsync": int(self._gather.queued()[1] > 0),
+                **journal_facts(engine),
             },
             "Stats": {
                 "total_connections_received": clients.accepted,

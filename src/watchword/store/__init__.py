@@ -7,11 +7,17 @@ nothing at all for ":memory:" (`memory.py`).
 import os
 
 from watchword.keys import KeyProvider, provider
+from watchword.store.backup import Backup, Progress
+from watchword.store.head import Head, load_head, save_head
 from watchword.store.memory import MemoryStore
+from watchword.store.proof import Proof, prove_files
 from watchword.store.seam import TABLES, Page, Store
 from watchword.store.sqlite import SEGMENT_BYTES, SqliteStore
 
-__all__ = ["TABLES", "Page", "Store", "open_store"]
+__all__ = [
+    "TABLES", "Backup", "Head", "Page", "Progress", "Proof", "Store", "load_head", "open_store",
+    "prove_files", "save_head",
+]  # fmt: skip
 
 
 def open_store(

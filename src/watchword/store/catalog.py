@@ -5,7 +5,9 @@ named, not believed. All changes go through `change`, one synced transaction eac
 the commit thread in when it must make a segment itself.
 
     note      store (format, id, incarnation), check (is the master key right), head (a row known
-              to be durable), anchor (the last row that was dropped), pages (see pages.py)
+              to be durable), anchor (the last row that was dropped), pages (see pages.py); of a
+              store that was restored lives (which incarnation began with which turn), of a
+              backup backup (when it was made)
     key       id 0 the store's secret, then the data keys, wrapped
     segment   number -> what is known of the file; a segment not in here holds no rows
 """
@@ -16,7 +18,7 @@ import secrets
 import struct
 import threading
 from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import Final
 
 import apsw
 from cryptography.exceptions import InvalidTag
@@ -27,6 +29,7 @@ from watchword.store import wal
 from watchword.store.disk import (
     believing,
     connect,
+    connect_to_look,
     create_private,
     expect_database,
     fold_wal,
@@ -34,11 +37,12 @@ from watchword.store.disk import (
     unlink,
     wal_frames,
 )
+from watchword.store.link import Anchor, Link
 from watchword.store.owner import DATABASE, UNFINISHED
 from watchword.store.sealing import SECRET_ID, Keyring
 from watchword.store.seam import TABLES
 
-__all__ = ["FORMAT", "Anchor", "Catalog", "Link"]
+__all__ = ["FORMAT", "Catalog", "format_of"]
 
 FORMAT: Final = 4  # of the store as a whole: tables, pages, records, seals, segment files
 FORMAT_OLDEST: Final = 1  # nothing of it has another meaning in those up to FORMAT
@@ -49,8 +53,7 @@ CHECKPOINT_FRAMES: Final = (4 << 20) // PAGE_BYTES
 
 _STORE: Final = struct.Struct(">I16sQ")  # format, store id, incarnation
 _HEAD: Final = struct.Struct(">Q16s")  # turn, tag
-_ANCHOR: Final = struct.Struct(">QQ16sIq")  # segment, turn, tag, key id, time_ms
-_LINK: Final = struct.Struct(">BQQ16sIqQ")  # state, first, last, tag, key id, time_ms, bytes
+_LIFE: Final = struct.Struct(">QQ")  # incarnation, its first turn
 _TABLES: Final = """
 CREATE TABLE note(name TEXT PRIMARY KEY, body BLOB NOT NULL, mac BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE key(id INTEGER PRIMARY KEY, nonce BLOB NOT NULL, wrapped BLOB NOT NULL);
@@ -62,55 +65,32 @@ CREATE TABLE segment(number INTEGER PRIMARY KEY, body BLOB NOT NULL, mac BLOB NO
     for table in TABLES
 )
 
-MADE: Final = 1  # the file exists; whether it holds rows only the file knows
-ENDED: Final = 2  # no row will be added; the rest of the link is known
-PACKED: Final = 3  # ended, and its rows are moving or have moved from the -wal into the database
-
-
-class Link(NamedTuple):
-    """What the catalog knows of a segment."""
-
-    number: int
-    state: int = MADE
-    first: int = 0
-    last: int = 0
-    tag: bytes = bytes(16)
-    key_id: int = 0
-    time_ms: int = 0
-    size: int = 0  # bytes of its -wal that hold rows
-
-
-class Anchor(NamedTuple):
-    """The last row that is no longer there: what the first kept segment must follow."""
-
-    number: int = 0
-    turn: int = 0
-    tag: bytes = bytes(16)
-    key_id: int = 0
-    time_ms: int = 0
-
-
 class Catalog:
     """The open pages.db. `connection` belongs to whoever holds `change` or is alone."""
 
-    def __init__(self, path: str, key: KeyProvider, *, create: bool) -> None:
+    def __init__(
+        self, path: str, key: KeyProvider, *, create: bool, backup: bool = False,
+        look: bool = False,
+    ) -> None:  # fmt: skip
+        """backup: one may be opened as well, to make a store of it. look: nothing is written."""
         self.path = os.path.join(path, DATABASE)
         self.keys = Keyring(key.key(create=create))
-        self._lock = threading.RLock()
+        self.lock = threading.RLock()  # of the connection
         self._broken = False
         if create:
             _create(path, self.keys)
         with believing(DATABASE):
             expect_database(self.path, DATABASE)
-            self.connection = connect(self.path, keep_wal=True)
+            opened = connect_to_look(self.path) if look else connect(self.path, keep_wal=True)
+            self.connection = opened
         try:
             with believing(DATABASE):
-                self._open()
+                self._open(backup, look)
         except BaseException:
             self.connection.close()
             raise
 
-    def _open(self) -> None:
+    def _open(self, backup: bool, look: bool) -> None:
         # Reading anything makes SQLite recover the -wal; only then is there something to judge.
         version = int(self.connection.pragma("user_version"))
         if wal.lost_commit(self.path + "-wal", wal_frames(self.connection)):
@@ -118,9 +98,18 @@ class Catalog:
         self._expect_format(version)
         self._expect_master()
         self._load_keys()
+        if self.has_note("backup") and not backup:
+            raise InvalidArgument(
+                "that is a backup: opened as it is, it would accept what was used since",
+                hint="watchword restore makes a store of it",
+            )
+        if self.has_note("lives"):
+            self.keys.lives = list(_LIFE.iter_unpack(self.note("lives")))
         for (text,) in self.connection.execute("PRAGMA quick_check(1)"):
             if text != "ok":
                 raise StoreDamaged(f"{DATABASE} is damaged: {text}")
+        if look:
+            return
         # From here on new frames never stand beside older ones of a torn commit.
         self.checkpoint()
         if version < FORMAT:
@@ -145,10 +134,8 @@ class Catalog:
 
     def _raise_format(self) -> None:
         """Before anything is written that an older program would take for damage."""
-        body = _STORE.pack(FORMAT, self.keys.store_id, self.keys.incarnation)
-        with self.change() as cursor:
-            mac = self.keys.mac("store", body, of_store=False)
-            cursor.execute("INSERT OR REPLACE INTO note VALUES(?,?,?)", ("store", body, mac))
+        with self.change():
+            self.set_store()
             self.connection.pragma("user_version", FORMAT)
 
     def _expect_master(self) -> None:
@@ -187,7 +174,7 @@ class Catalog:
     @contextlib.contextmanager
     def change(self) -> Iterator[apsw.Cursor]:
         """One transaction, durable when the block ends. Inside another it joins that one."""
-        with self._lock:
+        with self.lock:
             cursor = self.connection.cursor()
             if self._broken:
                 raise StoreFailed(f"{DATABASE} takes no more changes: one has failed")
@@ -206,12 +193,12 @@ class Catalog:
 
     def checkpoint(self) -> None:
         """Moves everything from the -wal into the database and empties the -wal."""
-        with self._lock:
+        with self.lock:
             fold_wal(self.connection)
 
     def checkpoint_if_due(self) -> None:
         """The same in small steps, which disturb commits least."""
-        with self._lock:
+        with self.lock:
             if wal_frames(self.connection, waiting=True) >= CHECKPOINT_FRAMES:
                 fold_wal(self.connection, empty=False)
 
@@ -222,17 +209,40 @@ class Catalog:
 
     def note(self, name: str) -> bytes:
         """A small fact. Raises StoreDamaged when it is missing or was altered."""
-        with self._lock:
+        with self.lock:
             body, mac = self._stored_note(name)
         if not self.keys.mac_holds(name, body, mac):
             raise StoreDamaged(f"{DATABASE} is damaged: note {name} was altered")
         return body
+
+    def has_note(self, name: str) -> bool:
+        with self.lock:
+            return bool(
+                list(self.connection.execute("SELECT 1 FROM note WHERE name=?", (name,)))
+            )
 
     def set_note(self, name: str, body: bytes) -> None:
         with self.change() as cursor:
             cursor.execute(
                 "INSERT OR REPLACE INTO note VALUES(?,?,?)", (name, body, self.keys.mac(name, body))
             )
+
+    def note_names(self) -> list[str]:
+        """Every note that is bound to the store's incarnation."""
+        with self.lock:
+            names = [str(name) for (name,) in self.connection.execute("SELECT name FROM note")]
+        return [name for name in names if name not in ("check", "store")]
+
+    def set_store(self) -> None:
+        """Whose store this is, and in which incarnation."""
+        body = _STORE.pack(FORMAT, self.keys.store_id, self.keys.incarnation)
+        with self.change() as cursor:
+            mac = self.keys.mac("store", body, of_store=False)
+            cursor.execute("INSERT OR REPLACE INTO note VALUES(?,?,?)", ("store", body, mac))
+
+    @staticmethod
+    def lives_body(lives: list[tuple[int, int]]) -> bytes:
+        return b"".join(_LIFE.pack(*life) for life in lives)
 
     def _stored_note(self, name: str) -> tuple[bytes, bytes]:
         rows = list(self.connection.execute("SELECT body, mac FROM note WHERE name=?", (name,)))
@@ -247,32 +257,39 @@ class Catalog:
         return turn, tag
 
     def set_head(self, turn: int, tag: bytes) -> None:
-        self.set_note("head", _HEAD.pack(turn, tag))
+        self.set_note("head", self.head_body(turn, tag))
+
+    @staticmethod
+    def head_body(turn: int, tag: bytes) -> bytes:
+        return _HEAD.pack(turn, tag)
 
     def anchor(self) -> Anchor:
-        return Anchor._make(_ANCHOR.unpack(self.note("anchor")))
+        return Anchor.unpacked(self.note("anchor"))
 
     def set_anchor(self, anchor: Anchor) -> None:
-        self.set_note("anchor", _ANCHOR.pack(*anchor))
+        self.set_note("anchor", anchor.packed())
 
     # ---- segments --------------------------------------------------------------------------
 
     def links(self) -> list[Link]:
         """Every segment there must be, by number."""
         found = []
-        with self._lock:
+        with self.lock:
             rows = list(self.connection.execute("SELECT * FROM segment ORDER BY number"))
         for number, body, mac in rows:
             if not self.keys.mac_holds(f"segment {number}", body, mac):
                 raise StoreDamaged(f"{DATABASE} is damaged: segment {number} was altered")
-            found.append(Link(number, *_LINK.unpack(body)))
+            found.append(Link.unpacked(number, body))
         return found
 
+    def sealed(self, link: Link) -> tuple[int, bytes, bytes]:
+        """The row that keeps what is known of a segment."""
+        body = link.packed()
+        return link.number, body, self.keys.mac(f"segment {link.number}", body)
+
     def set_link(self, link: Link) -> None:
-        body = _LINK.pack(*link[1:])
-        mac = self.keys.mac(f"segment {link.number}", body)
         with self.change() as cursor:
-            cursor.execute("INSERT OR REPLACE INTO segment VALUES(?,?,?)", (link.number, body, mac))
+            cursor.execute("INSERT OR REPLACE INTO segment VALUES(?,?,?)", self.sealed(link))
 
     def remove_link(self, number: int) -> None:
         with self.change() as cursor:
@@ -289,9 +306,29 @@ class Catalog:
         self.keys.admit(key_id, nonce, wrapped)
         return key_id
 
+    def adopt_key(self, segment: apsw.Connection, key_id: int) -> None:
+        """A data key that a kept segment brings along, where this store lacks it."""
+        if key_id in self.keys.ids:
+            return
+        tables = {name for (name,) in segment.execute("SELECT name FROM sqlite_schema")}
+        rows = list(segment.execute("SELECT * FROM key")) if "key" in tables else []
+        for found, nonce, wrapped in rows:
+            if found == key_id:
+                self.keys.admit(found, nonce, wrapped)
+                with self.change() as cursor:
+                    cursor.execute("INSERT INTO key VALUES(?,?,?)", (found, nonce, wrapped))
+
+    def wrapped_key(self, key_id: int) -> tuple[int, bytes, bytes]:
+        """A data key as it is stored: only the master key opens it."""
+        with self.lock:
+            ((nonce, wrapped),) = list(
+                self.connection.execute("SELECT nonce, wrapped FROM key WHERE id=?", (key_id,))
+            )
+        return key_id, bytes(nonce), bytes(wrapped)
+
     def remove_keys(self, key_ids: list[int]) -> None:
         """Forgets data keys, on disk too: deleted cells are zeroed, and the -wal starts over."""
-        with self._lock:
+        with self.lock:
             self.connection.pragma("secure_delete", 1)
             with self.change() as cursor:
                 cursor.executemany("DELETE FROM key WHERE id=?", [(key_id,) for key_id in key_ids])
@@ -299,6 +336,17 @@ class Catalog:
             self.checkpoint()
         for key_id in key_ids:
             self.keys.forget(key_id)
+
+
+def format_of(path: str) -> int:
+    """Of the store, or the backup, in a directory; nothing in it is believed yet."""
+    with believing(DATABASE):
+        expect_database(os.path.join(path, DATABASE), DATABASE)
+        connection = connect_to_look(os.path.join(path, DATABASE))
+        try:
+            return int(connection.pragma("user_version"))
+        finally:
+            connection.close()
 
 
 def _create(path: str, keys: Keyring) -> None:
@@ -316,7 +364,7 @@ def _create(path: str, keys: Keyring) -> None:
     pages = struct.pack(">IQ", 1, 0) + bytes(len(TABLES) * 40)
     for name, body in (
         ("head", _HEAD.pack(0, bytes(16))),
-        ("anchor", _ANCHOR.pack(*Anchor())),
+        ("anchor", Anchor().packed()),
         ("pages", pages),
     ):
         notes.append((name, body, keys.mac(name, body)))

@@ -21,6 +21,7 @@ __all__ = [
     "SQLITE_VERSION_MIN",
     "believing",
     "connect",
+    "connect_to_look",
     "create_private",
     "expect_database",
     "expect_library",
@@ -97,6 +98,20 @@ def connect(path: str, *, keep_wal: bool) -> apsw.Connection:
     connection.pragma("synchronous", "full")
     connection.pragma("wal_autocheckpoint", 0)
     connection.pragma("cache_spill", 0)
+    return connection
+
+
+def connect_to_look(path: str) -> apsw.Connection:
+    """A connection through which nothing is written: without a -wal not even one of its own."""
+    if os.path.exists(path + "-wal"):
+        return connect(path, keep_wal=True)  # SQLite recovers into memory and leaves the -wal alone
+    quoted = urllib.parse.quote(os.path.abspath(path))
+    connection = apsw.Connection(
+        f"file:{quoted}?mode=ro&immutable=1",
+        flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI,
+    )
+    connection.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
+    connection.pragma("cell_size_check", 1)
     return connection
 
 

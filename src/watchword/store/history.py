@@ -13,14 +13,14 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from watchword.errors import StoreDamaged, StoreFailed
-from watchword.store.catalog import PACKED
+from watchword.store.link import PACKED
 from watchword.store.sealing import NONCE_BYTES, TAG_BYTES, Keyring
 from watchword.store.segment import Header, Reader, Segment, Tip, slice_of
 
 if TYPE_CHECKING:
     from watchword.store.journal import Journal
 
-__all__ = ["close_reader", "rows_between"]
+__all__ = ["Slice", "close_reader", "next_slice", "open_row", "rows_between"]
 
 SLICE_BYTES: Final = 1 << 20  # of sealed rows: so long a commit may have to wait
 
@@ -46,7 +46,7 @@ def rows_between(
     try:
         while turn < through:
             turn = max(turn, journal.anchor.turn)
-            found = _next_slice(journal, keys, turn + 1)
+            found = next_slice(journal, keys, turn + 1)
             if found is None:
                 return
             header, before = found.header, found.before
@@ -58,14 +58,14 @@ def rows_between(
                     buffer[:] = bytes(len(buffer))
                     buffer = bytearray(len(blob))
                 plain = memoryview(buffer)[: max(0, len(blob) - TAG_BYTES)]
-                _open(cipher, header, found.name, turn, blob, before, plain)
+                open_row(cipher, header, found.name, turn, blob, before, plain)
                 before = blob[-TAG_BYTES:]
                 yield turn, plain, header.number
     finally:
         buffer[:] = bytes(len(buffer))
 
 
-def _open(
+def open_row(
     cipher: AESGCM, header: Header, name: str, turn: int, blob: bytes, before: bytes,
     plain: memoryview,
 ) -> None:  # fmt: skip
@@ -75,19 +75,22 @@ def _open(
         raise StoreDamaged(f"{name}: row {turn} was altered, or is not in its place") from None
 
 
-def _next_slice(journal: "Journal", keys: Keyring, start: int) -> Slice | None:
-    """Rows from `start` on, all of one segment; None beyond the last one."""
+def next_slice(
+    journal: "Journal", keys: Keyring, start: int, most_bytes: int = SLICE_BYTES
+) -> Slice | None:
+    """Sealed rows from `start` on, all of one segment, as they stand there: nothing is verified
+    yet. None beyond the last one."""
     while True:
         current = journal.current
         for segment in (current, *tuple(journal.ended)):
             if _holds(segment, start):
-                found = _from_live(segment, start)
+                found = _from_live(segment, start, most_bytes)
                 if found is not None:
                     return found
                 break  # closed in between: now it is read like any other
         else:
             try:
-                return _from_ended(journal, keys, start)
+                return _from_ended(journal, keys, start, most_bytes)
             except StoreDamaged:
                 if journal.anchor.turn < start:
                     raise
@@ -99,17 +102,19 @@ def _holds(segment: Segment, turn: int) -> bool:
     return header is not None and header.first <= turn <= segment.last
 
 
-def _from_live(segment: Segment, start: int) -> Slice | None:
+def _from_live(segment: Segment, start: int, most_bytes: int) -> Slice | None:
     """Through the connection that writes it; None when that is closed by now."""
     with segment.lock:
         header = segment.header
         if segment.closed or header is None:
             return None
-        before, rows = slice_of(segment.connection, segment.name, header, start, SLICE_BYTES)
+        before, rows = slice_of(segment.connection, segment.name, header, start, most_bytes)
     return Slice(header, segment.name, before, rows)
 
 
-def _from_ended(journal: "Journal", keys: Keyring, start: int) -> Slice | None:
+def _from_ended(
+    journal: "Journal", keys: Keyring, start: int, most_bytes: int
+) -> Slice | None:
     previous = Tip(journal.anchor.turn, journal.anchor.tag, journal.anchor.time_ms)
     for link in list(journal.links):
         if link.first <= start <= link.last:
@@ -126,7 +131,7 @@ def _from_ended(journal: "Journal", keys: Keyring, start: int) -> Slice | None:
             reader = Reader(journal.path, link.number, packed=link.state == PACKED)
             journal.reader = reader  # whoever reads goes on where it was, as a rule
         header = reader.expect(keys, previous)
-        before, rows = slice_of(reader.connection, reader.name, header, start, SLICE_BYTES)
+        before, rows = slice_of(reader.connection, reader.name, header, start, most_bytes)
     if rows[-1][0] > link.last or (rows[-1][0] == link.last and rows[-1][1][-16:] != link.tag):
         raise StoreDamaged(f"{reader.name}: row {link.last} should be its last row")
     return Slice(header, reader.name, before, rows)

@@ -14,9 +14,10 @@ from collections.abc import Iterator
 from typing import Final
 
 from watchword.errors import InvalidArgument
-from watchword.store.catalog import ENDED, MADE, Anchor, Catalog, Link
+from watchword.store.catalog import Catalog
 from watchword.store.disk import unlink
 from watchword.store.history import close_reader, rows_between
+from watchword.store.link import ENDED, MADE, Anchor, Link
 from watchword.store.recovery import note_ended, recover, replay
 from watchword.store.segment import Reader, Row, Segment, segment_name
 

@@ -8,6 +8,10 @@ import secrets
 from collections.abc import Iterator, Sequence
 
 from watchword.errors import NotFound, StoreFailed
+from watchword.store.backup import Backup, Progress
+from watchword.store.head import Head
+from watchword.store.link import Link
+from watchword.store.proof import Proof
 from watchword.store.row import expect_next, expect_written, row_time_ms
 from watchword.store.seam import Page
 
@@ -68,6 +72,30 @@ class MemoryStore:
 
     def drop_before(self, turn: int) -> int:
         return 0
+
+    def known_head(self) -> Head:
+        raise NotFound("a store in memory has no journal")
+
+    def expect_known(self, head: Head) -> None:
+        raise NotFound("a store in memory has no journal")
+
+    def backup(self, to: str, pace: float = 1.0, progress: Progress | None = None) -> Backup:
+        raise NotFound("a store in memory keeps nothing to copy")
+
+    def ended(self) -> list[Link]:
+        return []
+
+    def archived(self, place: str) -> set[int]:
+        return set()
+
+    def archive(self, segment: Link, place: str) -> None:
+        raise NotFound("a store in memory has no journal")
+
+    def prove_rows(self, after: int) -> Proof:
+        raise NotFound("a store in memory has no journal")
+
+    def prove_pages(self, after: int) -> Proof:
+        raise NotFound("a store in memory has no pages")
 
     def counters(self) -> dict[str, int]:
         return {"head": self.head, "rows": self._rows, "key": self._key_id, "seals": self._seals}

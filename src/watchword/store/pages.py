@@ -17,13 +17,14 @@ from watchword.errors import InvalidArgument, StoreDamaged
 from watchword.store.catalog import Catalog
 from watchword.store.disk import believing
 from watchword.store.owner import DATABASE
-from watchword.store.sealing import NONCE_BYTES, PAGE_SEALS_MAX, TAG_BYTES
+from watchword.store.sealing import NONCE_BYTES, PAGE_SEALS_MAX, TAG_BYTES, Keyring
 from watchword.store.seam import TABLES, Page
 
 __all__ = ["Pages"]
 
 _SEALS: Final = struct.Struct(">IQ")  # newest key id, seals under it
 _SUM: Final = struct.Struct(">Q32s")  # pages of a table, sum of their marks
+SUM_MASK: Final = (1 << 256) - 1
 _SHORT: Final = "number, turn, generation, key_id, nonce"  # the image comes last, in overflow pages
 
 
@@ -77,6 +78,27 @@ class Pages:
         for index in range(len(TABLES)):
             yield from self._read(index)
 
+    def places(self) -> list[tuple[int, int]]:
+        """Table, by its place among TABLES, and number of every page there is."""
+        return [(index, number) for index in range(len(TABLES))
+                for number in sorted(self._versions[index])]  # fmt: skip
+
+    def prove(self, index: int, number: int, head: int) -> int:
+        """Reads one page again from the disk, while others are written; its bytes. Raises
+        StoreDamaged when it is not the present version, or knows of a turn beyond the head."""
+        where = f"{DATABASE}: table {TABLES[index]}, page {number}"
+        with self._catalog.lock:
+            version, size = self._versions[index][number], 0
+            for page in self._read(index, number):
+                size = len(page.image)
+                if page.turn != version.turn:
+                    raise StoreDamaged(f"{where} is not its latest version")
+                if page.turn > head:
+                    raise StoreDamaged(
+                        f"{where} is from turn {page.turn}, but the journal ends with row {head}"
+                    )
+        return size
+
     def expect_seals(self, count: int) -> None:
         """Raises InvalidArgument when the newest key has sealed enough."""
         if self.seals + count > PAGE_SEALS_MAX:
@@ -116,6 +138,30 @@ class Pages:
             self.seals += len(pages)
             self.note()
 
+    def sealed_anew(self, own: Keyring, key_id: int) -> bytes:
+        """Seals every page under another keyring and key; the note `pages` as it is then. In
+        between the catalog contradicts itself: only of a store that nobody may open yet."""
+        cipher, totals = own.page_cipher(key_id, "a page"), []
+        for index, table in enumerate(TABLES):
+            total = 0
+            for number in sorted(self._versions[index]):
+                generation = self._versions[index][number].generation
+                nonce = secrets.token_bytes(NONCE_BYTES)
+                for page in self._read(index, number):
+                    place = own.page_aad(index, number, generation, page.turn, key_id)
+                    sealed = cipher.encrypt(nonce, page.image, place)
+                    total += own.page_mark(place, nonce)
+                with self._catalog.change() as cursor:
+                    cursor.execute(
+                        f"UPDATE {table} SET key_id=?1, nonce=?2, image=?3 "  # noqa: S608
+                        "WHERE number=?4",
+                        (key_id, nonce, sealed, number),
+                    )
+            totals.append((len(self._versions[index]), total & SUM_MASK))
+        return _SEALS.pack(key_id, self.count) + b"".join(
+            _SUM.pack(count, total.to_bytes(32)) for count, total in totals
+        )
+
     def note(self) -> None:
         """Stores the sums and the count of seals."""
         body = _SEALS.pack(self._catalog.keys.newest, self.seals)
@@ -141,15 +187,18 @@ class Pages:
         return found
 
     def _sum(self, index: int) -> tuple[int, bytes]:
-        total = self._totals[index] & ((1 << 256) - 1)
+        total = self._totals[index] & SUM_MASK
         return len(self._versions[index]), total.to_bytes(32)
 
-    def _read(self, index: int) -> Iterator[Page]:
+    def _read(self, index: int, only: int | None = None) -> Iterator[Page]:
+        """The pages of a table, or one of them; each is good until the next."""
         table, keys, seen = TABLES[index], self._catalog.keys, 0
         buffer = bytearray()
         cursor = self._reading = self._catalog.connection.cursor()
         rows = cursor.execute(
-            f"SELECT {_SHORT}, image FROM {table} ORDER BY number"  # noqa: S608 (one of TABLES)
+            f"SELECT {_SHORT}, image FROM {table} WHERE ?1 IS NULL OR number=?1 "  # noqa: S608
+            "ORDER BY number",
+            (only,),
         )
         try:
             with believing(f"{DATABASE}, table {table}"):
@@ -166,7 +215,7 @@ class Pages:
                         cipher.decrypt_into(nonce, image, place, plain)
                     seen += 1
                     yield Page(table, number, turn, plain)
-            if seen != len(self._versions[index]):
+            if seen != (len(self._versions[index]) if only is None else 1):
                 raise StoreDamaged(f"{DATABASE} is damaged: table {table} lost pages")
         finally:
             buffer[:] = bytes(len(buffer))

@@ -14,14 +14,15 @@ import apsw
 
 from watchword.errors import StoreDamaged
 from watchword.store import wal
-from watchword.store.catalog import ENDED, MADE, PACKED, Anchor, Catalog, Link
+from watchword.store.catalog import Catalog
 from watchword.store.disk import believing, fold_wal, unlink
+from watchword.store.link import ENDED, MADE, PACKED, Anchor, Link
 from watchword.store.owner import JOURNAL
 from watchword.store.row import row_time_ms
 from watchword.store.sealing import Keyring
 from watchword.store.segment import PAGE_BYTES, Reader, Tip, segment_name
 
-__all__ = ["note_ended", "recover", "replay"]
+__all__ = ["expect_there", "note_ended", "numbers_found", "recover", "replay"]
 
 VERIFY_BYTES: Final = 256 << 20  # newest part verified at every opening, covered by pages or not
 PACK_FACTOR: Final = 4  # a -wal this much larger than its rows is folded into the database
@@ -38,7 +39,7 @@ def recover(path: str, catalog: Catalog) -> tuple[list[Link], Tip, int]:
     tip = Tip(anchor.turn, anchor.tag, anchor.time_ms)
     noted = catalog.links()
     numbers = [link.number for link in noted]
-    found = _numbers_found(path)
+    found = numbers_found(path)
     for number in sorted(found - set(numbers)):
         if number > anchor.number:
             _expect_no_rows(path, number)
@@ -54,7 +55,7 @@ def recover(path: str, catalog: Catalog) -> tuple[list[Link], Tip, int]:
                 left[link.number] = reader
                 link = _left_behind(reader, catalog, tip)
             else:
-                _expect_there(path, link, tip)
+                expect_there(path, link, tip)
             links.append(link)
             tip = Tip(link.last, link.tag, link.time_ms)
         _expect_head(catalog, links, tip)
@@ -151,7 +152,7 @@ def _settle(reader: Reader, link: Link, catalog: Catalog) -> Link:
         return note_ended(catalog, link, reader.sealed_bytes, reader.connection)
 
 
-def _expect_there(path: str, link: Link, tip: Tip) -> None:
+def expect_there(path: str, link: Link, tip: Tip) -> None:
     """An ended segment is there, as long as it was, and goes on where the last one ended."""
     name = segment_name(link.number)
     file = os.path.join(path, name)
@@ -187,7 +188,7 @@ def _expect_no_rows(path: str, number: int) -> None:
             )
 
 
-def _numbers_found(path: str) -> set[int]:
+def numbers_found(path: str) -> set[int]:
     names = os.listdir(os.path.join(path, JOURNAL))
     return {int(match[1]) for match in map(_FILE.fullmatch, names) if match}
 

@@ -24,11 +24,12 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from watchword.errors import StoreDamaged
 from watchword.keys import KEY_BYTES, derive
 
-__all__ = ["NONCE_BYTES", "PAGE_SEALS_MAX", "SECRET_ID", "TAG_BYTES", "Keyring"]
+__all__ = ["LIFE_BITS", "NONCE_BYTES", "PAGE_SEALS_MAX", "SECRET_ID", "TAG_BYTES", "Keyring"]
 
 NONCE_BYTES: Final = 12
 TAG_BYTES: Final = 16
 SECRET_ID: Final = 0
+LIFE_BITS: Final = 32  # an incarnation is how often the store was restored, and so many random bits
 # Random 96-bit nonces may seal 2^32 times under one key (NIST SP 800-38D section 8.3). Here a page
 # is refused long before, when two equal nonces are 2^-37 likely: rotate the key.
 PAGE_SEALS_MAX: Final = 1 << 30
@@ -44,6 +45,7 @@ class Keyring:
         self._page_ciphers: dict[int, AESGCM] = {}
         self.store_id = bytes(16)
         self.incarnation = 0
+        self.lives: list[tuple[int, int]] = []  # each with its first turn, where it was restored
 
     @property
     def newest(self) -> int:
@@ -53,6 +55,11 @@ class Keyring:
     @property
     def ids(self) -> list[int]:
         return sorted(self._data)
+
+    def life_of(self, turn: int) -> int:
+        """In which incarnation that turn's row was written."""
+        own = [incarnation for incarnation, first in self.lives if first <= turn]
+        return own[-1] if own else self.incarnation
 
     def mac(self, name: str, body: bytes, *, of_store: bool = True) -> bytes:
         """HMAC of a small fact; `of_store` binds it to this store and incarnation."""

@@ -6,7 +6,13 @@ never into a page.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from watchword.store.backup import Backup, Progress
+    from watchword.store.head import Head
+    from watchword.store.link import Link
+    from watchword.store.proof import Proof
 
 __all__ = ["TABLES", "Page", "Store"]
 
@@ -91,6 +97,32 @@ class Store(Protocol):
 
     def drop_before(self, turn: int) -> int:
         """Drops the segments that hold nothing but rows before `turn`; how many went."""
+
+    def known_head(self) -> "Head":
+        """The last durable row with its tag, signed: what is kept elsewhere (head.py)."""
+
+    def expect_known(self, head: "Head") -> None:
+        """Raises StoreDamaged when the store is older than that head, or another branch of it."""
+
+    def backup(self, to: str, pace: float = 1.0, progress: "Progress | None" = None) -> "Backup":
+        """A whole copy of what is durable, or none, while rows and pages are written; no rotation
+        and no dropping meanwhile (backup.py). What goes wrong there does not end the store."""
+
+    def ended(self) -> "list[Link]":
+        """The journal's segments that no row is added to any more, the oldest first."""
+
+    def archived(self, place: str) -> set[int]:
+        """The numbers of those that are kept in that directory."""
+
+    def archive(self, segment: "Link", place: str) -> None:
+        """Keeps one there. What goes wrong there does not end the store (archive.py)."""
+
+    def prove_rows(self, after: int) -> "Proof":
+        """Goes through the next rows after `after`, some; what cannot be believed is a fault in
+        what it returns and does not end the store (proof.py)."""
+
+    def prove_pages(self, after: int) -> "Proof":
+        """The same of pages, from place `after` on."""
 
     def counters(self) -> dict[str, int]:
         """Figures for operators, each name with its unit or none for a plain count."""

@@ -26,6 +26,7 @@ from watchword.store import wal
 from watchword.store.disk import (
     believing,
     connect,
+    connect_to_look,
     create_private,
     expect_database,
     sync_directory,
@@ -34,7 +35,10 @@ from watchword.store.disk import (
 from watchword.store.row import row_time_ms
 from watchword.store.sealing import NONCE_BYTES, TAG_BYTES, Keyring
 
-__all__ = ["PAGE_BYTES", "Header", "Reader", "Segment", "Tip", "segment_name", "slice_of"]
+__all__ = [
+    "PAGE_BYTES", "Header", "Reader", "Segment", "Tip", "make_tables", "open_rows", "segment_name",
+    "slice_of",
+]  # fmt: skip
 
 FORMAT: Final = 1  # of a segment file
 PAGE_BYTES: Final = 4096
@@ -78,6 +82,16 @@ class Header(NamedTuple):
 def segment_name(number: int) -> str:
     """The file's name below the store's directory."""
     return f"journal/{number:08d}.db"
+
+
+def make_tables(connection: apsw.Connection) -> None:
+    """What a segment's empty file needs, in one transaction."""
+    connection.pragma("page_size", PAGE_BYTES)
+    connection.pragma("journal_mode", "wal")
+    cursor = connection.cursor()
+    cursor.execute("BEGIN")
+    list(cursor.execute(_TABLES))
+    cursor.execute("COMMIT")
 
 
 class Segment:
@@ -142,12 +156,8 @@ class Segment:
             self.connection.close()
 
     def _make_tables(self) -> None:
-        self.connection.pragma("page_size", PAGE_BYTES)
-        self.connection.pragma("journal_mode", "wal")
         self.connection.set_wal_hook(self._note_frames)
-        self._cursor.execute("BEGIN")
-        list(self._cursor.execute(_TABLES))
-        self._cursor.execute("COMMIT")
+        make_tables(self.connection)
 
     def _begin(self, keys: Keyring, tip: Tip) -> None:
         salt, key_id = secrets.token_bytes(SALT_BYTES), keys.newest
@@ -172,12 +182,13 @@ class Segment:
 class Reader:
     """A segment of an earlier life, opened to be read.
 
-    `packed`: its -wal may be gone. `noted`: it was made to the end.
+    `packed`: its -wal may be gone. `noted`: it was made to the end. `look`: nothing is written.
     """
 
     def __init__(
-        self, store_path: str, number: int, *, packed: bool = False, noted: bool = True
-    ) -> None:
+        self, store_path: str, number: int, *, packed: bool = False, noted: bool = True,
+        look: bool = False,
+    ) -> None:  # fmt: skip
         self.number = number
         self.header: Header | None = None
         self.last = self.sealed_bytes = self.size = 0
@@ -187,7 +198,8 @@ class Reader:
             expect_database(self.path, self.name)
             if not packed and not os.path.exists(self.path + "-wal"):
                 raise StoreDamaged(f"{self.name}-wal is missing, which holds the segment's rows")
-            self.connection = connect(self.path, keep_wal=True)
+            opened = connect_to_look(self.path) if look else connect(self.path, keep_wal=True)
+            self.connection = opened
         try:
             with believing(self.name):
                 self._recover(noted)
@@ -239,7 +251,7 @@ class Reader:
         header = self.header
         if header is None:
             raise StoreDamaged(f"{self.name}: the segment's header is missing")
-        if (header.store_id, header.incarnation) != (keys.store_id, keys.incarnation):
+        if (header.store_id, header.incarnation) != (keys.store_id, keys.life_of(header.first)):
             raise StoreDamaged(f"{self.name} belongs to another store, or to a copy of this one")
         if header.number != self.number:
             raise StoreDamaged(f"{self.name} is in truth segment {header.number}")

@@ -7,6 +7,7 @@ opening the store anew.
 """
 
 import contextlib
+import threading
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -14,11 +15,17 @@ import apsw
 
 from watchword.errors import Error, InvalidArgument, StoreDamaged, StoreFailed
 from watchword.keys import KeyProvider
+from watchword.store.archive import archive_segment, archived
+from watchword.store.backup import Backup, Progress, copy_store
 from watchword.store.catalog import Catalog
 from watchword.store.disk import expect_library
+from watchword.store.head import Head, expect_known, signed
+from watchword.store.history import close_reader
 from watchword.store.journal import Journal
+from watchword.store.link import Link
 from watchword.store.owner import DATABASE, Owner
 from watchword.store.pages import Pages
+from watchword.store.proof import Proof, prove_pages, prove_rows
 from watchword.store.row import expect_next, expect_written
 from watchword.store.seam import Page
 from watchword.store.segment import Row
@@ -36,7 +43,8 @@ class SqliteStore:
         expect_library(apsw.sqlite_lib_version())
         self._path = path
         self._dead = ""
-        self._closed = False
+        self._closed = self._closing = False
+        self._copying = threading.Lock()
         with contextlib.ExitStack() as undo:
             self._owner = Owner(path)
             undo.callback(self._owner.release)
@@ -122,6 +130,50 @@ class SqliteStore:
         with self._or_fail("drop rows"):
             return self._journal.drop_before(turn)
 
+    def known_head(self) -> Head:
+        """The last durable row, signed, to be kept elsewhere."""
+        keys, tip, header = self._catalog.keys, self._journal.tip, self._journal.current.header
+        links = self._journal.links
+        key_id = header.key_id if header else links[-1].key_id if links else keys.newest
+        head = Head(
+            keys.store_id.hex(), keys.life_of(tip.turn), tip.turn, tip.tag.hex(), key_id,
+            tip.time_ms,
+        )  # fmt: skip
+        return signed(head, self.secret)
+
+    def expect_known(self, head: Head) -> None:
+        own = self.known_head()._replace(incarnation=self._catalog.keys.incarnation)
+        try:
+            expect_known(head, own, self._journal, self._catalog.keys)
+        finally:
+            with self._journal.reading:
+                close_reader(self._journal)  # whatever was looked at is to be replayed
+
+    def backup(self, to: str, pace: float = 1.0, progress: Progress | None = None) -> Backup:
+        with self._copying:
+            self._alive()
+            return copy_store(self._catalog, self._journal, to, pace, self._alive, progress)
+
+    def ended(self) -> list[Link]:
+        return list(self._journal.links)
+
+    def archived(self, place: str) -> set[int]:
+        found, keys = archived(place), self._catalog.keys
+        return {link.number for link in self.ended()
+                if (keys.life_of(link.first), link.number) in found}  # fmt: skip
+
+    def archive(self, segment: Link, place: str) -> None:
+        self._alive()
+        archive_segment(self._journal, self._catalog, segment, place)
+
+    def prove_rows(self, after: int) -> Proof:
+        self._alive()
+        return prove_rows(self._journal, self._catalog, after)
+
+    def prove_pages(self, after: int) -> Proof:
+        self._alive()
+        return prove_pages(self._pages, self.head, after)
+
     def counters(self) -> dict[str, int]:
         return {
             "head": self.head,
@@ -140,6 +192,11 @@ class SqliteStore:
         """
         if self._closed:
             return
+        self._closing = True  # a copy under way ends
+        with self._copying:
+            self._close()
+
+    def _close(self) -> None:
         try:
             if not self._dead:
                 with self._or_fail("be closed"):
@@ -152,6 +209,11 @@ class SqliteStore:
             self._catalog.close()
             self._owner.release()
             self._closed = True
+
+    def _alive(self) -> None:
+        dead = self._dead or ("is being closed" if self._closing else "")
+        if dead:
+            raise StoreFailed(f"store {self._path} {dead}", hint=_HINT)
 
     @contextlib.contextmanager
     def _or_fail(self, what: str) -> Iterator[None]:
