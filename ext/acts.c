@@ -161,7 +161,7 @@ ww_device *ww_device_place(ww_tables *t, ww_user *u, const ww_spec *spec, const 
     if (suite < 0 || !has_room(t, u, spec) || (ocra && !suite_fits(&t->suites[suite], spec)))
         return NULL;
     if (!u->devices && spec->hash == WW_SHA1 && !spec->t0_s && spec->kind < WW_KIND_OCRA &&
-        !spec->shared) {
+        !spec->shared && !spec->dated) {
         d = &u->device;
         memset(d, 0, sizeof *d);
         own = d->u.sha1;
@@ -173,6 +173,8 @@ ww_device *ww_device_place(ww_tables *t, ww_user *u, const ww_spec *spec, const 
         d->u.far.shared = spec->shared;
         u->sharing |= spec->shared != 0;
         t->shared_used += spec->shared != 0;
+        if (spec->dated)
+            ww_device_set_dates(u, d, &spec->dates);
         w->issue.suite = (uint8_t)suite;
         w->issue.steps = (uint8_t)(spec->back << 4 | spec->forward);
         w->issue.phone = ocra ? phone_len(&t->suites[suite], spec) : 0;
@@ -212,7 +214,8 @@ static int secret_legal(const ww_spec *s)
 {
     return s->kind < WW_KINDS && s->hash == WW_SHA256 && s->state == WW_ACTIVE && !s->label &&
            !s->digits && !s->back && !s->forward && !s->look_ahead && !s->drift_max &&
-           !s->period_s && !s->t0_s && !s->suite_len && !s->pin_len && s->key_len >= 64 &&
+           !s->period_s && !s->t0_s && !s->suite_len && !s->pin_len && !s->dated &&
+           s->key_len >= 64 &&
            s->key_len <= WW_KEY_BYTES_MAX && s->serial_len >= 1 &&
            s->serial_len <= WW_SERIAL_BYTES_MAX;
 }
@@ -238,6 +241,7 @@ int ww_spec_legal(const ww_spec *s)
                  (s->label != WW_CODE_CARD && s->label != WW_ONLINE_CODE_CARD)))
         return 0;
     return (totp || hotp || ocra || card || passcode || sms) && s->hash < WW_HASHES &&
+           (!s->dated || ww_dates_legal(&s->dates)) &&
            s->state <= WW_ENDED && s->digits >= (ocra ? digits_min : WW_DIGITS_MIN) &&
            s->digits <= (ocra || passcode ? WW_SUITE_DIGITS_MAX : WW_DIGITS_MAX) &&
            s->label < WW_LABELS && (totp || hotp || ocra || !s->t0_s) &&
@@ -270,7 +274,13 @@ int ww_spec_read(const ww_record *r, ww_spec *s)
     tail += s->serial_len;
     memcpy(s->suite, tail, s->suite_len);
     memcpy(s->pin, tail + s->suite_len, s->pin_len);
-    return 0;
+    tail += s->suite_len + s->pin_len;
+    if (!s->dated)
+        return 0;
+    if ((size_t)((const uint8_t *)(r + 1) + room - tail) < sizeof s->dates)
+        return -1;
+    memcpy(&s->dates, tail, sizeof s->dates);
+    return ww_dates_legal(&s->dates) ? 0 : -1;
 }
 
 static int device_add(ww_tables *t, ww_user *u, const ww_record *r)
@@ -288,6 +298,8 @@ static int device_add(ww_tables *t, ww_user *u, const ww_record *r)
     d->moving = r->moving;
     if (r->drift >= -drift_max && r->drift <= drift_max)
         d->drift = r->drift; /* of a device that was enrolled elsewhere before */
+    if (d->state == WW_ACTIVE && (r->place & WW_PLACE_ENDS))
+        ww_become_active(t, u, d);
     if (ww_is_sms(d))
         ww_device_issue(d)->issued = r->moving < UINT32_MAX ? (uint32_t)r->moving : UINT32_MAX;
     if (t->device_next <= r->device)
@@ -316,18 +328,22 @@ int ww_apply_act(ww_tables *t, ww_user *u, uint32_t slot, const ww_record *r)
             d->state = WW_ACTIVE;
             d->capped = 0;
             d->failures = 0;
+            if (r->place & WW_PLACE_ENDS)
+                ww_become_active(t, u, d);
         }
         return 0;
     case WW_EVENT_DEVICE_ADD:
         return device_add(t, u, r);
     case WW_EVENT_DEVICE_SET:
         d = ww_device_find(t, u, r->device);
-        if (!d || r->place > WW_ENDED)
+        if (!d || (r->place & ~(uint32_t)WW_PLACE_ENDS) > WW_ENDED)
             return -1;
         d->state = r->place & 7u;
         d->capped = 0;
         if (d->state == WW_ACTIVE)
             d->failures = 0;
+        if (d->state == WW_ACTIVE && (r->place & WW_PLACE_ENDS))
+            ww_become_active(t, u, d);
         return 0;
     case WW_EVENT_DEVICE_REMOVE:
         return device_remove(t, u, r->device);

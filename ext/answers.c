@@ -90,7 +90,7 @@ void ww_lay_named(const ww_tables *t, const ww_batch *b, const ww_attempt *a, ww
     if (!sealed || token.name_hash != a->name_hash || token.platform != a->platform)
         return;
     ww_device *d = token.device ? ww_device_find(t, &t->users[a->slot], token.device) : NULL;
-    if (!d || !ww_has_issue(d) || d->state != WW_ACTIVE)
+    if (!d || !ww_has_issue(d) || (d->state != WW_ACTIVE && !ww_answers_still(d, a->event)))
         return;
     size_t len;
     const uint8_t *serial = ww_cold_second(t, d->cold, &len);

@@ -144,6 +144,25 @@ static int apply_answer(ww_tables *t, const ww_record *r, int64_t now_ms, ww_str
     return 0;
 }
 
+/* An attempt that makes the device active whose answer was right. */
+static int apply_activation(ww_tables *t, const ww_record *r, int64_t now_ms, ww_streak *streak,
+                            uint32_t *deep)
+{
+    uint32_t slot = (uint32_t)r->user;
+    if (r->place & WW_PLACE_UNKNOWN)
+        return streak ? apply_attempt(t, NULL, r, now_ms, streak, deep) : 0;
+    ww_user *u = ww_user_of(t, r);
+    if (!u)
+        return -1;
+    ww_mark_dirty(t, slot, WW_DIRTY_STATE);
+    if (apply_attempt(t, u, r, now_ms, &u->streak, t->deep ? t->deep[slot] : NULL))
+        return -1;
+    ww_device *d = r->verdict == WW_ACCEPTED ? ww_device_find(t, u, r->device) : NULL;
+    if (d && d->state == WW_SHIPPED)
+        ww_become_active(t, u, d);
+    return 0;
+}
+
 static int apply_later(ww_tables *t, const ww_record *r, int64_t now_ms, ww_streak *streak,
                        uint32_t *deep)
 {
@@ -163,6 +182,16 @@ static int apply_later(ww_tables *t, const ww_record *r, int64_t now_ms, ww_stre
             return -1;
         ww_mark_dirty(t, (uint32_t)r->user, WW_DIRTY_IDENTITY);
         return ww_apply_pin(t, u, r);
+    case WW_EVENT_ACTIVATE:
+        return apply_activation(t, r, now_ms, streak, deep);
+    case WW_EVENT_DUE:
+    case WW_EVENT_DATES:
+        u = ww_user_of(t, r);
+        if (!u)
+            return -1;
+        ww_mark_dirty(t, (uint32_t)r->user,
+                      WW_DIRTY_STATE | (r->event == WW_EVENT_DATES ? WW_DIRTY_IDENTITY : 0));
+        return r->event == WW_EVENT_DUE ? ww_apply_due(t, u, r) : ww_apply_dates(t, u, r);
     default:
         return ww_is_entry(r->event) ? ww_apply_entry(t, r) : 0;
     }

@@ -29,16 +29,16 @@ cdef pose(Core core, ww_ask *a, bytes purpose, bytes question, bytes client):
 
 def ask(Core core, bytes user, int platform, purpose, device, int64_t turn, int64_t now_ms,
         bytes names, int gateways, bint sends=False, bint sms=False, bint phone=False,
-        question=None, client=None):
+        question=None, client=None, bint activates=False):
     """A challenge for a legal name, and it stands: (row, id, kind, prompt, expires_ms, serial,
     code, answer).
 
     purpose and device are bytes or None; whoever has no such device gets a plausible one. sends:
     codes can be sent, so that devices which get them are asked too; sms: they alone; phone: a phone
-    that could have approved a push, alone. serial: of the device that `code` is to be sent to, or
-    None: nothing is to be sent. question, client: posed by the caller and by a client, bytes or
-    None; answer: to the client's. None, and nothing happened: as many codes were sent, or answers
-    given, as may be.
+    that could have approved a push, alone; activates: a shipped device, alone. serial: of the
+    device that `code` is to be sent to, or None: nothing is to be sent. question, client: posed by
+    the caller and by a client, bytes or None; answer: to the client's. None, and nothing happened:
+    as many codes were sent, or answers given, as may be.
     """
     cdef ww_ask a
     cdef ww_row h
@@ -46,7 +46,7 @@ def ask(Core core, bytes user, int platform, purpose, device, int64_t turn, int6
     a.name = <const uint8_t *>PyBytes_AS_STRING(user)
     a.name_len = <size_t>len(user)
     a.platform = <uint8_t>platform
-    a.sends, a.sms, a.phone = sends, sms, phone
+    a.sends, a.sms, a.phone, a.activates = sends, sms, phone, activates
     if purpose is not None:
         if not 1 <= len(purpose) <= WW_PURPOSE_BYTES_MAX:
             raise InvalidArgument(f"purpose is text of 1 to {WW_PURPOSE_BYTES_MAX} bytes")

@@ -119,8 +119,9 @@ cdef class Batch:
 
     def put(self, user, response, int platform=WW_TRADING, int realm=WW_LIVE, device=None,
             address=None, second=None, bint shed=False, challenge=None, session=None, pin=None,
-            int first=0, uint32_t password=0, bint answer=False):
-        """Adds one attempt from Python. first, password: what is said of one (ww_attempt)."""
+            int first=0, uint32_t password=0, bint answer=False, bint activate=False):
+        """Adds one attempt from Python. first, password: what is said of one (ww_attempt).
+        activate: of the device named, which it makes active."""
         cdef const char *name = NULL
         cdef const char *text = NULL
         cdef Py_ssize_t name_len = 0, text_len = 0
@@ -144,6 +145,8 @@ cdef class Batch:
         elif challenge is not None or session is not None:
             put_challenge(self, a, challenge, session)
         put_facts(self, a, pin, response, first, password, answer)
+        if activate:
+            a.event = WW_EVENT_ACTIVATE
         if address is not None:
             packed = pack_address(address)
             a.has_address = 1

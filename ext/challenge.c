@@ -204,8 +204,14 @@ int ww_token_open(const ww_tables *t, const uint8_t *text, size_t len, ww_token 
 
 /* ---- an ask ---- */
 
-/* The active device that is asked: the one named, or the best. */
-static ww_device *device_asked(const ww_tables *t, const ww_policy *p, ww_user *u, const ww_ask *a)
+static ww_device_state stands(const ww_tables *t, ww_user *u, const ww_device *d, int64_t now_ms)
+{
+    return ww_device_stands(t, u, d, now_ms > t->latest_ms ? now_ms : t->latest_ms);
+}
+
+/* The device that is asked, active or to be activated: the one named, or the best. */
+static ww_device *device_asked(const ww_tables *t, const ww_policy *p, ww_user *u, const ww_ask *a,
+                               int64_t now_ms)
 {
     ww_device *best = NULL;
     for (ww_device *d = u ? ww_device_first(t, u) : NULL; d; d = ww_device_next(t, u, d)) {
@@ -214,7 +220,8 @@ static ww_device *device_asked(const ww_tables *t, const ww_policy *p, ww_user *
         int sms = ww_is_sms(d);
         if (!ww_posed_fits(t, d, a))
             continue;
-        if ((sms ? !a->sends : !ww_is_asked(d->kind) || a->sms) || d->state != WW_ACTIVE ||
+        if ((sms ? !a->sends : !ww_is_asked(d->kind) || a->sms) ||
+            stands(t, u, d, now_ms) != (a->activates ? WW_SHIPPED : WW_ACTIVE) ||
             ww_device_issue(d)->issued >= UINT32_MAX - 1)
             continue;
         if ((d->kind == WW_KIND_CARD && ww_card_spent(d)) || (a->phone && !ww_has_phone(d)))
@@ -273,7 +280,7 @@ int ww_challenge(ww_tables *t, const ww_policy *p, ww_ask *a, int64_t now_ms)
     uint32_t slot = ww_slot_find(t, hash, a->name, a->name_len);
     uint32_t epoch = ww_epoch(t, now_ms);
     ww_user *u = slot == WW_SLOT_NONE ? NULL : &t->users[slot];
-    ww_device *d = device_asked(t, p, u, a);
+    ww_device *d = device_asked(t, p, u, a, now_ms);
     ww_open open;
     uint8_t posed[WW_POSED_CHARS_MAX];
     uint16_t posed_len = 0;

@@ -53,6 +53,7 @@ cdef extern from "watchword.h" nogil:
         WW_EVENT_PIN, WW_EVENT_CHALLENGE
         WW_EVENT_TOMBSTONE, WW_EVENT_NOTE, WW_SPEC_HEAD_BYTES
         WW_EVENT_ANSWER
+        WW_EVENT_ACTIVATE
         WW_FIRST_VOUCHED
     enum:
         WW_TRADING, WW_PORTAL
@@ -303,7 +304,8 @@ cdef extern from "watchword.h" nogil:
         const uint8_t *question
         const uint8_t *client
         uint8_t question_len, client_len
-        uint8_t platform, has_serial, sends, sms, phone, kind, label, prompt_len, answer_len
+        uint8_t platform, has_serial, sends, sms, phone, activates, kind, label
+        uint8_t prompt_len, answer_len
         uint16_t id_len
         uint32_t cold, code
         uint8_t prompt[64]

@@ -454,14 +454,15 @@ cdef class Core:
                                           len(name))
         return None if slot == WW_SLOT_NONE else slot
 
-    def user(self, uint32_t slot):
+    def user(self, uint32_t slot, int64_t now_ms=0):
         """(id, name, account, realm, failures, lock_until_ms, last_failure_ms, devices) or None;
         a device is (number, serial, kind, state, capped, hash, digits, period_s, back, forward,
         look_ahead, drift_max, t0_s, moving, drift, failures, label, suite, issued, opens, left,
-        full_until_ms, until_ms, phone, resync); opens are (count, epoch, if it has a purpose) or
-        None, by platform; left: of a card, answers before it shows too many cells, else None; the
-        two times are a passcode's, else 0; phone: a public key, or nothing; resync: whether two
-        codes in a row are needed. Codes are numbers."""
+        full_until_ms, until_ms, phone, resync, dates); opens are (count, epoch, if it has a
+        purpose) or None, by platform; left: of a card, answers before it shows too many cells, else
+        None; the two times are a passcode's, else 0; phone: a public key, or nothing; resync:
+        whether two codes in a row are needed; dates: as life.pxi has them. How devices stand is as
+        of now_ms, or of the last row. Codes are numbers."""
         cdef ww_user *u
         cdef ww_device *d
         cdef ww_issue *issue
@@ -488,13 +489,14 @@ cdef class Core:
                 full_until = ww_passcode_of(d).full_until_ms
                 until = ww_passcode_of(d).until_ms
             devices.append((
-                d.number, self.serial_of(d.cold), d.kind, d.state, bool(d.capped), d.hash, d.digits,
+                d.number, self.serial_of(d.cold), d.kind, stands_at(&self.t, u, d, now_ms),
+                bool(d.capped), d.hash, d.digits,
                 d.period_s, steps >> 4, steps & 15, 0 if totp else d.window, d.drift_max,
                 ww_device_t0(d), d.moving, d.drift, d.failures, d.label,
                 self.suite_of(issue) if d.kind == WW_KIND_OCRA else "",
                 0 if issue == NULL else issue.issued, opens_of(issue),
                 ww_card_left(&self.t, &self.p, d) if d.kind == WW_KIND_CARD else None,
-                full_until, until, self.phone_of(d), bool(d.resync)))
+                full_until, until, self.phone_of(d), bool(d.resync), dates_of(d)))
             d = ww_device_next(&self.t, u, d)
         return (u.id, PyUnicode_DecodeUTF8(<const char *>name, <Py_ssize_t>n, NULL), u.account,
                 u.realm, u.streak.count, u.streak.lock_until_ms, u.streak.last_ms, devices)

@@ -96,6 +96,8 @@ int ww_device_before(const ww_tables *t, const ww_policy *p, const ww_device *a,
                      const ww_device *b)
 {
     uint32_t a_rank = ww_device_rank(p, a), b_rank = ww_device_rank(p, b);
+    if ((a->state == WW_ENDED) != (b->state == WW_ENDED))
+        return b->state == WW_ENDED; /* one that says no more than that it ended */
     if (a_rank != b_rank)
         return a_rank > b_rank;
     size_t a_len, b_len;

@@ -93,6 +93,7 @@ class Reason(enum.IntEnum):
     DENIED = 22
     MISMATCHED = 23
     CANCELLED = 24
+    ENDED = 30
     ADDRESS = 34
     IDENTITY = 35
     TEMPORARY = 36
@@ -224,6 +225,7 @@ include "core.pxi"
 include "ask.pxi"
 include "known.pxi"
 include "entry.pxi"
+include "life.pxi"
 include "push.pxi"
 include "split.pxi"
 include "watch.pxi"

@@ -13,7 +13,7 @@ cdef const ww_record *records_in(const uint8_t *row, size_t n, ww_row *h) except
 
 cdef inline bint is_attempt(const ww_record *r) noexcept:
     return (r.event == WW_EVENT_ATTEMPT or r.event == WW_EVENT_RESYNC
-            or r.event == WW_EVENT_ANSWER)
+            or r.event == WW_EVENT_ANSWER or r.event == WW_EVENT_ACTIVATE)
 
 
 cdef object record_of(const ww_record *r):

@@ -19,6 +19,7 @@
 static_assert(sizeof(ww_record) == WW_RECORD_BYTES, "a journal record is one unit");
 static_assert(offsetof(ww_spec, key) == WW_SPEC_HEAD_BYTES, "an enrolment's head has no gaps");
 static_assert(sizeof(ww_asked_for) == WW_RECORD_BYTES, "what a challenge records is one unit");
+static_assert(sizeof(ww_dates) == 24, "dates are three words of a journal and of a page");
 static_assert(sizeof(ww_token) == 32 && WW_TOKEN_CHARS == 2 * (16 + sizeof(ww_token)) &&
                   WW_TOKEN_CHARS_MAX == WW_TOKEN_CHARS + 2 * WW_POSED_CHARS_MAX,
               "a challenge id is a MAC and what it seals, in hex");
@@ -62,8 +63,8 @@ static_assert(WW_SUITES_MAX <= UINT8_MAX + 1, "the index of a suite is a byte");
 static_assert(WW_LABELS <= 16 && WW_KINDS <= 16, "kind and label are four bits each");
 static_assert(WW_LANES_CHUNK % 2 == 0, "a card's answer is two lanes");
 static_assert(WW_LANES_CHUNK >= WW_POSITIONS_MAX, "one window fits one call of the kernel");
-static_assert(WW_RECORD_UNITS_PER_ATTEMPT_MAX >= 2 + 2 * WW_DEVICES_PER_USER_MAX + WW_SHARERS_MAX,
-              "a record, its tail, two for every device and one for whoever shares it fit");
+static_assert(WW_RECORD_UNITS_PER_ATTEMPT_MAX >= 3 + 2 * WW_DEVICES_PER_USER_MAX + WW_SHARERS_MAX,
+              "what came due, a record, its tail, two a device and one for whoever shares it fit");
 static_assert((WW_DECOYS & (WW_DECOYS - 1)) == 0 && WW_DECOYS % WW_DECOY_WAYS == 0,
               "decoys are picked by the bits of a hash");
 static_assert((WW_SOURCES & (WW_SOURCES - 1)) == 0 && WW_SOURCES % WW_SOURCE_WAYS == 0,
@@ -248,6 +249,22 @@ static inline int ww_charges_source(const ww_attempt *a)
     return a->verdict == WW_REJECTED || a->verdict == WW_LOCKED || a->reason == WW_REASON_ADDRESS;
 }
 
+/* ---- life.c ---- */
+
+/* Of an attempt: whether a device that is not active answers it all the same. */
+int ww_answers_still(const ww_device *d, uint32_t event);
+/* What has come due by the moment of an attempt is applied; 1: something had. Its record, which
+ * goes before the attempt's: units. */
+int ww_come_due(ww_tables *t, ww_user *u, int64_t now_ms);
+uint32_t ww_due_record(const ww_tables *t, const ww_user *u, int64_t now_ms, ww_record *out);
+int ww_apply_due(const ww_tables *t, ww_user *u, const ww_record *r);
+int ww_apply_dates(ww_tables *t, ww_user *u, const ww_record *r);
+void ww_device_set_dates(ww_user *u, ww_device *d, const ww_dates *dates);  /* it is wide */
+int ww_dates_legal(const ww_dates *dates);
+/* Of a temporary device that ended: it ran out, or another came. */
+uint32_t ww_why_ended(const ww_device *d, int64_t at_ms);
+/* Active from now on; what is temporary, and what it replaces, has ended. */
+void ww_become_active(const ww_tables *t, ww_user *u, ww_device *d);
 /* ---- floors.c ---- */
 
 int ww_apply_floor(ww_tables *t, const ww_record *r);

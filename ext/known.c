@@ -22,7 +22,8 @@ ww_device *ww_password_of(const ww_tables *t, ww_user *u)
 /* Codes show that a device is at hand; resynchronisation and answers stand on those alone. */
 uint32_t ww_password_amiss(const ww_tables *t, const ww_attempt *a, const ww_event_in *in)
 {
-    if (!(in->limited & WW_GUARDED) || a->event != WW_EVENT_ATTEMPT)
+    if (!(in->limited & WW_GUARDED) ||
+        (a->event != WW_EVENT_ATTEMPT && a->event != WW_EVENT_ACTIVATE))
         return 0;
     const ww_device *d = in->user ? ww_password_of(t, in->user) : NULL;
     uint32_t right = d && d->number == a->password && (a->first & WW_FIRST_RIGHT);

@@ -110,6 +110,21 @@ static void lay_further(const ww_tables *t, ww_scratch *s, uint32_t i, uint32_t 
         s->passed_over[i] |= d->kind == WW_KIND_PASSWORD ? WW_GUARDED : 0;
 }
 
+/* What is not active but says more than no to a right answer. Nobody waits for it. */
+static void lay_dormant(const ww_tables *t, ww_scratch *s, uint32_t i, uint32_t *n, ww_device *d,
+                        const ww_attempt *a, int64_t now_ms)
+{
+    if (!ww_answers_still(d, a->event))
+        return;
+    uint32_t ended = d->state == WW_ENDED, before = s->passed_over[i];
+    if ((d->kind >= WW_KIND_OCRA) | d->prefix | d->resync)
+        lay_further(t, s, i, n, d, a, now_ms);
+    else
+        add_try(s, n, i, d, d, 0, now_ms);
+    if (ended)
+        s->passed_over[i] = (uint8_t)(before | WW_LIMITED);
+}
+
 /* The windows an attempt is held against: every active device, or the one it names. */
 WW_ROAD void ww_lay_attempt(const ww_tables *t, const ww_batch *b, ww_attempt *a, ww_scratch *s,
                             uint32_t i, uint32_t *n, int64_t now_ms)
@@ -131,8 +146,10 @@ WW_ROAD void ww_lay_attempt(const ww_tables *t, const ww_batch *b, ww_attempt *a
                 continue;
             }
             named_seen |= d->kind < WW_KIND_PASSWORD;
-            if (d->state != WW_ACTIVE)
+            if (d->state != WW_ACTIVE) {
+                lay_dormant(t, s, i, n, d, a, now_ms);
                 continue;
+            }
             if ((d->kind >= WW_KIND_OCRA) | d->prefix | d->resync)
                 lay_further(t, s, i, n, d, a, now_ms);
             else

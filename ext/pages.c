@@ -12,8 +12,8 @@
 enum {
     IDENTITY_MAGIC = 0x49505757, /* "WWPI" */
     STATE_MAGIC = 0x53505757,    /* "WWPS" */
-    PAGE_VERSION = 3,            /* 1 had no labels and no device that is asked; 2 no extras and
-                                  * nothing shared; else the same */
+    PAGE_VERSION = 3,            /* 2 had no dates, no extras and nothing shared, 1 no labels and no
+                                  * device that is asked */
     HEAD_BYTES = 20,             /* magic, version, page, slots, device_next */
     DEVICE_BYTES = 26            /* a device's fixed part in an identity page */
 };
@@ -59,7 +59,7 @@ size_t ww_page_identity_max(const ww_tables *t, uint32_t page)
         if (u->name_len)
             for (ww_device *d = ww_device_first(t, u); d; d = ww_device_next(t, u, d))
                 bytes += DEVICE_BYTES + WW_KEY_BYTES_MAX + WW_SERIAL_BYTES_MAX + 2 +
-                         WW_SUITE_BYTES_MAX + sizeof(((ww_spec *)0)->pin) +
+                         WW_SUITE_BYTES_MAX + sizeof(((ww_spec *)0)->pin) + sizeof(ww_dates) +
                          ww_mid_bytes((ww_hash)d->hash);
     }
     return bytes;
@@ -80,23 +80,22 @@ static uint8_t *put_device(const ww_tables *t, const ww_device *d, uint8_t *to)
     int totp = d->kind == WW_KIND_TOTP;
     uint32_t steps = totp ? d->window : issue ? issue->steps : 0;
     to = put(to, d->number, 4);
-    to = put(to, d->kind | (uint64_t)d->label << 4, 1);
-    to = put(to, d->hash, 1);
-    to = put(to, d->digits | (uint64_t)d->prefix << 4 | (uint64_t)ww_shared(d) << 6, 1);
+    to = put(put(to, d->kind | (uint64_t)d->label << 4, 1), d->hash, 1);
+    to = put(to, d->digits | (uint64_t)d->prefix << 4 | (uint64_t)d->dated << 5 |
+                     (uint64_t)ww_shared(d) << 6, 1);
     to = put(put(to, steps >> 4, 1), steps & 15u, 1);
-    to = put(to, totp ? 0 : d->window, 1);
-    to = put(to, d->drift_max, 1);
+    to = put(put(to, totp ? 0 : d->window, 1), d->drift_max, 1);
     to = put(to, d->period_s, 2);
     to = put(to, (uint64_t)ww_device_t0(d), 8);
     to = put(to, d->state, 1); /* as enrolled is enough: the state page says what it is now */
-    to = put(to, key_len, 2);
-    to = put(to, serial_len, 2);
+    to = put(put(to, key_len, 2), serial_len, 2);
     if (suite)
         to = put(put(to, suite->text_len, 1), pin_len + issue->phone, 1);
-    to = put_bytes(to, key, key_len);
-    to = put_bytes(to, serial, serial_len);
+    to = put_bytes(put_bytes(to, key, key_len), serial, serial_len);
     to = put_bytes(to, suite ? suite->text : key, suite ? suite->text_len : 0);
     to = put_bytes(to, pin, pin_len + (suite ? issue->phone : 0u)); /* they stand together */
+    ww_dates dates;
+    to = put_bytes(to, &dates, ww_device_dates(d, &dates) ? sizeof dates : 0);
     /* Midstates too: making ten million of them again would take longer than reading them. */
     return put_bytes(to, ww_device_mid(d), ww_mid_bytes((ww_hash)d->hash));
 }
@@ -146,10 +145,10 @@ static const uint8_t *take_device(reader *r, ww_spec *s, uint32_t *number)
                                 &s->look_ahead, &s->drift_max};
     for (size_t i = 0; i < sizeof figures / sizeof figures[0]; i++)
         *figures[i] = (uint8_t)take(r, 1);
+    uint32_t prefix = s->digits >> 4 & 1u;
+    s->dated = s->digits >> 5 & 1u;
     s->shared = s->digits >> 6 & 3u;
-    s->digits &= 0x3f;
-    int prefix = s->digits >> 4 == 1;
-    s->digits &= prefix ? 15u : 255u;
+    s->digits &= 15u;
     s->label = s->kind >> 4;
     s->kind &= 15u;
     s->period_s = (uint16_t)take(r, 2);
@@ -163,6 +162,7 @@ static const uint8_t *take_device(reader *r, ww_spec *s, uint32_t *number)
     take_text(r, s->serial, serial_len, WW_SERIAL_BYTES_MAX);
     take_text(r, s->suite, suite_len, WW_SUITE_BYTES_MAX);
     take_text(r, s->pin, pin_len, sizeof s->pin);
+    take_text(r, (uint8_t *)&s->dates, s->dated ? sizeof s->dates : 0, sizeof s->dates);
     if (r->bad)
         return NULL;
     s->key_len = (uint8_t)key_len;

@@ -87,12 +87,12 @@ static uint32_t lately(const ww_tables *t, const ww_policy *p, uint64_t name_has
     return count;
 }
 
-static ww_device *phone_of(const ww_tables *t, ww_user *u, const ww_push_ask *a)
+static ww_device *phone_of(const ww_tables *t, ww_user *u, const ww_push_ask *a, int64_t at)
 {
     for (ww_device *d = u ? ww_device_first(t, u) : NULL; d; d = ww_device_next(t, u, d)) {
         size_t len;
         const uint8_t *serial = ww_cold_second(t, d->cold, &len);
-        if (!ww_has_phone(d) || d->state != WW_ACTIVE)
+        if (!ww_has_phone(d) || ww_device_stands(t, u, d, at) != WW_ACTIVE)
             continue;
         if (!a->has_serial || (len == a->serial_len && !memcmp(serial, a->serial, len)))
             return d;
@@ -125,8 +125,8 @@ ww_push_asked ww_push_open(ww_tables *t, const ww_policy *p, ww_push_ask *a, int
     uint64_t hash = ww_name_hash(t, a->name, a->name_len);
     uint32_t slot = ww_slot_find(t, hash, a->name, a->name_len);
     ww_user *u = slot == WW_SLOT_NONE ? NULL : &t->users[slot];
-    ww_device *d = phone_of(t, u, a);
     int64_t at = moment(t, now_ms);
+    ww_device *d = phone_of(t, u, a, at);
     ww_push *pending;
     a->device = d ? d->number : 0;
     a->cold = d ? d->cold : 0;

@@ -13,7 +13,7 @@
 static int is_known(uint32_t event)
 {
     return (event >= WW_EVENT_ATTEMPT && event <= WW_EVENT_ANSWER) ||
-           (event >= WW_EVENT_POLICY && event <= WW_EVENT_EXPORT) ||
+           (event >= WW_EVENT_POLICY && event <= WW_EVENT_DATES) ||
            ww_is_entry(event) ||
            event == WW_EVENT_RESTORE || event == WW_EVENT_FLOOR;
 }
@@ -51,7 +51,8 @@ int ww_row_needed(const ww_tables *t, const uint8_t *row, size_t len, ww_row_nee
         needs->events |= UINT64_C(1) << r[n].event;
         if (r[n].event == WW_EVENT_USER_ADD && (uint32_t)r[n].user >= needs->users)
             needs->users = (uint32_t)r[n].user + 1;
-        needs->wides += r[n].event == WW_EVENT_DEVICE_ADD || r[n].event == WW_EVENT_SHARE;
+        needs->wides += r[n].event == WW_EVENT_DEVICE_ADD || r[n].event == WW_EVENT_DATES ||
+                        r[n].event == WW_EVENT_SHARE;
         if (ww_is_entry(r[n].event))
             needs->cold_bytes += WW_COLD_BYTES(sizeof(ww_extra), UINT8_MAX);
         needs->cold_bytes += r[n].event == WW_EVENT_DEVICE_ADD || r[n].event == WW_EVENT_USER_ADD
@@ -72,6 +73,7 @@ int ww_row_replay(ww_tables *t, const uint8_t *row, size_t len, const int64_t *i
             return -1;
         int attempt = r[n].event <= WW_EVENT_RESYNC || r[n].event == WW_EVENT_CHALLENGE ||
                       r[n].event == WW_EVENT_QUESTION || r[n].event == WW_EVENT_ANSWER ||
+                      r[n].event == WW_EVENT_DUE || r[n].event == WW_EVENT_ACTIVATE ||
                       r[n].event == WW_EVENT_FLOOR;
         if (r[n].place & WW_PLACE_UNKNOWN || is_told(r[n].event))
             continue;

@@ -203,7 +203,7 @@ static inline void put_device(const ww_policy *p, const ww_try *y, const finding
         o->moving = f->moving;
         o->drift = f->drift;
     }
-    if (charge && p->failures_cap && d->failures + 1u >= p->failures_cap)
+    if (charge && p->failures_cap && d->failures + 1u >= p->failures_cap && d->state == WW_ACTIVE)
         effects |= WW_EFFECT_SUSPEND;
     o->effects = (uint8_t)(o->effects | effects);
 }
@@ -218,6 +218,8 @@ static uint32_t ran_out_by(const ww_tables *t, ww_attempt *a, const ww_event_in 
     *reason = WW_REASON_OVERDUE;
     if ((a->challenge_len && in->answers->overdue) ||
         (passcode && at >= ww_passcode_of(d)->until_ms))
+        return WW_EXPIRED;
+    if (d->state == WW_ENDED && (*reason = ww_why_ended(d, at)) != 0)
         return WW_EXPIRED;
     if (!passcode || at < ww_passcode_of(d)->full_until_ms)
         return 0;
@@ -344,7 +346,8 @@ WW_ROAD uint32_t ww_decide(const ww_tables *t, const ww_policy *p, ww_attempt *a
     /* A failure charges the device named, or every active one, which device = 0 says. */
     int named = a->has_serial || a->challenge_len || a->event == WW_EVENT_RESYNC;
     int charge = failed && tries && a->event != WW_EVENT_ANSWER &&
-                 !(empty && amiss && !locked && !(in->limited & WW_PUSHED));
+                 !(empty && amiss && !locked && !(in->limited & WW_PUSHED)) &&
+                 !(named && in->tries[0].device->state == WW_ENDED);
     uint32_t lead = UINT32_MAX; /* the device the main record speaks of */
     uint32_t each = 0;          /* not every active one was tried: each says for itself */
     if (charge && !named && in->passed_over)
@@ -383,7 +386,8 @@ WW_ROAD uint32_t ww_decide(const ww_tables *t, const ww_policy *p, ww_attempt *a
         if (i == lead)
             continue;
         put_record(out + units, a, in, WW_EVENT_ALSO);
-        out[units].effects = (uint8_t)each;
+        if (each && in->tries[i].device->state != WW_ENDED)
+            out[units].effects = (uint8_t)each;
         put_device(p, &in->tries[i], &found[i], accepted, spends, charge, out + units);
         units += out[units].effects != 0;
     }

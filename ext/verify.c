@@ -137,6 +137,14 @@ static inline uint32_t facts_of(const ww_attempt *a)
     return (empty ? (uint32_t)WW_PLACE_EMPTY : 0u) | (named ? (uint32_t)WW_PLACE_NAMED : 0u);
 }
 
+/* What has come due of a user is so before his windows are laid. A clock in doubt moves nothing,
+ * and an answer to a question looks at no device. */
+static void take_due(ww_tables *t, ww_attempt *a, int64_t now_ms)
+{
+    a->came_due = !a->shed && a->event != WW_EVENT_ANSWER &&
+                  ww_come_due(t, &t->users[a->slot], now_ms);
+}
+
 /* Finds users and lays windows until the group is full or a user comes a second time. */
 static uint32_t lay_group(ww_tables *t, const ww_policy *p, ww_batch *b, uint32_t from,
                           ww_scratch *s, uint32_t *tries, int64_t now_ms)
@@ -156,6 +164,8 @@ static uint32_t lay_group(ww_tables *t, const ww_policy *p, ww_batch *b, uint32_
             /* What one of them uses up a sharer of the device must find used: it begins a group. */
             if (meets(s, b, from, i) | (t->users[a->slot].sharing & (i > 0)))
                 break;
+            if (t->users[a->slot].dated)
+                take_due(t, a, now_ms);
         }
         s->first[i] = (uint16_t)*tries;
         read_digits(b->bytes + a->response_at, a->response_len, &s->value[0][i], &s->digits[0][i]);
@@ -189,6 +199,8 @@ static void decide_and_apply(ww_tables *t, const ww_policy *p, ww_batch *b, uint
         .source_busy = (uint8_t)(a->has_address && ww_source_busy(t, p, a->address, now_ms)),
     };
     ww_record *out = b->records + b->units;
+    if (a->came_due)
+        b->units += ww_due_record(t, u, now_ms, out++);
     uint32_t units = ww_decide(t, p, a, &in, now_ms, out);
     if (!u && units && (out->effects & WW_EFFECT_PUSH))
         streak = ww_decoy_find(t, a->name_hash, 1, &deep);
@@ -197,7 +209,7 @@ static void decide_and_apply(ww_tables *t, const ww_policy *p, ww_batch *b, uint
     if (a->has_address && units && ww_charges_source(a))
         ww_source_charge(t, a->address, now_ms);
     b->units += units;
-    a->units = (uint8_t)units;
+    a->units = (uint8_t)(units + a->came_due);
 }
 
 void ww_turn(ww_tables *t, const ww_policy *p, ww_batch *b, int64_t now_ms)

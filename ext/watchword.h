@@ -91,8 +91,8 @@ enum {
     WW_GATEWAYS_PER_ROW_MAX = 255,
     WW_PAGE_USERS = 1024,               /* users in one stored page                               */
     WW_RECORD_BYTES = 32,
-    WW_RECORD_UNITS_PER_ATTEMPT_MAX = 43 /* a record, a tail, two ALSO for every device, and one
-                                         * for whoever shares one                                */
+    WW_RECORD_UNITS_PER_ATTEMPT_MAX = 43 /* what came due, a record, a tail, two ALSO a device,
+                                         * and one for whoever shares one                        */
 };
 
 /* ---- codes ---- */
@@ -128,6 +128,7 @@ typedef enum {
     WW_REASON_DENIED = 22,
     WW_REASON_MISMATCHED = 23,   /* approved under a number that was not its own                 */
     WW_REASON_CANCELLED = 24,    /* a push whose place a later one took                          */
+    WW_REASON_ENDED = 30,        /* right, but the temporary device was ended by another         */
     WW_REASON_ADDRESS = 34,      /* from where this user may not come; nothing was looked at     */
     WW_REASON_IDENTITY = 35,     /* of sharing: different identification information             */
     WW_REASON_TEMPORARY = 36,    /* of sharing: temporary device in use                          */
@@ -149,7 +150,7 @@ typedef enum {
     WW_DSC = 6, WW_CODE_CARD = 7, WW_ONLINE_CODE_CARD = 8, WW_TEMPORARY_PASSCODE = 9, WW_SMS = 10,
     WW_LABELS = 11
 } ww_label;
-/* RULES 6. Only ACTIVE verifies. */
+/* RULES 6. Only ACTIVE verifies; a temporary device that is ENDED says so to a right answer. */
 typedef enum {
     WW_SHIPPED = 0, WW_ACTIVE = 1, WW_SUSPENDED = 2, WW_LOST = 3, WW_RETURNED = 4, WW_ENDED = 5
 } ww_device_state;
@@ -178,6 +179,9 @@ typedef enum {
     WW_EVENT_POLICY = 23,        /* tail: text; who set it, what changed, and all its figures    */
     WW_EVENT_IMPORT = 24,        /* the acts of this row are rows of a file; tail: who did it    */
     WW_EVENT_EXPORT = 25,        /* keys of devices were written to a file; tail: who did it     */
+    WW_EVENT_DUE = 26,           /* what is due of a user by the moment in moving has come       */
+    WW_EVENT_ACTIVATE = 27,      /* an attempt, and the device is active when it is accepted     */
+    WW_EVENT_DATES = 28,         /* a device's dates are others; tail: ww_dates                  */
     WW_EVENT_ADDRESSES = 30,     /* where a user may come from; tail: ranges, and who did it     */
     WW_EVENT_IDENTITY = 31,      /* tail: a digest of identity data or nothing, and who did it   */
     WW_EVENT_OPT = 32,           /* place: 1 opted out, 0 in again; tail: who did it             */
@@ -193,6 +197,10 @@ enum { /* in place, of an attempt; those before the third format lack the first 
     WW_PLACE_EMPTY = 0x40,       /* nothing was typed                                            */
     WW_PLACE_UNKNOWN = 0x80      /* the user field is a name's keyed hash, not an id             */
 };
+
+/* In place, of DEVICE_ADD, DEVICE_SET and UNLOCK: a permanent device that becomes active by it ends
+ * the user's temporary ones, and the one it replaces. Those of before the fourth format lack it. */
+enum { WW_PLACE_ENDS = 8 };
 
 enum { /* effects of an attempt: what apply does, in this order */
     WW_EFFECT_CLEAR = 1,         /* the streak is emptied                                        */
@@ -230,10 +238,18 @@ typedef struct {
     uint8_t pad[15];
 } ww_asked_for;
 
+/* When a device comes and goes; 0: no such moment. */
+typedef struct {
+    uint32_t delivery_day;       /* since 1970: when it is expected; reported                    */
+    uint32_t replaces;           /* number of the device that ends when this one becomes active  */
+    int64_t activates_ms;        /* SHIPPED until then, unless it is activated before            */
+    int64_t expires_ms;          /* ENDED from then on                                           */
+} ww_dates;
+
 /* A device as enrolled; of a code card look_ahead is 1 when no cell is shown twice. In a journal
  * the tail of DEVICE_ADD: the first WW_SPEC_HEAD_BYTES as they stand here, then key_len bytes of
  * key, serial_len of serial, suite_len of suite, pin_len of the PIN's digest: behind it, of an
- * ib-key that has one, the public key of its phone. */
+ * ib-key that has one, the public key of its phone; then its ww_dates where it is dated. */
 typedef struct {
     uint8_t kind, hash, digits, state;
     uint8_t back, forward, look_ahead, drift_max;
@@ -241,12 +257,13 @@ typedef struct {
     uint8_t key_len, serial_len;
     uint8_t suite_len, pin_len;  /* suite: OCRA alone; PIN: its digest for P, else as kept       */
     uint8_t label;
-    uint8_t shared : 4, dated : 1, spare : 3;
+    uint8_t shared : 4, dated : 1, spare : 3;   /* dated: with dates behind all else          */
     int64_t t0_s;
     uint8_t key[WW_KEY_BYTES_MAX];
     uint8_t serial[WW_SERIAL_BYTES_MAX];
     uint8_t suite[WW_SUITE_BYTES_MAX];
     uint8_t pin[WW_PIN_DIGEST_BYTES_MAX + WW_PHONE_BYTES];
+    ww_dates dates;
 } ww_spec;
 
 enum { WW_SPEC_HEAD_BYTES = 24 };
@@ -273,6 +290,7 @@ typedef struct {
     uint32_t cold;               /* arena reference of key and serial                            */
     uint16_t period_s : 12;      /* 3,600 at most                                                */
     uint16_t unsure : 1;         /* whatif.c: it may stand otherwise there                       */
+    uint16_t dated : 1;          /* it is wide, and has dates                                    */
     uint16_t resync : 1;         /* after a restore: only two codes in a row will do             */
     uint8_t kind : 4, drift_max : 4;
     uint8_t digits : 4, hash : 2, wide : 1, prefix : 1; /* prefix: a PIN is typed before the code */
@@ -356,7 +374,9 @@ typedef struct {
     uint32_t extra;              /* cold reference of a ww_extra and of ranges; 0: none          */
     uint32_t spare0;
     uint8_t name_len;            /* 0: the slot is free                                          */
-    uint8_t account : 2, realm : 1, wrong_answers : 2, spare : 3;
+    uint8_t account : 2, realm : 1, wrong_answers : 2;
+    uint8_t dated : 1;           /* a device of his has dates                                    */
+    uint8_t behind : 1, spare : 1;  /* behind: whatif.c                                          */
     uint8_t devices;
     uint8_t restricted : 1, opted_out : 1, sharing : 1, pad : 5; /* sharing: some device is       */
     union { uint8_t text[WW_NAME_INLINE_BYTES]; uint32_t cold; } name;
@@ -493,7 +513,7 @@ typedef struct {
     uint16_t name_len, response_len, second_len, serial_len;
     uint64_t name_hash;          /* ww_name_hash; filled by ww_turn                              */
     uint32_t slot;               /* filled by ww_turn; WW_SLOT_NONE: no such user                */
-    uint8_t event;               /* WW_EVENT_ATTEMPT, WW_EVENT_RESYNC or WW_EVENT_ANSWER         */
+    uint8_t event;               /* WW_EVENT_ATTEMPT, _RESYNC, _ANSWER or _ACTIVATE              */
     uint8_t platform, realm, gateway, place_in;  /* place_in: filled by ww_turn                  */
     uint8_t has_address, has_serial;
     uint8_t shed;                /* answer BUSY, do nothing                                      */
@@ -502,6 +522,7 @@ typedef struct {
     uint8_t label, rank;         /* out: of the device that matched                              */
     uint8_t card_only;           /* out: of an acceptance, the scope is `card`                   */
     uint8_t biometric;           /* out: of a push, unlocked by fingerprint or face              */
+    uint8_t came_due;            /* filled by ww_turn: something of the user's has               */
     uint16_t challenge_len;
     uint8_t first;               /* WW_FIRST: what is said of a password                         */
     uint8_t pin_len;             /* of the response: a PIN that was given apart, in front        */
@@ -696,6 +717,7 @@ typedef struct {
     uint8_t sends;               /* codes can be delivered: devices that get them are asked too  */
     uint8_t sms;                 /* a code sent is wanted, nothing else                          */
     uint8_t phone;               /* a phone that could have approved, nothing else               */
+    uint8_t activates;           /* a shipped device, which it is to make active, nothing else   */
     /* out */
     uint8_t kind, label, prompt_len;
     uint8_t prompt[WW_QUESTION_CHARS_MAX], id[WW_TOKEN_CHARS_MAX];
@@ -782,6 +804,15 @@ const uint8_t *ww_ranges_of(const ww_tables *t, const ww_user *u, size_t *len);
 ww_device *ww_sharer_first(const ww_tables *t, const ww_device *d);
 ww_device *ww_sharer_next(const ww_tables *t, const ww_device *d, ww_device *sharer);
 uint32_t ww_sharers(const ww_tables *t, ww_user *u);        /* of all devices of a user together */
+
+/* ---- life.c: devices that come and go ---- */
+
+int ww_is_temporary(const ww_device *d);        /* a temporary passcode or an online card */
+int ww_device_dates(const ww_device *d, ww_dates *dates);      /* 0: it never had any */
+/* The state of a device at a moment: what has come due counts, whether it is recorded or not. */
+ww_device_state ww_device_stands(const ww_tables *t, ww_user *u, const ww_device *d,
+                                 int64_t at_ms);
+int ww_user_due(const ww_tables *t, ww_user *u, int64_t at_ms);    /* something is */
 
 /* ---- phones.c: public keys of phones ---- */
 

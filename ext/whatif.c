@@ -101,7 +101,8 @@ static uint32_t lay_one(const ww_tables *t, const told *f, ww_attempt *a, ww_scr
     int overdue = overdue_of(t, f, d, a, now_ms);
     a->has_serial = 1;
     a->challenge_len = (uint8_t)overdue;
-    s->inactive[0] = d->state == WW_ACTIVE ? 0 : WW_REASON_DEVICE_INACTIVE;
+    int answers = d->state == WW_ACTIVE || ww_answers_still(d, a->event);
+    s->inactive[0] = answers ? 0 : WW_REASON_DEVICE_INACTIVE;
     s->passed_over[0] = 0;
     if (s->inactive[0])
         return 0;
@@ -190,13 +191,14 @@ static uint32_t lay_told(const ww_tables *t, const told *f, ww_attempt *a, ww_sc
         return lay_answered(f, a, s, d);
     if (claims(r))
         return lay_claim(f, a, s, d);
-    if (failed && !any_with(f, WW_EFFECT_CHARGE)) { /* nothing was tried */
+    if (failed && !any_with(f, WW_EFFECT_CHARGE | WW_EFFECT_ADVANCE)) { /* nothing was tried */
         for (uint32_t i = 0; i < n; i++)
             *unsure |= s->tries[i].device->unsure;
         for (ww_device *o = ww_device_first(t, u); o; o = ww_device_next(t, u, o))
             *unsure |= r->place & WW_PLACE_NAMED && o->unsure && o->state == WW_ACTIVE;
         int named = r->reason == WW_REASON_DEVICE_UNKNOWN || r->reason > WW_REASON_PASSWORD ||
-                    r->reason == WW_REASON_DEVICE_INACTIVE || r->reason == WW_REASON_NO_CHALLENGE;
+                    r->reason == WW_REASON_DEVICE_INACTIVE || r->reason == WW_REASON_NO_CHALLENGE ||
+                    r->reason == WW_REASON_WRONG; /* of what had ended */
         s->inactive[0] = named ? r->reason : 0;
         s->passed_over[0] = 0;
         return 0;
@@ -230,7 +232,7 @@ static void note_behind(const ww_tables *t, const told *f, ww_user *u)
     for (const ww_record *r = f->main; r < f->end; r = next_of(r)) {
         ww_device *d = r->effects & WW_EFFECT_ADVANCE ? ww_device_find(t, u, r->device) : NULL;
         if (d && d->moving < r->moving)
-            u->spare = 1;
+            u->behind = 1;
     }
 }
 
@@ -265,7 +267,7 @@ static void decide_told(ww_tables *t, const ww_policy *p, const told *f, ww_user
     }
     /* A claim under a lock may have been of a push that was approved. */
     uint8_t claim = WW_PLACE_EMPTY | WW_PLACE_NAMED;
-    uint8_t unsure = (u->spare && r->verdict == WW_REJECTED) ||
+    uint8_t unsure = (u->behind && r->verdict == WW_REJECTED) ||
                      (r->verdict == WW_LOCKED && (r->place & claim) == claim) ||
                      (r->verdict == WW_LOCKED && r->event == WW_EVENT_ANSWER);
     uint32_t *deep = t->deep ? t->deep[slot] : NULL;
@@ -330,7 +332,8 @@ static void take_told(ww_tables *t, const ww_policy *p, const told *f, ww_scratc
                    (r->verdict != WW_REJECTED || !any_with(f, WW_EFFECT_ADVANCE) ||
                     r->reason == WW_REASON_PIN || r->reason == WW_REASON_PASSWORD) &&
                    (r->verdict == WW_REJECTED || r->reason <= WW_REASON_SCOPE ||
-                    r->reason == WW_REASON_CANCELLED || r->reason == WW_REASON_ADDRESS);
+                    r->reason == WW_REASON_CANCELLED || r->reason == WW_REASON_ADDRESS ||
+                    r->reason == WW_REASON_ENDED);
     if (told_all) {
         decide_told(t, p, f, u, slot, s, now_ms, o);
         return;
@@ -356,7 +359,7 @@ int ww_whatif_row(ww_tables *t, const ww_policy *p, const uint8_t *row, size_t l
         told f = {.main = r, .end = next_of(r)};
         int asked = r->event == WW_EVENT_CHALLENGE || r->event == WW_EVENT_QUESTION;
         if (r->event != WW_EVENT_ATTEMPT && r->event != WW_EVENT_RESYNC &&
-            r->event != WW_EVENT_ANSWER) {
+            r->event != WW_EVENT_ANSWER && r->event != WW_EVENT_ACTIVATE) {
             if (!(r->place & WW_PLACE_UNKNOWN && asked) &&
                 ww_apply(t, r, h.time_ms, NULL, NULL))
                 ++*lost;

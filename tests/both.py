@@ -12,6 +12,7 @@ from typing import Any
 from both_devices import BothDevices
 from both_entry import ENTERED, ENTERING, BothEntry
 from both_files import FILED, BothFiles, policy_of, told_alike
+from both_life import LIFE_ACTS, Living
 from both_phones import SECRET, Phones
 from histories import COINCIDENT_KEYS, History, Step
 from knowing import Knowing
@@ -33,6 +34,7 @@ from watchword.reference import (
     Keys,
     Reference,
 )
+from watchword.reference_life import stands
 
 DEVICES_MAX = 16                        # of one user
 HEADER, RECORD = struct.Struct("<IHHIIqq"), struct.Struct("<7BbQQII")     # ww_row, ww_record
@@ -42,7 +44,7 @@ KEYS = Keys(derive(SECRET, "watchword names", 16), derive(SECRET, "watchword cha
 PASSCODES = passcode.ALPHABET
 SAID = (
     "verify", "verify_many", "resync", "challenge", "push", "decide_push", "enrol_phone",
-    "change_pin", "question", "answer", "import_rows", *ENTERING
+    "change_pin", "question", "answer", "import_rows", "activate", *ENTERING
 )  # fmt: skip
 
 
@@ -60,7 +62,7 @@ def records_of(row: bytes) -> list[tuple[Any, ...]]:
     return records
 
 
-class Both(BothFiles, BothDevices, BothEntry, Phones, Knowing):
+class Both(BothFiles, BothDevices, BothEntry, Phones, Knowing, Living):
     """An engine and its twin. Names and addresses carry the number of the history under way."""
 
     def __init__(self, figures: Figures) -> None:
@@ -101,11 +103,11 @@ class Both(BothFiles, BothDevices, BothEntry, Phones, Knowing):
         return f"{word}n{self.number}" if 0 < len(word) < 129 else word
 
     def devices(self, who: str) -> list[Device]:
-        user = self.twin.users.get(self.name(who))
-        return user.devices if user else []
+        return getattr(self.twin.users.get(self.name(who)), "devices", [])
 
     def serial(self, who: str, word: Any) -> str | None:
         devices = self.devices(who)
+        word = self.place(who, word)
         if isinstance(word, int):
             return devices[word].serial if word < len(devices) else "none-such"
         return word
@@ -117,6 +119,7 @@ class Both(BothFiles, BothDevices, BothEntry, Phones, Knowing):
         devices = self.devices(who)
         if index == "pinned":
             index = next((i for i, d in enumerate(devices) if d.pin or d.pin_hash), len(devices))
+        index = self.place(who, index)
         sealed = reference_ocra.unseal(KEYS.token, self.id_of(who, options["challenge"]) or "")
         if sealed:  # more often than by chance the answer comes from the device that was asked
             index = next((i for i, d in enumerate(devices) if d.number == sealed.device), index)
@@ -198,8 +201,7 @@ class Both(BothFiles, BothDevices, BothEntry, Phones, Knowing):
         named = {**options, "device": self.serial(who, options["device"])}
         verb = self.engine.send_code if named.pop("sms", False) else self.engine.challenge
         sms, name, found = verb == self.engine.send_code, self.name(who), None
-        if sms:
-            named.pop("question"), named.pop("client_question")
+        named = {k: v for k, v in named.items() if not (sms and k.endswith("question"))}
         try:
             found = verb(name, **named)
         except watchword.Busy:
@@ -278,14 +280,12 @@ class Both(BothFiles, BothDevices, BothEntry, Phones, Knowing):
                 self.add_device(name, now_ms, dict(words[0]))
         elif verb == "enrol_again":
             self.enrol_again(who, *words)
+        elif verb in LIFE_ACTS:
+            getattr(self, verb)(who, *words)
         elif words[0] < len(self.devices(who)):
             serial = self.devices(who)[words[0]].serial
-            if verb == "set_device":
-                self.engine.set_device(name, serial, state=words[1])
-                self.twin.set_device(name, serial, words[1], now_ms)
-            else:
-                self.engine.remove_device(name, serial)
-                self.twin.remove_device(name, serial, now_ms)
+            self.engine.remove_device(name, serial)
+            self.twin.remove_device(name, serial, now_ms)
 
     def step(self, step: Step) -> str:
         """Takes one step; says what differs, or nothing."""
@@ -318,7 +318,8 @@ class Both(BothFiles, BothDevices, BothEntry, Phones, Knowing):
         _, _, account, realm, failures, lock_until, _, devices = found
         known = self.known(slot)
         return ACCOUNTS[account], REALMS[realm], failures, lock_until, [
-            (d[1], DEVICE_STATES[d[3]], *d[13:16], *d[16:]) for d in devices
+            (d[1], DEVICE_STATES[d[3]], *d[13:-1], d[-1] if any(d[-1] or ()) else None)
+            for d in devices
         ], known
 
     def twins_view(self, name: str) -> Any:
@@ -327,13 +328,14 @@ class Both(BothFiles, BothDevices, BothEntry, Phones, Knowing):
             return None
         streak = user.streak
         devices = [
-            (d.serial, d.state, d.moving, d.drift, d.failures, _engine.LABELS.index(d.label),
-             d.suite, d.issued, tuple(open_of(d.standing.get(place)) for place in (0, 1)),
-             self.twin.answers_left(d), d.full_until_ms, d.until_ms, d.phone, d.resync)
+            (d.serial, stands(user, d, self.twin.latest_ms), d.moving, d.drift, d.failures,
+             _engine.LABELS.index(d.label), d.suite, d.issued,
+             tuple(open_of(d.standing.get(place)) for place in (0, 1)), self.twin.answers_left(d),
+             d.full_until_ms, d.until_ms, d.phone, d.resync, self.dates_of(d))
             for d in user.devices
         ]  # fmt: skip
-        known = self.twins_known(user)
-        return user.account, user.realm, streak.count, streak.lock_until_ms, devices, known
+        state = user.account, user.realm, streak.count, streak.lock_until_ms
+        return *state, devices, self.twins_known(user)
 
     def records_differ(self) -> str:
         mine = [r for row in self.engine.tap[self.rows_seen :] for r in records_of(row)]

@@ -49,6 +49,6 @@ class BothDevices:
             self.act("add_user", who, "open", "live")
         else:
             self.act("remove_device", who, index)
-        if gone.label != "temporary-passcode":
+        if gone.key in self.keys:      # else it was made here: a passcode, an online card
             words = {**words, "key": self.keys.index(gone.key)}
         self.act("add_device", who, words)

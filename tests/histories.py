@@ -12,11 +12,11 @@ from typing import Any
 
 from histories_entry import entering
 from histories_files import file_words, policy_words
+from histories_life import LIFE, with_life
 
 from watchword.reference import Figures
 
-STEPS_MAX = 40
-DAY_MS = 86_400_000
+STEPS_MAX, DAY_MS = 40, 86_400_000
 
 # Keys under which two of the first ten counters have the same code: 6 digits, SHA-1. Found by
 # trying; any other key has a coincidence as near as this once in 20,000 times.
@@ -89,6 +89,7 @@ def figures_of(seed: int) -> Figures:
         ]),
         card_shown_percent=rng.choice([50, 50, 1, 10, 100]),
         card_cells_once=rng.random() < 0.3,
+        **{name: random.Random(f"{name} {seed}").choice(some) for name, some in LIFE.items()},
     )
 
 
@@ -145,7 +146,8 @@ def history(seed: int, figures: Figures) -> History:
             steps.append((wait, "import_rows", *file_words(rng, device_words)))
         else:
             steps.append((wait, *act_words(rng)))
-    return rng.choice([0, 59_000, 1_000_000, 1_700_000_000_000]), steps
+    begin_ms = rng.choice([0, 59_000, 1_000_000, 1_700_000_000_000])
+    return begin_ms, with_life(seed, steps, device_words)
 
 
 def hammering(rng: random.Random, figures: Figures) -> list[Step]:

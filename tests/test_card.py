@@ -192,7 +192,7 @@ def test_cards_in_bulk(bench: Bench) -> None:
     engine, count = bench.engine, 700
     users = [f"user{number}" for number in range(count)]
     keys = [KEY + number.to_bytes(2, "big") for number in range(count)]
-    engine.add_users(users, keys, device=Device.online_code_card(KEY))
+    engine.add_users(users, keys, device=Device.code_card(KEY))
     for number in range(0, count, 5):
         engine.add_device(users[number], Device.totp(KEY))
     answers = [

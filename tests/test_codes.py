@@ -187,18 +187,18 @@ TABLES: dict[str, tuple[list[str], dict[str, Any], str]] = {
         5        say  alice b     portal -               REJECTED NO_CHALLENGE - - 2 0
         """),
     "several devices: what was not sent is passed over, the highest in rank is asked": (
-        ["hotp", "pass", "phone", "gold"], {}, """
-        0        say  alice wrong trading -              REJECTED WRONG - - 1 1+1+0+0
+        ["hotp", "phone", "gold", "pass"], {}, """
+        0        say  alice wrong trading -              REJECTED WRONG - - 1 1+0+0+1
         1        send alice trading -                    a
-        2        say  alice wrong trading -              REJECTED WRONG - - 2 2+2+1+0
+        2        say  alice wrong trading -              REJECTED WRONG - - 2 2+1+0+2
         3        ask  alice trading -                    g
-        4        say  alice wrong trading -              REJECTED WRONG - - 3 3+3+2+1
+        4        say  alice wrong trading -              REJECTED WRONG - - 3 3+2+1+3
         5        ask  alice trading device=phone         b
-        6        say  alice pass  trading -              ACCEPTED NONE pass full 0 3+0+2+1
-        7        say  alice b     trading -              ACCEPTED NONE phone full 0 3+0+0+1
+        6        say  alice pass  trading -              ACCEPTED NONE pass full 0 3+2+1+0
+        7        say  alice b     trading -              ACCEPTED NONE phone full 0 3+0+1+0
         8        DEVICE alice gold lost
         9        ask  alice trading -                    c
-        10       say  alice c     trading id=c           ACCEPTED NONE phone full 0 3+0+0+1
+        10       say  alice c     trading id=c           ACCEPTED NONE phone full 0 3+0+1+0
         """),
     "no phone that is active: as plausible as no such name": (["phone", "pass"], {}, """
         0        send alice trading -                    a

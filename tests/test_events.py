@@ -105,25 +105,43 @@ def test_an_import_is_one_event_however_many_rows(tmp_path: Path) -> None:
         assert ear.silent()
 
 
-def test_nothing_is_told_before_it_is_durable(tmp_path: Path) -> None:
-    with opened(tmp_path) as engine:
-        ear, held, let = Ear(), threading.Event(), threading.Event()
-        engine.subscribe(ear.told)
-        append = engine._store.append
+def told_too_soon(engine: Engine) -> bool:
+    """Whether an act is heard of while the disk is still at it."""
+    ear, held, let = Ear(), threading.Event(), threading.Event()
+    engine.subscribe(ear.told)
+    append = engine._store.append
 
-        def slow(rows: object) -> None:
-            held.set()
-            assert let.wait(SECONDS_MAX)
-            append(rows)  # type: ignore[arg-type]
+    def slow(rows: object) -> None:
+        held.set()
+        assert let.wait(SECONDS_MAX)
+        append(rows)  # type: ignore[arg-type]
 
-        engine._store.append = slow  # type: ignore[method-assign,assignment]
-        act = threading.Thread(target=engine.add_user, args=("bob",))
-        act.start()
-        assert held.wait(SECONDS_MAX)
-        assert ear.silent()
+    engine._store.append = slow  # type: ignore[method-assign,assignment]
+    act = threading.Thread(target=engine.add_user, args=("bob",))
+    act.start()
+    assert held.wait(SECONDS_MAX)
+    try:
+        return not ear.silent()
+    except AssertionError:
+        return True
+    finally:
         let.set()
         act.join()
-        assert ear.next().entry.user == "bob"
+        engine._store.append = append  # type: ignore[method-assign]
+
+
+def test_nothing_is_told_before_it_is_durable(tmp_path: Path) -> None:
+    with opened(tmp_path) as engine:
+        assert not told_too_soon(engine)
+
+
+def test_a_watch_that_does_not_wait_is_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The planted bug: the row is told as it is queued."""
+    with opened(tmp_path) as engine:
+        monkeypatch.setattr(engine, "_when_durable", lambda turn, tell: tell(None))
+        assert told_too_soon(engine)
 
 
 def test_what_the_disk_refused_is_never_told(tmp_path: Path) -> None:

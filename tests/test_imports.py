@@ -27,14 +27,14 @@ LAYERS = [
     ["_engine"],
     ["store", "keys", "policy"],
     ["figures"],
-    ["lifecycle", "devices", "formats", "ranges"],
+    ["life", "lifecycle", "devices", "formats", "ranges"],
     ["tombs", "clock", "views", "delivery", "hashing", "push_texts", "audit", "core_policy"],
     ["explain", "whatif"],
     ["parts"],
     ["keeper", "acts", "logins"],
     ["bulk", "cards", "challenges", "passwords", "pushes", "questions", "enrolment", "history",
      "intake", "exports", "policies", "withdrawals", "stats", "events", "backups", "floors",
-     "retention", "rotation"],
+     "retention", "rotation", "activation", "issuing"],
     ["changes"],
     ["entry", "sharing"],
     ["engine"],
@@ -46,12 +46,14 @@ LAYERS = [
 ]
 # The slow twin: no layer, and nothing leans on it.
 ORACLE = {
-    "reference", "reference_card", "reference_ocra", "reference_posed", "reference_push",
+    "reference", "reference_card", "reference_life", "reference_ocra", "reference_posed",
+    "reference_push",
     "reference_secrets",
     "reference_rows", "reference_floors", "reference_entry", "reference_shares",
 }  # fmt: skip
 ORACLES_OWN = {
     ("reference", "reference_ocra"), ("reference", "reference_card"),
+    ("reference", "reference_life"), ("reference_life", "reference"),
     ("reference_card", "reference_ocra"), ("reference", "reference_push"),
     ("reference", "reference_posed"), ("reference_posed", "reference_ocra"),
     ("reference", "reference_secrets"), ("reference_secrets", "reference"),
@@ -59,7 +61,8 @@ ORACLES_OWN = {
     ("reference_rows", "reference"), ("reference", "reference_floors"),
     ("reference_floors", "reference_card"), ("reference_floors", "reference"),
     ("reference", "reference_entry"), ("reference_entry", "reference"),
-    ("reference_shares", "reference"), ("reference_shares", "reference_entry"),
+    ("reference_shares", "reference_life"), ("reference_shares", "reference"),
+    ("reference_shares", "reference_entry"),
 }  # fmt: skip
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 

@@ -113,8 +113,8 @@ def test_neither_is_found_again_by_two_codes() -> None:
     got: queue.Queue[watchword.Delivery] = queue.Queue()
     with opened(deliver=got.put) as engine:
         engine.add_user("alice")
-        engine.add_device("alice", watchword.Device.temporary_passcode(TEXT), serial="T1")
         engine.add_device("alice", watchword.Device.sms(), serial="P1")
+        engine.add_device("alice", watchword.Device.temporary_passcode(TEXT), serial="T1")
         engine.send_code("alice")
         code = got.get(timeout=SECONDS_MAX).code
         for serial, typed in (("T1", TEXT), ("P1", code)):

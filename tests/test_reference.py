@@ -193,11 +193,12 @@ TABLES: dict[str, tuple[dict[str, Any], list[Device], str]] = {
         """),
 }  # fmt: skip
 
-# What only challenges, pushes or secrets bring about has its tables in test_challenges.py,
-# test_push.py and test_secrets.py.
+# What only challenges, pushes, secrets or devices that come and go bring about has its tables in
+# test_challenges.py, test_push.py, test_secrets.py and test_life.py.
 NOT_HERE = {
     Verdict.EXPIRED, Reason.NO_CHALLENGE, Reason.OVERDUE, Reason.SCOPE, Reason.PENDING,
     Reason.DENIED, Reason.MISMATCHED, Reason.CANCELLED, Reason.PIN, Reason.PASSWORD,
+    Reason.ENDED,
     Reason.ADDRESS, Reason.IDENTITY, Reason.TEMPORARY, Reason.LESS_SECURE, Reason.LIMIT,
 }  # fmt: skip
 

@@ -9,12 +9,14 @@ import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from queue import SimpleQueue
 
 import pytest
 import redis
 from prometheus_client.parser import text_string_to_metric_families
 from served import SECONDS_MAX, ReplyError, Served, serving
 
+import watchword
 from watchword import Engine
 from watchword._engine import Clients, Gather
 from watchword.serve import limits
@@ -183,17 +185,25 @@ def test_readiness_says_what_is_amiss(tmp_path: Path) -> None:
             vitals = Vitals(engine, gather, clients, "1")
             probes.show(vitals)
             assert probes.answer("/readyz", "")[0] == 200
+            told: SimpleQueue[watchword.Event] = SimpleQueue()
+            engine.subscribe(told.put, "clock")
             engine._guard = engine._clock = guard  # type: ignore[assignment]
             guard.doubt = "the clock has stepped by 7 ms"
             vitals.look()
             assert probes.answer("/readyz", "")[::2] == (503, b"the clock has stepped by 7 ms\n")
             assert b"watchword_clock_doubted 1.0" in probes.answer("/metrics", "")[2]
             guard.doubt = ""
+            vitals.look()
+            for said in ("clock doubted", "clock believed"):
+                entry = told.get(timeout=SECONDS_MAX).entry
+                assert (entry.event, entry.text) == (said, "the clock has stepped by 7 ms")
             assert engine._keeper is not None
             engine._keeper.low_disk = "the disk is almost full"
             assert probes.answer("/readyz", "")[2] == b"the disk is almost full\n"
             engine._keeper.low_disk = ""
             assert probes.answer("/readyz", "")[0] == 200
+            vitals.stopping = True
+            assert probes.answer("/readyz", "")[::2] == (503, b"the daemon is stopping\n")
             vitals.looked_s -= limits.STUCK_SECONDS + 1
             assert probes.answer("/healthz", "")[0] == 503
         assert probes.answer("/readyz", "")[0] == 503, "the engine is closed"
@@ -214,6 +224,15 @@ def test_a_daemon_that_stops_lets_go_of_the_port(tmp_path: Path) -> None:
     with pytest.raises(ConnectionRefusedError):
         get(port, "/healthz")
     assert not [t for t in threading.enumerate() if t.name == "watchword-probes"]
+
+
+def test_a_port_that_is_taken_is_said_before_the_store_is_opened(
+    daemon: Served, tmp_path: Path
+) -> None:
+    second = Served(tmp_path, f'metrics = "127.0.0.1:{port_of(daemon)}"\n')
+    with pytest.raises(AssertionError, match="for metrics: Address already in use"):
+        second.start()
+    assert not second.store.exists()
 
 
 # ---- INFO and STATS ----

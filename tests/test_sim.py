@@ -36,7 +36,7 @@ FOUND_BY = {
     "sync_skipped": 0,
     "segment_name_not_synced": 0,
     "tail_not_settled": 35,
-    "commit_tried_again": 46,
+    "commit_tried_again": 20,
     "page_beyond_the_head": 44,
     "lost_ring_entry": 0,
     "lock_forgotten_at_reopen": 0,
@@ -63,6 +63,11 @@ FOUND_BY = {
     "restriction_forgotten_at_reopen": 6,
     "sharing_forgotten_at_reopen": 13,
     "limit_looked_at_alone": 6,
+    "moment_not_recorded": 4,
+    "temporary_devices_live_on": 2,
+    "shipped_and_active": 2,
+    "any_state_may_follow": 4,
+    "online_card_for_ever": 2,
 }
 
 # What once broke a promise, shortened, and what it was.
@@ -94,7 +99,8 @@ MET = {
     "a client not read", "a client that does not read", "a client too many", "a half close",
     "a retry", "a turn amid a page", "a crash in recovery", "a fault in recovery", "exits",
     "a code sent", "too many codes", "another policy", "a row of a file", "a wrong row",
-    "something posed", "an answer to a client", "too many answers",
+    "something posed", "an answer to a client", "too many answers", "an activation",
+    "a moment that had come", "an illegal state",
     "a withdrawal", "a withdrawal refused", "a device shared",
     *(f"a crash: {policy}" for policy in (*POLICIES, "killed")),
 }  # fmt: skip

@@ -52,7 +52,7 @@ def told(seed: int, figures: Figures, *without: str) -> History:
     return begin_ms, kept
 
 
-ATTEMPTS = (Event.ATTEMPT, Event.RESYNC, Event.ANSWER)
+ATTEMPTS = (Event.ATTEMPT, Event.RESYNC, Event.ANSWER, Event.ACTIVATE)
 
 
 class Doubled:
@@ -61,7 +61,8 @@ class Doubled:
     SAID = (
         "add_user", "set_user", "remove_user", "unlock", "add_device", "set_device",
         "remove_device", "attempt", "challenge", "push", "decide_push", "enrol_phone",
-        "set_password", "set_questions", "change_pin", "question", "answer",
+        "set_password", "set_questions", "change_pin", "question", "answer", "ship_device",
+        "replace_device", "online_card", "set_dates",
     )  # fmt: skip
     ASKED = ("challenge", "push", "decide_push", "enrol_phone", "question", "change_pin")
 
@@ -86,7 +87,7 @@ class Doubled:
             elif name in self.ASKED and mine != other:
                 self.odd.add(who)
             for _, records in self.first.journal[rows:]:
-                first = records[0]
+                first = records[records[0].event is Event.DUE and len(records) > 1]
                 if first.event in ATTEMPTS and isinstance(first.user, int):
                     verdict = getattr(other, "verdict", mine.verdict)
                     self.recorded.append((int(first.verdict), int(verdict), who in self.odd))

@@ -37,6 +37,7 @@ from watchword.views import (
     Push,
     PushShown,
     Question,
+    Replacement,
     User,
 )
 from watchword.whatif import Report, WhatIf
@@ -72,6 +73,7 @@ __all__ = [
     "PushShown",
     "Question",
     "Reason",
+    "Replacement",
     "Report",
     "Restored",
     "Retention",

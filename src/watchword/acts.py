@@ -22,6 +22,7 @@ from watchword._engine import (
 from watchword.devices import passcode, pins
 from watchword.devices.device import Device
 from watchword.errors import Exists, InvalidArgument, NotFound
+from watchword.life import expect_transition
 from watchword.parts import Parts
 from watchword.views import Passcode, User, user_of
 
@@ -158,9 +159,20 @@ class Acts(Parts):
         of which a PIN before the code may be no part (as change_pin takes it).
         Errors: InvalidArgument, NotFound, Exists, StoreFailed.
         """
+        device, pin = self._vetted(device, personal)
+        who = said_by(by)
+        with self._deciding():
+            now_ms = self._now()
+            number, user = self._user(name)
+            text, record = self._enrolling(number, user, device, serial, pin, now_ms, who)
+            turn = self._act(self._due(number, now_ms) + record, now_ms)
+        self._wait(turn)
+        return text
+
+    def _vetted(self, device: Device, personal: Sequence[str] = ()) -> tuple[Device, bytes]:
+        """A device as this policy lets one be enrolled, and what is kept of its PIN."""
         if not isinstance(device, Device):
             raise InvalidArgument("device is a watchword.Device")
-        who = said_by(by)
         given = device.kind == "temporary-passcode"  # whose key is its text
         if len(device.key) < self._policy.key_bytes_min and not given:
             raise InvalidArgument(
@@ -170,30 +182,29 @@ class Acts(Parts):
             raise InvalidArgument(
                 f"window is at most {self._policy.window_max} steps under this policy"
             )
-        device = self._under_policy(device)
-        pin = self._kept_pin(device, personal)
-        with self._deciding():
-            self._expect_suite(device)
-            number, user = self._user(name)
-            if len(user.devices) >= DEVICES_PER_USER_MAX:
-                raise InvalidArgument(f"a user has at most {DEVICES_PER_USER_MAX} devices")
-            device_number = self._core.next_device()
-            text = legal_serial(serial) if serial is not None else f"W{device_number:08d}"
-            if any(view.serial == text for view in user.devices):
-                raise Exists(f"user {name!r} has a device {text!r} already")
-            self._expect_one_phone(user, device)
-            mark = lifecycle.fingerprint(self._mark_key, device.key)
-            moving = max(
-                device.counter, self._tombs.lift(mark, device), self._twins_floor(number, device)
-            )
-            now_ms = self._now()
-            kept = self._kept_key(device, now_ms)
-            record = lifecycle.device_add(
-                number, device_number, device, kept, text.encode(), moving, pin, who
-            )
-            turn = self._act(record, now_ms)
-        self._wait(turn)
-        return text
+        return self._under_policy(device), self._kept_pin(device, personal)
+
+    def _enrolling(
+        self, number: int, user: User, device: Device, serial: str | None, pin: bytes, now_ms: int,
+        by: str, state: str = "active", dates: bytes = b"", ahead: int = 0,
+    ) -> tuple[str, bytes]:  # fmt: skip
+        """The serial and the record of an enrolment. ahead: how many come before it in its row."""
+        self._expect_suite(device)
+        if len(user.devices) + ahead >= DEVICES_PER_USER_MAX:
+            raise InvalidArgument(f"a user has at most {DEVICES_PER_USER_MAX} devices")
+        device_number = self._core.next_device() + ahead
+        text = legal_serial(serial) if serial is not None else f"W{device_number:08d}"
+        if any(view.serial == text for view in user.devices):
+            raise Exists(f"user {user.name!r} has a device {text!r} already")
+        self._expect_one_phone(user, device)
+        mark = lifecycle.fingerprint(self._mark_key, device.key)
+        moving = max(
+            device.counter, self._tombs.lift(mark, device), self._twins_floor(number, device)
+        )
+        kept = self._kept_key(device, now_ms)
+        return text, lifecycle.device_add(
+            number, device_number, device, kept, text.encode(), moving, pin, by, state, dates=dates
+        )
 
     def issue_passcode(
         self, name: str, serial: str | None = None, *, by: str | None = None
@@ -210,24 +221,31 @@ class Acts(Parts):
     def set_device(
         self, name: str, serial: str, *, state: str, by: str | None = None
     ) -> None:
-        """Moves a device to another state (RULES section 6). Errors: InvalidArgument, NotFound."""
+        """Moves a device to a state that may follow its own (watchword.life.TRANSITIONS). A
+        permanent one that becomes active ends the user's temporary passcode and online card.
+        Errors: InvalidArgument names both states, NotFound."""
         who = said_by(by)
         one_of("state", state, DEVICE_STATES)
         with self._deciding():
-            number, _ = self._user(name)
+            now_ms = self._now()
+            number, user = self._user(name)
             device = self._device(name, serial)
-            turn = self._act(lifecycle.device_set(number, device, state, who))
+            was = next(view.state for view in user.devices if view.serial == serial)
+            expect_transition(was, state)
+            act = lifecycle.device_set(number, device, state, who, was=was)
+            turn = self._act(self._due(number, now_ms) + act, now_ms)
         self._wait(turn)
 
     def remove_device(self, name: str, serial: str, *, by: str | None = None) -> None:
         """Removes a device; what it had used stays used up. Errors: NotFound, StoreFailed."""
         who = said_by(by)
         with self._deciding():
+            now_ms = self._now()
             number, user = self._user(name)
             device = self._device(name, serial)
-            acts = self._end_sharing(number & 0xFFFFFFFF, device, who)
-            acts += self._bury(number, serial) + lifecycle.device_remove(number, device, who)
-            turn = self._act(acts)
+            acts = self._due(number, now_ms) + self._end_sharing(number & 0xFFFFFFFF, device, who)
+            acts += self._bury(number, serial)
+            turn = self._act(acts + lifecycle.device_remove(number, device, who), now_ms)
             kind = next(view.kind for view in user.devices if view.serial == serial)
             self._gone.device_left(device, serial, kind)
         self._wait(turn)
@@ -286,6 +304,11 @@ class Acts(Parts):
             )
         self._expect_pin(device)
 
+    def _due(self, number: int, now_ms: int) -> bytes:
+        """What has come due of a user, as the record that goes before an act on it."""
+        at_ms = _engine.due(self._core, number & 0xFFFFFFFF, now_ms)
+        return b"" if at_ms is None else lifecycle.due(number, at_ms)
+
     def _slot(self, name: str) -> int:
         slot = self._core.find(utf8("user", name))
         if slot is None:
@@ -294,7 +317,7 @@ class Acts(Parts):
 
     def _user(self, name: str) -> tuple[int, User]:
         self._alive()
-        found = self._core.user(self._slot(name))
+        found = self._core.user(self._slot(name), self._now())
         assert found is not None, "the index names no free slot"
         return found[0], user_of(found)
 

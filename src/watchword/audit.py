@@ -25,6 +25,7 @@ from watchword._engine import (
     Reason,
 )
 from watchword.errors import InvalidArgument
+from watchword.life import DATES_BYTES, Dates
 from watchword.lifecycle import Record
 from watchword.ranges import unpack_ranges
 
@@ -50,6 +51,9 @@ EVENTS: Final = {
     lifecycle.POLICY: "policy set",
     lifecycle.IMPORT: "import",
     lifecycle.EXPORT: "export of keys",
+    lifecycle.DUE: "devices due",
+    lifecycle.ACTIVATE: "activation",
+    lifecycle.DATES: "device dates",
     lifecycle.ADDRESSES: "user addresses",
     lifecycle.IDENTITY: "user identity",
     lifecycle.OPT: "user opt",
@@ -61,7 +65,7 @@ ENTERED: Final = (
     lifecycle.ADDRESSES, lifecycle.IDENTITY, lifecycle.OPT, lifecycle.SHARE, lifecycle.WITHDRAWAL
 )  # fmt: skip
 PARTS: Final = (lifecycle.ALSO, lifecycle.TOMBSTONE, lifecycle.FLOOR)
-ATTEMPTS: Final = (lifecycle.ATTEMPT, lifecycle.RESYNC, lifecycle.ANSWER)
+ATTEMPTS: Final = (lifecycle.ATTEMPT, lifecycle.RESYNC, lifecycle.ANSWER, lifecycle.ACTIVATE)
 LOGINS: Final = (*ATTEMPTS, lifecycle.CHALLENGE, lifecycle.QUESTION)
 EVERY: Final = (1 << 64) - 1
 UNKNOWN: Final = 0x80   # in place: the user field is a name's keyed hash
@@ -70,6 +74,7 @@ REASONS: Final = {reason.value: reason.name for reason in Reason}
 ADVANCE: Final = 16     # among effects: the device's position is used up
 LOCK: Final = 8
 SPEC_HEAD_BYTES: Final = 24
+DATED: Final = 16       # in an enrolment's head: its dates stand behind all else
 # Notes say in words who did it, and to whom: those of cards, of the clock and of keys.
 SAID_BY: Final = (
     re.compile(r"card (?P<device>\S+) of (?P<user>.+) shown by (?P<by>.+)", re.S),
@@ -247,7 +252,11 @@ def _act(r: Record) -> dict[str, Any]:
         return {"by": _words(r.tail[r.lock_ms :]), "text": _account(r.place)}
     if r.event == lifecycle.DEVICE_ADD:
         serial, kind, by = enrolled(r.tail)
-        return {"device": serial, "kind": kind, "by": by}
+        return {"device": serial, "kind": kind, "by": by, "text": _issued(r.tail)}
+    if r.event == lifecycle.DUE:
+        return {"text": f"by {iso(r.moving)}"}
+    if r.event == lifecycle.DATES:
+        return {"by": _words(r.tail[r.lock_ms :]), "text": _dates(Dates.unpacked(r.tail))}
     words = _words(r.tail[: r.lock_ms])
     if r.event == lifecycle.NOTE:
         match = next(filter(None, (form.match(words) for form in SAID_BY)), None)
@@ -262,7 +271,7 @@ def _act(r: Record) -> dict[str, Any]:
     if r.event == lifecycle.USER_SET:
         return {"by": words, "text": _account(r.place)}
     if r.event == lifecycle.DEVICE_SET:
-        return {"by": words, "text": _one(DEVICE_STATES, r.place)}
+        return {"by": words, "text": _one(DEVICE_STATES, r.place & 7)}
     if r.event in EVENTS:
         return {"by": words}
     return {}
@@ -292,9 +301,29 @@ def enrolled(tail: bytes) -> tuple[str, str, str]:
     kind, label = tail[0], tail[14]
     key, serial, suite, pin = tail[10], tail[11], tail[12], tail[13]
     at = SPEC_HEAD_BYTES + key
-    rest = at + serial + suite + pin
+    rest = at + serial + suite + pin + DATES_BYTES * _is_dated(tail)
     name = LABELS[label] if label < len(LABELS) else ""
     return _words(tail[at : at + serial]), name or _one(KINDS, kind), _words(tail[rest:])
+
+
+def _is_dated(tail: bytes) -> bool:
+    return bool(tail[15] & DATED)
+
+
+def _issued(tail: bytes) -> str:
+    """How a device was enrolled, where that is not active at once and for good."""
+    said = "" if tail[3] == DEVICE_STATES.index("active") else _one(DEVICE_STATES, tail[3])
+    if not _is_dated(tail):
+        return said
+    at = SPEC_HEAD_BYTES + sum(tail[10:14])
+    return ", ".join(filter(None, (said, _dates(Dates.unpacked(tail[at:])))))
+
+
+def _dates(dates: Dates) -> str:
+    said = [f"expected {dates.delivery}"] if dates.delivery_day else []
+    said += [f"active from {iso(dates.activates_ms)}"] if dates.activates_ms else []
+    said += [f"until {iso(dates.expires_ms)}"] if dates.expires_ms else []
+    return ", ".join(said) or "no dates"
 
 
 def _words(text: bytes) -> str:

@@ -12,6 +12,7 @@ from watchword.acts import utf8
 from watchword.delivery import Delivery
 from watchword.devices.ocra import QUESTION_CHARS_MAX, QUESTION_CHARS_MIN
 from watchword.errors import Busy, InvalidArgument
+from watchword.life import NEW_DEVICE
 from watchword.lifecycle import gateway_packed
 from watchword.parts import Parts
 from watchword.views import Challenge
@@ -40,7 +41,8 @@ class Challenges(Parts):
         One stands for each device and platform: asked again for the same purpose it is the same,
         for another purpose a new one takes its place. It is good for 5 to 10 minutes. device: the
         serial of the device to ask; else the highest-ranked. Where that is a phone, a code is sent
-        to it, as by send_code.
+        to it, as by send_code. For the purpose "activate device" a shipped device is asked, or an
+        online card, which `activate` then makes active.
 
         question: your data, which the user's device signs in place of a question of ours (RFC 6287
         7.3): 4 letters and digits to as many as its suite has. Let the data differ each time: what
@@ -182,7 +184,8 @@ class Challenges(Parts):
             self._lock.open_turn = True
             asked = _engine.ask(
                 self._core, name, PLATFORMS.index(platform), aim, serial, self._turn + 1, now,
-                names, 1, courier is not None and not phone, sms, phone, *posed
+                names, 1, courier is not None and not phone, sms, phone, *posed,
+                activates=purpose == NEW_DEVICE,
             )  # fmt: skip
             if asked is None:
                 self._lock.open_turn = False

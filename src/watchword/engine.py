@@ -32,6 +32,7 @@ from watchword.floors import Floors
 from watchword.hashing import Hasher
 from watchword.history import History, Names
 from watchword.intake import Intake
+from watchword.issuing import Issuing
 from watchword.keeper import COVERED, UNCOVERED_BYTES_MAX, Keeper
 from watchword.keys import KeyProvider, derive
 from watchword.logins import Logins
@@ -69,9 +70,8 @@ os.register_at_fork(after_in_child=_after_fork)
 
 
 class Engine(
-    Logins, Pushes, Enrolments, Challenges, Cards, Entering, Sharing, Withdrawals, Acts, Bulk,
-    History, Intake, Exports, Policies, Events, Stats, Backups, Floors, Retentions,
-    Rotation,
+    Logins, Pushes, Enrolments, Challenges, Cards, Entering, Sharing, Withdrawals, Acts, Issuing,
+    Bulk, History, Intake, Exports, Policies, Events, Stats, Backups, Floors, Retentions, Rotation,
 ):
     """A verification engine over one store. Thread-safe; after a fork its use raises Error.
 

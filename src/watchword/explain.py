@@ -12,7 +12,7 @@ from watchword.audit import Entry, duration, iso
 from watchword.policy import Policy
 from watchword.views import DeviceView, EntryView, User
 
-__all__ = ["SENTENCES", "Explanation", "Told", "explained", "why"]
+__all__ = ["SENTENCES", "Explanation", "Told", "explained", "moments", "why"]
 
 EPOCH_MS: Final = 300_000
 RESYNC: Final = (
@@ -42,7 +42,7 @@ SENTENCES: Final[dict[tuple[Code, Reason], str]] = {
     (Code.CHALLENGE, Reason.EMPTY):
         "nothing was typed: the gateway was told to ask for a challenge first",
     (Code.EXPIRED, Reason.OVERDUE):
-        "too late: the challenge, the push or the temporary passcode had run out",
+        "too late: the challenge, the push or the temporary device had run out",
     (Code.NOT_PERMITTED, Reason.ACCOUNT):
         "right, but the account was not open, and opened the portal alone; this was {platform}",
     (Code.NOT_PERMITTED, Reason.REALM): "right, but for realm {realm}, which is not this user's",
@@ -63,6 +63,8 @@ SENTENCES: Final[dict[tuple[Code, Reason], str]] = {
     (Code.REJECTED, Reason.DENIED): "refused: the phone denied it",
     (Code.REJECTED, Reason.MISMATCHED):
         "refused: the phone approved it under a number that was not shown where the login is",
+    (Code.EXPIRED, Reason.ENDED):
+        "right, but the temporary device had ended: the user had a permanent one by then",
     (Code.EXPIRED, Reason.CANCELLED): "too late: a later push had taken this one's place",
     # These leave no record; a gateway that saw one may ask all the same.
     (Code.CHALLENGE, Reason.PENDING): "the phone had not decided yet",
@@ -105,6 +107,8 @@ def why(entry: Entry) -> str:
     except KeyError:
         return f"{entry.verdict}, {entry.reason}"
     device = f"{entry.device} ({entry.kind})" if entry.device else "the device"
+    if (entry.event, entry.verdict) == ("activation", "ACCEPTED"):
+        return f"activated: {device} was right"
     said = form.format(device=device, platform=entry.platform, realm=entry.realm)
     used = [entry.device] * (entry.position is not None) + list(entry.others)
     if entry.verdict == Code.LOCKED.name and used:
@@ -214,6 +218,11 @@ def _device(view: DeviceView, now_ms: int) -> tuple[str, str]:
         return (
             f"suspended by {_failures(view.failures)} in a row", "watchword user unlock {user}"
         )
+    if view.state == "shipped":
+        helps = "watchword device activate {user} {serial}, when it is at hand"
+        return ", ".join(["shipped, which verifies nothing yet", *_moments(view)]), helps
+    if view.state in ("returned", "expired"):
+        return f"{view.state}, which verifies nothing any more", "add a device, or ship one"
     if view.state != "active":
         return f"{view.state}, which verifies nothing", "make device {serial} active, or add one"
     if view.resync:
@@ -224,12 +233,26 @@ def _device(view: DeviceView, now_ms: int) -> tuple[str, str]:
         return "is kept", ""
     if view.mechanism == "ocra" or view.mechanism == "card" or view.kind == "sms":
         return _asked(view, now_ms)
-    said = "active"
+    said = ", ".join(["active", *_moments(view)])
     if view.mechanism == "totp" and view.drift:
         said += f", its clock {abs(view.drift)} steps {'ahead' if view.drift > 0 else 'behind'}"
     if view.failures:
         said += f", {_failures(view.failures)} in a row"
     return said, ""
+
+
+def moments(view: DeviceView) -> str:
+    """When a device is expected, becomes active of itself, and ends, as far as it is to come."""
+    return ", ".join(_moments(view))
+
+
+def _moments(view: DeviceView) -> list[str]:
+    shipped = view.state == "shipped"
+    said = [f"expected {view.delivery}"] if shipped and view.delivery else []
+    said += [f"active of itself {iso(view.activates_ms)}"] if shipped and view.activates_ms else []
+    said += [f"in place of {view.replaces}"] if shipped and view.replaces else []
+    ends = view.expires_ms and view.state in ("shipped", "active", "suspended")
+    return said + ([f"until {iso(view.expires_ms)}"] if ends else [])
 
 
 def _passcode(view: DeviceView, now_ms: int) -> tuple[str, str]:

@@ -19,10 +19,12 @@ __all__ = [
     "Floor",
     "Record",
     "addresses_set",
+    "dates_set",
     "device_add",
     "device_lent",
     "device_remove",
     "device_set",
+    "due",
     "exported",
     "fingerprint",
     "gateway_packed",
@@ -65,9 +67,12 @@ ATTEMPT, ALSO, RESYNC, USER_ADD, USER_SET, USER_REMOVE, UNLOCK = 1, 2, 3, 4, 5, 
 DEVICE_ADD, DEVICE_SET, DEVICE_REMOVE, TOMBSTONE, NOTE, CHALLENGE = 8, 9, 10, 11, 12, 13
 PIN, QUESTION, ANSWER = 14, 15, 16
 POLICY, IMPORT, EXPORT = 23, 24, 25
+DUE, ACTIVATE, DATES = 26, 27, 28
 ADDRESSES, IDENTITY, OPT, SHARE, WITHDRAWAL = 30, 31, 32, 33, 34
 LENT = 2    # in ww_spec.shared
 RESTORE, FLOOR = 36, 37
+# In place: a permanent device that becomes active ends what is temporary, and what it replaces.
+ENDS = 8
 
 
 class Record(NamedTuple):
@@ -158,7 +163,7 @@ def user_remove(user: int, by: str = "") -> bytes:
 
 
 def unlock(user: int, by: str) -> bytes:
-    return _text(UNLOCK, user, by)
+    return _text(UNLOCK, user, by, place=ENDS)
 
 
 def note(text: str) -> bytes:
@@ -195,10 +200,10 @@ def place(state: str, realm: str) -> int:
 
 def spec_head(
     device: Device, serial_len: int, key_len: int | None = None, pin_len: int = 0,
-    state: str = "active",
+    state: str = "active", dated: bool = False,
 ) -> bytes:  # fmt: skip
     """The fixed part of ww_spec. key_len: where something else is kept in the key's place;
-    pin_len: of what is kept of a PIN."""
+    pin_len: of what is kept of a PIN; dated: its dates stand behind all else."""
     back, forward = device.window
     return SPEC.pack(
         KINDS.index(device.mechanism),
@@ -215,20 +220,23 @@ def spec_head(
         len(device.suite),
         pin_len,
         device.label,
-        0,
+        dated << 4,
         device.t0,
     )
 
 
 def device_add(
     user: int, number: int, device: Device, key: bytes, serial: bytes, moving: int, pin: bytes,
-    by: str = "", state: str = "active", drift: int = 0,
+    by: str = "", state: str = "active", drift: int = 0, dates: bytes = b"",
 ) -> bytes:  # fmt: skip
     """key: the device's, or what is kept in its place; pin: what is kept of one; drift: what it had
-    run away by."""
-    tail = spec_head(device, len(serial), len(key), len(pin), state) + key + serial
-    tail += device.suite.encode("ascii") + pin + by.encode()
-    return _record(DEVICE_ADD, user, device=number, moving=moving, tail=tail, drift=drift)
+    run away by; dates: packed, or nothing."""
+    head = spec_head(device, len(serial), len(key), len(pin), state, bool(dates))
+    tail = head + key + serial + device.suite.encode("ascii") + pin + dates + by.encode()
+    ends = ENDS if state == "active" else 0
+    return _record(
+        DEVICE_ADD, user, device=number, moving=moving, tail=tail, drift=drift, place=ends
+    )
 
 
 def secret_add(
@@ -284,8 +292,21 @@ def pin_set(user: int, number: int, kept: bytes) -> bytes:
     return _record(PIN, user, device=number, tail=kept, text=len(kept))
 
 
-def device_set(user: int, number: int, state: str, by: str = "") -> bytes:
-    return _text(DEVICE_SET, user, by, device=number, place=DEVICE_STATES.index(state))
+def device_set(
+    user: int, number: int, state: str, by: str = "", *, was: str = ""
+) -> bytes:  # fmt: skip
+    ends = ENDS if state == "active" and was != "active" else 0
+    place = DEVICE_STATES.index(state) | ends
+    return _text(DEVICE_SET, user, by, device=number, place=place)
+
+
+def dates_set(user: int, number: int, dates: bytes, by: str = "") -> bytes:
+    return _record(DATES, user, device=number, tail=dates + by.encode(), text=len(dates))
+
+
+def due(user: int, at_ms: int) -> bytes:
+    """What is due of a user by this moment has come."""
+    return _record(DUE, user, moving=at_ms)
 
 
 def device_remove(user: int, number: int, by: str = "") -> bytes:

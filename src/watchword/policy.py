@@ -29,6 +29,8 @@ RANGES: dict[str, tuple[int, int, bool]] = {
     "rank_ocra": (0, 9, False),
     "passcode_ms": (1, 366 * 86_400_000, False),
     "passcode_card_ms": (0, 366 * 86_400_000, False),
+    "auto_activate_ms": (1, 366 * 86_400_000, True),
+    "online_card_ms": (1, 366 * 86_400_000, False),
     "sms_ms": (1_000, 600_000, False),
     "sms_per_hour": (1, SENT_MAX, False),
     "pin_chars_min": (4, 16, False),
@@ -111,6 +113,10 @@ class Policy:
     """How long a temporary passcode opens both platforms (RULES section 6)."""
     passcode_card_ms: int = 864_000_000
     """How long after that it opens the portal, for an online card alone (RULES section 6)."""
+    auto_activate_ms: int | None = 1_814_400_000
+    """How long after shipping a device activates itself; None: never (RULES section 6)."""
+    online_card_ms: int = 1_814_400_000
+    """How long after its issue an online card is good (RULES section 6)."""
     sms_ms: int = 600_000
     """How long a code that was sent is good, in whole seconds (RULES section 3)."""
     sms_per_hour: int = 3

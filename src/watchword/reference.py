@@ -21,6 +21,7 @@ from typing import NamedTuple
 from watchword import reference_card as card
 from watchword import reference_entry as entering
 from watchword import reference_floors as floors
+from watchword import reference_life as life
 from watchword import reference_ocra as ocra
 from watchword import reference_posed as mutual
 from watchword import reference_secrets as secrets
@@ -67,6 +68,7 @@ class Reason(IntEnum):
     PIN, PASSWORD = 17, 18
     PENDING, DENIED, MISMATCHED, CANCELLED = range(21, 25)
     ADDRESS, IDENTITY, TEMPORARY, LESS_SECURE, LIMIT = range(34, 39)
+    ENDED = 30
 
 
 class Event(IntEnum):
@@ -76,6 +78,7 @@ class Event(IntEnum):
     DEVICE_ADD, DEVICE_SET, DEVICE_REMOVE, TOMBSTONE, NOTE, CHALLENGE = range(8, 14)
     PIN, QUESTION, ANSWER = 14, 15, 16
     POLICY, IMPORT, EXPORT = range(23, 26)
+    DUE, ACTIVATE, DATES = 26, 27, 28
     ADDRESSES, IDENTITY, OPT, SHARE, WITHDRAWAL = range(30, 35)
     RESTORE, FLOOR = 36, 37
 
@@ -102,6 +105,8 @@ class Figures:
     challenge_kinds: tuple[str, ...] = ("dsc-plus",)
     passcode_ms: int = 172_800_000
     passcode_card_ms: int = 864_000_000
+    auto_activate_ms: int | None = 1_814_400_000
+    online_card_ms: int = 1_814_400_000
     sms_ms: int = 600_000
     sms_per_hour: int = 3
     card_shown_percent: int = 50
@@ -205,6 +210,7 @@ class Device:
     phone: bytes = b""                  # of an ib-key that approves pushes: its public key
     lent: bool = False                  # another user's, whose key it has
     shared: bool = False                # an owner's, lent to somebody
+    dates: life.Dates = field(default_factory=life.Dates)
     resync: bool = False        # since a restore: it verifies nothing before two codes in a row
 
     @property
@@ -323,11 +329,16 @@ class Attempt:
     vouched: bool = False
     needs_pin: bool = False
     needs_device: bool = False
+    activates: bool = False     # the device named, which is shipped
+
+    @property
+    def is_login(self) -> bool:
+        return self.second is None and not self.activates
 
     @property
     def facts(self) -> int:
         """What else its record tells, among place: 32 it named something, 64 nothing was typed."""
-        empty = not self.response and self.second is None
+        empty = not self.response and self.is_login
         return 32 * (self.device is not None or self.challenge is not None) + 64 * empty
 
 
@@ -515,7 +526,7 @@ class Reference:
         """RULES 7, row by row. Reads the state, changes nothing."""
         user = self.users.get(a.name)
         main = Record(
-            Event.ATTEMPT if a.second is None else Event.RESYNC,
+            Event.ATTEMPT if a.is_login else Event.ACTIVATE if a.activates else Event.RESYNC,
             user.number if user else a.name,
             place=PLATFORMS.index(a.platform) | REALMS.index(a.realm) << 2 | a.facts,
             tail=a.address,
@@ -537,7 +548,7 @@ class Reference:
         if tried and named:
             main = main._replace(device=tried[0].device.number)
         amiss = secrets.password_amiss(user, a)
-        empty = not a.response and a.second is None
+        empty = not a.response and a.is_login
         if user and not locked and not amiss and entering.enters_bare(user, a, self.figures):
             return self._bare(main, over, user, a)
         if empty and not locked and not (amiss and a.password is not None):
@@ -566,6 +577,9 @@ class Reference:
             return self._rejected(main, over, streak, charge, user, matched, reason, now_ms)
         if not tried[0].is_current:
             return self._right(main, over, user, matched, Verdict.EXPIRED, Reason.OVERDUE)
+        if self._highest(m.device for m in right).state == "ended":
+            reason = self._why_ended(right, now_ms)
+            return self._right(main, over, user, matched, Verdict.EXPIRED, reason)
         scope, limit = self._scope(right, a.platform, now_ms)
         if limit is not None:
             return self._right(main, over, user, matched, *limit)
@@ -578,15 +592,15 @@ class Reference:
         biometric = claim is not None and claim.push is not None and claim.push.is_biometric
         sessions = (self.figures.session_pin_ms, self.figures.session_biometric_ms)
         session_ms = sessions[biometric] if by_phone else self.figures.session_ms
-        session_ms = 0 if a.second is not None else session_ms
+        session_ms = session_ms if a.is_login else 0
         return answer._replace(scope=scope, session_ms=session_ms), records
 
     @staticmethod
     def _shut(user: User, a: Attempt) -> Reason | None:
         """What this account does not open, right as the answer is."""
-        if a.second is None and user.account != "open" and a.platform == "trading":
+        if a.is_login and user.account != "open" and a.platform == "trading":
             return Reason.ACCOUNT
-        return Reason.REALM if a.second is None and user.realm != a.realm else None
+        return Reason.REALM if a.is_login and user.realm != a.realm else None
 
     def _bare(
         self, main: Record, over: Effect, user: User, a: Attempt
@@ -639,6 +653,13 @@ class Reference:
         )
         return m._replace(pin_is_right=pin_is_right) if m else None, used
 
+    def _why_ended(self, right: list[Match], now_ms: int) -> Reason:
+        """A temporary device ran out, or a permanent one came."""
+        d, at_ms = self._highest(m.device for m in right), max(now_ms, self.latest_ms)
+        ran_out = d.label == "temporary-passcode" and at_ms >= d.until_ms
+        ran_out |= 0 < d.dates.expires_ms <= at_ms
+        return Reason.OVERDUE if ran_out else Reason.ENDED
+
     def _scope(
         self, matched: list[Match], platform: str, now_ms: int
     ) -> tuple[str, tuple[Verdict, Reason] | None]:
@@ -667,7 +688,10 @@ class Reference:
         if a.challenge is not None:
             return self._tried_challenge(user, a, platform, now_ms)
         named = [d for d in user.devices if a.device in (None, d.serial)]
-        active = [d for d in named if d.state == "active"]
+        active = [
+            d for d in named
+            if life.answers(d, activates=a.activates, logs_in=a.is_login)
+        ]  # fmt: skip
         if not active and a.device is not None:
             return [], Reason.DEVICE_INACTIVE if named else Reason.DEVICE_UNKNOWN, False
         tried = []
@@ -675,15 +699,18 @@ class Reference:
             open_one = d.standing.get(platform)
             if d.kind == "passcode":
                 stands = d.label != "sms" or self._code_stands(d, platform, now_ms)
-                if a.second is None and stands:
+                if a.is_login and stands:
                     tried.append(Tried(d))
             elif d.kind not in ASKED:
                 if a.second is not None or not d.resync:
                     tried.append(Tried(d))
-            elif a.second is None and open_one and open_one.answers_plain(epoch, d.kind):
+            elif a.is_login and open_one and open_one.answers_plain(epoch, d.kind):
                 tried.append(Tried(d, self._question(d, open_one.n)))
-        passed_over = len(tried) < len(active)
+        waits = [d for d in active if d.state != "ended"]
+        passed_over = sum(t.device.state != "ended" for t in tried) < len(waits)
         reason = Reason.NO_CHALLENGE if passed_over else Reason.NO_DEVICE
+        if not tried and not passed_over and a.device is not None:
+            reason = Reason.DEVICE_INACTIVE
         return tried, Reason.NONE if tried else reason, passed_over
 
     def _second(self, now_ms: int) -> int:
@@ -709,7 +736,7 @@ class Reference:
             if (
                 (d.number, platform) == (sealed.device, sealed.platform)
                 and a.device in (None, d.serial)
-                and d.state == "active"
+                and life.answers(d, activates=a.activates, logs_in=a.is_login)
                 and standing == (sealed.purpose, sealed.n, sealed.epoch)
                 and (d.label != "sms" or sealed.n == d.moving)      # else a twin used it up
             ):
@@ -748,8 +775,10 @@ class Reference:
         return RANKS.get(d.label, own.get(d.kind, self.figures.rank_ocra))
 
     def _highest(self, devices: Iterable[Device]) -> Device:
-        """The highest rank, then the lowest serial."""
-        return min(devices, key=lambda d: (-self._rank(d), d.serial.encode()))
+        """The highest rank, then the lowest serial; what ended comes last."""
+        return min(
+            devices, key=lambda d: (d.state == "ended", -self._rank(d), d.serial.encode())
+        )
 
     def _right(
         self, main: Record, clear: Effect, user: User, matched: list[Match], verdict: Verdict,
@@ -814,18 +843,19 @@ class Reference:
         if not charge.devices:
             return [main]
         cap, records = self.figures.failures_cap, []
-        if not charge.passed_over:
+        ended = charge.named and charge.devices[0].state == "ended"
+        if not charge.passed_over and not ended:
             main = main._replace(effects=main.effects | Effect.CHARGE)
         for device in charge.devices:
             record = main if charge.named else self._beside(main)
             untouched = record
-            if charge.passed_over:
+            if charge.passed_over and device.state != "ended":
                 effects = record.effects | Effect.CHARGE
                 record = record._replace(effects=effects, device=device.number)
             for m in matched:
                 if m.device is device:
                     record = self._advance(record, m)
-            if cap and min(device.failures + 1, 255) >= cap:
+            if cap and min(device.failures + 1, 255) >= cap and device.state == "active":
                 effects = record.effects | Effect.SUSPEND
                 record = record._replace(effects=effects, device=device.number)
             if charge.named:
@@ -906,6 +936,7 @@ class Reference:
     def change_pin(self, a: Attempt, pin: str, now_ms: int) -> Answer:
         """An attempt, and in its turn what follows from its acceptance."""
         self.pin_stays = False
+        came = self._come_due(a, now_ms)
         answer, records = self.decide(replace(a, needs_pin=True), now_ms)
         if answer.verdict is Verdict.ACCEPTED:
             user = self.users[a.name]
@@ -915,7 +946,7 @@ class Reference:
             self.pin_stays = len(serves) > 1    # a phone has one PIN, whoever it serves
             if not self.pin_stays:
                 records.append(Record(Event.PIN, user.number, device=changed.number, tail=pin))
-        self._turn(records, now_ms)
+        self._turn(records, now_ms, came)
         return answer
 
     def question(self, name: str, dice: int, now_ms: int) -> tuple[str, str]:
@@ -1035,12 +1066,14 @@ class Reference:
         user, place = self.users.get(name), PLATFORMS.index(platform)
         digest, epoch = ocra.purpose_digest(self.keys.token, purpose), self._epoch(now_ms)
         posed = Posed(question or "", client_question or "")
+        wanted = "shipped" if purpose == life.NEW_DEVICE else "active"
         if any(posed):
             digest = mutual.purpose_digest(self.keys.token, purpose, posed)
         able = [
             d for d in (user.devices if user else [])
             if (sends and not any(posed) if d.label == "sms" else d.kind in ASKED and not sms)
-            and d.state == "active" and device in (None, d.serial) and not d.is_spent
+            and user and life.stands(user, d, max(now_ms, self.latest_ms)) == wanted
+            and device in (None, d.serial) and not d.is_spent
             and (d.phone or not phone)
             and (not any(posed) or (d.kind == "ocra" and mutual.fits(d.asked, posed)))
         ]  # fmt: skip
@@ -1166,7 +1199,8 @@ class Reference:
         user, at_ms = self.users.get(name), max(now_ms, self.latest_ms)
         phones = [
             d for d in (user.devices if user else [])
-            if d.phone and d.state == "active" and device in (None, d.serial)
+            if d.phone and user and device in (None, d.serial)
+            and life.stands(user, d, at_ms) == "active"
         ]  # fmt: skip
         asked = Push(
             id, name, user.number if user else None, phones[0].number if phones else 0,
@@ -1207,6 +1241,7 @@ class Reference:
         attempt = Attempt(
             name, token, platform, user.realm if user else "live", challenge=challenge
         )
+        came = self._come_due(attempt, now_ms)
         answer, records = self.decide(attempt, now_ms)
         known = [d for u in self.users.values() for d in u.devices if d.phone == device.phone]
         fits = all(d.pin_hash == device.pin_hash for d in known)
@@ -1216,9 +1251,11 @@ class Reference:
                 records += [*([self._tombstone(user, old)] if old.moving else []), gone]
             number = self.devices_used + 1
             records.append(
-                Record(Event.DEVICE_ADD, user.number, device=number, moving=0, tail=device)
+                Record(
+                    Event.DEVICE_ADD, user.number, device=number, tail=device, place=life.ENDS
+                )
             )
-        self._turn(records, now_ms)
+        self._turn(records, now_ms, came)
         return answer if answer.verdict is not Verdict.ACCEPTED or fits else None
 
     # ---- the transition: apply -----------------------------------------------------------------
@@ -1226,8 +1263,9 @@ class Reference:
     def apply(self, r: Record, now_ms: int) -> None:
         """Does what one record says; decides nothing and reads no policy but the ring's length."""
         self.latest_ms = max(self.latest_ms, now_ms)
-        if r.event in (Event.ATTEMPT, Event.ALSO, Event.RESYNC):
+        if r.event in (Event.ATTEMPT, Event.ALSO, Event.RESYNC, Event.ACTIVATE):
             self._apply_attempt(r, now_ms)
+            self._apply_activation(r)
         elif r.event is Event.USER_ADD:
             assert isinstance(r.user, int)
             name = str(r.tail)
@@ -1267,7 +1305,8 @@ class Reference:
                     d.resync = False
             if r.effects & Effect.FORGIVE and named:
                 d.failures = 0
-            if r.effects & Effect.CHARGE and (named or r.device == 0) and d.state == "active":
+            tried = named or (r.device == 0 and d.state == "active")
+            if r.effects & Effect.CHARGE and tried:
                 d.failures = min(d.failures + 1, 255)
             if r.effects & Effect.SUSPEND and named:
                 d.state, d.capped = "suspended", True
@@ -1278,6 +1317,12 @@ class Reference:
         if failed and r.tail is not None:
             minutes = self.sources.setdefault(source_of(str(r.tail)), [])
             minutes.append(max([now_ms // 60_000, *minutes]))
+    def _apply_activation(self, r: Record) -> None:
+        if r.event is Event.ACTIVATE and r.verdict == Verdict.ACCEPTED:
+            user = self._user(r.user)
+            for d in user.devices:
+                if d.number == r.device and d.state == "shipped":
+                    life.become_active(user, d)
 
     def _apply_challenge(self, r: Record) -> None:
         for d in self._user(r.user).devices if r.device else []:
@@ -1328,10 +1373,17 @@ class Reference:
                 )
             )
             self.devices_used = max(self.devices_used, r.device)
+            if r.place == life.ENDS:
+                life.become_active(user, user.devices[-1])
+        elif r.event is Event.DUE:
+            life.come_due(user, r.moving)
+        elif r.event is Event.DATES and device is not None:
+            assert isinstance(r.tail, life.Dates)
+            device.dates = r.tail
         elif r.event is Event.DEVICE_SET and device is not None:
-            device.state, device.capped = DEVICE_STATES[r.place], False
-            if device.state == "active":
-                device.failures = 0
+            life.become(device, DEVICE_STATES[r.place & 7])
+            if r.place & life.ENDS:
+                life.become_active(user, device)
         elif r.event is Event.FLOOR and device is not None:
             floors.apply(device, r, DEVICE_STATES[r.place])
         elif r.event is Event.DEVICE_REMOVE and device is not None:
@@ -1360,7 +1412,7 @@ class Reference:
             user.wrong_answers = 0
             for d in user.devices:
                 if d.capped:
-                    d.state, d.capped, d.failures = "active", False, 0
+                    life.become_active(user, d)
 
     def _apply_policy(self, figures: Figures) -> None:
         """Streaks keep as many times as the policy may ask for; what was not kept was long ago."""
@@ -1395,20 +1447,37 @@ class Reference:
 
     def attempt(self, attempt: Attempt, now_ms: int) -> Answer:
         """One attempt, decided and applied; what the phone decided is claimed by it."""
+        came = self._come_due(attempt, now_ms)
         claim = self._claim(attempt, now_ms)
         answer, records = self.decide(attempt, now_ms)
-        self._turn(records, now_ms)
+        self._turn(records, now_ms, came)
         looked_at = records and answer.reason is not Reason.ADDRESS
         if claim and claim.push and claim.stands in DECIDED and looked_at:
             claim.push.is_claimed = True
         return answer
 
-    def _turn(self, records: Iterable[Record], now_ms: int) -> None:
+    def _come_due(self, a: Attempt, now_ms: int) -> list[Record]:
+        """What has come due of a user is recorded by whoever is first to see it. A clock in doubt
+        moves nothing."""
+        user = self.users.get(a.name)
+        came = self._due(user, now_ms) if user and not a.shed else []
+        for record in came:
+            self.apply(record, now_ms)
+        return came
+
+    def _due(self, user: User, now_ms: int) -> list[Record]:
+        at_ms = max(now_ms, self.latest_ms)
+        return [Record(Event.DUE, user.number, moving=at_ms)] if life.is_due(user, at_ms) else []
+
+    def _turn(
+        self, records: Iterable[Record], now_ms: int, came: Sequence[Record] = ()
+    ) -> None:
+        """came: records that go before, and were applied."""
         written = list(records)
         for record in written:
             self.apply(record, now_ms)
-        if written:
-            self.journal.append((now_ms, written))
+        if came or written:
+            self.journal.append((now_ms, [*came, *written]))
 
     def set_policy(self, figures: Figures, now_ms: int) -> None:
         """Another policy, from the next turn on."""
@@ -1434,7 +1503,8 @@ class Reference:
         self._turn([*stones, Record(Event.USER_REMOVE, user.number)], now_ms)
 
     def unlock(self, name: str, now_ms: int, *, by: str) -> None:
-        self._turn([Record(Event.UNLOCK, self.users[name].number, tail=by)], now_ms)
+        record = Record(Event.UNLOCK, self.users[name].number, tail=by, place=life.ENDS)
+        self._turn([record], now_ms)
 
     def raise_floors(self, by: str, now_ms: int) -> None:
         """A restore: whatever another life of the store may have accepted is used up."""
@@ -1451,7 +1521,8 @@ class Reference:
         return any(d.resync for d in same)
 
     def add_device(self, name: str, device: Device, now_ms: int) -> None:
-        self._turn([self.enrolment(name, device, now_ms)], now_ms)
+        due = self._due(self.users[name], now_ms)
+        self._turn([*due, self.enrolment(name, device, now_ms)], now_ms)
 
     def enrolment(self, name: str, device: Device, now_ms: int) -> Record:
         """Enrols; a key seen before does not become fresh by being enrolled again (RULES 4)."""
@@ -1465,23 +1536,88 @@ class Reference:
         if device.label == "temporary-passcode":
             until_ms = full_until_ms + self.figures.passcode_card_ms
             device = replace(device, full_until_ms=full_until_ms, until_ms=until_ms)
+        ends = life.ENDS if device.state == "active" else 0
         return Record(
             Event.DEVICE_ADD, self.users[name].number, device=number, moving=moving,
-            drift=device.drift, tail=device,
+            drift=device.drift, tail=device, place=ends,
         )  # fmt: skip
 
     def set_device(self, name: str, serial: str, state: str, now_ms: int) -> None:
-        user, place = self.users[name], DEVICE_STATES.index(state)
-        number = self._device(user, serial).number
-        record = Record(Event.DEVICE_SET, user.number, place=place, device=number)
-        self._turn([record], now_ms)
+        user, due = self.users[name], self._due(self.users[name], now_ms)
+        self._turn([*due, self._state_of(user, self._device(user, serial), state, now_ms)], now_ms)
+
+    def _state_of(self, user: User, d: Device, state: str, now_ms: int) -> Record:
+        again = life.stands(user, d, max(now_ms, self.latest_ms)) != "active"
+        ends = life.ENDS if state == "active" and again else 0
+        place = DEVICE_STATES.index(state) | ends
+        return Record(Event.DEVICE_SET, user.number, place=place, device=d.number)
+
+    def may_become(self, name: str, serial: str, state: str, now_ms: int) -> bool:
+        """RULES 6: whether client services may make this of a device."""
+        user = self.users[name]
+        was = life.stands(user, self._device(user, serial), max(now_ms, self.latest_ms))
+        return state == was or state in life.NEXT[was]
 
     def remove_device(self, name: str, serial: str, now_ms: int) -> None:
         user = self.users[name]
         device = self._device(user, serial)
         gone = Record(Event.DEVICE_REMOVE, user.number, device=device.number)
         stones = self.ends_sharing(device) + self.buried(user, device)
-        self._turn([*stones, gone], now_ms)
+        self._turn([*self._due(user, now_ms), *stones, gone], now_ms)
+
+    # ---- devices that come and go ----------------------------------------------------------------
+
+    def ship(
+        self, name: str, device: Device, now_ms: int, *, delivery_day: int = 0,
+        activates_ms: int | None = None, expires_ms: int = 0, replaces: int = 0,
+    ) -> Record:  # fmt: skip
+        """The enrolment of a device that is on its way."""
+        after_ms = self.figures.auto_activate_ms
+        if activates_ms is None:
+            activates_ms = 0 if after_ms is None else now_ms + after_ms
+        dates = life.Dates(delivery_day, replaces, activates_ms, expires_ms)
+        return self.enrolment(name, replace(device, state="shipped", dates=dates), now_ms)
+
+    def ship_device(self, name: str, device: Device, now_ms: int, **dates: int) -> None:
+        due = self._due(self.users[name], now_ms)
+        self._turn([*due, self.ship(name, device, now_ms, **dates)], now_ms)
+
+    def replace_device(
+        self, name: str, old: str, device: Device, now_ms: int, *, state: str = "lost",
+        until_ms: int = 0, delivery_day: int = 0,
+    ) -> None:  # fmt: skip
+        user = self.users[name]
+        replaced, records = self._device(user, old), self._due(user, now_ms)
+        if life.stands(user, replaced, max(now_ms, self.latest_ms)) != state:
+            records.append(self._state_of(user, replaced, state, now_ms))
+        if until_ms:
+            records.append(self._dated(user, replaced, expires_ms=until_ms))
+        number = replaced.number
+        new = self.ship(name, device, now_ms, delivery_day=delivery_day, replaces=number)
+        self._turn([*records, new], now_ms)
+
+    def online_card(self, name: str, device: Device, now_ms: int) -> None:
+        user, at_ms = self.users[name], max(now_ms, self.latest_ms)
+        records = self._due(user, now_ms)
+        for d in user.devices:
+            if d.label == "online-code-card" and life.stands(user, d, at_ms) in (
+                "shipped", "active", "suspended",
+            ):  # fmt: skip
+                records.append(self._state_of(user, d, "ended", now_ms))
+        expires_ms = now_ms + self.figures.online_card_ms
+        card_ = self.ship(name, device, now_ms, activates_ms=0, expires_ms=expires_ms)
+        self._turn([*records, card_], now_ms)
+
+    def set_dates(self, name: str, serial: str, now_ms: int, **dates: int) -> None:
+        user = self.users[name]
+        record = self._dated(user, self._device(user, serial), **dates)
+        self._turn([*self._due(user, now_ms), record], now_ms)
+
+    @staticmethod
+    def _dated(user: User, d: Device, **dates: int) -> Record:
+        return Record(
+            Event.DATES, user.number, device=d.number, tail=d.dates._replace(**dates)
+        )
 
     @staticmethod
     def _device(user: User, serial: str) -> Device:

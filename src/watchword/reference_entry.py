@@ -44,7 +44,7 @@ def plain(net: Net) -> Net:
 def enters_bare(user: "User | None", a: "Attempt", figures: "Figures") -> bool:
     """RULES 6, entry without a device: an empty response, which names nothing, and a first factor
     that holds; that a password is not wrong was looked at before."""
-    if user is None or a.response or a.second is not None or a.needs_pin or a.needs_device:
+    if user is None or a.response or not a.is_login or a.needs_pin or a.needs_device:
         return False
     if a.device is not None or a.challenge is not None or not (a.vouched or a.password is not None):
         return False

@@ -6,6 +6,7 @@ Written from RULES.md section 6 alone. What an act comes to stands in records th
 from dataclasses import replace
 from typing import NamedTuple
 
+from watchword import reference_life as life
 from watchword.reference import Answer, Attempt, Device, Event, Record, Reference, User, Verdict
 from watchword.reference_entry import business_day, left_cents
 
@@ -49,23 +50,25 @@ def opt_out(twin: Reference, name: str, now_ms: int) -> bool:
 
 def opt_in(twin: Reference, a: Attempt, now_ms: int) -> Answer:
     """An attempt that a device has to answer, and in its turn what follows."""
+    came = twin._come_due(a, now_ms)
     answer, records = twin.decide(replace(a, needs_device=True), now_ms)
     if answer.verdict is Verdict.ACCEPTED and twin.users[a.name].opted_out:
         records.append(Record(Event.OPT, twin.users[a.name].number))
-    twin._turn(records, now_ms)
+    twin._turn(records, now_ms, came)
     return answer
 
 
 def share(twin: Reference, asker: str, a: Attempt, now_ms: int) -> Said:
     """The owner's attempt, with the device named; and whether the asker shares it from then on."""
+    came = twin._come_due(a, now_ms)
     answer, records = twin.decide(replace(a, needs_device=True), now_ms)
     owner, user = twin.users.get(a.name), twin.users.get(asker)
     if answer.verdict is not Verdict.ACCEPTED or owner is None:
-        twin._turn(records, now_ms)
+        twin._turn(records, now_ms, came)
         return Said(answer)
     device = twin._device(owner, str(a.device))
     if user is None or not may(twin, owner, user, device):
-        twin._turn(records, now_ms)
+        twin._turn(records, now_ms, came)
         return Said(answer, UNFIT)
     for record in records:
         twin.apply(record, now_ms)      # what follows is decided from what it came to
@@ -85,7 +88,7 @@ def share(twin: Reference, asker: str, a: Attempt, now_ms: int) -> Said:
         )  # fmt: skip
     for record in follows:
         twin.apply(record, now_ms)
-    twin.journal.append((now_ms, [*records, *follows]))
+    twin.journal.append((now_ms, [*came, *records, *follows]))
     return Said(answer, WORDS.get(refused, ""))
 
 
@@ -118,7 +121,8 @@ def usable(twin: Reference, user: User, now_ms: int) -> list[tuple[int, Device]]
     at_ms = max(now_ms, twin.latest_ms)
     return [
         (twin._rank(d), d) for d in user.devices
-        if d.state == "active" and not (d.label == "temporary-passcode" and at_ms >= d.until_ms)
+        if life.stands(user, d, at_ms) == "active"
+        and not (d.label == "temporary-passcode" and at_ms >= d.until_ms)
     ]
 
 

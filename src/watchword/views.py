@@ -1,5 +1,6 @@
 """What an engine shows of a user and of a device: everything but secrets."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,10 +14,11 @@ from watchword._engine import (
     REALMS,
     Verdict,
 )
+from watchword.life import Dates
 
 __all__ = [
     "Challenge", "DeviceView", "Enrolment", "EntryView", "OpenChallenge", "Passcode", "Push",
-    "PushShown", "Question", "User", "user_of",
+    "PushShown", "Question", "Replacement", "User", "user_of",
 ]  # fmt: skip
 
 
@@ -48,6 +50,15 @@ class Passcode:
 
     serial: str
     passcode: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Replacement:
+    """What a user gets for a device: the serial of the next one, and until it comes a temporary
+    passcode, if one was asked for."""
+
+    serial: str
+    passcode: Passcode | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +123,9 @@ class DeviceView:
     to open the portal alone, and when it ends; else 0. once: a card that shows no cell twice;
     answers_left: of a card, how many remain before the policy's share of its cells has been shown.
     phone: the public key of one that approves pushes, in hex. resync: since a restore, two codes in
-    a row are needed before it verifies anything.
+    a row are needed before it verifies anything. delivery: the day it is expected, as 2026-12-01,
+    or empty; activates_ms, expires_ms: when a shipped one becomes active of itself, and when it
+    ends; 0: never. replaces: the serial of the device that ends with its activation.
     """
 
     serial: str
@@ -139,6 +152,10 @@ class DeviceView:
     answers_left: int | None = None
     phone: str = ""
     resync: bool = False
+    delivery: str = ""
+    activates_ms: int = 0
+    expires_ms: int = 0
+    replaces: str = ""
 
     @property
     def counter(self) -> int | None:
@@ -189,14 +206,16 @@ def user_of(found: tuple[Any, ...]) -> User:
         failures,
         lock_until or None,
         last or None,
-        tuple(_device_of(device) for device in devices),
+        tuple(_device_of(device, devices) for device in devices),
     )
 
 
-def _device_of(device: tuple[Any, ...]) -> DeviceView:
+def _device_of(device: tuple[Any, ...], beside: Sequence[tuple[Any, ...]]) -> DeviceView:
     (_, serial, kind, state, capped, hash_, digits, period, back, forward, look_ahead, drift_max,
      t0, moving, drift, failures, label, suite, issued, opens, left, full_until, until,
-     phone, resync) = device
+     phone, resync, found) = device
+    dates = Dates(*found) if found else Dates()
+    replaces = next((other[1] for other in beside if other[0] == dates.replaces), "")
     is_card = KINDS[kind] == "card"
     challenges = tuple(
         OpenChallenge(platform, *stands)
@@ -206,5 +225,6 @@ def _device_of(device: tuple[Any, ...]) -> DeviceView:
         serial, LABELS[label] or KINDS[kind], DEVICE_STATES[state], HASH_NAMES[hash_], digits,
         period, t0, (back, forward), 0 if is_card else look_ahead, drift_max, moving, drift,
         failures, bool(capped), KINDS[kind], suite, issued, challenges, full_until, until,
-        is_card and bool(look_ahead), left, phone.hex(), resync,
+        is_card and bool(look_ahead), left, phone.hex(), resync, dates.delivery,
+        dates.activates_ms, dates.expires_ms, replaces,
     )  # fmt: skip

@@ -105,7 +105,7 @@ class Withdrawals(Parts):
     # -- what stands (the lock is held)
 
     def _limits(self, slot: int, now_ms: int) -> Limits:
-        found = self._core.user(slot)
+        found = self._core.user(slot, now_ms)
         assert found is not None, "the index names no free slot"
         at_ms = max(now_ms, self._core.latest_ms)
         best = max(

@@ -9,7 +9,7 @@
 #include "asked.h"
 #include "pushed.h"
 
-enum { USERS = 6, ATTEMPTS = 80, TURNS = 4, ARENA = 1 << 14, UNITS = ATTEMPTS * 34, DEVICES = 15 };
+enum { USERS = 6, ATTEMPTS = 80, TURNS = 4, ARENA = 1 << 14, UNITS = ATTEMPTS * 35, DEVICES = 15 };
 
 enum { ADDRESSES = 4 };
 
@@ -42,6 +42,11 @@ static void stand(world *w, int deep)
         if (i == 1 || i == 3) { /* bob's, and cyd's second: behind a PIN */
             spec.pin_len = WW_KEPT_BYTES;
             world_kept(spec.pin);
+        }
+        if (i == 4) { /* cyd's third is on its way, and active of itself in a while */
+            spec.state = WW_SHIPPED;
+            spec.dated = 1;
+            spec.dates.activates_ms = WORLD_START_MS + 90000;
         }
         world_add_device(w, devices[i].user, &spec, i == 6 ? UINT64_MAX - 5 : 0);
     }
@@ -203,6 +208,8 @@ static void lay(source *s, ww_attempt *a, int64_t now_ms, uint32_t *used)
         memcpy(arena + *used, "W00", 3);
         arena[*used + 2] = (uint8_t)('0' + take(s, 1) % DEVICES);
         *used += a->serial_len = 3;
+        if (a->event == WW_EVENT_ATTEMPT && (how & 12) == 12)
+            a->event = WW_EVENT_ACTIVATE;
     }
     if (how >> 6 & 1) { /* one of four addresses */
         a->has_address = 1;
@@ -351,9 +358,10 @@ static void expect(const ww_batch *b, const ww_device *before, const asked_befor
     HOLDS(b->units <= b->count * WW_RECORD_UNITS_PER_ATTEMPT_MAX);
     for (uint32_t i = 0; i < b->count; i++) {
         const ww_attempt *a = &b->attempts[i];
-        HOLDS(a->verdict >= WW_ACCEPTED && a->verdict <= WW_BUSY && a->reason <= WW_REASON_CANCELLED);
+        HOLDS(a->verdict >= WW_ACCEPTED && a->verdict <= WW_BUSY && a->reason <= WW_REASON_ENDED);
         HOLDS((a->verdict == WW_EXPIRED) ==
-              (a->reason == WW_REASON_OVERDUE || a->reason == WW_REASON_CANCELLED));
+              (a->reason == WW_REASON_OVERDUE || a->reason == WW_REASON_CANCELLED ||
+               a->reason == WW_REASON_ENDED));
         HOLDS(a->reason != WW_REASON_PENDING || (a->verdict == WW_CHALLENGE && !a->units));
         HOLDS(a->verdict != WW_EXPIRED || a->challenge_len || a->label == WW_TEMPORARY_PASSCODE);
         HOLDS((a->reason == WW_REASON_SCOPE) <= (a->label == WW_TEMPORARY_PASSCODE));
@@ -376,7 +384,8 @@ static void expect(const ww_batch *b, const ww_device *before, const asked_befor
     for (; n < b->units; n += 1u + b->records[n].tail) {
         const ww_record *r = &b->records[n];
         HOLDS((r->event >= WW_EVENT_ATTEMPT && r->event <= WW_EVENT_RESYNC) ||
-              r->event == WW_EVENT_ANSWER);
+              r->event == WW_EVENT_ANSWER || r->event == WW_EVENT_ACTIVATE ||
+              (r->event == WW_EVENT_DUE && !r->tail && r->user == lived.t.users[2].id));
         HOLDS(n + 1u + r->tail <= b->units);
         HOLDS(ww_apply(&replayed.t, r, now_ms, NULL, NULL) == 0);
     }

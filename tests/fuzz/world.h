@@ -110,8 +110,11 @@ static inline void world_add_device(world *w, uint32_t slot, const ww_spec *spec
     memcpy(tail + WW_SPEC_HEAD_BYTES, spec->key, spec->key_len);
     tail += WW_SPEC_HEAD_BYTES + spec->key_len;
     memcpy(tail, spec->serial, spec->serial_len);
-    memcpy(tail + spec->serial_len, spec->suite, spec->suite_len);
-    memcpy(tail + spec->serial_len + spec->suite_len, spec->pin, spec->pin_len);
+    tail += spec->serial_len;
+    memcpy(tail, spec->suite, spec->suite_len);
+    memcpy(tail + spec->suite_len, spec->pin, spec->pin_len);
+    if (spec->dated)
+        memcpy(tail + spec->suite_len + spec->pin_len, &spec->dates, sizeof spec->dates);
     world_act(w, r);
 }
 

@@ -166,12 +166,6 @@ class Acts:
         self.shown[who] = found.id
         self.checker.acknowledge(self.engine._turn)
 
-    def on_set_device(self, who: str, index: int, state: str) -> None:
-        if self.devices(who):
-            serial, twin = self._serial(who, index), self.checker.twin
-            self.checker.acting = lambda now_ms: twin.set_device(who, serial, state, now_ms)
-            self._done("", lambda: self.engine.set_device(who, serial, state=state))
-
     def on_remove_device(self, who: str, index: int) -> None:
         if self.devices(who):
             serial, twin = self._serial(who, index), self.checker.twin

@@ -31,6 +31,7 @@ from watchword.reference import (
     User,
     Verdict,
 )
+from watchword.reference_life import stands
 
 __all__ = ["Asked", "BrokenError", "Checker", "answer_of"]
 
@@ -79,7 +80,7 @@ def mains_of(row: bytes) -> list[bytes]:
     at, found = HEADER.size + names_bytes, []
     while at < len(row):
         event, units = row[at], row[at + 3]
-        if event in (Event.ATTEMPT, Event.RESYNC):
+        if event in (Event.ATTEMPT, Event.RESYNC, Event.ACTIVATE):
             found.append(row[at + 32 : at + 48])
         at += 32 * (1 + units)
     return found
@@ -280,7 +281,8 @@ class Checker:
             if user is not None:
                 twins = (
                     user.account, user.realm, user.streak.count, user.streak.lock_until_ms,
-                    [(d.serial, d.state, d.capped, d.moving, d.drift, d.failures, d.issued,
+                    [(d.serial, stands(user, d, self.twin.latest_ms), d.capped, d.moving, d.drift,
+                      d.failures, d.issued,
                       tuple(d.standing[at].n if at in d.standing else None for at in (0, 1)))
                      for d in user.devices],
                     [(d.kind, d.suite, d.issued, 0 in d.standing) for d in user.known],

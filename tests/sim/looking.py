@@ -8,7 +8,7 @@ again, says what was said.
 from typing import TYPE_CHECKING, Any
 
 from watchword import WhatIf
-from watchword.lifecycle import ANSWER, ATTEMPT, RESYNC
+from watchword.lifecycle import ACTIVATE, ANSWER, ATTEMPT, RESYNC
 
 if TYPE_CHECKING:
     from tests.sim.world import World
@@ -26,7 +26,7 @@ def look_back(world: "World") -> None:
         record.verdict.name
         for _, records in checker.twin.journal[: checker.marks[engine._store.head]]
         for record in records
-        if record.event in (ATTEMPT, RESYNC, ANSWER)
+        if record.event in (ATTEMPT, RESYNC, ANSWER, ACTIVATE)
     ]
     said = [verdict for verdict in told if verdict]
     if said != done:

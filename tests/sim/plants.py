@@ -12,6 +12,7 @@ from typing import Any, Final
 from tests.sim.engine import SimEngine
 from tests.sim.plants_asked import ASKED, Put
 from tests.sim.plants_entry import ENTRY, replayed
+from tests.sim.plants_life import LIFE
 from watchword import challenges, errors, lifecycle, logins
 from watchword.acts import Acts
 from watchword.challenges import Challenges
@@ -370,4 +371,4 @@ def answer_after_the_end(put: Put) -> None:
     put(SimEngine, "_alive", lambda self: None)
 
 
-PLANTS: Final = {bug.__name__: bug for bug in (*WORDS, *ASKED, *ENTRY)}
+PLANTS: Final = {bug.__name__: bug for bug in (*WORDS, *ASKED, *LIFE, *ENTRY)}

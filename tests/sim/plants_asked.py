@@ -53,9 +53,9 @@ def answer_left_out(put: Put) -> None:
     """Where no more answers are given, a challenge without one is shown."""
     real = _engine.ask
 
-    def ask(core: Any, name: bytes, platform: int, *words: Any) -> Any:
-        shown = real(core, name, platform, *words)
-        return shown or real(core, name, platform, *words[:-1], None)
+    def ask(core: Any, name: bytes, platform: int, *words: Any, **named: Any) -> Any:
+        shown = real(core, name, platform, *words, **named)
+        return shown or real(core, name, platform, *words[:-1], None, **named)
 
     put(_engine, "ask", ask)
 

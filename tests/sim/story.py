@@ -12,6 +12,7 @@ from typing import Any
 from tests.sim.entering import entered
 from tests.sim.filing import Filing
 from tests.sim.kinds import Kinds
+from tests.sim.living import with_life
 from tests.sim.tears import POLICIES
 from watchword.reference import Figures
 
@@ -20,8 +21,7 @@ __all__ = ["Step", "Story", "figures_of", "simpler", "story_of"]
 Step = tuple[Any, ...]
 Story = tuple[Figures, list[Step]]
 
-DAY_MS = 86_400_000
-CRASH_OPERATIONS = (1, 2, 3, 4, 6, 9, 14, 25, 60)
+DAY_MS, CRASH_OPERATIONS = 86_400_000, (1, 2, 3, 4, 6, 9, 14, 25, 60)
 KINDS = ("write", "write", "sync", "sync", "open", "rename", "remove")
 
 
@@ -43,9 +43,9 @@ def figures_of(rng: random.Random) -> Figures:
 
 def story_of(seed: int, turns: int) -> Story:
     """So many steps that ask or act, and what happens between them."""
-    rng = random.Random(seed)
-    figures = figures_of(rng)
-    return figures, entered(seed, Author(rng, figures).steps(turns))
+    figures = figures_of(rng := random.Random(seed))
+    a = Author(rng, figures)
+    return figures, entered(seed, with_life(seed, a.steps(turns), a.users, a.device))
 
 
 class Author(Filing, Kinds):

@@ -22,6 +22,7 @@ from tests.sim.entering import Entering
 from tests.sim.files import Files
 from tests.sim.guard import Guard
 from tests.sim.knowing import Knowing
+from tests.sim.living import Living
 from tests.sim.looking import look_back
 from tests.sim.phones import Phones
 from watchword import StoreFailed, reference_card, reference_ocra
@@ -38,7 +39,7 @@ LIVES_MAX = 12  # openings that one crash may take: a fault, a crash, another, a
 Step = tuple[Any, ...]
 
 
-class World(Acts, Entering, Files, Knowing, Phones, Doors):
+class World(Acts, Entering, Files, Knowing, Living, Phones, Doors):
     """`play` runs steps; BrokenError says what was broken."""
 
     def __init__(self, seed: int, figures: Figures) -> None:

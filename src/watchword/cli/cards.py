@@ -16,7 +16,7 @@ from watchword.cli.doors import enter
 from watchword.cli.options import shared_options
 from watchword.cli.words import Verb, Verbs, console, note
 
-__all__ = ["card"]
+__all__ = ["card", "draw"]
 
 COLUMNS = 8     # eight of nine characters fit a terminal of 80
 
@@ -54,7 +54,11 @@ def show(user: str, serial: str, by: str | None) -> None:
     try:
         watchword card show carol C1
     """
-    shown = card_of(user, serial, by)
+    draw(card_of(user, serial, by))
+
+
+def draw(shown: Card) -> None:
+    """The cells of a card, each behind its number."""
     drawn = Table.grid(padding=(0, 2, 0, 0))
     for _ in range(COLUMNS):
         drawn.add_column(no_wrap=True, overflow="ignore")

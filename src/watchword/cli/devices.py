@@ -11,6 +11,7 @@ from watchword.cli.doors import enter
 from watchword.cli.logins import speak
 from watchword.cli.options import secret_line, shared_options
 from watchword.cli.words import Verb, Verbs, note, table, tell
+from watchword.explain import moments
 from watchword.formats import otpauth
 
 __all__ = ["device"]
@@ -24,7 +25,7 @@ ALGORITHMS = tuple(KEY_BYTES)
 @shared_options
 def device() -> None:
     """
-    usage: watchword device add | list | resync | remove ...
+    usage: watchword device add | list | ship | activate | replace | ...
 
         add totp USER           a device whose codes change with the time
         add hotp USER           a device whose codes change at each press
@@ -36,6 +37,12 @@ def device() -> None:
         resync USER SERIAL      find a device again whose clock or counter ran away
         remove USER SERIAL      take a device away; codes already used stay used
         pin USER                change the PIN that is typed before a code, or signed
+        ship KIND USER          enrol a device that is on its way
+        activate USER SERIAL    the user has it at hand: its code makes it active
+        replace USER SERIAL KIND   another device for one that is no more
+        online-card USER        a code card for three weeks, shown this once
+        suspend, resume, lost, return, end USER SERIAL   what became of it
+        dates USER SERIAL       when it is expected, active of itself, or over
         share USER OWNER SERIAL  USER is to have it as well; unshare USER SERIAL: no more
 
     try:
@@ -212,6 +219,8 @@ def list_devices(user: str) -> None:
     columns = ["serial", "kind", "state", "algorithm", "digits", "moving", "drift", "failures"]
     table(columns, [[str(getattr(d, name)) for name in columns] for d in devices])
     for d in devices:
+        if said := moments(d):
+            note(f"device {d.serial} is {d.state}, {said}")
         if d.answers_left is not None:
             shows = "shows no cell twice" if d.once else "may show a cell again"
             note(f"card {d.serial} {shows}; {d.answers_left} answers until it is to be replaced")

@@ -29,6 +29,7 @@ from watchword import (
 from watchword.audit import Page
 from watchword.cli.answers import Answer, Change, Enrolled
 from watchword.cli.entry_doors import EntryDoor, OwnEntryDoor
+from watchword.cli.life_doors import Life, OwnLife
 from watchword.cli.options import settings, who
 from watchword.cli.remote import RemoteDoor
 from watchword.cli.words import note
@@ -48,6 +49,8 @@ Copied = Callable[[int, int], object]
 
 class Door(EntryDoor, Protocol):
     """What the verbs ask for; each means what Engine's method of that name means."""
+
+    life: Life
 
     def add_user(self, name: str, state: str, realm: str) -> None: ...
     def user(self, name: str) -> User: ...
@@ -133,6 +136,7 @@ class OwnDoor(OwnEntryDoor):
         self.question = engine.question
         self.check_policy = engine.check_policy
         self.close = engine.close
+        self.life: Life = OwnLife(engine)
 
     def head(self) -> int:
         return self._engine.counters()["head"]

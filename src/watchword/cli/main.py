@@ -21,6 +21,7 @@ from watchword.cli import (
     entering,
     events,
     given,
+    life,
     logins,
     policies,
     proof,
@@ -113,7 +114,7 @@ for verb in (
     entering.withdrawal,
 ):
     users.user.add_command(verb)
-for verb in (secrets.pin, entering.share, entering.unshare):
+for verb in (secrets.pin, entering.share, entering.unshare, *life.VERBS):
     devices.device.add_command(verb)
 
 

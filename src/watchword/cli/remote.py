@@ -28,6 +28,7 @@ from watchword.cli.carrier import Carrier
 from watchword.cli.connection import Connection, Reply, listed, mapping, number
 from watchword.cli.entry_doors import RemoteEntryDoor
 from watchword.cli.keeping import Keeping
+from watchword.cli.life_doors import Life, RemoteLife
 from watchword.cli.options import who
 from watchword.errors import InvalidArgument
 from watchword.explain import Told
@@ -49,6 +50,7 @@ class RemoteDoor(RemoteEntryDoor, Keeping):
         self._connection = Connection(to)
         self._ask = self._connection.ask
         self.close = self._connection.close
+        self.life: Life = RemoteLife(self._ask, enrolment)
 
     def add_user(self, name: str, state: str, realm: str) -> None:
         self._ask("USER", "ADD", name, "STATE", state, "REALM", realm, "BY", who())
@@ -77,28 +79,10 @@ class RemoteDoor(RemoteEntryDoor, Keeping):
         self._ask("USER", "UNLOCK", name, "BY", by)
 
     def add_device(self, user: str, device: Device, serial: str | None) -> str:
-        words: list[str | int] = ["DEVICE", "ADD", user, device.kind.upper()]
-        words += ["KEY", device.key.hex()]
-        if device.mechanism == "card":
-            words += ["COUNTER", device.counter]
-        elif device.mechanism == "ocra":
-            words += ["SUITE", device.suite, "COUNTER", device.counter]
-            words += ["LOOKAHEAD", device.look_ahead, "WINDOW", *device.window]
-            words += ["DRIFT", device.drift_max]
-            words += ["PINHASH", device.pin_hash.hex()] if device.pin_hash else []
-            words += ["PHONE", device.phone.hex()] if device.phone else []
-        elif device.mechanism != "passcode":
-            words += ["DIGITS", device.digits, "ALGORITHM", device.algorithm]
-        if device.mechanism == "totp":
-            words += ["PERIOD", device.period, "WINDOW", *device.window]
-            words += ["DRIFT", device.drift_max, "T0", device.t0]
-        if device.mechanism == "hotp":
-            words += ["COUNTER", device.counter, "LOOKAHEAD", device.look_ahead]
-        if device.pin:
-            words += ["PIN", device.pin]
+        words = enrolment(device)
         if serial is not None:
             words += ["SERIAL", serial]
-        return str(self._ask(*words, "BY", who()))
+        return str(self._ask("DEVICE", "ADD", user, *words, "BY", who()))
 
     def issue_passcode(self, user: str, serial: str | None) -> Passcode:
         words = ["SERIAL", serial] if serial is not None else []
@@ -332,6 +316,29 @@ def push_shown(fields: dict[str, Reply]) -> PushShown:
     )
 
 
+def enrolment(device: Device) -> list[str | int]:
+    """The words of DEVICE ADD behind the user's name."""
+    words: list[str | int] = [device.kind.upper(), "KEY", device.key.hex()]
+    if device.mechanism == "card":
+        words += ["COUNTER", device.counter]
+    elif device.mechanism == "ocra":
+        words += ["SUITE", device.suite, "COUNTER", device.counter]
+        words += ["LOOKAHEAD", device.look_ahead, "WINDOW", *device.window]
+        words += ["DRIFT", device.drift_max]
+        words += ["PINHASH", device.pin_hash.hex()] if device.pin_hash else []
+        words += ["PHONE", device.phone.hex()] if device.phone else []
+    elif device.mechanism != "passcode":
+        words += ["DIGITS", device.digits, "ALGORITHM", device.algorithm]
+    if device.mechanism == "totp":
+        words += ["PERIOD", device.period, "WINDOW", *device.window]
+        words += ["DRIFT", device.drift_max, "T0", device.t0]
+    if device.mechanism == "hotp":
+        words += ["COUNTER", device.counter, "LOOKAHEAD", device.look_ahead]
+    if device.pin:
+        words += ["PIN", device.pin]
+    return words
+
+
 def device_view(fields: dict[str, Reply]) -> DeviceView:
     back, forward = listed(fields["window"])
     return DeviceView(
@@ -358,6 +365,10 @@ def device_view(fields: dict[str, Reply]) -> DeviceView:
         once=bool(number(fields["once"])),
         answers_left=None if fields["answers_left"] is None else number(fields["answers_left"]),
         phone=str(fields["phone"]),
+        delivery=str(fields["delivery"]),
+        activates_ms=number(fields["activates_ms"]),
+        expires_ms=number(fields["expires_ms"]),
+        replaces=str(fields["replaces"]),
     )
 
 

@@ -17,6 +17,7 @@
     DEVICE PASSCODE user [SERIAL s]        DEVICE REMOVE user serial
     USER PASSWORD, QUESTIONS: see secrets.py    DEVICE CELLS user serial
     USER ADDRESSES, IDENTITY, OPTOUT, ENTRY, LIMITS, WITHDRAWAL, DEVICE UNSHARE: see entering.py
+    DEVICE SHIP, REPLACE, DATES, ...: see life.py
     KEY ROTATE                             CLOCK ACCEPT
     AUDIT, BACKUP, STATS, SUBSCRIBE, POLICY, IMPORT, EXPORT: see audit, backup, feeds, files.py
 
@@ -43,11 +44,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from typing import Any
 
-from watchword.devices.device import GIVEN, PRESETS, Device
+from watchword.devices.device import Device
 from watchword.engine import Engine
 from watchword.errors import Error, Exists, InvalidArgument, NotFound
 from watchword.serve import limits
 from watchword.serve.commands import Client, Commands, arity
+from watchword.serve.device_words import FIGURES, OF_KIND, hex_bytes
 from watchword.serve.entering import ENTERING, UNSHARE
 from watchword.serve.knowing import Knowing
 from watchword.serve.phones import Phones
@@ -59,30 +61,6 @@ __all__ = ["Admin"]
 
 OK = Simple("OK")
 COUNTS = ("DIGITS", "PERIOD", "DRIFT", "T0", "COUNTER", "LOOKAHEAD")
-FIGURES = {
-    "DIGITS": "digits",
-    "ALGORITHM": "algorithm",
-    "PERIOD": "period",
-    "WINDOW": "window",
-    "DRIFT": "drift_max",
-    "T0": "t0",
-    "COUNTER": "counter",
-    "LOOKAHEAD": "look_ahead",
-    "SUITE": "suite",
-    "PIN": "pin",
-    "PINHASH": "pin_hash",
-    "PHONE": "phone",
-}
-OF_KIND: dict[str, tuple[str, ...]] = {
-    "TOTP": ("DIGITS", "ALGORITHM", "PERIOD", "WINDOW", "DRIFT", "T0", "PIN"),
-    "HOTP": ("DIGITS", "ALGORITHM", "COUNTER", "LOOKAHEAD", "PIN"),
-    "OCRA": ("SUITE", "COUNTER", "LOOKAHEAD", "WINDOW", "DRIFT", "PIN", "PINHASH"),
-    "CARD": ("COUNTER",),
-}
-OF_KIND |= {name.upper(): OF_KIND[kind.upper()] for name, (kind, _) in PRESETS.items()}
-OF_KIND |= {name.upper(): () for name in GIVEN}
-OF_KIND["IB-KEY"] += ("PHONE",)
-del OF_KIND["CARD"]  # the two kinds of card have names of their own
 PEER = struct.Struct("3i")  # struct ucred: process, user, group
 
 
@@ -279,23 +257,29 @@ def user_list(engine: Engine, words: list[str]) -> Reply:
 
 
 def device_add(engine: Engine, words: list[str]) -> Reply:
-    user, kind = words[0], words[1].upper()
+    device, given = device_given(words[1], words[2:])
+    return engine.add_device(words[0], device, given.get("SERIAL"), by=by(given))
+
+
+def device_given(
+    kind: str, words: Sequence[str], *more: str
+) -> tuple[Device, dict[str, Any]]:  # fmt: skip
+    """A device in an operator's words, and the options that are not its own."""
+    kind, others = kind.upper(), ("SERIAL", "BY", *more)
     if kind not in OF_KIND:
         raise MisuseError(f"ERR a device is one of {', '.join(OF_KIND)}")
-    given = options(words[2:], ("KEY", "BASE32", "SERIAL", "BY", *OF_KIND[kind]))
-    serial, who = given.pop("SERIAL", None), by(given)
-    given.pop("BY", None)
+    given = options(words, ("KEY", "BASE32", *others, *OF_KIND[kind]))
+    rest = {name: given.pop(name) for name in others if name in given}
     given_key = given.pop("KEY", None), given.pop("BASE32", None)
     if kind == "SMS" and given_key == (None, None):
-        return engine.add_device(user, Device.sms(), serial, by=who)
+        return Device.sms(), rest
     key = device_key(*given_key)
     figures = {FIGURES[name]: figure for name, figure in given.items()}
     if kind == "OCRA" and "suite" not in figures:
         raise MisuseError("ERR syntax error, SUITE is needed")
     if "pin_hash" in figures:
         figures["pin_hash"] = hex_bytes("PINHASH", figures["pin_hash"])
-    device = Device.of(kind.lower(), key, **figures)
-    return engine.add_device(user, device, serial, by=who)
+    return Device.of(kind.lower(), key, **figures), rest
 
 
 def device_passcode(engine: Engine, words: list[str]) -> Reply:
@@ -316,13 +300,6 @@ def device_key(hex_digits: str | None, base32: str | None) -> bytes:
         return base64.b32decode(text + "=" * (-len(text) % 8))
     except (ValueError, binascii.Error):
         raise InvalidArgument("the key is not written as it is said to be") from None
-
-
-def hex_bytes(name: str, digits: str) -> bytes:
-    try:
-        return bytes.fromhex(digits)
-    except ValueError:
-        raise InvalidArgument(f"{name} is hex digits") from None
 
 
 def device_get(engine: Engine, words: list[str]) -> Reply:

@@ -32,6 +32,7 @@ from watchword.serve.feeds import Feeds, Listening
 from watchword.serve.files import FILES
 from watchword.serve.heads import known_head, note_head
 from watchword.serve.knowing import Knowing
+from watchword.serve.life import LIFE
 from watchword.serve.logs import CHANNELS_OF, Told, configure, say
 from watchword.serve.phones import Phones
 from watchword.serve.probes import Probes
@@ -249,7 +250,8 @@ class Daemon:
         """The administration socket: born with its mode, over what a killed daemon left behind."""
         door = Listening(
             self._feeds, self._engine, self._worker, GATEWAYS.index("admin"), self._vitals.info,
-            self._knowing, self._phones, {b"AUDIT": AUDIT | PROOF, b"BACKUP": BACKUP, **FILES},
+            self._knowing, self._phones,
+            {b"AUDIT": AUDIT | PROOF, b"BACKUP": BACKUP, **FILES, **LIFE},
         )  # fmt: skip
         path = os.path.join(self._config.store, ADMIN_SOCKET)
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -313,6 +315,7 @@ class Daemon:
     def _signalled(self) -> None:
         self._signals += 1
         if self._signals == 1:
+            self._vitals.stopping = True
             say("stopping: what is asked is answered first", event="stopping")
         if self._signals > 1:
             self._clients.abort()

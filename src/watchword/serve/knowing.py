@@ -1,7 +1,9 @@
-"""What users know, over the wire: passwords, security questions, and changes of PIN and password.
+"""What users know, over the wire: passwords, security questions, changes of PIN and password; and
+that they have a new device at hand.
 
     VERIFY user response PASSWORD p [...]       the options of VERIFY, in any order
     QUESTION user                               ANSWER user id answer [ADDRESS ip]
+    ACTIVATE user serial response [PLATFORM p] [CHALLENGE id] [ADDRESS ip] [PASSWORD p] [PIN p]
     CHANGEPIN user old response new [PLATFORM p] [DEVICE serial] [CHALLENGE id] [ADDRESS ip]
               [PERSONAL what is known of the user, a line each]
     CHANGEPASSWORD user old response new [PLATFORM p] [DEVICE serial] [CHALLENGE id] [ADDRESS ip]
@@ -39,6 +41,7 @@ VERBS: dict[str, tuple[int, tuple[str, ...]]] = {
     "VERIFY": (2, OF_VERIFY),
     "QUESTION": (1, ()),
     "ANSWER": (3, ("ADDRESS",)),
+    "ACTIVATE": (3, ("PLATFORM", "CHALLENGE", "ADDRESS", "PASSWORD", "PIN")),
     "CHANGEPIN": (4, (*OF_CHANGE, "PERSONAL")),
     "CHANGEPASSWORD": (4, (*OF_CHANGE, "PIN")),
     **entering.VERBS,
@@ -52,6 +55,10 @@ class Knowing:
         self._engine = engine
         self._gather = gather
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="watchword-changes")
+        self._attempts: dict[str, Callable[[list[bytes], Options, str], Verdict | Shared]] = {
+            "CHANGEPIN": self._pin, "CHANGEPASSWORD": self._password, "ACTIVATE": self._activate,
+            **{verb: partial(run, engine) for verb, run in entering.CHANGES.items()},
+        }  # fmt: skip
 
     def close(self) -> None:
         self._worker.shutdown()
@@ -93,7 +100,7 @@ class Knowing:
                 reply = {"id": asked.id, "question": asked.question}
             else:
                 loop = asyncio.get_running_loop()
-                change = self._changes()[verb]
+                change = self._attempts[verb]
                 made = await loop.run_in_executor(self._worker, change, words, given, name)
                 if isinstance(made, Shared):
                     said = shown(made.verdict, reasons, False)
@@ -129,17 +136,20 @@ class Knowing:
         )
         return verdict
 
-    def _changes(self) -> dict[str, Callable[[list[bytes], Options, str], Verdict | Shared]]:
-        return {
-            "CHANGEPIN": self._pin, "CHANGEPASSWORD": self._password,
-            **{verb: partial(run, self._engine) for verb, run in entering.CHANGES.items()},
-        }  # fmt: skip
-
     def _pin(self, words: list[bytes], given: Options, name: str) -> Verdict:
         user, old, response, new = (word.decode() for word in words)
         personal = given.get("PERSONAL", b"").decode().splitlines()
         return self._engine.change_pin(
             user, old, response, new, personal=personal, gateway=name, **of_change(given)
+        )
+
+    def _activate(self, words: list[bytes], given: Options, name: str) -> Verdict:
+        user, serial, response = (word.decode() for word in words)
+        password, pin = (
+            given[option].decode() if option in given else None for option in ("PASSWORD", "PIN")
+        )
+        return self._engine.activate(
+            user, serial, response, password=password, pin=pin, gateway=name, **of_change(given)
         )
 
     def _password(self, words: list[bytes], given: Options, name: str) -> Verdict:

@@ -34,6 +34,7 @@ class Vitals:
         self._clients = clients
         self.version = version
         self.feeds: Feeds | None = None
+        self.stopping = False
         self._began_s = self.looked_s = time.monotonic()
         self._busy, self._doubt = engine.busy_because, engine.clock_doubt
         self._fleet, self._slot = Fleet(), 0
@@ -72,6 +73,8 @@ class Vitals:
         because = [self._engine.busy_because] if self._engine.busy_because else []
         if self._engine._ended is not None:
             because.append("the engine has ended")
+        elif self.stopping:
+            because.append("the daemon is stopping")
         return because
 
     def stuck(self) -> bool:
