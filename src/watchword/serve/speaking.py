@@ -2,10 +2,10 @@
 
 import threading
 
-__all__ = ["BY", "by_at_end", "speaker", "speaking"]
+__all__ = ["BY", "by_at_end", "speaker", "speaking", "through"]
 
 BY = "the administration socket"  # who did it, when nobody says and the kernel cannot
-speaking = threading.local()  # .by: who is at the other end of the act under way
+speaking = threading.local()  # .by: who is at the other end; .through: the gateway, if any
 
 
 def speaker() -> str:
@@ -13,9 +13,15 @@ def speaker() -> str:
     return str(getattr(speaking, "by", BY))
 
 
+def through(who: str) -> str:
+    """Whoever is said to do it, and by which gateway, where one says so."""
+    gateway = getattr(speaking, "through", "")
+    return f"{who} (gateway {gateway})" if gateway else who
+
+
 def by_at_end(words: list[str]) -> tuple[list[str], str]:
     """An act without the BY who at its end, and who does it. No act is shorter than its name and
     one word, so that no name reads as BY."""
     if len(words) > 2 and words[-2].upper() == "BY":
-        return words[:-2], words[-1]
+        return words[:-2], through(words[-1])
     return words, speaker()
