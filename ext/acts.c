@@ -77,6 +77,7 @@ static int user_remove(ww_tables *t, uint32_t slot, ww_user *u)
     ww_slot_unindex(t, slot);
     if (u->name_len > WW_NAME_INLINE_BYTES)
         cold_drop(t, u->name.cold);
+    ww_extra_drop(t, u);
     uint64_t id = u->id + ((uint64_t)1 << 32);
     ww_wipe(u, sizeof *u);
     if (t->deep)
@@ -160,7 +161,7 @@ ww_device *ww_device_place(ww_tables *t, ww_user *u, const ww_spec *spec, const 
     if (suite < 0 || !has_room(t, u, spec) || (ocra && !suite_fits(&t->suites[suite], spec)))
         return NULL;
     if (!u->devices && spec->hash == WW_SHA1 && !spec->t0_s && spec->kind < WW_KIND_OCRA &&
-        !spec->dated) {
+        !spec->shared && !spec->dated) {
         d = &u->device;
         memset(d, 0, sizeof *d);
         own = d->u.sha1;
@@ -169,6 +170,9 @@ ww_device *ww_device_place(ww_tables *t, ww_user *u, const ww_spec *spec, const 
         ww_wide *w = wide_new(t, u, &at);
         d = &w->line;
         d->u.far.t0_s = spec->t0_s & (2 * WW_T0_S_MAX - 1);
+        d->u.far.shared = spec->shared;
+        u->sharing |= spec->shared != 0;
+        t->shared_used += spec->shared != 0;
         if (spec->dated)
             ww_device_set_dates(u, d, &spec->dates);
         w->issue.suite = (uint8_t)suite;
@@ -221,7 +225,7 @@ int ww_spec_legal(const ww_spec *s)
     int totp = s->kind == WW_KIND_TOTP, hotp = s->kind == WW_KIND_HOTP;
     int ocra = s->kind == WW_KIND_OCRA; /* the suite itself is read where it is kept */
     int passcode = s->label == WW_TEMPORARY_PASSCODE, sms = s->label == WW_SMS;
-    if ((s->kind == WW_KIND_PASSCODE) != (passcode || sms))
+    if ((s->kind == WW_KIND_PASSCODE) != (passcode || sms) || s->shared > WW_SHARED_LENT)
         return 0;
     if (s->kind >= WW_KIND_PASSWORD)
         return secret_legal(s);

@@ -193,7 +193,7 @@ static int apply_later(ww_tables *t, const ww_record *r, int64_t now_ms, ww_stre
                       WW_DIRTY_STATE | (r->event == WW_EVENT_DATES ? WW_DIRTY_IDENTITY : 0));
         return r->event == WW_EVENT_DUE ? ww_apply_due(t, u, r) : ww_apply_dates(t, u, r);
     default:
-        return 0;
+        return ww_is_entry(r->event) ? ww_apply_entry(t, r) : 0;
     }
 }
 

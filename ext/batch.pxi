@@ -225,6 +225,19 @@ cdef class Batch:
         finally:
             PyBuffer_Release(&view)
 
+    def tell(self, facts):
+        """What is said of the password of each attempt: (first, number), or None where too many
+        wait to be hashed, and the attempt is BUSY."""
+        cdef uint32_t i = 0
+        for fact in facts:
+            if i == self.b.count:
+                break
+            if fact is None:
+                self.b.attempts[i].shed = 1
+            else:
+                self.b.attempts[i].first, self.b.attempts[i].password = fact
+            i += 1
+
     def vouch(self):
         """Somebody else has seen to the first factor of every attempt."""
         cdef uint32_t i

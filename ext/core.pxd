@@ -90,7 +90,14 @@ cdef extern from "watchword.h" nogil:
         uint32_t names_bytes, units
         int64_t turn, time_ms
 
+    ctypedef struct ww_far:
+        uint32_t next, owner, alike, shared
+
+    ctypedef union ww_device_u:
+        ww_far far
+
     ctypedef struct ww_device:
+        ww_device_u u
         uint64_t moving
         uint32_t number, cold
         uint16_t period_s, resync
@@ -126,7 +133,7 @@ cdef extern from "watchword.h" nogil:
     ctypedef struct ww_user:
         uint64_t id
         uint32_t more
-        uint8_t name_len, account, realm, devices, wrong_answers
+        uint8_t name_len, account, realm, devices, wrong_answers, opted_out
         ww_device device
         ww_streak streak
 
@@ -184,7 +191,7 @@ cdef extern from "watchword.h" nogil:
         int64_t latest_ms
         ww_pushes *pushes
         uint32_t *phones
-        uint32_t phones_mask
+        uint32_t phones_mask, shared_used
 
     ctypedef struct ww_policy:
         int64_t lockout_window_ms
@@ -195,7 +202,8 @@ cdef extern from "watchword.h" nogil:
         uint8_t mix[16]
         uint8_t mix_count, sms_per_hour
         uint32_t sms_seconds, push_ms, push_window_ms, push_per_window
-        int64_t session_ms[2]
+        int64_t session_ms[3]
+        uint8_t allow_no_device
 
     ctypedef struct ww_attempt:
         uint32_t name_at, response_at, second_at, serial_at
@@ -334,6 +342,27 @@ cdef extern from "watchword.h" nogil:
                           uint32_t most)
     ww_device *ww_push_phone(const ww_tables *t, const ww_push *push)
     int64_t ww_session_ms(const ww_policy *p, const ww_attempt *a)
+
+    enum:
+        WW_RANGES_MAX
+        WW_RANGE_BYTES
+        WW_IDENTITY_BYTES
+        WW_LIMIT_DAYS
+        WW_SHARERS_MAX
+        WW_SHARED_OWN
+        WW_SHARED_LENT
+        WW_EVENT_IDENTITY
+    ctypedef struct ww_extra:
+        uint8_t identity[16]
+        uint64_t used_cents[5]
+        uint32_t day
+    ww_extra ww_extra_of(const ww_tables *t, const ww_user *u)
+    const uint8_t *ww_ranges_of(const ww_tables *t, const ww_user *u, size_t *len)
+    ww_device *ww_sharer_first(const ww_tables *t, const ww_device *d)
+    ww_device *ww_sharer_next(const ww_tables *t, const ww_device *d, ww_device *sharer)
+    uint32_t ww_sharers(const ww_tables *t, ww_user *u)
+    uint32_t ww_device_rank(const ww_policy *p, const ww_device *d)
+
     const uint8_t *ww_device_phone(const ww_tables *t, const ww_device *d, size_t *len)
     ww_device *ww_device_find(const ww_tables *t, ww_user *u, uint32_t number)
     void ww_phones_rebuild(ww_tables *t)

@@ -84,7 +84,8 @@ cdef class Core:
                    uint8_t sms_per_hour=3, uint32_t sms_seconds=600,
                    uint8_t card_shown_percent=50, uint32_t push_ms=60_000,
                    uint32_t push_per_window=5, uint32_t push_window_ms=600_000,
-                   int64_t session_pin_ms=0, int64_t session_biometric_ms=0):
+                   int64_t session_pin_ms=0, int64_t session_biometric_ms=0,
+                   int64_t session_ms=0, bint allow_no_device=False):
         """ranks: of devices without a label, by kind; challenge_labels: of plausible challenges,
         the more often the likelier."""
         if len(ranks) != WW_KINDS or not 1 <= len(challenge_labels) <= WW_CHALLENGE_KINDS_MAX:
@@ -97,6 +98,7 @@ cdef class Core:
         self.p.push_ms, self.p.push_window_ms = push_ms, push_window_ms
         self.p.push_per_window = push_per_window
         self.p.session_ms[0], self.p.session_ms[1] = session_pin_ms, session_biometric_ms
+        self.p.session_ms[2], self.p.allow_no_device = session_ms, allow_no_device
         self.p.lockout_failures = lockout_failures
         self.p.lockout_window_ms = lockout_window_ms
         self.p.lockout_extend = lockout_extend

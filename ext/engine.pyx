@@ -96,6 +96,11 @@ class Reason(enum.IntEnum):
     MISMATCHED = 23
     CANCELLED = 24
     ENDED = 30
+    ADDRESS = 34
+    IDENTITY = 35
+    TEMPORARY = 36
+    LESS_SECURE = 37
+    LIMIT = 38
 
 
 KINDS = tuple([ww_kind_name(kind, 0).decode() for kind in range(WW_KINDS)])
@@ -223,6 +228,7 @@ include "batch.pxi"
 include "core.pxi"
 include "ask.pxi"
 include "known.pxi"
+include "entry.pxi"
 include "life.pxi"
 include "push.pxi"
 include "ids.pxi"

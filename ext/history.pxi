@@ -175,7 +175,8 @@ def bare_row(row, stand_in):
                 memset(<uint8_t *>&r[n + r[n].tail] + 20, 0, 4)
             elif r[n].event == WW_EVENT_TOMBSTONE and r[n].tail:
                 memset(&r[n] + 1, 0, 16)
-            elif r[n].event == WW_EVENT_PIN or r[n].event > WW_EVENT_LAST:
+            elif (r[n].event == WW_EVENT_PIN or r[n].event == WW_EVENT_IDENTITY
+                  or r[n].event > WW_EVENT_LAST):
                 memset(&r[n] + 1, 0, <size_t>r[n].tail * WW_RECORD_BYTES)
             n += 1 + r[n].tail
         return bytes(out)

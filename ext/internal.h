@@ -34,6 +34,8 @@ static_assert(sizeof(ww_passcode) == 64 && sizeof(ww_passcode) <= sizeof(((ww_wi
               "a passcode as kept takes the place of two midstates of SHA-256");
 static_assert(sizeof(ww_streak) == 64, "a streak is a cache line");
 static_assert(sizeof(ww_user) == 192, "a user is three cache lines");
+static_assert(sizeof(ww_extra) == 64, "what few users have is a cache line");
+static_assert(WW_RANGES_MAX * WW_RANGE_BYTES <= UINT8_MAX, "ranges are one text of the arena");
 static_assert(offsetof(ww_user, device) == 64, "the device starts a line");
 static_assert(offsetof(ww_user, streak) == 128, "the streak starts a line");
 static_assert(offsetof(ww_wide, mid) == 128, "wide midstates start a line");
@@ -64,8 +66,8 @@ static_assert(WW_SUITES_MAX <= UINT8_MAX + 1, "the index of a suite is a byte");
 static_assert(WW_LABELS <= 16 && WW_KINDS <= 16, "kind and label are four bits each");
 static_assert(WW_LANES_CHUNK % 2 == 0, "a card's answer is two lanes");
 static_assert(WW_LANES_CHUNK >= WW_POSITIONS_MAX, "one window fits one call of the kernel");
-static_assert(WW_RECORD_UNITS_PER_ATTEMPT_MAX >= 3 + 2 * WW_DEVICES_PER_USER_MAX,
-              "what came due, a record, its tail and two more for every device fit");
+static_assert(WW_RECORD_UNITS_PER_ATTEMPT_MAX >= 4 + 2 * WW_DEVICES_PER_USER_MAX + WW_SHARERS_MAX,
+              "what came due, a record, its tails, two a device and one for whoever shares it fit");
 static_assert((WW_IDS_MAX & (WW_IDS_MAX - 1)) == 0 && WW_IDS_MAX <= 1 << 20,
               "a place and one fit the 21 bits of an index entry that are not its tag");
 static_assert((WW_DECOYS & (WW_DECOYS - 1)) == 0 && WW_DECOYS % WW_DECOY_WAYS == 0,
@@ -152,8 +154,10 @@ uint64_t ww_permute(const uint64_t key[2], uint64_t who, uint64_t pass, uint64_t
 /* ---- state.c, apply.c and acts.c: the transition ---- */
 
 /* Of an attempt: an active device was not tried; what was may have run out; it names a push; a
- * password was given or is needed; a PIN stands beside a code. */
-enum { WW_NOT_TRIED = 1, WW_LIMITED = 2, WW_PUSHED = 4, WW_GUARDED = 8, WW_PINNED = 16 };
+ * password was given or is needed; a PIN stands beside a code; its user may come from some places
+ * alone. */
+enum { WW_NOT_TRIED = 1, WW_LIMITED = 2, WW_PUSHED = 4, WW_GUARDED = 8, WW_PINNED = 16,
+       WW_RESTRICTED = 32 };
 
 /* Milliseconds between two moments, as far as a ring can hold them. */
 static inline uint32_t ww_gap(int64_t from_ms, int64_t to_ms)
@@ -207,6 +211,9 @@ ww_open ww_open_or_next(const ww_open *now, uint64_t purpose, uint32_t epoch, ui
 uint32_t ww_answers_lately(const ww_open open[WW_PLATFORMS], uint32_t answers, uint32_t epoch);
 /* ---- phones.c ---- */
 
+/* The first device of the chain that this one hangs in; far.alike is the next, + 1. */
+ww_device *ww_linked_first(const ww_tables *t, const ww_device *d);
+
 /* Whether there is a phone that could be asked to approve a login. */
 static inline int ww_has_phone(const ww_device *d)
 {
@@ -230,6 +237,35 @@ void ww_put_answer(const ww_event_in *in, ww_record *out);
 int ww_apply_pin(ww_tables *t, ww_user *u, const ww_record *r);
 int ww_apply_question(ww_tables *t, const ww_record *r);
 void ww_apply_answer(ww_tables *t, ww_user *u, const ww_record *r, int living);
+
+/* ---- entry.c and shares.c ---- */
+
+/* What becomes of an attempt without a response: a challenge is asked for first. But a push that it
+ * names may have been decided, and then 0: the rules that follow say the rest. */
+uint32_t ww_unanswered(const ww_event_in *in, uint32_t *reason);
+int ww_same_codes(const ww_device *a, const ww_device *b);
+/* Of the devices that one is shared with, in the order of their numbers: how many. */
+uint32_t ww_sharers_of(const ww_tables *t, const ww_device *d, ww_device *sharers[WW_SHARERS_MAX]);
+/* Whether it comes from where its user may not come from, or says no place where one is due. */
+int ww_elsewhere(const ww_tables *t, const ww_attempt *a, const ww_event_in *in);
+/* Whether an empty response is enough: the password was right, or somebody vouches for it. */
+int ww_enters_bare(const ww_tables *t, const ww_policy *p, const ww_attempt *a,
+                   const ww_event_in *in);
+void ww_extra_drop(ww_tables *t, ww_user *u);
+void ww_extra_place(ww_tables *t, ww_user *u, const ww_extra *x, const uint8_t *ranges, size_t len);
+int ww_ranges_legal(const uint8_t *ranges, size_t len);
+int ww_apply_entry(ww_tables *t, const ww_record *r);
+static inline int ww_is_entry(uint32_t event)
+{
+    return event >= WW_EVENT_ADDRESSES && event <= WW_EVENT_WITHDRAWAL;
+}
+int ww_apply_share(ww_tables *t, ww_user *u, const ww_record *r);
+static inline uint32_t ww_shared(const ww_device *d) { return d->wide ? d->u.far.shared : 0; }
+/* What an address is charged for. */
+static inline int ww_charges_source(const ww_attempt *a)
+{
+    return a->verdict == WW_REJECTED || a->verdict == WW_LOCKED || a->reason == WW_REASON_ADDRESS;
+}
 
 /* ---- life.c ---- */
 

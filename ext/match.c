@@ -139,6 +139,7 @@ WW_ROAD void ww_lay_attempt(const ww_tables *t, const ww_batch *b, ww_attempt *a
     } else if (a->slot != WW_SLOT_NONE) {
         ww_user *u = &t->users[a->slot];
         int named_seen = 0;
+        s->passed_over[i] |= (uint8_t)(u->restricted * WW_RESTRICTED);
         for (ww_device *d = ww_device_first(t, u); d; d = ww_device_next(t, u, d)) {
             if (a->has_serial && !serial_is(t, d, b->bytes + a->serial_at, a->serial_len)) {
                 s->passed_over[i] |= d->kind == WW_KIND_PASSWORD ? WW_GUARDED : 0;

@@ -4,6 +4,7 @@
  * what logins change. Readers trust nothing: every length is held against the bytes that are left
  * and against its limit before it is used, and a page that does not fit is refused whole.
  */
+#include "cursor.h"
 #include "internal.h"
 
 #include <string.h>
@@ -11,41 +12,11 @@
 enum {
     IDENTITY_MAGIC = 0x49505757, /* "WWPI" */
     STATE_MAGIC = 0x53505757,    /* "WWPS" */
-    PAGE_VERSION = 3,            /* 2 had no dates, 1 no labels and no device that is asked */
+    PAGE_VERSION = 3,            /* 2 had no dates, no extras and nothing shared, 1 no labels and no
+                                  * device that is asked */
     HEAD_BYTES = 20,             /* magic, version, page, slots, device_next */
     DEVICE_BYTES = 26            /* a device's fixed part in an identity page */
 };
-
-/* A cursor over bytes that never passes their end; bad stays set once anything was missing. */
-typedef struct { const uint8_t *at, *end; int bad; } reader;
-
-static const uint8_t *take_bytes(reader *r, size_t n)
-{
-    const uint8_t *at = r->at;
-    if ((size_t)(r->end - r->at) < n) {
-        r->bad = 1;
-        return NULL;
-    }
-    r->at += n;
-    return at;
-}
-
-static uint64_t take(reader *r, uint32_t bytes)
-{
-    uint64_t v = 0;
-    const uint8_t *at = take_bytes(r, bytes);
-    if (at)
-        memcpy(&v, at, bytes);
-    return v;
-}
-
-static uint8_t *put_bytes(uint8_t *to, const void *from, size_t n)
-{
-    memcpy(to, from, n);
-    return to + n;
-}
-
-static uint8_t *put(uint8_t *to, uint64_t v, uint32_t bytes) { return put_bytes(to, &v, bytes); }
 
 static uint32_t page_slots(const ww_tables *t, uint32_t page)
 {
@@ -84,7 +55,7 @@ size_t ww_page_identity_max(const ww_tables *t, uint32_t page)
     uint32_t first = page * WW_PAGE_USERS, slots = page_slots(t, page);
     for (uint32_t i = 0; i < slots; i++) {
         ww_user *u = &t->users[first + i];
-        bytes += 8 + 1 + 2 + u->name_len;
+        bytes += 8 + 1 + 2 + u->name_len + (u->extra ? sizeof(ww_extra) + 1 + UINT8_MAX : 0);
         if (u->name_len)
             for (ww_device *d = ww_device_first(t, u); d; d = ww_device_next(t, u, d))
                 bytes += DEVICE_BYTES + WW_KEY_BYTES_MAX + WW_SERIAL_BYTES_MAX + 2 +
@@ -110,7 +81,8 @@ static uint8_t *put_device(const ww_tables *t, const ww_device *d, uint8_t *to)
     uint32_t steps = totp ? d->window : issue ? issue->steps : 0;
     to = put(to, d->number, 4);
     to = put(put(to, d->kind | (uint64_t)d->label << 4, 1), d->hash, 1);
-    to = put(to, d->digits | (uint64_t)d->prefix << 4 | (uint64_t)d->dated << 5, 1);
+    to = put(to, d->digits | (uint64_t)d->prefix << 4 | (uint64_t)d->dated << 5 |
+                     (uint64_t)ww_shared(d) << 6, 1);
     to = put(put(to, steps >> 4, 1), steps & 15u, 1);
     to = put(put(to, totp ? 0 : d->window, 1), d->drift_max, 1);
     to = put(to, d->period_s, 2);
@@ -128,6 +100,18 @@ static uint8_t *put_device(const ww_tables *t, const ww_device *d, uint8_t *to)
     return put_bytes(to, ww_device_mid(d), ww_mid_bytes((ww_hash)d->hash));
 }
 
+/* Beside account and realm: what else the user has follows the devices. */
+enum { HAS_EXTRA = 16 };
+
+static uint8_t *put_extra(const ww_tables *t, const ww_user *u, uint8_t *to)
+{
+    ww_extra x = ww_extra_of(t, u);
+    size_t len;
+    const uint8_t *ranges = ww_ranges_of(t, u, &len);
+    to = put_bytes(to, &x, sizeof x);
+    return put_bytes(put(to, len, 1), ranges, len);
+}
+
 size_t ww_page_identity_encode(const ww_tables *t, uint32_t page, uint8_t *out)
 {
     uint32_t first = page * WW_PAGE_USERS, slots = page_slots(t, page);
@@ -139,22 +123,17 @@ size_t ww_page_identity_encode(const ww_tables *t, uint32_t page, uint8_t *out)
         to = put(to, u->name_len, 1);
         if (!u->name_len)
             continue;
-        to = put(to, (uint64_t)u->account | (uint64_t)u->realm << 2, 1);
+        to = put(to, (uint64_t)u->account | (uint64_t)u->realm << 2 | (uint64_t)u->opted_out << 3 |
+                         (u->extra ? HAS_EXTRA : 0u), 1);
         to = put(to, u->devices, 1);
         const uint8_t *name = ww_user_name(t, u, &len);
         to = put_bytes(to, name, len);
         for (ww_device *d = ww_device_first(t, u); d; d = ww_device_next(t, u, d))
             to = put_device(t, d, to);
+        if (u->extra)
+            to = put_extra(t, u, to);
     }
     return (size_t)(to - out);
-}
-
-static void take_text(reader *r, uint8_t *to, size_t len, size_t most)
-{
-    r->bad |= len > most;
-    const uint8_t *from = r->bad ? NULL : take_bytes(r, len);
-    if (from)
-        memcpy(to, from, len);
 }
 
 /* Returns the midstates, in place. */
@@ -168,7 +147,8 @@ static const uint8_t *take_device(reader *r, ww_spec *s, uint32_t *number)
         *figures[i] = (uint8_t)take(r, 1);
     uint32_t prefix = s->digits >> 4 & 1u;
     s->dated = s->digits >> 5 & 1u;
-    s->digits &= s->digits >> 6 ? 255u : 15u;
+    s->shared = s->digits >> 6 & 3u;
+    s->digits &= 15u;
     s->label = s->kind >> 4;
     s->kind &= 15u;
     s->period_s = (uint16_t)take(r, 2);
@@ -193,6 +173,18 @@ static const uint8_t *take_device(reader *r, ww_spec *s, uint32_t *number)
     return r->bad ? NULL : take_bytes(r, ww_mid_bytes((ww_hash)s->hash));
 }
 
+static void take_extra(reader *r, ww_tables *t, ww_user *u)
+{
+    ww_extra x = {0};
+    uint8_t ranges[UINT8_MAX];
+    take_text(r, (uint8_t *)&x, sizeof x, sizeof x);
+    size_t len = take(r, 1);
+    take_text(r, ranges, len, sizeof ranges);
+    r->bad |= !ww_ranges_legal(ranges, len);
+    if (!r->bad)
+        ww_extra_place(t, u, &x, ranges, len);
+}
+
 static void take_user(reader *r, ww_tables *t, uint32_t slot)
 {
     uint64_t id = take(r, 8);
@@ -210,6 +202,7 @@ static void take_user(reader *r, ww_tables *t, uint32_t slot)
         return;
     u->account = place & 3u;
     u->realm = (place >> 2) & 1u;
+    u->opted_out = (place >> 3) & 1u;
     u->name_len = (uint8_t)len;
     if (len <= WW_NAME_INLINE_BYTES)
         memcpy(u->name.text, name, len);
@@ -226,6 +219,8 @@ static void take_user(reader *r, ww_tables *t, uint32_t slot)
         r->bad |= !d;
     }
     ww_wipe(&s, sizeof s);
+    if (place & HAS_EXTRA && !r->bad)
+        take_extra(r, t, u);
 }
 
 int ww_page_identity_needed(const uint8_t *in, size_t len, ww_page_needs *needs)

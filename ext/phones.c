@@ -1,35 +1,55 @@
-/* Phones by their public keys, so that one phone has one PIN, whoever it serves.
+/* Phones by their public keys, so that one phone has one PIN, whoever it serves; and devices that
+ * users share, by the devices' own keys (shares.c).
  *
  * A chain through the devices that have a key, from a table of the keyed hash of it; both are made
- * anew from the devices. Rule: a public key is no secret, a PIN's digest is one.
+ * anew from the devices. Rule: a public key is no secret, a PIN's digest and a device's key are.
  */
 #include "internal.h"
 
 #include <string.h>
 
-static uint32_t *bucket_of(const ww_tables *t, const uint8_t key[WW_PHONE_BYTES])
+static uint32_t *bucket_of(const ww_tables *t, const uint8_t *key, size_t len)
 {
-    return &t->phones[ww_name_hash(t, key, WW_PHONE_BYTES) & t->phones_mask];
+    uint64_t hash = ww_name_hash(t, key, len);
+    WW_PUBLIC(&hash, sizeof hash); /* of a device's key too: keyed, it tells nothing of that */
+    return &t->phones[hash & t->phones_mask];
+}
+
+/* Under what a device is found; nothing: it is not. */
+static const uint8_t *key_of(const ww_tables *t, const ww_device *d, size_t *len)
+{
+    *len = 0;
+    if (!d->wide || !t->phones)
+        return NULL;
+    return d->u.far.shared ? ww_device_key(t, d, len) : ww_device_phone(t, d, len);
+}
+
+ww_device *ww_linked_first(const ww_tables *t, const ww_device *d)
+{
+    size_t len;
+    const uint8_t *key = key_of(t, d, &len);
+    uint32_t at = len ? *bucket_of(t, key, len) : 0;
+    return at ? &t->wides[at - 1].line : NULL;
 }
 
 void ww_phone_link(ww_tables *t, ww_device *d)
 {
-    size_t len = 0;
-    const uint8_t *key = d->wide && t->phones ? ww_device_phone(t, d, &len) : NULL;
+    size_t len;
+    const uint8_t *key = key_of(t, d, &len);
     if (!len)
         return;
-    uint32_t *bucket = bucket_of(t, key);
+    uint32_t *bucket = bucket_of(t, key, len);
     d->u.far.alike = *bucket;
     *bucket = (uint32_t)((ww_wide *)(void *)d - t->wides) + 1;
 }
 
 void ww_phone_unlink(ww_tables *t, const ww_device *d)
 {
-    size_t len = 0;
-    const uint8_t *key = d->wide && t->phones ? ww_device_phone(t, d, &len) : NULL;
+    size_t len;
+    const uint8_t *key = key_of(t, d, &len);
     if (!len)
         return;
-    uint32_t *link = bucket_of(t, key);
+    uint32_t *link = bucket_of(t, key, len);
     while (*link && &t->wides[*link - 1].line != d)
         link = &t->wides[*link - 1].line.u.far.alike;
     if (*link)
@@ -47,9 +67,10 @@ int ww_phone_shared(const ww_tables *t, const ww_device *d)
 {
     size_t len, other_len;
     const uint8_t *key = ww_device_phone(t, d, &len);
-    for (uint32_t at = len && t->phones ? *bucket_of(t, key) : 0; at;) {
+    for (uint32_t at = len && t->phones ? *bucket_of(t, key, len) : 0; at;) {
         const ww_device *other = &t->wides[at - 1].line;
-        if (other != d && !memcmp(ww_device_phone(t, other, &other_len), key, WW_PHONE_BYTES))
+        const uint8_t *phone = ww_device_phone(t, other, &other_len);
+        if (other != d && other_len == len && !memcmp(phone, key, len))
             return 1;
         at = other->u.far.alike;
     }
@@ -60,12 +81,12 @@ int ww_phone_pin_fits(const ww_tables *t, const uint8_t key[WW_PHONE_BYTES], con
                       size_t pin_len)
 {
     uint32_t differs = 0;
-    for (uint32_t at = t->phones ? *bucket_of(t, key) : 0; at;) {
+    for (uint32_t at = t->phones ? *bucket_of(t, key, WW_PHONE_BYTES) : 0; at;) {
         const ww_device *d = &t->wides[at - 1].line;
-        size_t len, own_len;
-        const uint8_t *phone = ww_device_phone(t, d, &len);
+        size_t phone_len, own_len;
+        const uint8_t *phone = ww_device_phone(t, d, &phone_len);
         const uint8_t *own = ww_device_pin(t, d, &own_len);
-        if (!memcmp(phone, key, WW_PHONE_BYTES))
+        if (phone_len && !memcmp(phone, key, WW_PHONE_BYTES))
             differs |= own_len != pin_len ? 1u : 1u ^ ww_equal(own, pin, pin_len);
         at = d->u.far.alike;
     }

@@ -176,11 +176,6 @@ ww_device *ww_push_phone(const ww_tables *t, const ww_push *push)
     return d && d->state == WW_ACTIVE ? d : NULL;
 }
 
-int64_t ww_session_ms(const ww_policy *p, const ww_attempt *a)
-{
-    return a->verdict == WW_ACCEPTED && a->label == WW_IB_KEY ? p->session_ms[a->biometric] : 0;
-}
-
 /* ---- an attempt that names one ---- */
 
 static int read_id(const uint8_t *text, uint8_t id[WW_PUSH_ID_BYTES])
@@ -259,6 +254,7 @@ void ww_push_claims(ww_tables *t, ww_batch *b, uint32_t from, const ww_scratch *
         ww_attempt *a = &b->attempts[from + i];
         const ww_answer *w = &s->answers[s->first[i]];
         if (!(s->passed_over[i] & WW_PUSHED) || !w->push_at || !a->units ||
+            a->reason == WW_REASON_ADDRESS ||
             (w->push != WW_PUSH_APPROVED && w->push != WW_PUSH_DENIED &&
              w->push != WW_PUSH_MISMATCHED))
             continue;

@@ -133,7 +133,7 @@ cdef void detail_put(Bytes *out, const ww_tables *t, const ww_policy *p, const w
     bytes_text(out, "$5\r\nscope\r\n")
     bytes_text(out, scope)
     bytes_text(out, "$6\r\ndevice\r\n")
-    if accepted:
+    if accepted and a.device_cold:
         serial = ww_cold_second(t, a.device_cold, &serial_len)
         bytes_bulk(out, serial, serial_len)
     else:

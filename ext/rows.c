@@ -14,6 +14,7 @@ static int is_known(uint32_t event)
 {
     return (event >= WW_EVENT_ATTEMPT && event <= WW_EVENT_ANSWER) ||
            (event >= WW_EVENT_POLICY && event <= WW_EVENT_DATES) ||
+           ww_is_entry(event) ||
            event == WW_EVENT_RESTORE || event == WW_EVENT_FLOOR;
 }
 
@@ -50,8 +51,11 @@ int ww_row_needed(const ww_tables *t, const uint8_t *row, size_t len, ww_row_nee
         needs->events |= UINT64_C(1) << r[n].event;
         if (r[n].event == WW_EVENT_USER_ADD && (uint32_t)r[n].user >= needs->users)
             needs->users = (uint32_t)r[n].user + 1;
-        needs->wides += r[n].event == WW_EVENT_DEVICE_ADD || r[n].event == WW_EVENT_DATES;
+        needs->wides += r[n].event == WW_EVENT_DEVICE_ADD || r[n].event == WW_EVENT_DATES ||
+                        r[n].event == WW_EVENT_SHARE;
         needs->ids += (uint32_t)ww_has_id(&r[n]);
+        if (ww_is_entry(r[n].event))
+            needs->cold_bytes += WW_COLD_BYTES(sizeof(ww_extra), UINT8_MAX);
         needs->cold_bytes += r[n].event == WW_EVENT_DEVICE_ADD || r[n].event == WW_EVENT_USER_ADD
                                  ? (1u + r[n].tail) * (uint32_t)WW_RECORD_BYTES : 0;
     }

@@ -110,17 +110,6 @@ static finding find(const ww_attempt *a, const ww_try *y, const ww_answer *w, in
     return f;
 }
 
-/* Whether two devices show the same codes: one key enrolled twice. Questions are never the same;
- * the pairs of one card are, in one order. */
-static int same_codes(const ww_device *a, const ww_device *b)
-{
-    if (a->kind == WW_KIND_OCRA || a->kind != b->kind || a->hash != b->hash ||
-        a->period_s != b->period_s || ww_device_t0(a) != ww_device_t0(b) ||
-        (a->kind == WW_KIND_CARD && a->window != b->window))
-        return 0;
-    return (int)ww_equal(ww_device_mid(a), ww_device_mid(b), ww_mid_bytes((ww_hash)a->hash));
-}
-
 /* Field by field: a record that is made elsewhere and copied waits for its own bytes. */
 static inline void put_record(ww_record *o, const ww_attempt *a, const ww_event_in *in, ww_event e)
 {
@@ -134,29 +123,47 @@ static inline void put_record(ww_record *o, const ww_attempt *a, const ww_event_
     o->device = o->lock_ms = 0;
 }
 
-/* Once means once: a code that one device used up is used up on its twins, named or not. */
+static void put_moved(ww_record *o, const ww_attempt *a, const ww_event_in *in, const ww_device *d,
+                      uint64_t moving, int8_t drift)
+{
+    put_record(o, a, in, WW_EVENT_ALSO);
+    o->effects = WW_EFFECT_ADVANCE;
+    o->device = d->number;
+    o->moving = moving;
+    o->drift = drift;
+}
+
+/* Once means once: a code that one device used up is used up on its twins, named or not, and on
+ * whoever it is shared with. */
 static uint32_t put_twins(const ww_tables *t, const ww_event_in *in, const finding *found,
                           uint32_t tries, const ww_attempt *a, ww_record *out)
 {
-    uint32_t units = 0;
+    uint32_t units = 0, left = WW_SHARERS_MAX;
     for (ww_device *d = ww_device_first(t, in->user); d; d = ww_device_next(t, in->user, d)) {
-        uint64_t moving = d->moving;
+        uint64_t moving = d->moving, ends = 0; /* ends: where the main record or its ALSO puts it */
+        int8_t drift = d->drift;
         for (uint32_t i = 0; i < tries; i++) {
             if (in->tries[i].device == d && found[i].right) {
                 moving = d->moving;
+                ends = found[i].moving;
+                drift = found[i].drift;
                 break;
             }
-            if (found[i].right && found[i].moving > moving && same_codes(in->tries[i].device, d))
+            if (found[i].right && found[i].moving > moving && ww_same_codes(in->tries[i].device, d))
                 moving = found[i].moving;
         }
-        if (moving <= d->moving)
-            continue;
-        put_record(out + units, a, in, WW_EVENT_ALSO);
-        out[units].effects = WW_EFFECT_ADVANCE;
-        out[units].device = d->number;
-        out[units].moving = moving;
-        out[units].drift = d->drift;
-        units++;
+        if (moving > d->moving) {
+            put_moved(out + units++, a, in, d, moving, drift);
+            ends = moving;
+        }
+        if (in->user->sharing && ends > d->moving && ww_shared(d)) {
+            ww_device *sharers[WW_SHARERS_MAX];
+            uint32_t n = ww_sharers_of(t, d, sharers);
+            for (uint32_t i = 0; i < n && left; i++, left--) {
+                put_moved(out + units, a, in, sharers[i], ends, drift);
+                out[units++].user = t->users[sharers[i]->u.far.owner].id;
+            }
+        }
     }
     return units;
 }
@@ -221,28 +228,6 @@ static uint32_t ran_out_by(const ww_tables *t, ww_attempt *a, const ww_event_in 
     return a->platform == WW_TRADING ? WW_NOT_PERMITTED : 0;
 }
 
-/* What becomes of an attempt without a response: a challenge is asked for first. But a push that it
- * names may have been decided, and then 0: the rules that follow say the rest. */
-static uint32_t unanswered(const ww_event_in *in, uint32_t *reason)
-{
-    *reason = WW_REASON_EMPTY;
-    if (!(in->limited & WW_PUSHED))
-        return WW_CHALLENGE;
-    switch (in->answers->push) {
-    case WW_PUSH_PENDING:
-        *reason = WW_REASON_PENDING;
-        return WW_CHALLENGE;
-    case WW_PUSH_OVERDUE:
-        *reason = WW_REASON_OVERDUE;
-        return WW_EXPIRED;
-    case WW_PUSH_CANCELLED:
-        *reason = WW_REASON_CANCELLED;
-        return WW_EXPIRED;
-    default:
-        return 0;
-    }
-}
-
 WW_ROAD uint32_t ww_decide(const ww_tables *t, const ww_policy *p, ww_attempt *a,
                            const ww_event_in *in, int64_t now_ms, ww_record *out)
 {
@@ -250,7 +235,7 @@ WW_ROAD uint32_t ww_decide(const ww_tables *t, const ww_policy *p, ww_attempt *a
     const ww_streak *s = in->streak ? in->streak : &none;
     finding found[WW_DEVICES_PER_USER_MAX];
     uint32_t tries = in->tries_count && in->tries[0].device ? in->tries_count : 0;
-    uint32_t right = 0, replayed = 0, reported = UINT32_MAX, spoiled = 0;
+    uint32_t right = 0, replayed = 0, reported = UINT32_MAX, spoiled = 0, bare = 0;
     uint32_t verdict, reason, effects = 0;
 
     a->verdict = 0;
@@ -292,10 +277,22 @@ WW_ROAD uint32_t ww_decide(const ww_tables *t, const ww_policy *p, ww_attempt *a
     int ran_out = s->lock_until_ms && !locked;
     uint32_t count = ran_out ? 0 : s->count, lock_ms = 0;
     int64_t lock_until = locked ? s->lock_until_ms : 0;
-    uint32_t amiss = in->limited ? ww_password_amiss(t, a, in) : 0;
+    uint32_t amiss = 0;
     int failed = 0, empty = !a->response_len && a->event == WW_EVENT_ATTEMPT;
     if (ran_out)
         effects |= WW_EFFECT_CLEAR;
+    if (in->limited) {
+        if (!locked && ww_elsewhere(t, a, in)) { /* nothing of what it says was looked at */
+            put_record(out, a, in, (ww_event)a->event);
+            out->effects = (uint8_t)effects;
+            a->verdict = out->verdict = WW_NOT_PERMITTED;
+            a->reason = out->reason = WW_REASON_ADDRESS;
+            return put_address(a, out);
+        }
+        amiss = ww_password_amiss(t, a, in);
+        bare = !locked && !amiss && ww_enters_bare(t, p, a, in);
+        right += bare;
+    }
 
     if (locked) {
         verdict = WW_LOCKED;
@@ -306,8 +303,8 @@ WW_ROAD uint32_t ww_decide(const ww_tables *t, const ww_policy *p, ww_attempt *a
             effects |= WW_EFFECT_LOCK;
             lock_until = at + p->lockout_window_ms;
         }
-    } else if (empty && !(amiss && (a->first & WW_FIRST_GIVEN)) &&
-               (verdict = unanswered(in, &reason)) != 0) {
+    } else if (empty && !bare && !(amiss && (a->first & WW_FIRST_GIVEN)) &&
+               (verdict = ww_unanswered(in, &reason)) != 0) {
         a->verdict = (uint8_t)verdict;
         a->reason = (uint8_t)reason;
         if (reason == WW_REASON_PENDING)
@@ -323,8 +320,8 @@ WW_ROAD uint32_t ww_decide(const ww_tables *t, const ww_policy *p, ww_attempt *a
             effects |= WW_EFFECT_LOCK;
             lock_until = at + p->lockout_window_ms;
         }
-    } else if (in->limited && (verdict = ran_out_by(t, a, in, in->tries[reported].device, now_ms,
-                                                    &reason)) != 0) {
+    } else if (in->limited && !bare &&
+               (verdict = ran_out_by(t, a, in, in->tries[reported].device, now_ms, &reason)) != 0) {
         ; /* it has, or opens less than it did */
     } else if (a->event == WW_EVENT_ATTEMPT && in->user->account != WW_OPEN &&
                a->platform == WW_TRADING) {
@@ -394,7 +391,7 @@ WW_ROAD uint32_t ww_decide(const ww_tables *t, const ww_policy *p, ww_attempt *a
         put_device(p, &in->tries[i], &found[i], accepted, spends, charge, out + units);
         units += out[units].effects != 0;
     }
-    if ((right | spoiled) && in->user->devices > 1 && spends)
+    if ((right | spoiled) && in->user->devices + in->user->sharing > 1 && spends)
         units += put_twins(t, in, found, tries, a, out + units);
     return units;
 }

@@ -161,7 +161,8 @@ static uint32_t lay_group(ww_tables *t, const ww_policy *p, ww_batch *b, uint32_
         a->bad_name |= !ww_name_legal(p, name, a->name_len);
         a->slot = a->bad_name ? WW_SLOT_NONE : slot_of(t, a, name);
         if (a->slot != WW_SLOT_NONE) {
-            if (meets(s, b, from, i))
+            /* What one of them uses up a sharer of the device must find used: it begins a group. */
+            if (meets(s, b, from, i) | (t->users[a->slot].sharing & (i > 0)))
                 break;
             if (t->users[a->slot].dated)
                 take_due(t, a, now_ms);
@@ -205,7 +206,7 @@ static void decide_and_apply(ww_tables *t, const ww_policy *p, ww_batch *b, uint
         streak = ww_decoy_find(t, a->name_hash, 1, &deep);
     for (uint32_t n = 0; n < units; n += 1u + out[n].tail)
         (void)ww_apply(t, &out[n], now_ms, streak, deep);
-    if (a->has_address && units && (a->verdict == WW_REJECTED || a->verdict == WW_LOCKED))
+    if (a->has_address && units && ww_charges_source(a))
         ww_source_charge(t, a->address, now_ms);
     b->units += units;
     a->units = (uint8_t)(units + a->came_due);

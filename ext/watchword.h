@@ -56,6 +56,11 @@ enum {
     WW_SENT_MAX = 6,                    /* times of codes sent that are kept: the limit's limit   */
     WW_SENT_SECONDS = 3600,             /* within which they count                                */
     WW_PHONE_BYTES = 33,                /* a phone's public key: what it is, and 32 bytes         */
+    WW_RANGES_MAX = 15,                 /* of addresses that a user may come from: one cold text  */
+    WW_RANGE_BYTES = 17,                /* bits that count, and an address                        */
+    WW_IDENTITY_BYTES = 16,             /* a keyed digest of identity data                        */
+    WW_LIMIT_DAYS = 5,                  /* business days that withdrawals are counted over        */
+    WW_SHARERS_MAX = 8,                 /* further users that all devices of one are shared with  */
     WW_PUSH_ID_BYTES = 16,
     WW_PUSH_ID_CHARS = 32,              /* a challenge id as long as this names a push            */
     WW_PUSHES_MAX = 1 << 20,            /* open ones, and those that count; beyond: BUSY          */
@@ -91,7 +96,8 @@ enum {
     WW_ID_MS = 60000,                   /* that one is remembered                                 */
     WW_IDS_MAX = 1 << 20,               /* live ones of a gateway; beyond: BUSY                   */
     WW_IDS_GATEWAYS_MAX = 255,          /* that have a table of them; beyond: BUSY                */
-    WW_RECORD_UNITS_PER_ATTEMPT_MAX = 36 /* what came due, a record, its tail, two ALSO a device  */
+    WW_RECORD_UNITS_PER_ATTEMPT_MAX = 44 /* what came due, a record, its tails, two ALSO a device,
+                                         * and one for whoever shares one                        */
 };
 
 /* ---- codes ---- */
@@ -102,7 +108,7 @@ typedef enum {
     WW_EXPIRED = 5, WW_NOT_PERMITTED = 6, WW_BAD_CHARACTER = 7, WW_BUSY = 8
 } ww_verdict;
 
-/* Why; for the audit trail and for gateways that may see it. Last used: 30. */
+/* Why; for the audit trail and for gateways that may see it. Last used: 38. */
 typedef enum {
     WW_REASON_NONE = 0,          /* accepted                                                     */
     WW_REASON_WRONG = 1,         /* no position of any window matches                            */
@@ -127,7 +133,12 @@ typedef enum {
     WW_REASON_DENIED = 22,
     WW_REASON_MISMATCHED = 23,   /* approved under a number that was not its own                 */
     WW_REASON_CANCELLED = 24,    /* a push whose place a later one took                          */
-    WW_REASON_ENDED = 30         /* right, but the temporary device was ended by another         */
+    WW_REASON_ENDED = 30,        /* right, but the temporary device was ended by another         */
+    WW_REASON_ADDRESS = 34,      /* from where this user may not come; nothing was looked at     */
+    WW_REASON_IDENTITY = 35,     /* of sharing: different identification information             */
+    WW_REASON_TEMPORARY = 36,    /* of sharing: temporary device in use                          */
+    WW_REASON_LESS_SECURE = 37,  /* of sharing: less secure device                               */
+    WW_REASON_LIMIT = 38         /* of a withdrawal: more than the day, or five, may have        */
 } ww_reason;
 
 typedef enum { WW_SHA1 = 0, WW_SHA256 = 1, WW_SHA512 = 2, WW_HASHES = 3 } ww_hash;
@@ -176,6 +187,11 @@ typedef enum {
     WW_EVENT_DUE = 26,           /* what is due of a user by the moment in moving has come       */
     WW_EVENT_ACTIVATE = 27,      /* an attempt, and the device is active when it is accepted     */
     WW_EVENT_DATES = 28,         /* a device's dates are others; tail: ww_dates                  */
+    WW_EVENT_ADDRESSES = 30,     /* where a user may come from; tail: ranges, and who did it     */
+    WW_EVENT_IDENTITY = 31,      /* tail: a digest of identity data or nothing, and who did it   */
+    WW_EVENT_OPT = 32,           /* place: 1 opted out, 0 in again; tail: who did it             */
+    WW_EVENT_SHARE = 33,         /* a user's device, with the user in moving; verdict, reason    */
+    WW_EVENT_WITHDRAWAL = 34,    /* moving: cents; lock_ms: the business day; tail: who said so  */
     WW_EVENT_RESTORE = 36,       /* the store is one restored; tail: text, who did it and what   */
     WW_EVENT_FLOOR = 37,         /* of one device, after that (floors.c); lock_ms: least count   */
     WW_EVENT_LAST = 37
@@ -292,7 +308,7 @@ typedef struct {
         uint32_t sha1[10];       /* inner, then outer midstate                                   */
         struct {                 /* of a wide one; whole times need 48 bits                      */
             int64_t t0_s : 44;           /* 0 to 2^40                                             */
-            uint64_t shared : 4;         /* WW_SHARED: with others, its own or lent; 0: nobody    */
+            uint64_t shared : 4;         /* WW_SHARED_OWN or _LENT; 0: with nobody              */
             uint64_t delivery_day : 16;  /* since 1970: when a shipped one is expected; 0: never  */
             uint32_t next, alike;        /* of the user's, and of the chain of phones.c; + 1      */
             uint32_t owner;              /* its user's slot                                       */
@@ -347,18 +363,28 @@ typedef struct {
     uint32_t gap_ms[WW_RING_INLINE]; /* saturating; gap_ms[0] is between the last two            */
 } ww_streak;
 
+/* What few users have, in the cold arena with the ranges that they may come from: a cache line. */
+typedef struct {
+    uint8_t identity[WW_IDENTITY_BYTES]; /* keyed digest of identity data; zeros: none set       */
+    uint64_t used_cents[WW_LIMIT_DAYS];  /* withdrawn on business day `day` and those before it  */
+    uint32_t day;                /* the newest with a withdrawal                                 */
+    uint32_t pad;
+} ww_extra;
+
+enum { WW_SHARED_OWN = 1, WW_SHARED_LENT = 2 };  /* a device: its owner's, or lent to this user  */
+
 /* One user: three adjacent cache lines. */
 typedef struct {
     uint64_t id;                 /* generation << 32 | slot; never used again                    */
     uint32_t more;               /* first further device + 1, an index into wides; 0: none       */
-    uint32_t extra;              /* reserved: addresses, password, limits                        */
+    uint32_t extra;              /* cold reference of a ww_extra and of ranges; 0: none          */
     uint32_t spare0;
     uint8_t name_len;            /* 0: the slot is free                                          */
     uint8_t account : 2, realm : 1, wrong_answers : 2;
     uint8_t dated : 1;           /* a device of his has dates                                    */
     uint8_t behind : 1, spare : 1;  /* behind: whatif.c                                          */
     uint8_t devices;
-    uint8_t pad;
+    uint8_t restricted : 1, opted_out : 1, sharing : 1, pad : 5; /* sharing: some device is       */
     union { uint8_t text[WW_NAME_INLINE_BYTES]; uint32_t cold; } name;
     ww_device device;            /* the first, when it fits the line; kind NONE: empty           */
     ww_streak streak;
@@ -457,6 +483,7 @@ typedef struct {
     ww_pushes *pushes;           /* or NULL                                                      */
     uint32_t *phones;            /* by public key: the first device that has it, + 1; or NULL    */
     uint32_t phones_mask;
+    uint32_t shared_used;        /* devices that are or were shared                              */
 } ww_tables;
 
 enum { WW_QUESTIONS = WW_PLATFORMS };    /* a token's platform: it is a security question's      */
@@ -477,7 +504,8 @@ typedef struct {
     uint32_t push_ms;            /* that a push is open                                          */
     uint32_t push_window_ms;     /* within which at most so many without an approval             */
     uint32_t push_per_window;
-    int64_t session_ms[2];       /* after a PIN; after a fingerprint or a face                   */
+    int64_t session_ms[3];       /* after a PIN; after a fingerprint or a face; after all else   */
+    uint8_t allow_no_device;     /* users without any enter with the first factor alone          */
 } ww_policy;
 
 /* ---- attempts ---- */
@@ -516,9 +544,10 @@ typedef struct {
     int64_t retry_after_ms;      /* time left while the user is locked, else 0                   */
 } ww_attempt;
 
-/* In first: a password was given; it was right; the gateway vouches for it; and what is tried must
- * have a PIN, which is to be another. */
-enum { WW_FIRST_GIVEN = 1, WW_FIRST_RIGHT = 2, WW_FIRST_VOUCHED = 4, WW_FIRST_PIN = 8 };
+/* In first: a password was given; it was right; the gateway vouches for it; what is tried must have
+ * a PIN, which is to be another; and nobody enters without a device. */
+enum { WW_FIRST_GIVEN = 1, WW_FIRST_RIGHT = 2, WW_FIRST_VOUCHED = 4, WW_FIRST_PIN = 8,
+       WW_FIRST_DEVICE = 16 };
 
 #define WW_SLOT_NONE UINT32_MAX     /* an enumerator would have to fit an int */
 #define WW_T0_S_MAX ((int64_t)1 << 40)
@@ -835,7 +864,19 @@ uint32_t ww_push_list(const ww_tables *t, uint64_t name_hash, int64_t now_ms, ui
                       uint32_t most);
 /* The device that a push asks, while it may answer; or NULL. */
 ww_device *ww_push_phone(const ww_tables *t, const ww_push *push);
-int64_t ww_session_ms(const ww_policy *p, const ww_attempt *a);
+
+/* ---- entry.c: from where, without a device, and what few users have ---- */
+
+int64_t ww_session_ms(const ww_policy *p, const ww_attempt *a);     /* that a session may last   */
+ww_extra ww_extra_of(const ww_tables *t, const ww_user *u);         /* zeros: there is none      */
+const uint8_t *ww_ranges_of(const ww_tables *t, const ww_user *u, size_t *len);
+
+/* ---- shares.c: one device of several users ---- */
+
+/* A device that this one is shared with, and the next; NULL: no more. */
+ww_device *ww_sharer_first(const ww_tables *t, const ww_device *d);
+ww_device *ww_sharer_next(const ww_tables *t, const ww_device *d, ww_device *sharer);
+uint32_t ww_sharers(const ww_tables *t, ww_user *u);        /* of all devices of a user together */
 
 /* ---- life.c: devices that come and go ---- */
 

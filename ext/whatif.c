@@ -67,7 +67,7 @@ static int claims(const ww_record *r)
 {
     int password = r->reason == WW_REASON_PASSWORD && !(r->effects & WW_EFFECT_CHARGE);
     return r->event == WW_EVENT_ATTEMPT && r->place & WW_PLACE_EMPTY && !password &&
-           r->verdict != WW_CHALLENGE && r->verdict != WW_LOCKED;
+           r->verdict != WW_CHALLENGE && r->verdict != WW_LOCKED && r->place & WW_PLACE_NAMED;
 }
 
 /* What had become of the push. */
@@ -148,11 +148,16 @@ static uint32_t lay_answered(const told *f, ww_attempt *a, ww_scratch *s, ww_dev
 /* What stood beside a code that was right: a PIN that was not, or a wrong password. A lock tells of
  * neither, and of what was accepted only the one that is reported had a right PIN for certain. */
 static uint8_t spoil(const ww_tables *t, const told *f, ww_attempt *a, ww_scratch *s, ww_user *u,
-                     uint32_t n)
+                     uint32_t n, uint8_t allow_no_device)
 {
     const ww_record *r = f->main;
     uint8_t unsure = 0;
-    a->first = r->reason == WW_REASON_PASSWORD ? WW_FIRST_GIVEN : WW_FIRST_VOUCHED;
+    /* Nothing was typed and a challenge was asked for: no first factor held, as far as is told. */
+    int bare = (r->place & WW_PLACE_EMPTY) != 0;
+    a->first = r->reason == WW_REASON_PASSWORD ? WW_FIRST_GIVEN
+               : bare && (r->verdict == WW_CHALLENGE || r->verdict == WW_LOCKED)
+                   ? 0 : WW_FIRST_VOUCHED;
+    unsure |= bare && r->verdict == WW_CHALLENGE && allow_no_device && !u->devices;
     for (uint32_t i = 0; i < n; i++) {
         const ww_device *d = s->tries[i].device;
         const ww_record *was = right_of(f, d->number);
@@ -274,7 +279,7 @@ static void decide_told(ww_tables *t, const ww_policy *p, const told *f, ww_user
         if (was && !claims(r) && r->event != WW_EVENT_ANSWER)
             set_right(&s->tries[i], &s->answers[i], was, resync);
     }
-    unsure |= spoil(t, f, &a, s, u, n);
+    unsure |= spoil(t, f, &a, s, u, n, p->allow_no_device);
     if (r->reason == WW_REASON_REPLAYED)
         set_replayed(s->tries, n);
     ww_event_in in = {
@@ -289,7 +294,7 @@ static void decide_told(ww_tables *t, const ww_policy *p, const told *f, ww_user
     uint32_t units = ww_decide(t, p, &a, &in, now_ms, out);
     for (uint32_t at = 0; at < units; at += 1u + out[at].tail)
         (void)ww_apply(t, &out[at], now_ms, &u->streak, deep);
-    if (a.has_address && units && (a.verdict == WW_REJECTED || a.verdict == WW_LOCKED))
+    if (a.has_address && units && ww_charges_source(&a))
         ww_source_charge(t, a.address, now_ms);
     note_behind(t, f, u);
     o->is = a.verdict;
@@ -328,7 +333,8 @@ static void take_told(ww_tables *t, const ww_policy *p, const told *f, ww_scratc
                    (r->verdict != WW_REJECTED || !any_with(f, WW_EFFECT_ADVANCE) ||
                     r->reason == WW_REASON_PIN || r->reason == WW_REASON_PASSWORD) &&
                    (r->verdict == WW_REJECTED || r->reason <= WW_REASON_SCOPE ||
-                    r->reason == WW_REASON_CANCELLED || r->reason == WW_REASON_ENDED);
+                    r->reason == WW_REASON_CANCELLED || r->reason == WW_REASON_ADDRESS ||
+                    r->reason == WW_REASON_ENDED);
     if (told_all) {
         decide_told(t, p, f, u, slot, s, now_ms, o);
         return;

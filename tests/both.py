@@ -10,6 +10,7 @@ from itertools import zip_longest
 from typing import Any
 
 from both_devices import BothDevices
+from both_entry import ENTERED, ENTERING, BothEntry
 from both_files import FILED, BothFiles, policy_of, told_alike
 from both_ids import BothIds, plain
 from both_life import LIFE_ACTS, Living
@@ -37,15 +38,14 @@ from watchword.reference import (
 from watchword.reference_life import stands
 
 DEVICES_MAX = 16                        # of one user
-HEADER = struct.Struct("<IHHIIqq")      # ww_row
-RECORD = struct.Struct("<7BbQQII")      # ww_record
+HEADER, RECORD = struct.Struct("<IHHIIqq"), struct.Struct("<7BbQQII")     # ww_row, ww_record
 UNKNOWN = 0x80                          # in place: user is the keyed hash of a name nobody has
 ATTEMPTS = (Event.ATTEMPT, Event.ALSO, Event.RESYNC)
 KEYS = Keys(derive(SECRET, "watchword names", 16), derive(SECRET, "watchword challenges", 48))
 PASSCODES = passcode.ALPHABET
 SAID = (
     "verify", "verify_many", "resync", "challenge", "push", "decide_push", "enrol_phone",
-    "change_pin", "question", "answer", "import_rows", "activate", "given", "again",
+    "change_pin", "question", "answer", "import_rows", "activate", "given", "again", *ENTERING,
 )  # fmt: skip
 
 
@@ -63,7 +63,7 @@ def records_of(row: bytes) -> list[tuple[Any, ...]]:
     return records
 
 
-class Both(BothIds, BothFiles, BothDevices, Phones, Knowing, Living):
+class Both(BothIds, BothFiles, BothDevices, BothEntry, Phones, Knowing, Living):
     """An engine and its twin. Names and addresses carry the number of the history under way."""
 
     def __init__(self, figures: Figures) -> None:
@@ -352,6 +352,8 @@ class Both(BothIds, BothFiles, BothDevices, Phones, Knowing, Living):
     def same_record(self, engines: tuple[Any, ...], own: reference.Record) -> bool:
         event, verdict, reason, tail, effects, _, place, drift = engines[:8]
         user, moving, device, lock_ms = engines[8:]
+        if own.event in ENTERED:
+            return self.entered_alike(engines, own)
         fields = (event, verdict, reason, effects, place, drift, moving)
         own_place = own.place | (UNKNOWN if isinstance(own.user, str) else 0)
         if fields != (

@@ -10,14 +10,14 @@ import random
 from collections.abc import Iterator
 from typing import Any
 
+from histories_entry import entering
 from histories_files import file_words, policy_words
 from histories_ids import sent_again
 from histories_life import LIFE, with_life
 
 from watchword.reference import Figures
 
-STEPS_MAX = 40
-DAY_MS = 86_400_000
+STEPS_MAX, DAY_MS = 40, 86_400_000
 
 # Keys under which two of the first ten counters have the same code: 6 digits, SHA-1. Found by
 # trying; any other key has a coincidence as near as this once in 20,000 times.
@@ -83,6 +83,7 @@ def figures_of(seed: int) -> Figures:
         push_per_window=rng.choice([5, 5, 1, 2]),
         push_window_ms=rng.choice([600_000, 600_000, 30_000]),
         session_pin_ms=rng.choice([43_200_000, 0]),
+        allow_no_device=rng.random() < 0.4,
         challenge_kinds=rng.choice([
             ("dsc-plus",), ("dsc-plus", "sms", "gold"), ("code-card",),
             ("gold", "online-code-card"),
@@ -111,12 +112,15 @@ def history(seed: int, figures: Figures) -> History:
         steps += [(0, "set_questions", "alice"), (0, "set_password", "bob", 0)]
     if rng.random() < 0.6 and devices < 16:
         steps += [(0, "add_device", who, phone_words(rng)) for who in ("alice", "bob")]
+    enters = rng.random() < 0.4
     for _ in range(rng.randint(5, STEPS_MAX)):
         wait, dice = rng.choice(waits), rng.random()
         if rng.random() < 0.12:
             steps += knowing(rng, wait)
         if rng.random() < 0.08:
             steps += sent_again(rng, attempt_words)
+        if enters and rng.random() < 0.2:
+            steps += entering(rng, wait, attempt_words)
         if dice < 0.15:
             steps.append((wait, "challenge", *ask_words(rng)))
         elif dice < 0.50:

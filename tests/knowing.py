@@ -28,6 +28,8 @@ class Knowing:
     if TYPE_CHECKING:   # Both has these
         name: Callable[[str], str]
         attempt: Callable[[str, Any, dict[str, Any]], Attempt]
+        entered: Callable[[int], Any]
+        twins_entered: Callable[[User], Any]
 
     def __init__(self) -> None:
         self.questions: dict[str, list[tuple[str, str]]] = {}   # of a user, the newest first
@@ -100,7 +102,8 @@ class Knowing:
 
     def known(self, slot: int) -> Any:
         password, questions, wrong = _engine.secrets_kept(self.engine._core, slot)
-        return password is not None, [question[1:] for question in questions], wrong
+        entered = self.entered(slot)
+        return password is not None, [question[1:] for question in questions], wrong, entered
 
     def twins_known(self, user: User) -> Any:
         return (
@@ -108,4 +111,5 @@ class Knowing:
             [(d.serial, d.suite, d.issued, 0 in d.standing)
              for d in user.known if d.kind == "question"],
             user.wrong_answers,
+            self.twins_entered(user),
         )  # fmt: skip

@@ -42,7 +42,8 @@ def shortened(figures: Figures, number: int, told: History) -> str:
 
 def slots(core: Any) -> list[Any]:
     used = range(core.slots_used())
-    return [(core.user(at), core.user(at) and _engine.secrets_kept(core, at)) for at in used]
+    looks = (_engine.secrets_kept, _engine.extra_of, _engine.sharers_count)
+    return [(core.user(at), core.user(at) and [look(core, at) for look in looks]) for at in used]
 
 
 def recovered(rows: list[bytes], shown_percent: int) -> list[Any]:
@@ -95,7 +96,7 @@ def test_histories_reach_everything() -> None:
                 seen.add(repr(record.event))
                 if record.event in touched:
                     touched[record.event] |= record.effects
-    assert {"a row wrong", "a row there"} <= seen
+    assert {"a row wrong", "a row there", "shared", "withdrawn"} <= seen
     everything = [*reference.Verdict, *reference.Reason, *Event]
     assert seen >= {"posed", "answered", "too many codes", "too many answers", "id misused"}
     assert {"told again: ACCEPTED", "told again: LOCKED", "told again: REJECTED"} <= seen

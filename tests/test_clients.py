@@ -91,7 +91,7 @@ def test_redis_cli_in_both_protocols(daemon: Served) -> None:
     assert cli(daemon, "VERIFY", "cli", codes.at(0)) == "REJECTED\n"
     lines = cli(daemon, "VERIFY", "cli", codes.at(1), "DETAIL").splitlines()
     assert lines[::2] == DETAIL
-    assert lines[1::2] == ["ACCEPTED", "1", "full", lines[7], "hotp", "0", "0", "0"]
+    assert lines[1::2] == ["ACCEPTED", "1", "full", lines[7], "hotp", "0", "43200000", "0"]
     lines = cli(daemon, "-3", "VERIFY", "cli", codes.at(2), "DETAIL").splitlines()
     assert [line.split()[0] for line in lines] == DETAIL
     assert lines[0] == "verdict ACCEPTED"

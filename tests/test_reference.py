@@ -199,6 +199,7 @@ NOT_HERE = {
     Verdict.EXPIRED, Reason.NO_CHALLENGE, Reason.OVERDUE, Reason.SCOPE, Reason.PENDING,
     Reason.DENIED, Reason.MISMATCHED, Reason.CANCELLED, Reason.PIN, Reason.PASSWORD,
     Reason.ENDED,
+    Reason.ADDRESS, Reason.IDENTITY, Reason.TEMPORARY, Reason.LESS_SECURE, Reason.LIMIT,
 }  # fmt: skip
 
 

@@ -92,7 +92,7 @@ ANSWERS: list[tuple[str, bytes] | tuple[str, bytes, bytes]] = [
     ("COMMAND", b"*0\r\n"),
     ("COMMAND DOCS", b"*0\r\n", b"%0\r\n"),
     ("COMMAND DOCS VERIFY", b"*0\r\n", b"%0\r\n"),
-    ("COMMAND COUNT", b":21\r\n"),
+    ("COMMAND COUNT", b":23\r\n"),
     ("COMMAND NOSUCH", b"-ERR unknown subcommand 'NOSUCH'. Try COMMAND HELP.\r\n"),
     ("CONFIG GET save", b"*2\r\n$4\r\nsave\r\n$0\r\n\r\n", b"%1\r\n$4\r\nsave\r\n$0\r\n\r\n"),
     ("CONFIG GET AppendOnly", b"*2\r\n$10\r\nappendonly\r\n$0\r\n\r\n",

@@ -8,6 +8,7 @@ import copy
 from typing import Any
 
 from both import KEYS, Both
+from both_entry import ENTERING
 from histories import History, history
 
 from watchword import Policy
@@ -100,7 +101,7 @@ def doubled(seed: int, figures: Figures, others: Figures, histories: int) -> Bot
     both = Both(figures)
     both.twin = Doubled(both.twin, Reference(others, KEYS))  # type: ignore[assignment]
     for number in range(histories):
-        steps = told(seed * 1000 + number, figures, "set_policy", "import_rows")
+        steps = told(seed * 1000 + number, figures, "set_policy", "import_rows", *ENTERING)
         said = both.disagreement(number, steps)
         assert not said, said
     return both

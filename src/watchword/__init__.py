@@ -27,11 +27,13 @@ from watchword.intake import Imported
 from watchword.policy import Policy
 from watchword.restores import Lost, Restored, restore
 from watchword.retention import Retention
+from watchword.sharing import Shared
 from watchword.store import Backup, Head
 from watchword.views import (
     Challenge,
     DeviceView,
     Enrolment,
+    EntryView,
     OpenChallenge,
     Passcode,
     Push,
@@ -41,6 +43,7 @@ from watchword.views import (
     User,
 )
 from watchword.whatif import Report, WhatIf
+from watchword.withdrawals import Limits, Withdrawal
 
 __all__ = [
     "Backup",
@@ -54,6 +57,7 @@ __all__ = [
     "Engine",
     "Enrolment",
     "Entry",
+    "EntryView",
     "Error",
     "Event",
     "Exists",
@@ -61,6 +65,7 @@ __all__ = [
     "Head",
     "Imported",
     "InvalidArgument",
+    "Limits",
     "Lost",
     "NotFound",
     "OpenChallenge",
@@ -75,6 +80,7 @@ __all__ = [
     "Report",
     "Restored",
     "Retention",
+    "Shared",
     "StoreDamaged",
     "StoreFailed",
     "StoreOwned",
@@ -85,6 +91,7 @@ __all__ = [
     "Wanted",
     "Webhook",
     "WhatIf",
+    "Withdrawal",
     "WrongKey",
     "hotp",
     "ocra",

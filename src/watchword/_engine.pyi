@@ -42,6 +42,11 @@ class Reason(enum.IntEnum):
     MISMATCHED = 23
     CANCELLED = 24
     ENDED = 30
+    ADDRESS = 34
+    IDENTITY = 35
+    TEMPORARY = 36
+    LESS_SECURE = 37
+    LIMIT = 38
 
 class Gate:
     open_turn: bool
@@ -104,6 +109,20 @@ def due(core: Core, slot: int, now_ms: int) -> int | None: ...
 def ask_question(
     core: Core, user: bytes, dice: int, turn: int, now_ms: int, names: bytes, gateways: int
 ) -> tuple[bytes, str, str | None, int, int]: ...
+def extra_of(core: Core, slot: int) -> tuple[bool, bytes, bytes, int, tuple[int, ...]]: ...
+def rank_of(core: Core, slot: int, number: int) -> int: ...
+def device_secrets(core: Core, slot: int, number: int) -> tuple[bytes, bytes]: ...
+def sharers_of(core: Core, slot: int, number: int) -> tuple[int, list[tuple[int, int, bool]]]: ...
+def sharers_count(core: Core, slot: int) -> int: ...
+def anyone_shares(core: Core) -> bool: ...
+
+RANGES_MAX: int
+RANGE_BYTES: int
+LIMIT_DAYS: int
+SHARERS_MAX: int
+SHARED_OWN: int
+SHARED_LENT: int
+
 def secrets_kept(
     core: Core, slot: int
 ) -> tuple[tuple[int, bytes] | None, list[tuple[int, str, str, int, bool]], int]: ...
@@ -182,6 +201,7 @@ class Batch:
         activate: bool = ...,
         given: tuple[Core, bytes, bytes, str | bytes | None] | None = ...,
     ) -> None: ...
+    def tell(self, facts: Sequence[tuple[int, int] | None]) -> None: ...
     def vouch(self) -> None: ...
     def identify(
         self, core: Core, names: bytes, request_id: bytes, secret: str | bytes | None = None,
@@ -275,6 +295,8 @@ class Core:
         push_window_ms: int = ...,
         session_pin_ms: int = ...,
         session_biometric_ms: int = ...,
+        session_ms: int = ...,
+        allow_no_device: bool = ...,
         card_shown_percent: int = ...,
     ) -> None: ...
     def deepen(self, lockout_failures: int) -> None: ...

@@ -101,7 +101,10 @@ class Acts(Parts):
         who = said_by(by)
         with self._deciding():
             number, user = self._user(name)
-            acts = b"".join(self._bury(number, view.serial) for view in user.devices)
+            acts = b"".join(
+                self._end_sharing(number & 0xFFFFFFFF, self._device(name, view.serial), who)
+                + self._bury(number, view.serial) for view in user.devices
+            )
             turn = self._act(acts + lifecycle.user_remove(number, who))
             self._gone.user_left(number, name)
         self._wait(turn)
@@ -240,7 +243,8 @@ class Acts(Parts):
             now_ms = self._now()
             number, user = self._user(name)
             device = self._device(name, serial)
-            acts = self._due(number, now_ms) + self._bury(number, serial)
+            acts = self._due(number, now_ms) + self._end_sharing(number & 0xFFFFFFFF, device, who)
+            acts += self._bury(number, serial)
             turn = self._act(acts + lifecycle.device_remove(number, device, who), now_ms)
             kind = next(view.kind for view in user.devices if view.serial == serial)
             self._gone.device_left(device, serial, kind)

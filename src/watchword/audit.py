@@ -27,6 +27,7 @@ from watchword._engine import (
 from watchword.errors import InvalidArgument
 from watchword.life import DATES_BYTES, Dates
 from watchword.lifecycle import Record
+from watchword.ranges import unpack_ranges
 
 __all__ = ["EVENTS", "Entry", "Page", "Wanted", "duration", "enrolled", "entry_of", "iso"]
 
@@ -53,8 +54,16 @@ EVENTS: Final = {
     lifecycle.DUE: "devices due",
     lifecycle.ACTIVATE: "activation",
     lifecycle.DATES: "device dates",
+    lifecycle.ADDRESSES: "user addresses",
+    lifecycle.IDENTITY: "user identity",
+    lifecycle.OPT: "user opt",
+    lifecycle.SHARE: "device share",
+    lifecycle.WITHDRAWAL: "withdrawal",
     lifecycle.RESTORE: "restore",
 }
+ENTERED: Final = (
+    lifecycle.ADDRESSES, lifecycle.IDENTITY, lifecycle.OPT, lifecycle.SHARE, lifecycle.WITHDRAWAL
+)  # fmt: skip
 PARTS: Final = (lifecycle.ALSO, lifecycle.TOMBSTONE, lifecycle.FLOOR)
 ATTEMPTS: Final = (lifecycle.ATTEMPT, lifecycle.RESYNC, lifecycle.ANSWER, lifecycle.ACTIVATE)
 LOGINS: Final = (*ATTEMPTS, lifecycle.CHALLENGE, lifecycle.QUESTION)
@@ -192,6 +201,8 @@ def entry_of(
         told["text"] = _asked(r)
     elif r.event in (lifecycle.QUESTION, lifecycle.PIN):
         told["text"] = "asked" if r.event == lifecycle.QUESTION else "another PIN"
+    elif r.event in ENTERED:
+        told |= entered(r, user_named)
     else:
         told |= _act(r)
     return Entry(turn, place, time_ms, event, **told)
@@ -265,6 +276,25 @@ def _act(r: Record) -> dict[str, Any]:
     if r.event in EVENTS:
         return {"by": words}
     return {}
+
+
+def entered(r: Record, named: UserNamed) -> dict[str, Any]:
+    """The acts of entry: from where, who with whom, how much."""
+    told = r.lock_ms if r.event in (lifecycle.ADDRESSES, lifecycle.IDENTITY) else 0
+    kept, by = r.tail[:told], _words(r.tail[told:])
+    why = REASONS.get(r.reason, str(r.reason)).replace("_", " ").lower()
+    refused = f", refused: {why}" if r.reason else ""
+    if r.event == lifecycle.ADDRESSES:
+        text = ", ".join(unpack_ranges(kept)) or "from anywhere"
+    elif r.event == lifecycle.IDENTITY:
+        text = "told" if kept else "forgotten"
+    elif r.event == lifecycle.OPT:
+        text = "out" if r.place else "in again"
+    elif r.event == lifecycle.SHARE:
+        text = f"with {named(r.moving)}{refused}"
+    else:
+        text = f"USD {r.moving // 100}.{r.moving % 100:02d}{refused}"
+    return {"by": by, "text": text}
 
 
 def enrolled(tail: bytes) -> tuple[str, str, str]:

@@ -13,7 +13,7 @@ from watchword.devices import pins
 from watchword.devices.arguments import utf8_text
 from watchword.devices.ocra import Suite
 from watchword.errors import InvalidArgument
-from watchword.hashing import KEPT, NEEDS_PIN, SALT_BYTES
+from watchword.hashing import KEPT, NEEDS_DEVICE, NEEDS_PIN, SALT_BYTES
 from watchword.logins import place_of
 from watchword.passwords import Passwords, busy, new_password
 from watchword.questions import Questions
@@ -120,7 +120,7 @@ class Changes(Passwords, Questions):
         address: str | None, gateway: str | None, pin: str | None, first: int, password: int,
         follows: Callable[[Verdict], bytes],
     ) -> Verdict:  # fmt: skip
-        """One attempt, and in its row what follows from ACCEPTED."""
+        """One attempt, and in its row what follows from ACCEPTED, which a device has to answer."""
         places = place_of(platform, "live")
         names = self._names if gateway is None else lifecycle.gateway_packed(gateway)
         with self._lock:
@@ -130,7 +130,7 @@ class Changes(Passwords, Questions):
             now = self._now()
             batch.put(
                 user, response, *places, device, address, None, self._shed(), challenge, None,
-                pin, first, password,
+                pin, first | NEEDS_DEVICE, password,
             )  # fmt: skip
             verdict, turn = self._take_and(batch, now, names, follows)
         self._wait(turn)
@@ -144,11 +144,11 @@ class Changes(Passwords, Questions):
         verdict = self._core.verdict(batch, 0)
         if units:
             row = self._core.row(batch, self._turn + 1, names, 1)
+            self._core.passed(now_ms)
             acts = follows(verdict) if verdict else b""
             if acts:
                 self._core.act(lifecycle.row(acts, self._turn + 1, now_ms))
                 row = lifecycle.joined(row, acts)
-            self._core.passed(now_ms)
             self._turn += 1
             self._submit(row)
         self._lock.open_turn = False

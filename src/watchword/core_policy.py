@@ -22,6 +22,8 @@ def told_to(core: Core, figures: Policy) -> None:
         push_window_ms=figures.push_window_ms,
         session_pin_ms=figures.session_pin_ms,
         session_biometric_ms=figures.session_biometric_ms,
+        session_ms=figures.session_ms,
+        allow_no_device=figures.allow_no_device,
         challenge_labels=bytes(LABELS.index(kind) for kind in figures.challenge_kinds),
         sms_per_hour=figures.sms_per_hour,
         sms_seconds=figures.sms_ms // 1000,

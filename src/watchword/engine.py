@@ -20,11 +20,11 @@ from watchword.backups import Backups
 from watchword.bulk import Bulk
 from watchword.cards import Cards
 from watchword.challenges import Challenges
-from watchword.changes import Changes
 from watchword.clock import SystemClock
 from watchword.core_policy import told_to
 from watchword.delivery import Courier, Delivery
 from watchword.enrolment import Enrolments
+from watchword.entry import Entering
 from watchword.errors import Error, InvalidArgument, StoreDamaged, StoreFailed
 from watchword.events import Events, Watch
 from watchword.exports import Exports
@@ -42,11 +42,13 @@ from watchword.push_texts import PushTexts
 from watchword.pushes import Pushes
 from watchword.retention import Retentions
 from watchword.rotation import Rotation
+from watchword.sharing import Sharing
 from watchword.stats import Stats
 from watchword.store import Store, load_head, open_store
 from watchword.store.commits import Commits, said
 from watchword.store.memory import MemoryStore
 from watchword.tombs import Tombs
+from watchword.withdrawals import Withdrawals
 
 __all__ = ["Engine"]
 
@@ -68,8 +70,8 @@ os.register_at_fork(after_in_child=_after_fork)
 
 
 class Engine(
-    Logins, Pushes, Enrolments, Challenges, Cards, Changes, Acts, Issuing, Bulk, History, Intake,
-    Exports, Policies, Events, Stats, Backups, Floors, Retentions, Rotation,
+    Logins, Pushes, Enrolments, Challenges, Cards, Entering, Sharing, Withdrawals, Acts, Issuing,
+    Bulk, History, Intake, Exports, Policies, Events, Stats, Backups, Floors, Retentions, Rotation,
 ):
     """A verification engine over one store. Thread-safe; after a fork its use raises Error.
 
@@ -379,4 +381,3 @@ class Engine(
             self._commits.when_durable(turn, tell)
         else:
             tell(None)
-

@@ -10,7 +10,7 @@ from typing import Final
 from watchword._engine import Code, Reason
 from watchword.audit import Entry, duration, iso
 from watchword.policy import Policy
-from watchword.views import DeviceView, User
+from watchword.views import DeviceView, EntryView, User
 
 __all__ = ["SENTENCES", "Explanation", "Told", "explained", "moments", "why"]
 
@@ -52,6 +52,14 @@ SENTENCES: Final[dict[tuple[Code, Reason], str]] = {
     (Code.REJECTED, Reason.PIN):
         "refused: the code was right, the PIN with it was not, or there is none; it is used up",
     (Code.REJECTED, Reason.PASSWORD): "refused: the password was wrong, or missing",
+    (Code.NOT_PERMITTED, Reason.ADDRESS):
+        "refused unlooked at: it came from elsewhere than this user may come from, or said no "
+        "address",
+    # Of an act, not of an attempt: the audit trail has them.
+    (Code.NOT_PERMITTED, Reason.IDENTITY): "not shared: different identification information",
+    (Code.NOT_PERMITTED, Reason.TEMPORARY): "not shared: temporary device in use",
+    (Code.NOT_PERMITTED, Reason.LESS_SECURE): "not shared: less secure device",
+    (Code.NOT_PERMITTED, Reason.LIMIT): "not withdrawn: it was beyond the limit",
     (Code.REJECTED, Reason.DENIED): "refused: the phone denied it",
     (Code.REJECTED, Reason.MISMATCHED):
         "refused: the phone approved it under a number that was not shown where the login is",
@@ -92,6 +100,8 @@ def why(entry: Entry) -> str:
         said = f"the answer to a security question was {'right' if right else 'wrong'}"
         locks = f"; it began a lock, for {duration(entry.locked_ms)}"
         return said + locks if entry.locked_ms else said
+    if entry.event == "login" and entry.verdict == "ACCEPTED" and not entry.device:
+        return "let in without a device: the first factor held"
     try:
         form = SENTENCES[Code[entry.verdict], Reason[entry.reason]]
     except KeyError:
@@ -110,8 +120,9 @@ def why(entry: Entry) -> str:
 
 
 def explained(
-    name: str, user: User | None, entries: list[Entry], policy: Policy, now_ms: int
-) -> Explanation:
+    name: str, user: User | None, entries: list[Entry], policy: Policy, now_ms: int,
+    entry: EntryView | None = None,
+) -> Explanation:  # fmt: skip
     """From a user as it stands, or None, and its last attempts."""
     told = tuple(Told(entry, why(entry)) for entry in entries)
     if user is None:
@@ -119,7 +130,8 @@ def explained(
         said = f"there is no user {name!r}" + (" any more" if gone else "")
         return Explanation(name, False, (said,), told, (f"watchword user add {name}",))
     standing, remedies = _account(user)
-    for part in (_lock(user, policy, now_ms), _devices(user, now_ms)):
+    known = [] if entry is None else [_entry(user, entry)]
+    for part in (*known, _lock(user, policy, now_ms), _devices(user, now_ms)):
         standing += part[0]
         remedies += part[1]
     if not remedies:
@@ -137,6 +149,24 @@ def _account(user: User) -> Lines:
         remedies.append("log in on the portal, or have the account opened")
     if user.realm != "live":
         remedies.append(f"the gateway must say realm {user.realm}")
+    return said, remedies
+
+
+def _entry(user: User, entry: EntryView) -> Lines:
+    said, remedies = [], []
+    if entry.addresses:
+        said.append(
+            f"may come from {', '.join(entry.addresses)} alone; from elsewhere, or where no "
+            "address is said, everything is refused"
+        )
+        remedies.append(
+            f"come from {entry.addresses[0]}, or watchword user addresses {user.name} --clear"
+        )
+    if entry.opted_out:
+        said.append("opted out: on trading nothing need be typed where the first factor holds")
+    if entry.has_password:
+        said.append("has a password, which every login needs or a gateway vouches for")
+    said += [f"device {one}: a code that one of them used is used" for one in entry.shared]
     return said, remedies
 
 

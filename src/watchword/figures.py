@@ -35,7 +35,8 @@ HEAD = """\
 """
 UNITS = {
     "ms": "milliseconds", "s": "seconds", "kib": "KiB", "percent": "percent", "bytes": "bytes",
-    "chars": "characters", "failures": "failures", "cap": "failures", "window": "steps",
+    "minutes": "minutes", "chars": "characters", "failures": "failures", "cap": "failures",
+    "window": "steps",
 }  # fmt: skip
 
 

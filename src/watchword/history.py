@@ -158,11 +158,12 @@ class History(Parts):
         with self._lock:
             turn, slot = self._turn, self._core.find(utf8("user", user))
             known = None if slot is None else self._core.user(slot)
+            entry = None if slot is None else self._entry_of(slot)
             now_ms = self._now()
         self._wait(turn)  # what is shown is durable too
         entries = self._last(wanted, last) if last else []
         standing = None if known is None else user_of(known)
-        return explained(user, standing, entries, self._policy, now_ms)
+        return explained(user, standing, entries, self._policy, now_ms, entry)
 
     def _last(self, wanted: Wanted, count: int) -> list[Entry]:
         """The newest `count` attempts: from the journal's end, going further back as need be."""
@@ -214,6 +215,8 @@ class History(Parts):
             r = lifecycle.Record._make(record)
             if not (r.place & UNKNOWN and r.event in LOGINS) and r.event != lifecycle.NOTE:
                 wanted_users.add(r.user)
+            if r.event == lifecycle.SHARE:
+                wanted_users.add(r.moving)
             wanted_devices.update([r.device, *(number for number, _, _ in also)])
         wanted_devices.discard(0)
         with self._lock:

@@ -8,7 +8,7 @@ import hashlib
 import hmac
 import struct
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from watchword._engine import ACCOUNT_STATES, DEVICE_STATES, HASH_NAMES, KINDS, REALMS, ROW_MAGIC
 from watchword.devices.card import ANSWERS_MAX
@@ -18,18 +18,22 @@ from watchword.errors import InvalidArgument
 __all__ = [
     "Floor",
     "Record",
+    "addresses_set",
     "dates_set",
     "device_add",
+    "device_lent",
     "device_remove",
     "device_set",
     "due",
     "exported",
     "fingerprint",
     "gateway_packed",
+    "identity_set",
     "imported",
     "joined",
     "names_packed",
     "note",
+    "opt",
     "pin_set",
     "place",
     "policy_set",
@@ -37,6 +41,7 @@ __all__ = [
     "restored",
     "row",
     "secret_add",
+    "share",
     "spec_head",
     "tombstone",
     "tombstones",
@@ -44,6 +49,7 @@ __all__ = [
     "user_add",
     "user_remove",
     "user_set",
+    "withdrawal",
 ]
 
 RECORD = struct.Struct("<7BbQQII")
@@ -62,6 +68,8 @@ DEVICE_ADD, DEVICE_SET, DEVICE_REMOVE, TOMBSTONE, NOTE, CHALLENGE = 8, 9, 10, 11
 PIN, QUESTION, ANSWER = 14, 15, 16
 POLICY, IMPORT, EXPORT = 23, 24, 25
 DUE, ACTIVATE, DATES = 26, 27, 28
+ADDRESSES, IDENTITY, OPT, SHARE, WITHDRAWAL = 30, 31, 32, 33, 34
+LENT = 2    # in ww_spec.shared
 RESTORE, FLOOR = 36, 37
 # In place: a permanent device that becomes active ends what is temporary, and what it replaces.
 ENDS = 8
@@ -131,10 +139,13 @@ def _record(
     tail: bytes = b"",
     text: int = 0,
     drift: int = 0,
+    said: tuple[int, int] = (0, 0),
 ) -> bytes:
+    """said: verdict and reason, of an act that may be refused."""
     padded = tail + bytes(-len(tail) % UNIT)
     units = len(padded) // UNIT
-    return RECORD.pack(event, 0, 0, units, 0, 0, place, drift, user, moving, device, text) + padded
+    head = (event, *said, units, 0, 0, place, drift, user, moving, device, text)
+    return RECORD.pack(*head) + padded
 
 
 def user_add(user: int, name: bytes, state: str, realm: str, by: str = "") -> bytes:
@@ -228,12 +239,53 @@ def device_add(
     )
 
 
-def secret_add(user: int, number: int, kind: str, kept: bytes, serial: bytes) -> bytes:
+def secret_add(
+    user: int, number: int, kind: str, kept: bytes, serial: bytes, by: str = ""
+) -> bytes:
     """A password or a security question: kept like a device."""
     figures = (KINDS.index(kind), HASH_NAMES.index("sha256"), 0, DEVICE_STATES.index("active"))
     lengths = (len(kept), len(serial), 0, 0, 0, 0)
-    tail = SPEC.pack(*figures, 0, 0, 0, 0, 0, *lengths, 0) + kept + serial
+    tail = SPEC.pack(*figures, 0, 0, 0, 0, 0, *lengths, 0) + kept + serial + by.encode()
     return _record(DEVICE_ADD, user, device=number, tail=tail)
+
+
+def device_lent(
+    user: int, number: int, lent: tuple[Any, ...], key: bytes, pin: bytes, by: str
+) -> bytes:
+    """Another user's device, as the core tells it, in this user's line: where it stands now."""
+    (_, serial, kind, _, _, hash_, digits, period, back, forward, look_ahead, drift_max, t0, moving,
+     drift, _, label, suite, *_) = lent
+    texts = key, serial.encode(), suite.encode("ascii"), pin
+    tail = SPEC.pack(
+        kind, hash_, digits, DEVICE_STATES.index("active"), back, forward, look_ahead, drift_max,
+        period, *map(len, texts), label, LENT, t0,
+    ) + b"".join(texts) + by.encode()  # fmt: skip
+    return _record(DEVICE_ADD, user, device=number, moving=moving, tail=tail, drift=drift)
+
+
+def share(owner: int, device: int, user: int, verdict: int, reason: int, by: str) -> bytes:
+    """A device is shared with another user, or is not, and why."""
+    tail = by.encode()
+    return _record(
+        SHARE, owner, device=device, moving=user, tail=tail, text=len(tail), said=(verdict, reason)
+    )
+
+
+def addresses_set(user: int, ranges: bytes, by: str) -> bytes:
+    return _record(ADDRESSES, user, tail=ranges + by.encode(), text=len(ranges))
+
+
+def identity_set(user: int, digest: bytes, by: str) -> bytes:
+    return _record(IDENTITY, user, tail=digest + by.encode(), text=len(digest))
+
+
+def opt(user: int, out: bool, by: str) -> bytes:
+    return _text(OPT, user, by, place=int(out))
+
+
+def withdrawal(user: int, cents: int, day: int, verdict: int, reason: int, by: str) -> bytes:
+    said = verdict, reason
+    return _record(WITHDRAWAL, user, moving=cents, tail=by.encode(), text=day, said=said)
 
 
 def pin_set(user: int, number: int, kept: bytes) -> bytes:

@@ -19,6 +19,7 @@ from watchword._engine import (
     Gather,
     Split,
     Verdict,
+    anyone_shares,
     expect_texts,
     id_text,
     pack_address,
@@ -101,24 +102,26 @@ class Logins(Parts):
         devices: Sequence[str | None] | None = None,
         challenges: Sequence[str | None] | None = None,
         addresses: Sequence[str | None] | None = None,
+        passwords: Sequence[str | None] | None = None,
         first_factor: bool = False,
         gateway: str | None = None,
         threads: int = 1,
     ) -> "NDArray[np.uint8]":
         """Verdicts of many attempts, in order: an array of watchword.Code numbers (uint8).
 
-        users and responses: sequences of str, or numpy 'S' arrays; devices, challenges and
-        addresses: one for each attempt or None. Attempts on one user keep their order and see each
-        other's effects. first_factor: the caller vouches for it; a user with a password is REJECTED
-        without. threads: how many may share the work at most, this one included; 8 are of
-        use, and only where a batch is large and says no addresses. Errors: InvalidArgument,
-        StoreFailed.
+        users and responses: sequences of str, or numpy 'S' arrays; devices, challenges, addresses
+        and passwords: one for each attempt or None. Passwords are hashed before the first turn, as
+        they stand then. Attempts on one user keep their order and see each other's effects.
+        first_factor: the caller vouches for it; a user with a password is REJECTED without it.
+        threads: how many may share the work at most, this one included; 8 are of use, and only
+        where a batch is large, says no addresses and no passwords and nobody shares a device.
+        Errors: InvalidArgument, StoreFailed.
         """
         places = place_of(platform, realm)
         count = _entries("users", users)
         for name, column in (
             ("responses", responses), ("devices", devices), ("challenges", challenges),
-            ("addresses", addresses),
+            ("addresses", addresses), ("passwords", passwords),
         ):
             if column is None and name != "responses":
                 continue
@@ -128,6 +131,8 @@ class Logins(Parts):
             raise InvalidArgument("threads is a whole number from 1")
         columns = _is_column(users) and _is_column(responses)
         columns = columns and devices is None and challenges is None and addresses is None
+        if passwords is not None:
+            expect_texts(text for text in passwords if text is not None)
         names = self._names if gateway is None else lifecycle.gateway_packed(gateway)
         if not columns and count > BATCH_ATTEMPTS_MAX:  # misuse is told before the first turn
             expect_texts(users)
@@ -138,13 +143,16 @@ class Logins(Parts):
             for address in () if addresses is None else addresses:
                 if address is not None:
                     pack_address(address)
-        parts = _parts(threads, count, addresses)
+        facts = None if passwords is None else self._facts(users, passwords, first_factor)
+        parts = _parts(threads, count, addresses) if facts is None else 1
         codes = np.zeros(count, np.uint8)
         turn = 0
         for start in range(0, count, BATCH_ATTEMPTS_MAX):
             stop = min(count, start + BATCH_ATTEMPTS_MAX)
             with self._lock:
                 self._alive()
+                if parts > 1 and anyone_shares(self._core):
+                    parts = 1  # a sharer in another part would be decided from a state that moves
                 batch = self._batch if parts == 1 else self._split(parts)
                 batch.reset()
                 now = self._now()
@@ -156,7 +164,9 @@ class Logins(Parts):
                         users, responses, devices, addresses if parts == 1 else None, challenges,
                         start, stop, *places, shed
                     )
-                if first_factor:
+                if facts is not None:
+                    self._batch.tell(facts[start:stop])
+                elif first_factor:
                     batch.vouch()
                 turn = self._take(batch, now, names, 1)
                 batch.codes_into(codes, start)

@@ -5,14 +5,17 @@ user without a password and a name that does not exist cost what a new password 
 repeats any of it.
 """
 
-from typing import Final
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
 
 from watchword import lifecycle
 from watchword._engine import secrets_kept
-from watchword.acts import utf8
+from watchword.acts import said_by, utf8
 from watchword.errors import Busy, InvalidArgument
 from watchword.hashing import (
     GIVEN,
+    HASHING_THREADS,
     KEPT,
     PASSWORD_BYTES_MAX,
     PASSWORDS_WAITING_MAX,
@@ -39,13 +42,13 @@ def busy() -> Busy:
 class Passwords(Parts):
     """set_password, clear_password; and what verify says of a password."""
 
-    def set_password(self, name: str, password: str) -> None:
+    def set_password(self, name: str, password: str, *, by: str | None = None) -> None:
         """Gives a user a password, or another one: the first factor of every login from now on.
 
         Kept as Argon2id under a key of the store's. Errors: InvalidArgument, also when it is too
         short, too long or too plain; NotFound, Busy, StoreFailed.
         """
-        text = new_password(self._policy, name, password)
+        who, text = said_by(by), new_password(self._policy, name, password)
         with self._deciding():
             self._user(name)
         figures = self._figures(self._entropy(SALT_BYTES))
@@ -55,27 +58,33 @@ class Passwords(Parts):
         kept = KEPT.pack(figures.salt, made, *figures[1:], 0)
         with self._deciding():
             number, _ = self._user(name)
-            turn = self._act(self._password_acts(number, kept))
+            turn = self._act(self._password_acts(number, kept, who))
         self._wait(turn)
 
-    def clear_password(self, name: str) -> None:
+    def clear_password(self, name: str, *, by: str | None = None) -> None:
         """Takes a user's password away; without one no error. Errors: NotFound, StoreFailed."""
+        who = said_by(by)
         with self._deciding():
             number, _ = self._user(name)
             found = secrets_kept(self._core, number & 0xFFFFFFFF)[0]
             turn = self._turn
             if found is not None:
-                turn = self._act(lifecycle.device_remove(number, found[0]))
+                turn = self._act(lifecycle.device_remove(number, found[0], who))
         self._wait(turn)
 
     # -- what stands (the lock is held)
 
-    def _password_acts(self, number: int, kept: bytes) -> bytes:
+    def _known(self, slot: int) -> tuple[bool, int]:
+        """Whether a user has a password, and how many security questions."""
+        password, questions, _ = secrets_kept(self._core, slot)
+        return password is not None, len(questions)
+
+    def _password_acts(self, number: int, kept: bytes, by: str = "") -> bytes:
         """The old password goes, the new one comes."""
         found = secrets_kept(self._core, number & 0xFFFFFFFF)[0]
-        gone = b"" if found is None else lifecycle.device_remove(number, found[0])
+        gone = b"" if found is None else lifecycle.device_remove(number, found[0], by)
         return gone + lifecycle.secret_add(
-            number, self._core.next_device(), "password", kept, SERIAL
+            number, self._core.next_device(), "password", kept, SERIAL, by
         )
 
     def _figures(self, salt: bytes) -> Figures:
@@ -100,13 +109,21 @@ class Passwords(Parts):
 
     # -- what an attempt is told
 
-    def _fact(self, user: str, password: str | None, vouched: bool) -> Fact | None:
+    def _fact(self, user: str | bytes, password: str | None, vouched: bool) -> Fact | None:
         """Hashes, where a password was given. None: too many wait."""
         asked = self._password_asked(user, password)
         if asked is None:
             return Fact((GIVEN if password is not None else 0) | (VOUCHED if vouched else 0))
         made = self._hasher.hash(asked.text, asked.figures)
         return None if made is None else asked.fact(made)
+
+    def _facts(
+        self, users: Any, passwords: Sequence[str | None], vouched: bool
+    ) -> list[Fact | None]:
+        """_fact of each, on as many threads as hash."""
+        names = [user if isinstance(user, (str, bytes)) else str(user) for user in users]
+        with ThreadPoolExecutor(HASHING_THREADS) as pool:
+            return list(pool.map(self._fact, names, passwords, [vouched] * len(names)))
 
     async def _fact_soon(
         self, user: str | bytes, password: str | bytes | None, vouched: bool

@@ -14,6 +14,8 @@ from watchword.errors import InvalidArgument
 
 __all__ = ["QUESTIONS", "Policy"]
 
+USD_MAX = 10**12
+
 # field: lowest, highest, may be None (off)
 RANGES: dict[str, tuple[int, int, bool]] = {
     "lockout_failures": (1, 100, False),
@@ -42,6 +44,16 @@ RANGES: dict[str, tuple[int, int, bool]] = {
     "push_window_ms": (1_000, 86_400_000, False),
     "session_pin_ms": (0, 366 * 86_400_000, False),
     "session_biometric_ms": (0, 366 * 86_400_000, False),
+    "session_ms": (0, 366 * 86_400_000, False),
+    "withdrawal_day_usd_rank0": (1, USD_MAX, True),
+    "withdrawal_five_days_usd_rank0": (1, USD_MAX, True),
+    "withdrawal_day_usd_rank1": (1, USD_MAX, True),
+    "withdrawal_five_days_usd_rank1": (1, USD_MAX, True),
+    "withdrawal_day_usd_rank2": (1, USD_MAX, True),
+    "withdrawal_five_days_usd_rank2": (1, USD_MAX, True),
+    "withdrawal_day_usd_rank3": (1, USD_MAX, True),
+    "withdrawal_five_days_usd_rank3": (1, USD_MAX, True),
+    "business_day_offset_minutes": (-720, 840, False),
 }
 
 # Those with six digits to answer, and cards.
@@ -137,6 +149,31 @@ class Policy:
     """How long a session may last after an ib-key's PIN (RULES section 6)."""
     session_biometric_ms: int = 108_000_000
     """How long it may last after a fingerprint or a face (RULES section 6)."""
+    session_ms: int = 43_200_000
+    """How long it may last after any other device, and after none: NIST SP 800-63B 4.2.3 asks for
+    another authentication every 12 hours (RULES section 7)."""
+    allow_no_device: bool = False
+    """Whether users who have no device enter with the first factor alone (RULES section 6)."""
+
+    withdrawal_day_usd_rank0: int | None = 50_000
+    """US dollars a day where the highest rank of an active device is 0, or there is none; None: off
+    (RULES section 3)."""
+    withdrawal_five_days_usd_rank0: int | None = 100_000
+    """The same over five business days; None: off (RULES section 3)."""
+    withdrawal_day_usd_rank1: int | None = 200_000
+    """US dollars a day at rank 1; None: off (RULES section 3)."""
+    withdrawal_five_days_usd_rank1: int | None = 600_000
+    """The same over five business days; None: off (RULES section 3)."""
+    withdrawal_day_usd_rank2: int | None = 1_000_000
+    """US dollars a day at rank 2; None: off (RULES section 3)."""
+    withdrawal_five_days_usd_rank2: int | None = 1_500_000
+    """The same over five business days; None: off (RULES section 3)."""
+    withdrawal_day_usd_rank3: int | None = None
+    """US dollars a day at rank 3 and above; None: off (RULES section 3)."""
+    withdrawal_five_days_usd_rank3: int | None = None
+    """The same over five business days; None: off (RULES section 3)."""
+    business_day_offset_minutes: int = 0
+    """Minutes ahead of UTC at which a business day begins, Monday to Friday (RULES section 3)."""
 
     def __post_init__(self) -> None:
         for name, (low, high, optional) in RANGES.items():
@@ -146,7 +183,7 @@ class Policy:
             if isinstance(figure, bool) or not isinstance(figure, int) or not low <= figure <= high:
                 off = " or None" if optional else ""
                 raise InvalidArgument(f"policy {name} is a whole number from {low} to {high}{off}")
-        for name in ("lockout_extend", "security_questions", "card_cells_once"):
+        for name in ("lockout_extend", "security_questions", "card_cells_once", "allow_no_device"):
             if not isinstance(getattr(self, name), bool):
                 raise InvalidArgument(f"policy {name} is true or false")
         texts = self.question_texts

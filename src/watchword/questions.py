@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from watchword import lifecycle
 from watchword._engine import Verdict, ask_question, secrets_kept
-from watchword.acts import utf8
+from watchword.acts import said_by, utf8
 from watchword.devices import pins
 from watchword.errors import Busy, InvalidArgument
 from watchword.lifecycle import gateway_packed
@@ -25,7 +25,9 @@ POOL_BYTES_MAX, TEXT_BYTES_MAX, ANSWER_BYTES_MAX = 32, 64, 128
 class Questions(Parts):
     """set_questions, clear_questions, question, answer."""
 
-    def set_questions(self, name: str, questions: Sequence[tuple[str, str, str]]) -> None:
+    def set_questions(
+        self, name: str, questions: Sequence[tuple[str, str, str]], *, by: str | None = None
+    ) -> None:
         """Gives a user three security questions: (pool, question, answer) of each, no pool twice.
 
         What was set before goes. pool: 1 to 32 bytes; question: 1 to 64; answer: 1 to 128, which
@@ -33,6 +35,7 @@ class Questions(Parts):
         questions; NotFound, StoreFailed.
         """
         self._expect_questions()
+        who = said_by(by)
         kept = [
             (pool, pins.kept(self._kept_key_of_pins, salt, answer) + bytes(16) + text)
             for (pool, text, answer), salt in zip(
@@ -43,25 +46,26 @@ class Questions(Parts):
         with self._deciding():
             number, _ = self._user(name)
             first = self._core.next_device()
-            acts = self._questions_gone(number) + b"".join(
-                lifecycle.secret_add(number, first + at, "question", what, pool)
+            acts = self._questions_gone(number, who) + b"".join(
+                lifecycle.secret_add(number, first + at, "question", what, pool, who)
                 for at, (pool, what) in enumerate(kept)
             )
             turn = self._act(acts)
         self._wait(turn)
 
-    def clear_questions(self, name: str) -> None:
+    def clear_questions(self, name: str, *, by: str | None = None) -> None:
         """Takes a user's security questions away; without any no error. Errors: NotFound."""
+        who = said_by(by)
         with self._deciding():
             number, _ = self._user(name)
-            acts, turn = self._questions_gone(number), self._turn
+            acts, turn = self._questions_gone(number, who), self._turn
             if acts:
                 turn = self._act(acts)
         self._wait(turn)
 
-    def _questions_gone(self, number: int) -> bytes:
+    def _questions_gone(self, number: int, by: str) -> bytes:
         _, found, _ = secrets_kept(self._core, number & 0xFFFFFFFF)
-        return b"".join(lifecycle.device_remove(number, device) for device, *_ in found)
+        return b"".join(lifecycle.device_remove(number, device, by) for device, *_ in found)
 
     def question(self, user: str, *, gateway: str | None = None) -> Question:
         """One of this user's security questions, at random; durable when it is returned.

@@ -19,6 +19,7 @@ from enum import IntEnum, IntFlag
 from typing import NamedTuple
 
 from watchword import reference_card as card
+from watchword import reference_entry as entering
 from watchword import reference_floors as floors
 from watchword import reference_life as life
 from watchword import reference_ocra as ocra
@@ -66,6 +67,7 @@ class Reason(IntEnum):
     LOCKED, EMPTY, ACCOUNT, REALM, NAME, SOURCE, LOAD, NO_CHALLENGE, OVERDUE, SCOPE = range(7, 17)
     PIN, PASSWORD = 17, 18
     PENDING, DENIED, MISMATCHED, CANCELLED = range(21, 25)
+    ADDRESS, IDENTITY, TEMPORARY, LESS_SECURE, LIMIT = range(34, 39)
     ENDED = 30
 
 
@@ -77,6 +79,7 @@ class Event(IntEnum):
     PIN, QUESTION, ANSWER = 14, 15, 16
     POLICY, IMPORT, EXPORT = range(23, 26)
     DUE, ACTIVATE, DATES = 26, 27, 28
+    ADDRESSES, IDENTITY, OPT, SHARE, WITHDRAWAL = range(30, 35)
     RESTORE, FLOOR = 36, 37
 
 
@@ -113,6 +116,8 @@ class Figures:
     push_window_ms: int = 600_000
     session_pin_ms: int = 43_200_000
     session_biometric_ms: int = 108_000_000
+    session_ms: int = 43_200_000
+    allow_no_device: bool = False
 
 
 class Keys(NamedTuple):
@@ -203,6 +208,8 @@ class Device:
     asked_epoch: int = 0
     once: bool = False                  # of a card: no cell is shown twice
     phone: bytes = b""                  # of an ib-key that approves pushes: its public key
+    lent: bool = False                  # another user's, whose key it has
+    shared: bool = False                # an owner's, lent to somebody
     dates: life.Dates = field(default_factory=life.Dates)
     resync: bool = False        # since a restore: it verifies nothing before two codes in a row
 
@@ -296,6 +303,10 @@ class User:
     devices: list[Device] = field(default_factory=list)
     known: list[Device] = field(default_factory=list)   # a password, questions: kept like devices
     wrong_answers: int = 0                              # in a row
+    addresses: tuple[str, ...] = ()                     # from where alone it may come
+    identity: tuple[str, ...] = ()
+    opted_out: bool = False
+    withdrawn: dict[int, int] = field(default_factory=dict)     # cents, by business day
     streak: Streak = field(default_factory=Streak)
 
 
@@ -317,6 +328,7 @@ class Attempt:
     password: str | None = None
     vouched: bool = False
     needs_pin: bool = False
+    needs_device: bool = False
     activates: bool = False     # the device named, which is shipped
 
     @property
@@ -527,6 +539,9 @@ class Reference:
         streak = user.streak if user else self.decoys.get(a.name, Streak())
         locked = now_ms < streak.lock_until_ms
         over = Effect.CLEAR if streak.lock_until_ms and not locked else Effect(0)
+        if not locked and entering.elsewhere(user, a):
+            base = main._replace(effects=over)
+            return self._answer(base, Verdict.NOT_PERMITTED, Reason.ADDRESS)
         claim = self._claim(a, now_ms)
         tried, reason, passed_over = self._tried(user, a, now_ms)
         named = a.device is not None or a.challenge is not None
@@ -534,6 +549,8 @@ class Reference:
             main = main._replace(device=tried[0].device.number)
         amiss = secrets.password_amiss(user, a)
         empty = not a.response and a.is_login
+        if user and not locked and not amiss and entering.enters_bare(user, a, self.figures):
+            return self._bare(main, over, user, a)
         if empty and not locked and not (amiss and a.password is not None):
             said = self._unanswered(claim)
             if said == (Verdict.CHALLENGE, Reason.PENDING):
@@ -566,17 +583,37 @@ class Reference:
         scope, limit = self._scope(right, a.platform, now_ms)
         if limit is not None:
             return self._right(main, over, user, matched, *limit)
-        if a.is_login and user.account != "open" and a.platform == "trading":
-            return self._right(main, over, user, matched, Verdict.NOT_PERMITTED, Reason.ACCOUNT)
-        if a.is_login and user.realm != a.realm:
-            return self._right(main, over, user, matched, Verdict.NOT_PERMITTED, Reason.REALM)
+        shut = self._shut(user, a)
+        if shut is not None:
+            return self._right(main, over, user, matched, Verdict.NOT_PERMITTED, shut)
         clear = Effect.CLEAR if streak.count or streak.lock_until_ms else Effect(0)
         answer, records = self._right(main, clear, user, matched, Verdict.ACCEPTED, Reason.NONE)
         by_phone = self._highest(m.device for m in matched).label == "ib-key"
         biometric = claim is not None and claim.push is not None and claim.push.is_biometric
         sessions = (self.figures.session_pin_ms, self.figures.session_biometric_ms)
-        session_ms = sessions[biometric] if by_phone else 0
+        session_ms = sessions[biometric] if by_phone else self.figures.session_ms
+        session_ms = session_ms if a.is_login else 0
         return answer._replace(scope=scope, session_ms=session_ms), records
+
+    @staticmethod
+    def _shut(user: User, a: Attempt) -> Reason | None:
+        """What this account does not open, right as the answer is."""
+        if a.is_login and user.account != "open" and a.platform == "trading":
+            return Reason.ACCOUNT
+        return Reason.REALM if a.is_login and user.realm != a.realm else None
+
+    def _bare(
+        self, main: Record, over: Effect, user: User, a: Attempt
+    ) -> tuple[Answer, list[Record]]:
+        """Nothing was typed, and nothing need be."""
+        shut, streak = self._shut(user, a), user.streak
+        if shut is not None:
+            return self._answer(main._replace(effects=over), Verdict.NOT_PERMITTED, shut)
+        clear = Effect.CLEAR if streak.count or streak.lock_until_ms else Effect(0)
+        answer, records = self._answer(
+            main._replace(effects=clear), Verdict.ACCEPTED, Reason.NONE
+        )
+        return answer._replace(scope="full", session_ms=self.figures.session_ms), records
 
     def _claim(self, a: Attempt, now_ms: int) -> Claim | None:
         """The push that an attempt names, if it does: an id of 32 characters."""
@@ -763,13 +800,41 @@ class Reference:
         """One key enrolled twice: what one device used up is used up on the other (RULES 4)."""
         records = []
         for d in user.devices:
-            if any(m.device is d for m in matched):
-                continue
+            own = [m for m in matched if m.device is d]
             used = [m.moving for m in matched if m.device.shows_what(d) and m.moving > d.moving]
-            if used:
+            if not own and used:
                 record = self._beside(main)._replace(device=d.number, drift=d.drift)
                 records.append(record._replace(effects=Effect.ADVANCE, moving=max(used)))
+            ends, drift = (own[0].moving, own[0].drift) if own else (max([0, *used]), d.drift)
+            if ends > d.moving:
+                records += [
+                    self._beside(main)._replace(
+                        user=other.number, device=theirs.number, effects=Effect.ADVANCE,
+                        moving=ends, drift=drift,
+                    )
+                    for other, theirs in self.sharers(d)
+                ]  # fmt: skip
         return records
+
+    def sharers(self, d: Device) -> list[tuple[User, Device]]:
+        """Who else has this very device, in the order in which they came to it."""
+        found = [
+            (user, other) for user in self.users.values() for other in user.devices
+            if other is not d and (other.kind, other.key) == (d.kind, d.key)
+            and (other.lent or other.shared) and (d.lent or d.shared)
+        ]
+        return sorted(found, key=lambda one: one[1].number)
+
+    def ends_sharing(self, d: Device) -> list[Record]:
+        """An owner's device goes, and with it what was lent of it."""
+        records = []
+        for user, lent in self.sharers(d) if d.shared else []:
+            gone = Record(Event.DEVICE_REMOVE, user.number, device=lent.number)
+            records += [*self.buried(user, lent), gone]
+        return records
+
+    def buried(self, user: User, d: Device) -> list[Record]:
+        return [self._tombstone(user, d)] if d.moving or d.resync else []
 
     def _charged(self, main: Record, charge: Charge, matched: list[Match]) -> list[Record]:
         """A failure costs every device it was tried against; the cap suspends (RULES 5). What
@@ -922,6 +987,12 @@ class Reference:
         if shed or source_is_full:
             return Answer(Verdict.BUSY, Reason.SOURCE if source_is_full else Reason.LOAD), []
         streak = user.streak if user else self.decoys.get(name, Streak())
+        over = Effect.CLEAR if streak.lock_until_ms else Effect(0)
+        if now_ms >= streak.lock_until_ms and entering.elsewhere(
+            user, Attempt(name, text, address=address)
+        ):
+            base = main._replace(effects=over)
+            return self._answer(base, Verdict.NOT_PERMITTED, Reason.ADDRESS)
         sealed = ocra.unseal(self.keys.token, id)
         stands, asked = secrets.question_stands(user), None
         if (
@@ -939,7 +1010,6 @@ class Reference:
         if now_ms < streak.lock_until_ms:
             answer, (main, *_) = self._locked(main, streak, charge, user, [], now_ms)
             return answer, [main._replace(effects=main.effects | spent)]
-        over = Effect.CLEAR if streak.lock_until_ms else Effect(0)
         if right and asked is not None:
             clear = Effect.CLEAR if streak.count or streak.lock_until_ms else Effect(0)
             main = main._replace(effects=clear | spent | Effect.FORGIVE)
@@ -960,9 +1030,7 @@ class Reference:
         if r.verdict == Verdict.BAD_CHARACTER:
             return
         self._apply_streak(r, user.streak if user else self._decoy(name), now_ms)
-        if r.verdict in (Verdict.REJECTED, Verdict.LOCKED) and r.tail is not None:
-            minutes = self.sources.setdefault(source_of(str(r.tail)), [])
-            minutes.append(max([now_ms // 60_000, *minutes]))
+        self._charge_source(r, now_ms)
         wrong = user.wrong_answers if user else self.wrongly.get(name, 0)
         over = r.effects & (Effect.FORGIVE | Effect.LOCK)
         wrong = 0 if over else min(wrong + bool(r.effects & Effect.CHARGE), 3)
@@ -1224,9 +1292,7 @@ class Reference:
         user = None if isinstance(r.user, str) else self._user(r.user)
         if r.event is not Event.ALSO and r.verdict != Verdict.BAD_CHARACTER:
             self._apply_streak(r, user.streak if user else self._decoy(str(r.user)), now_ms)
-        if r.verdict in (Verdict.REJECTED, Verdict.LOCKED) and r.tail is not None:
-            minutes = self.sources.setdefault(source_of(str(r.tail)), [])
-            minutes.append(max([now_ms // 60_000, *minutes]))
+        self._charge_source(r, now_ms)
         for d in user.devices if user else []:
             named = d.number == r.device
             if r.effects & Effect.ADVANCE and named:
@@ -1245,6 +1311,12 @@ class Reference:
             if r.effects & Effect.SUSPEND and named:
                 d.state, d.capped = "suspended", True
 
+    def _charge_source(self, r: Record, now_ms: int) -> None:
+        """A failure, and an attempt from where its user may not come from."""
+        failed = r.verdict in (Verdict.REJECTED, Verdict.LOCKED) or r.reason == Reason.ADDRESS
+        if failed and r.tail is not None:
+            minutes = self.sources.setdefault(source_of(str(r.tail)), [])
+            minutes.append(max([now_ms // 60_000, *minutes]))
     def _apply_activation(self, r: Record) -> None:
         if r.event is Event.ACTIVATE and r.verdict == Verdict.ACCEPTED:
             user = self._user(r.user)
@@ -1297,6 +1369,7 @@ class Reference:
                 replace(
                     r.tail, number=r.device, moving=r.moving, standing={}, sent_s=[],
                     issued=r.moving if r.tail.label == "sms" else 0, answers=0, asked_epoch=0,
+                    shared=False,
                 )
             )
             self.devices_used = max(self.devices_used, r.device)
@@ -1321,6 +1394,19 @@ class Reference:
                 device.pin_hash = hashlib.new(algorithm, str(r.tail).encode()).digest()
             else:
                 device.pin = str(r.tail)
+        elif r.event is Event.ADDRESSES:
+            assert isinstance(r.tail, tuple)
+            user.addresses = r.tail
+        elif r.event is Event.IDENTITY:
+            assert isinstance(r.tail, tuple)
+            user.identity = r.tail
+        elif r.event is Event.OPT:
+            user.opted_out = bool(r.place)
+        elif r.event is Event.SHARE and device is not None:
+            device.shared |= r.verdict == Verdict.ACCEPTED and not device.lent
+        elif r.event is Event.WITHDRAWAL and r.verdict == Verdict.ACCEPTED:
+            day = max([r.device, *user.withdrawn])      # no clock that went back makes room
+            user.withdrawn[day] = user.withdrawn.get(day, 0) + r.moving
         elif r.event is Event.UNLOCK:
             self._empty(user.streak)
             user.wrong_answers = 0
@@ -1365,7 +1451,8 @@ class Reference:
         claim = self._claim(attempt, now_ms)
         answer, records = self.decide(attempt, now_ms)
         self._turn(records, now_ms, came)
-        if claim and claim.push and claim.stands in DECIDED and records:
+        looked_at = records and answer.reason is not Reason.ADDRESS
+        if claim and claim.push and claim.stands in DECIDED and looked_at:
             claim.push.is_claimed = True
         return answer
 
@@ -1410,7 +1497,9 @@ class Reference:
 
     def remove_user(self, name: str, now_ms: int) -> None:
         user = self.users[name]
-        stones = [self._tombstone(user, d) for d in user.devices if d.moving or d.resync]
+        stones = [
+            record for d in user.devices for record in self.ends_sharing(d) + self.buried(user, d)
+        ]
         self._turn([*stones, Record(Event.USER_REMOVE, user.number)], now_ms)
 
     def unlock(self, name: str, now_ms: int, *, by: str) -> None:
@@ -1473,7 +1562,7 @@ class Reference:
         user = self.users[name]
         device = self._device(user, serial)
         gone = Record(Event.DEVICE_REMOVE, user.number, device=device.number)
-        stones = [self._tombstone(user, device)] if device.moving or device.resync else []
+        stones = self.ends_sharing(device) + self.buried(user, device)
         self._turn([*self._due(user, now_ms), *stones, gone], now_ms)
 
     # ---- devices that come and go ----------------------------------------------------------------

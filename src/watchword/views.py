@@ -17,8 +17,8 @@ from watchword._engine import (
 from watchword.life import Dates
 
 __all__ = [
-    "Challenge", "DeviceView", "Enrolment", "OpenChallenge", "Passcode", "Push", "PushShown",
-    "Question", "Replacement", "User", "user_of",
+    "Challenge", "DeviceView", "Enrolment", "EntryView", "OpenChallenge", "Passcode", "Push",
+    "PushShown", "Question", "Replacement", "User", "user_of",
 ]  # fmt: skip
 
 
@@ -167,6 +167,20 @@ class DeviceView:
     def last_step(self) -> int | None:
         """The TOTP step accepted last; None before the first and for other kinds."""
         return self.moving - 1 if self.mechanism == "totp" and self.moving else None
+
+
+@dataclass(frozen=True, slots=True)
+class EntryView:
+    """How a user may enter beside a device. addresses: ranges that attempts must come from; none:
+    from anywhere. identity_set: whether identity data were told. questions: how many. shared: of
+    each device that is, with whom, in words."""
+
+    opted_out: bool
+    addresses: tuple[str, ...]
+    identity_set: bool
+    has_password: bool
+    questions: int
+    shared: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,10 +59,10 @@ PLANTS = {
     "wire runs past a backslash at a line's end": Plant(
         "wire", "ext/wire.c", "buf[p] != '\\\\' || p + 1 == end", "buf[p] != '\\\\'"),
     "a page's reader is one byte too trusting": Plant(
-        "pages", "ext/pages.c", "if ((size_t)(r->end - r->at) < n)",
-        "if ((size_t)(r->end - r->at) + 1 < n)"),
+        "pages", "ext/cursor.h", "if ((size_t)(r->end - r->at) < n)",
+        "if ((size_t)(r->end - r->at) + 1 < n)", "ext/pages.c"),
     "a page's key may be longer than any key": Plant(
-        "pages", "ext/pages.c", "    r->bad |= len > most;\n", ""),
+        "pages", "ext/cursor.h", "    r->bad |= len > most;\n", "", "ext/pages.c"),
     "a page asks for too little": Plant(
         "pages", "ext/pages.c", "needs->cold_bytes = 2 * len + 8;", "needs->cold_bytes = len / 4;"),
     "a row asks for no device": Plant(

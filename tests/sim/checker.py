@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tests.sim.guard import Guard
-from watchword._engine import secrets_kept
+from watchword._engine import extra_of, secrets_kept
 from watchword.keys import derive
 from watchword.reference import (
     ACCOUNTS,
@@ -28,6 +28,7 @@ from watchword.reference import (
     Keys,
     Reason,
     Reference,
+    User,
     Verdict,
 )
 from watchword.reference_ids import Ids
@@ -104,7 +105,15 @@ def known_of(core: Any, slot: int) -> tuple[Any, ...]:
     password, questions, wrong = secrets_kept(core, slot)
     known = [(n, ("question", text, issued, stands)) for n, _, text, issued, stands in questions]
     known += [(password[0], ("password", "", 0, False))] if password else []
-    return [one for _, one in sorted(known)], wrong
+    opted_out, ranges, identity, _, cents = extra_of(core, slot)
+    entry = opted_out, len(ranges) // 17, bool(identity), sum(cents)
+    return [one for _, one in sorted(known)], wrong, entry
+
+
+def kept_cents(user: User) -> int:
+    """Withdrawn on the five business days that end with the newest."""
+    newest = max(user.withdrawn, default=0)
+    return sum(cents for day, cents in user.withdrawn.items() if newest - day < 5)
 
 
 def first_of(device: Device, a: Attempt, now_ms: int) -> int:
@@ -282,6 +291,7 @@ class Checker:
                      for d in user.devices],
                     [(d.kind, d.suite, d.issued, 0 in d.standing) for d in user.known],
                     user.wrong_answers,
+                    (user.opted_out, len(user.addresses), bool(user.identity), kept_cents(user)),
                 )  # fmt: skip
             mine = self._view(engine._core, name)
             if mine != twins:

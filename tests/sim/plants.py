@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from tests.sim.engine import SimEngine
 from tests.sim.plants_asked import ASKED, Put
+from tests.sim.plants_entry import ENTRY, replayed
 from tests.sim.plants_life import LIFE
 from watchword import challenges, errors, lifecycle, logins
 from watchword.acts import Acts
@@ -28,7 +29,6 @@ from watchword.tombs import Tombs
 
 __all__ = ["PLANTS", "planted"]
 
-RECORD_BYTES: Final = 32
 WORDS: Final[list[Callable[[Put], None]]] = []
 
 
@@ -184,22 +184,6 @@ def page_beyond_the_head(put: Put) -> None:
 
 
 # ---- recovery -----------------------------------------------------------------------------------
-
-
-def replayed(change: Callable[[bytearray, int], None]) -> Callable[[Any, int], Iterator[Any]]:
-    """Replay with every record of every row changed on its way."""
-    real = sqlite.SqliteStore.replay
-
-    def replay(self: Any, after: int) -> Iterator[Any]:
-        for turn, plain in real(self, after):
-            image = bytearray(plain)
-            at = lifecycle.HEADER.size + lifecycle.HEADER.unpack_from(image)[3]
-            while at < len(image):
-                change(image, at)
-                at += RECORD_BYTES * (1 + image[at + 3])
-            yield turn, memoryview(image)
-
-    return replay
 
 
 def without(effect: Effect) -> Callable[[bytearray, int], None]:
@@ -387,4 +371,4 @@ def answer_after_the_end(put: Put) -> None:
     put(SimEngine, "_alive", lambda self: None)
 
 
-PLANTS: Final = {bug.__name__: bug for bug in (*WORDS, *ASKED, *LIFE)}
+PLANTS: Final = {bug.__name__: bug for bug in (*WORDS, *ASKED, *LIFE, *ENTRY)}

@@ -9,6 +9,7 @@ import random
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from tests.sim.entering import entered
 from tests.sim.filing import Filing
 from tests.sim.given import with_ids
 from tests.sim.kinds import Kinds
@@ -21,8 +22,7 @@ __all__ = ["Step", "Story", "figures_of", "simpler", "story_of"]
 Step = tuple[Any, ...]
 Story = tuple[Figures, list[Step]]
 
-DAY_MS = 86_400_000
-CRASH_OPERATIONS = (1, 2, 3, 4, 6, 9, 14, 25, 60)
+DAY_MS, CRASH_OPERATIONS = 86_400_000, (1, 2, 3, 4, 6, 9, 14, 25, 60)
 KINDS = ("write", "write", "sync", "sync", "open", "rename", "remove")
 
 
@@ -46,7 +46,8 @@ def story_of(seed: int, turns: int) -> Story:
     """So many steps that ask or act, and what happens between them."""
     figures = figures_of(rng := random.Random(seed))
     a = Author(rng, figures)
-    return figures, with_ids(seed, with_life(seed, a.steps(turns), a.users, a.device))
+    steps = entered(seed, with_life(seed, a.steps(turns), a.users, a.device))
+    return figures, with_ids(seed, steps)
 
 
 class Author(Filing, Kinds):

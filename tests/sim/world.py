@@ -18,6 +18,7 @@ from tests.sim.checker import Asked, Checker, answer_of
 from tests.sim.disk import Fault
 from tests.sim.doors import Doors
 from tests.sim.engine import SimEngine
+from tests.sim.entering import Entering
 from tests.sim.files import Files
 from tests.sim.given import Given
 from tests.sim.guard import Guard
@@ -39,7 +40,7 @@ LIVES_MAX = 12  # openings that one crash may take: a fault, a crash, another, a
 Step = tuple[Any, ...]
 
 
-class World(Acts, Files, Given, Knowing, Living, Phones, Doors):
+class World(Acts, Entering, Files, Given, Knowing, Living, Phones, Doors):
     """`play` runs steps; BrokenError says what was broken."""
 
     def __init__(self, seed: int, figures: Figures) -> None:

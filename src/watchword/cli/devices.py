@@ -43,6 +43,7 @@ def device() -> None:
         online-card USER        a code card for three weeks, shown this once
         suspend, resume, lost, return, end USER SERIAL   what became of it
         dates USER SERIAL       when it is expected, active of itself, or over
+        share USER OWNER SERIAL  USER is to have it as well; unshare USER SERIAL: no more
 
     try:
         watchword device add totp alice

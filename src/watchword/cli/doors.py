@@ -28,6 +28,7 @@ from watchword import (
 )
 from watchword.audit import Page
 from watchword.cli.answers import Answer, Change, Enrolled
+from watchword.cli.entry_doors import EntryDoor, OwnEntryDoor
 from watchword.cli.life_doors import Life, OwnLife
 from watchword.cli.options import settings, who
 from watchword.cli.remote import RemoteDoor
@@ -46,7 +47,7 @@ Progress = Callable[[int], object] | None
 Copied = Callable[[int, int], object]
 
 
-class Door(Protocol):
+class Door(EntryDoor, Protocol):
     """What the verbs ask for; each means what Engine's method of that name means."""
 
     life: Life
@@ -68,7 +69,7 @@ class Door(Protocol):
     def verify(
         self, user: str, response: str, platform: str, serial: str | None, challenge: str | None,
         session: bytes | None, password: str | None, pin: str | None,
-        request_id: str | None = None,
+        request_id: str | None = None, address: str | None = None,
     ) -> Answer: ...  # fmt: skip
     def set_password(self, name: str, password: str) -> None: ...
     def clear_password(self, name: str) -> None: ...
@@ -113,7 +114,7 @@ class Door(Protocol):
     def close(self) -> None: ...
 
 
-class OwnDoor:
+class OwnDoor(OwnEntryDoor):
     """The store opened here, for as long as one verb takes."""
 
     def __init__(self, engine: Engine) -> None:
@@ -130,10 +131,10 @@ class OwnDoor:
         self.bare_rows = engine.bare_rows
         self.prove_rows = engine.prove_rows
         self.prove_pages = engine.prove_pages
-        self.set_password = engine.set_password
-        self.clear_password = engine.clear_password
-        self.set_questions = engine.set_questions
-        self.clear_questions = engine.clear_questions
+        self.set_password = partial(engine.set_password, by=by)
+        self.clear_password = partial(engine.clear_password, by=by)
+        self.set_questions = partial(engine.set_questions, by=by)
+        self.clear_questions = partial(engine.clear_questions, by=by)
         self.question = engine.question
         self.check_policy = engine.check_policy
         self.close = engine.close
@@ -184,11 +185,11 @@ class OwnDoor:
     def verify(
         self, user: str, response: str, platform: str, serial: str | None, challenge: str | None,
         session: bytes | None, password: str | None, pin: str | None,
-        request_id: str | None = None,
+        request_id: str | None = None, address: str | None = None,
     ) -> Answer:  # fmt: skip
         return told(self._engine.verify(
             user, response, platform=platform, device=serial, challenge=challenge,
-            session=session, password=password, pin=pin, request_id=request_id,
+            session=session, password=password, pin=pin, request_id=request_id, address=address,
         ))  # fmt: skip
 
     def answer(self, user: str, id: str, answer: str) -> Answer:

@@ -82,11 +82,12 @@ def challenge(
 @click.option("--password", is_flag=True)
 @click.option("--pin", is_flag=True)
 @click.option("--request-id", metavar="ID", default=None)
+@click.option("--address", metavar="IP", default=None)
 @click.option("--detail", is_flag=True)
 @shared_options
 def verify(
     user: str, platform: str, device: str | None, challenge: str | None, session: str | None,
-    password: bool, pin: bool, request_id: str | None, detail: bool,
+    password: bool, pin: bool, request_id: str | None, address: str | None, detail: bool,
 ) -> None:  # fmt: skip
     """
     usage: watchword verify USER [--platform trading|portal] [--device SERIAL] [--detail]
@@ -103,6 +104,7 @@ def verify(
     --pin           read the PIN apart, before the code; else it is typed in front of the code
     --request-id ID  8 to 64 characters: asked again within a minute under the same ID, the same is
                     told and nothing is used up or counted twice
+    --address IP    from where the user comes; one who may not come from anywhere needs it
     --detail        also print the device, or how long a lock still holds
     --store PATH     the store's directory
     --config FILE    the daemon's settings
@@ -117,7 +119,7 @@ def verify(
     with enter() as door:
         answer = door.verify(
             user, response, platform, device, challenge, session_bytes(session), first, before,
-            request_id,
+            request_id, address,
         )
     speak(answer, detail=detail)
 
@@ -135,7 +137,7 @@ def speak(answer: Answer, *, detail: bool) -> None:
     if answer:
         tell(name)
         if detail:
-            tell(f"device {answer.device}")
+            tell(f"device {answer.device}" if answer.device else "without a device")
         return
     complain(name)
     if detail and answer.retry_after_ms:

@@ -18,6 +18,7 @@ from watchword.cli import (
     cards,
     demo,
     devices,
+    entering,
     events,
     gateways,
     given,
@@ -110,7 +111,12 @@ for verb in (responders.ocra, responders.preset, given.passcode, given.sms):
     devices.add.add_command(verb)
 for verb in (secrets.password, secrets.questions, secrets.question, secrets.answer):
     users.user.add_command(verb)
-for verb in (secrets.pin, *life.VERBS):
+for verb in (
+    entering.addresses, entering.identity, entering.opt_out, entering.opt_in, entering.limits,
+    entering.withdrawal,
+):
+    users.user.add_command(verb)
+for verb in (secrets.pin, entering.share, entering.unshare, *life.VERBS):
     devices.device.add_command(verb)
 
 

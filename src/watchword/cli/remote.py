@@ -26,6 +26,7 @@ from watchword.audit import Page
 from watchword.cli.answers import Answer, Change, Enrolled
 from watchword.cli.carrier import Carrier
 from watchword.cli.connection import Connection, Reply, listed, mapping, number
+from watchword.cli.entry_doors import RemoteEntryDoor
 from watchword.cli.keeping import Keeping
 from watchword.cli.life_doors import Life, RemoteLife
 from watchword.cli.options import who
@@ -42,7 +43,7 @@ FILTERS = {
 }  # fmt: skip
 
 
-class RemoteDoor(Keeping):
+class RemoteDoor(RemoteEntryDoor, Keeping):
     """Engine's verbs, asked of the daemon that owns the store."""
 
     def __init__(self, to: Path | int) -> None:
@@ -121,7 +122,7 @@ class RemoteDoor(Keeping):
     def verify(
         self, user: str, response: str, platform: str, serial: str | None, challenge: str | None,
         session: bytes | None, password: str | None, pin: str | None,
-        request_id: str | None = None,
+        request_id: str | None = None, address: str | None = None,
     ) -> Answer:  # fmt: skip
         words = ["DEVICE", serial] if serial is not None else []
         words += ["CHALLENGE", challenge] if challenge is not None else []
@@ -129,6 +130,7 @@ class RemoteDoor(Keeping):
         words += ["PASSWORD", password] if password is not None else []
         words += ["PIN", pin] if pin is not None else []
         words += ["ID", request_id] if request_id is not None else []
+        words += ["ADDRESS", address] if address is not None else []
         reply = self._ask("VERIFY", user, response, "PLATFORM", platform, *words, "DETAIL")
         return answer_of(reply)
 
@@ -175,16 +177,17 @@ class RemoteDoor(Keeping):
         )  # fmt: skip
 
     def set_password(self, name: str, password: str) -> None:
-        self._ask("USER", "PASSWORD", name, "SET", password)
+        self._ask("USER", "PASSWORD", name, "SET", password, "BY", who())
 
     def clear_password(self, name: str) -> None:
-        self._ask("USER", "PASSWORD", name, "CLEAR")
+        self._ask("USER", "PASSWORD", name, "CLEAR", "BY", who())
 
     def set_questions(self, name: str, questions: Sequence[tuple[str, str, str]]) -> None:
-        self._ask("USER", "QUESTIONS", name, "SET", *(word for one in questions for word in one))
+        words = (word for one in questions for word in one)
+        self._ask("USER", "QUESTIONS", name, "SET", *words, "BY", who())
 
     def clear_questions(self, name: str) -> None:
-        self._ask("USER", "QUESTIONS", name, "CLEAR")
+        self._ask("USER", "QUESTIONS", name, "CLEAR", "BY", who())
 
     def question(self, user: str) -> Question:
         fields = mapping(self._ask("QUESTION", user))

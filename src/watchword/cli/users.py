@@ -6,6 +6,7 @@ import time
 import click
 
 from watchword.cli.doors import enter
+from watchword.cli.entering import entry_lines
 from watchword.cli.options import shared_options
 from watchword.cli.words import Verb, Verbs, duration, note, table, tell
 
@@ -20,7 +21,7 @@ NAMES_AT_ONCE = 1000  # as many as the daemon gives in one answer
 @shared_options
 def user() -> None:
     """
-    usage: watchword user add | list | show | unlock | remove | password | questions ...
+    usage: watchword user add | list | show | unlock | remove | password | addresses ...
 
         add NAME       enrol a user
         list           every user's name, one a line
@@ -31,6 +32,10 @@ def user() -> None:
         questions NAME  set or clear security questions
         question NAME  ask one
         answer NAME ID  decide its answer
+        addresses NAME RANGE ...  from where alone attempts may come
+        identity NAME  who is behind it, for sharing a device
+        opt-out NAME   no device on trading; opt-in NAME: again
+        limits NAME    what may be withdrawn; withdrawal NAME CENTS: what is
 
     try:
         watchword user add alice
@@ -99,10 +104,12 @@ def show(name: str) -> None:
         watchword user show alice
     """
     with enter() as door:
-        seen = door.user(name)
+        seen, entry = door.user(name), door.entry(name)
     left_ms = (seen.locked_until_ms or 0) - time.time_ns() // 1_000_000
     lock = f"locked for {duration(left_ms)}" if left_ms > 0 else "not locked"
     tell(f"{seen.name}: {seen.state}, {seen.realm}, {lock}, failures in a row: {seen.failures}")
+    for line in entry_lines(entry):
+        tell(line)
     if seen.devices:
         columns = ["serial", "kind", "state", "algorithm", "digits", "failures"]
         table(columns, [[str(getattr(d, name)) for name in columns] for d in seen.devices])

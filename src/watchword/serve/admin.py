@@ -16,10 +16,10 @@
     DEVICE SET user serial STATE s         DEVICE RESYNC user serial code code
     DEVICE PASSCODE user [SERIAL s]        DEVICE REMOVE user serial
     USER PASSWORD, QUESTIONS: see secrets.py    DEVICE CELLS user serial
+    USER ADDRESSES, IDENTITY, OPTOUT, ENTRY, LIMITS, WITHDRAWAL, DEVICE UNSHARE: see entering.py
     DEVICE SHIP, REPLACE, DATES, ...: see life.py
     KEY ROTATE                             CLOCK ACCEPT
-    AUDIT, BACKUP: see audit.py, backup.py      STATS, SUBSCRIBE: see feeds.py
-    POLICY, IMPORT, EXPORT: see files.py
+    AUDIT, BACKUP, STATS, SUBSCRIBE, POLICY, IMPORT, EXPORT: see audit, backup, feeds, files.py
 
 Every act takes BY who besides: who does it, for the record; else the user at the other end.
 
@@ -34,7 +34,6 @@ import base64
 import binascii
 import os
 import sys
-import threading
 import traceback
 from asyncio import Future, Transport
 from collections.abc import Callable, Mapping, Sequence
@@ -48,18 +47,18 @@ from watchword.errors import Error, Exists, InvalidArgument, NotFound
 from watchword.serve import limits
 from watchword.serve.commands import Client, Commands, arity
 from watchword.serve.device_words import FIGURES, OF_KIND, hex_bytes
+from watchword.serve.entering import ENTERING, UNSHARE
 from watchword.serve.knowing import Knowing
 from watchword.serve.peers import peer_name, peer_of
 from watchword.serve.phones import Phones
 from watchword.serve.resp import Refusal, Reply, Simple, encode
 from watchword.serve.secrets import user_password, user_questions
+from watchword.serve.speaking import BY, speaker, speaking, through
 
 __all__ = ["Admin"]
 
 OK = Simple("OK")
-BY = "the administration socket"  # who did it, when nobody says and the kernel cannot
 COUNTS = ("DIGITS", "PERIOD", "DRIFT", "T0", "COUNTER", "LOOKAHEAD")
-speaking = threading.local()  # .by: who is at the other end of the act under way
 
 
 class MisuseError(Exception):
@@ -151,10 +150,7 @@ Verb = tuple[int, Callable[[Engine, list[str]], Reply]]
 
 def by(given: dict[str, Any]) -> str:
     """Who does the act under way; where a gateway says who, the gateway as well."""
-    if "BY" not in given:
-        return str(getattr(speaking, "by", BY))
-    through = getattr(speaking, "through", "")
-    return f"{given['BY']} (gateway {through})" if through else str(given["BY"])
+    return through(str(given["BY"])) if "BY" in given else speaker()
 
 
 def options(words: Sequence[str], legal: Sequence[str]) -> dict[str, Any]:
@@ -344,6 +340,7 @@ USER: dict[str, Verb] = {
     "LIST": (0, user_list),
     "PASSWORD": (2, user_password),
     "QUESTIONS": (2, user_questions),
+    **ENTERING,
 }
 DEVICE: dict[str, Verb] = {
     "ADD": (2, device_add),
@@ -353,7 +350,7 @@ DEVICE: dict[str, Verb] = {
     "RESYNC": (4, device_resync),
     "PASSCODE": (1, device_passcode),
     "CELLS": (2, device_cells),
-    "REMOVE": (2, device_remove),
+    "REMOVE": (2, device_remove), "UNSHARE": UNSHARE,
 }
 KEY: dict[str, Verb] = {"ROTATE": (0, key_rotate)}
 CLOCK: dict[str, Verb] = {"ACCEPT": (0, clock_accept)}

@@ -8,6 +8,7 @@ that they have a new device at hand.
               [PERSONAL what is known of the user, a line each]
     CHANGEPASSWORD user old response new [PLATFORM p] [DEVICE serial] [CHALLENGE id] [ADDRESS ip]
               [PIN p]
+    OPTIN, SHARE                                see entering.py
 
 The rule: a connection waits for its own reply and nobody else does. A password is hashed off the
 loop; a change runs on a thread of its own; attempts join the turns of all others.
@@ -15,8 +16,9 @@ loop; a change runs on a thread of its own; attempts join the turns of all other
 
 import asyncio
 from asyncio import Future
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 from watchword._engine import (
@@ -33,7 +35,9 @@ from watchword._engine import (
 from watchword.engine import Engine
 from watchword.errors import Busy, Error, InvalidArgument
 from watchword.hashing import UNTOLD
+from watchword.serve import entering
 from watchword.serve.resp import Refusal, Reply, Simple, encode
+from watchword.sharing import Shared
 
 __all__ = ["VERBS", "Knowing"]
 
@@ -50,6 +54,7 @@ VERBS: dict[str, tuple[int, tuple[str, ...]]] = {
     "ACTIVATE": (3, ("PLATFORM", "CHALLENGE", "ADDRESS", "PASSWORD", "PIN")),
     "CHANGEPIN": (4, (*OF_CHANGE, "PERSONAL")),
     "CHANGEPASSWORD": (4, (*OF_CHANGE, "PIN")),
+    **entering.VERBS,
 }
 
 
@@ -60,8 +65,9 @@ class Knowing:
         self._engine = engine
         self._gather = gather
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="watchword-changes")
-        self._attempts = {
-            "CHANGEPIN": self._pin, "CHANGEPASSWORD": self._password, "ACTIVATE": self._activate
+        self._attempts: dict[str, Callable[[list[bytes], Options, str], Verdict | Shared]] = {
+            "CHANGEPIN": self._pin, "CHANGEPASSWORD": self._password, "ACTIVATE": self._activate,
+            **{verb: partial(run, engine) for verb, run in entering.CHANGES.items()},
         }  # fmt: skip
 
     def close(self) -> None:
@@ -105,8 +111,12 @@ class Knowing:
             else:
                 loop = asyncio.get_running_loop()
                 change = self._attempts[verb]
-                verdict = await loop.run_in_executor(self._worker, change, words, given, name)
-                reply = shown(verdict, reasons, False)
+                made = await loop.run_in_executor(self._worker, change, words, given, name)
+                if isinstance(made, Shared):
+                    said = shown(made.verdict, reasons, False)
+                    reply = {"verdict": said, "serial": made.serial, "refused": made.refused}
+                else:
+                    reply = shown(made, reasons, False)
         except UnicodeDecodeError:
             reply = Refusal("ERR an argument is not UTF-8")
         except InvalidArgument as error:
@@ -221,6 +231,6 @@ def shown(verdict: Verdict, reasons: bool, detail: bool) -> Reply:
         "device": verdict.device if accepted else None,
         "kind": verdict.kind if accepted else None,
         "rank": verdict.rank if accepted else 0,
-        "session_ms": 0,
+        "session_ms": verdict.session_ms if accepted else 0,
         "retry_after_ms": verdict.retry_after_ms if code is Code.LOCKED else 0,
     }
