@@ -27,7 +27,8 @@ cdef class Clients:
     limits has the attributes of watchword.serve.limits; a door is what a listening socket gives its
     connections: .admits(transport) -> bool; .answer(connection, args) -> bytes or an asyncio.Future
     of bytes; .gateway, an index into the gather's names; .reasons, whether it may see why; .acts,
-    whether it has acts, which take time and wait for the answers before them.
+    whether it has acts, which take time and wait for the answers before them; .curbed, whether a
+    connection is a stranger until it is admitted, and then .arrived(connection), which may do so.
     """
     cdef readonly Gather gather
     cdef readonly object loop
@@ -36,8 +37,8 @@ cdef class Clients:
     cdef Bytes out                # replies of the callback under way; empty between callbacks
     cdef double now_s             # of the last sweep
     cdef size_t connections_max, unread_bytes_max
-    cdef uint32_t answers_max
-    cdef double partial_s_max, idle_s_max, undrained_s_max, linger_s_max
+    cdef uint32_t answers_max, stranger_commands_max
+    cdef double partial_s_max, idle_s_max, undrained_s_max, linger_s_max, stranger_s_max
     cdef bint open                # new connections are served
     cdef object drained
 
@@ -56,6 +57,8 @@ cdef class Clients:
         self.idle_s_max = limits.IDLE_SECONDS_MAX
         self.undrained_s_max = limits.UNDRAINED_SECONDS_MAX
         self.linger_s_max = limits.LINGER_SECONDS_MAX
+        self.stranger_s_max = limits.STRANGER_SECONDS_MAX
+        self.stranger_commands_max = limits.STRANGER_COMMANDS_MAX
         self.now_s = loop.time()
 
     def __dealloc__(self):
@@ -87,9 +90,16 @@ cdef class Clients:
             found["push"] += (connection.stalls & STALL_PUSH) != 0
         return found
 
-    def connect(self, door):
-        """A protocol for a connection that was just accepted."""
-        return Connection(self, door)
+    def connect(self, door, visit=None):
+        """A protocol for a connection that was just accepted. visit: as Connection has it."""
+        cdef Connection connection = Connection(self, door)
+        connection.visit = visit
+        return connection
+
+    def of_gateways(self):
+        """The connections of doors that curb."""
+        cdef Connection connection
+        return [connection for connection in self.all if connection.door.curbed]
 
     def sweep(self, double now_s):
         """Closes what is too old; to be called about once a second with the loop's time."""

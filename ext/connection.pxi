@@ -20,6 +20,7 @@ include "inbox.pxi"
 include "replies.pxi"
 include "options.pxi"
 include "clients.pxi"
+include "gateways.pxi"
 
 
 @cython.final
@@ -35,6 +36,13 @@ cdef class Connection:
     cdef State state
     cdef uint32_t stalls
     cdef bint reasons, acts, reading, linger, eof
+    cdef bint curbed                     # not everything is allowed it: see gateways.pxi
+    cdef bint tls
+    cdef readonly bint stranger          # it has yet to say who it is
+    cdef readonly Gateway who            # whom it speaks for; None: a stranger, or no list is kept
+    cdef public object visit             # told .known() when it has said who it is, .gone() at
+                                         # last; .tls; None: nobody asks
+    cdef uint32_t strange                # commands of a stranger
     cdef Inbox inbox
     cdef Replies replies
     cdef uint64_t turn                   # the last turn it waits for
@@ -43,6 +51,7 @@ cdef class Connection:
     cdef object held                     # (id of the push, wake, timer) its VERIFY waits for
     cdef bint waited                     # it has: the VERIFY at head goes on
     cdef double active_s, partial_s, unread_s, linger_s  # since when; 0: not at all
+    cdef double strange_s
 
     def __cinit__(self):
         inbox_init(&self.inbox)
@@ -72,21 +81,52 @@ cdef class Connection:
         self.id = clients.accepted
         if not clients.open or clients.gather.ended or not self.door.admits(transport):
             transport.abort()
-        elif <size_t>len(clients.all) >= clients.connections_max:
-            clients.refused += 1
+        elif <size_t>len(clients.all) >= clients.connections_max and not self.door.acts:
+            clients.refused += 1       # administration gets in all the same, to see who is there
             transport.write(b"-ERR max number of clients reached\r\n")
             transport.close()
         else:
             self.state = OPENED
             self.active_s = clients.now_s
-            transport.set_write_buffer_limits(clients.unread_bytes_max)
+            self.tls = self.visit is not None and self.visit.tls
             clients.all.add(self)
+            self.admit(None)
+            if self.curbed:
+                self.door.arrived(self)
+
+    def admit(self, Gateway who):
+        """From here on it speaks for who; None: for nobody, which a door that curbs lets do nothing
+        but say who it is."""
+        self.who = who
+        self.stranger = self.curbed = who is None and self.door.curbed
+        self.inbox.small = self.stranger
+        if self.stranger:
+            self.strange = 0
+            self.strange_s = self.clients.loop.time()
+            self.transport.set_write_buffer_limits(STRANGER_BYTES_MAX)
+        else:
+            self.transport.set_write_buffer_limits(self.clients.unread_bytes_max)
+        if who is None:
+            self.gateway, self.reasons = self.door.gateway, self.door.reasons
+            self.acts = self.door.acts
+            return
+        self.gateway, self.reasons, self.acts = who.index, who.reasons, who.acts
+        self.curbed = not who.free
+        if self.visit is not None:
+            self.visit.known()
+
+    def leave(self):
+        """It is no longer wanted: nothing more is heard, what is owed is answered."""
+        self.stop()
 
     def connection_lost(self, error):
         """A decision under way is finished all the same; there is only nobody to tell."""
         self.state = CLOSED
         self.transport = None
         self.let_go()
+        if self.visit is not None:
+            visit, self.visit = self.visit, None
+            visit.gone()
         if self.feed is not None:
             self.feed.gone()
         inbox_free(&self.inbox)
@@ -103,7 +143,7 @@ cdef class Connection:
         if self.state == LINGERING or self.state == CLOSED:
             return False
         self.settle()
-        return True
+        return not self.tls            # which closes both sides at once
 
     def drain(self):
         """No further command is heard; closes when all before is answered (QUIT)."""
@@ -130,7 +170,9 @@ cdef class Connection:
     cdef int age(self, double now_s) except -1:
         """Closes what is too old, and takes buffers back from those who have gone quiet."""
         cdef Clients clients = self.clients
-        if self.state == LINGERING:
+        if self.stranger and now_s - self.strange_s >= clients.stranger_s_max:
+            self.abort()
+        elif self.state == LINGERING:
             if now_s - self.linger_s >= clients.linger_s_max:
                 self.abort()
         elif self.unread_s != 0:
@@ -174,8 +216,11 @@ cdef class Connection:
             if status == WW_WIRE_MORE:
                 if inbox_empty(&self.inbox):
                     self.partial_s = 0
-                elif self.partial_s == 0:
-                    self.partial_s = self.clients.loop.time()
+                else:
+                    if self.partial_s == 0:
+                        self.partial_s = self.clients.loop.time()
+                    if self.stranger and inbox_full(&self.inbox):
+                        self.unknown()
                 return 0
             self.partial_s = 0
             if status != WW_WIRE_COMMAND:
@@ -202,6 +247,12 @@ cdef class Connection:
             self.put(found, 3)
         if self.linger:
             self.say("\r\n")
+
+    cdef void unknown(self) noexcept:
+        """A stranger said too much that was not who it is: told once more, and closed."""
+        self.state = DRAINING
+        self.linger = True
+        self.say("-NOAUTH Authentication required.\r\n")
 
     cdef int resume(self, uint32_t stall) except -1:
         """A stall is over, or is not any more what it was."""
@@ -318,6 +369,11 @@ cdef class Connection:
         if wire.argc == 0:
             return True                # an empty line, or an array of nothing
         self.clients.commands += 1
+        if self.curbed:
+            return command_curbed(self, wire, frame)
+        return self.serve(wire, frame)
+
+    cdef bint serve(self, ww_wire *wire, uint8_t *frame) except -1:
         if ww_wire_is(frame, wire.args[0], "VERIFY"):
             return self.verify(wire, frame)
         if ww_wire_is(frame, wire.args[0], "VERIFYMANY"):
@@ -338,8 +394,13 @@ cdef class Connection:
         if mistake is not NULL:
             self.say(mistake)
             return True
-        if o.seen & SEEN_PASSWORD:
-            return self.other(wire, frame)     # it is hashed first, off this thread
+        if o.seen & (SEEN_PASSWORD | SEEN_FIRST):
+            mistake = self.vouches(&o)
+            if mistake is not NULL:
+                self.say(mistake)
+                return True
+            if o.seen & SEEN_PASSWORD:
+                return self.other(wire, frame)  # it is hashed first, off this thread
         if o.wait_ms and not self.waited and self.hold(frame, &o):
             return False
         if not self.room(1):
@@ -352,6 +413,16 @@ cdef class Connection:
             return self.identify(form, 1, frame, &o)
         self.join(form, 1)
         return True
+
+    cdef const char *vouches(self, const Options *o) noexcept:
+        """The reply to whoever may not say what it says of the first factor; NULL: it may."""
+        if not o.seen & SEEN_FIRST:
+            return NULL
+        if o.seen & SEEN_PASSWORD:
+            return "-ERR syntax error, PASSWORD or FIRSTFACTOR\r\n"
+        if self.who is None or not self.who.first_factor:
+            return "-NOPERM only a gateway with the right first-factor vouches\r\n"
+        return NULL
 
     # ---- waiting for a push ----
 

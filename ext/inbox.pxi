@@ -7,6 +7,7 @@ cdef enum:
     READ_BYTES_MIN = 4096              # the buffer when a client begins to speak
     READ_BYTES_MAX = WW_WIRE_COMMAND_BYTES_MAX + READ_BYTES_MIN
     READ_MANY_BYTES_MAX = WW_WIRE_MANY_BYTES_MAX + READ_BYTES_MIN
+    STRANGER_BYTES_MAX = 1024          # of whoever has yet to say who it is, either way
     ARGS_INLINE = 24                   # a VERIFY with every option fits
     ARGS_KEPT_MAX = 1024
 
@@ -15,6 +16,7 @@ cdef struct Inbox:
     uint32_t head, tail, cap
     bint hungry                        # the last read filled the buffer: the next may be larger
     bint ready                         # a whole command stands at head and is yet to be served
+    bint small                         # a stranger's: it does not grow
     ww_wire wire
     ww_span args[ARGS_INLINE]
 
@@ -44,6 +46,10 @@ cdef void inbox_free(Inbox *b) noexcept nogil:
 cdef bint inbox_empty(const Inbox *b) noexcept nogil:
     return b.head == b.tail
 
+cdef bint inbox_full(const Inbox *b) noexcept nogil:
+    """Whether a stranger has said all it may in one command."""
+    return b.small and b.tail - b.head >= STRANGER_BYTES_MAX
+
 cdef void inbox_grow(Inbox *b, uint32_t most) noexcept nogil:
     cdef uint32_t cap = min(max(2 * b.cap, <uint32_t>READ_BYTES_MIN), most)
     cdef uint8_t *grown = <uint8_t *>malloc(cap)
@@ -59,6 +65,8 @@ cdef void inbox_grow(Inbox *b, uint32_t most) noexcept nogil:
 cdef bint inbox_room(Inbox *b) noexcept nogil:
     """Sees to room behind tail for the next read; False: there is none, and there will be none."""
     cdef uint32_t most = READ_MANY_BYTES_MAX if b.wire.many else READ_BYTES_MAX
+    if b.small:
+        most = STRANGER_BYTES_MAX
     if b.head == b.tail:
         b.head = b.tail = 0
         if b.cap > READ_BYTES_MAX and not b.wire.many:

@@ -20,7 +20,8 @@ cdef enum:
     SEEN_PASSWORD = 256
     SEEN_PIN = 512
     SEEN_ID = 1024
-    WITH_VERIFY = 2047
+    SEEN_FIRST = 2048                           # the gateway vouches for the first factor
+    WITH_VERIFY = 2047 | SEEN_FIRST
     WITH_VERIFYMANY = SEEN_PLATFORM | SEEN_ADDRESS | SEEN_ID
     ADDRESS_BYTES_MAX = 45                      # of an IPv6 address as text
     WAIT_MS_MAX = 60000                         # that an answer is held for a push
@@ -56,6 +57,8 @@ cdef uint32_t option_named(const uint8_t *frame, ww_span s) noexcept nogil:
         return SEEN_WAIT
     if ww_wire_is(frame, s, "ID"):
         return SEEN_ID
+    if ww_wire_is(frame, s, "FIRSTFACTOR"):
+        return SEEN_FIRST
     return 0
 
 cdef bint address_read(const uint8_t *text, uint32_t n, uint8_t *address) noexcept nogil:
@@ -153,7 +156,7 @@ cdef const char *options_read(const uint8_t *frame, const ww_wire *w, uint32_t f
             return "-ERR syntax error, an option is given twice\r\n"
         o.seen |= option
         i += 1
-        if option == SEEN_DETAIL:
+        if option & (SEEN_DETAIL | SEEN_FIRST):
             continue
         if i == w.argc:
             return "-ERR syntax error, an option lacks its value\r\n"
@@ -174,10 +177,13 @@ cdef void options_into(Batch batch, ww_attempt *a, const uint8_t *frame,
         a.has_address = 1
     if o.seen & SEEN_DEVICE:
         batch.set_serial(a, frame + o.device.at, o.device.len)
-    if o.seen & (SEEN_CHALLENGE | SEEN_SESSION):
+    if o.seen & (SEEN_CHALLENGE | SEEN_SESSION | SEEN_FIRST):
+        if o.seen & SEEN_FIRST:
+            a.first = WW_FIRST_VOUCHED
         if o.seen & SEEN_CHALLENGE:
             challenge = frame + o.challenge.at
-        batch.set_challenge(a, challenge, o.challenge.len, o.session, o.session_len)
+        if o.seen & (SEEN_CHALLENGE | SEEN_SESSION):
+            batch.set_challenge(a, challenge, o.challenge.len, o.session, o.session_len)
 
 cdef ww_attempt *add_pinned(Batch batch, const uint8_t *frame, const ww_span *pair,
                             ww_span pin) noexcept:

@@ -11,6 +11,7 @@ import os
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -40,9 +41,12 @@ def frame(*words: object) -> bytes:
 class Client:
     """One connection. `error` replies are returned as ReplyError by read, raised by ask."""
 
-    def __init__(self, to: int | Path) -> None:
+    def __init__(self, to: int | Path, tls: ssl.SSLContext | None = None) -> None:
+        self.socket: socket.socket
         if isinstance(to, int):
             self.socket = socket.create_connection(("127.0.0.1", to), SECONDS_MAX)
+            if tls is not None:
+                self.socket = tls.wrap_socket(self.socket, server_hostname="localhost")
         else:
             self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             self.socket.settimeout(SECONDS_MAX)
@@ -177,8 +181,8 @@ class Served:
 
     # ---- short cuts ----
 
-    def client(self) -> Client:
-        return Client(self.port)
+    def client(self, tls: ssl.SSLContext | None = None) -> Client:
+        return Client(self.port, tls)
 
     def acts(self) -> Client:
         return Client(self.admin)

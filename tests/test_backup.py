@@ -209,6 +209,11 @@ def test_a_daemon_copies_proves_and_knows_its_head(tmp_path: Path) -> None:
             assert (rows["faults"], rows["turn"]) == ([], rows["head"])
             assert told(acts.ask("AUDIT", "VERIFYPAGES", 0))["faults"] == []
             assert told(acts.ask("AUDIT", "KEPT"))["warning"] == ""
+            acts.ask("DEVICE", "ADD", "alice", "HOTP", "KEY", SEED.hex(), "SERIAL", "H1")
+            assert acts.ask("BACKUP", "FLOORS", "ENDED", 0, "BY", "desk 4") == 1
+            with pytest.raises(ReplyError, match="INVALID ended_ms is 0 to"):
+                acts.ask("BACKUP", "FLOORS", "ENDED", -1)
+            assert told(acts.ask("DEVICE", "GET", "alice", "H1"))["resync"] == 1
             assert acts.ask("AUDIT", "KNOWN", acts.ask("AUDIT", "SIGNED")) == "OK"
         with served.client() as client, pytest.raises(ReplyError, match=r"^NOPERM"):
             client.ask("BACKUP", "STATUS")

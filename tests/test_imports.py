@@ -65,7 +65,7 @@ RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 
 LIBRARIES = {
     "apsw": {"store"},
-    "cryptography": {"store", "keys", "devices", "hashing", "phone"},
+    "cryptography": {"store", "keys", "devices", "hashing", "phone", "serve"},
     "numpy": {"logins", "bulk", "whatif"},
     "uvloop": {"serve"},
     "hiredis": {"client"},

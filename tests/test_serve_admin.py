@@ -11,7 +11,8 @@ import pyotp
 import pytest
 from served import KEY, Client, ReplyError, Served, frame, serving
 
-from watchword.serve.admin import PEER, Admin
+from watchword.serve.admin import Admin
+from watchword.serve.peers import PEER
 
 
 @pytest.fixture(scope="module")

@@ -18,16 +18,21 @@ def load(tmp_path: Path, text: str) -> Config:
     return Config.load(path)
 
 
+def commented(text: str) -> list[str]:
+    """Settings that are shown, and not in force."""
+    return re.findall(r"^# (\w+ = .*)$", text, re.M)
+
+
 def test_the_template_says_the_defaults_and_every_setting() -> None:
     said = tomllib.loads(TEMPLATE)
     assert said.pop("key") == {}
-    assert said.pop("policy") == said.pop("delivery") == said.pop("journal") == {}
+    for table in ("policy", "delivery", "journal", "tls"):
+        assert said.pop(table) == {}
     assert Config(**said) == Config()
-    assert set(said) | {"key", "policy", "delivery", "retention", "known_head"} == set(
-        Config.__slots__
-    )
+    apart = {"key", "policy", "delivery", "retention", "known_head", "tls", "gateway"}
+    assert set(said) | apart == set(Config.__slots__)
     # what stands commented out is legal too, one key source at a time
-    shown = re.findall(r"^# (\w+ = .*)$", TEMPLATE, re.M)
+    shown = commented(TEMPLATE)
     sources = [line for line in shown if line.split()[0] in ("file", "fd", "credential")]
     assert len(sources) == 3
     for line in sources:
@@ -38,8 +43,12 @@ def test_the_template_says_the_defaults_and_every_setting() -> None:
     kept = Config.from_table({"journal": tomllib.loads("\n".join(journal))})
     assert kept.retention == Config().retention
     assert kept.known_head == "/mnt/other/watchword-head.json"
-    apart = {*sources, *delivery, *journal}
-    rest = {line for line in shown if not line.startswith(("secret_file", "archive"))} - apart
+    listed = commented(TEMPLATE.partition("# [[gateway]]")[2].partition("\n[")[0])
+    Config.from_table({"gateway": [tomllib.loads("\n".join(listed))]})
+    tls = commented(TEMPLATE.partition("[tls]\n")[2].partition("# The access list")[0])
+    Config.from_table({"tls": tomllib.loads("\n".join(tls))})
+    others = {*sources, *delivery, *journal, *listed, *tls}
+    rest = {line for line in shown if not line.startswith(("secret_file", "archive"))} - others
     Config.from_table({"policy": tomllib.loads("\n".join(rest))})
 
 

@@ -28,6 +28,10 @@ want oathtool oathtool          # codes we did not make
 want redis-cli redis-tools      # a client we did not write
 want redis-server redis-server  # what the daemon is measured beside
 want pdftotext poppler-utils    # what a printed card says, read by others
+want openssl openssl            # certificates we did not make
+want node nodejs                # clients in another language
+want npm npm
+want systemd-analyze systemd    # what a unit leaves open
 PATH=$PATH:/usr/sbin:/sbin
 want mkfs.ext4 e2fsprogs        # a real file system that is cut off
 want losetup mount
@@ -43,4 +47,7 @@ assert os.path.exists(sysconfig.get_path("include") + "/Python.h")' || missing="
 
 # shellcheck disable=SC2086
 [ -z "$missing" ] || bring $missing
+node=$(dirname "$0")/node
+[ -e "$node/node_modules/.package-lock.json" ] ||
+    npm ci --prefix "$node" --no-audit --no-fund --silent
 clang_has_sanitizers || bring "libclang-rt-$(clang -dumpversion | cut -d. -f1)-dev"

@@ -2,7 +2,7 @@
 
 import asyncio
 import enum
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeAlias
 
 Buffer: TypeAlias = Any  # any object with the buffer protocol; collections.abc.Buffer is of 3.12
@@ -371,7 +371,9 @@ class Clients:
     def commands(self) -> int: ...
     def held_bytes(self) -> int: ...
     def stalled(self) -> dict[str, int]: ...
-    def connect(self, door: Any) -> Connection: ...
+    def connect(self, door: Any, visit: Any = None) -> Connection: ...
+    def of_gateways(self) -> list[Connection]: ...
+    gather: Gather
     def sweep(self, now_s: float) -> None: ...
     def drain(self, drained: Callable[[], object]) -> None: ...
     def abort(self) -> None: ...
@@ -381,10 +383,45 @@ class Connection(asyncio.BufferedProtocol):
     protocol: int
     name: bytes
     transport: Any
+    who: Gateway | None
+    stranger: bool
+    visit: Any
+    def admit(self, who: Gateway | None) -> None: ...
+    def leave(self) -> None: ...
     feed: Any
     def drain(self) -> None: ...
     def tell(self, message: bytes) -> int: ...
     def dismiss(self, message: bytes) -> None: ...
+
+class Gateway:
+    name: str
+    index: int
+    verbs: frozenset[str]
+    reasons: bool
+    acts: bool
+    first_factor: bool
+    free: bool
+    prefix: bytes
+    rate: float
+    busy: int
+    door: Any
+    def __init__(
+        self,
+        name: str,
+        index: int,
+        verbs: Iterable[str],
+        *,
+        reasons: bool = False,
+        acts: bool = False,
+        first_factor: bool = False,
+        prefix: bytes = b"",
+        realm: str = "",
+        platforms: Sequence[str] = (),
+        rate: float = 0.0,
+    ) -> None: ...
+    def take(self, n: int = 1, now_s: float | None = None) -> bool: ...
+    def uses(self, platform: str) -> bool: ...
+    def names(self, user: bytes) -> bool: ...
 
 def wire_parse(
     data: bytes, cuts: Sequence[int] = ..., args_cap: int = ...

@@ -11,7 +11,7 @@ from watchword.cli.main import root
 from watchword.cli.words import duration, spoken
 
 HELP_COLUMNS_MAX = 96
-PROGRAMS = ("watchword", "oathtool", "redis-cli", "date")
+PROGRAMS = ("watchword", "oathtool", "redis-cli", "date", "systemctl")
 
 
 def commands(group: click.Group, path: str) -> Iterator[tuple[str, click.Command]]:

@@ -2,9 +2,13 @@
 
 import doctest
 import re
+import tomllib
 from pathlib import Path
 
 from cli_words import parses
+
+from watchword.serve import limits
+from watchword.serve.config import Config
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -30,11 +34,26 @@ def test_the_commands_of_the_readme_parse() -> None:
         parses(line)
 
 
+def test_the_settings_of_the_readme_are_legal() -> None:
+    shown = [tomllib.loads(block) for block in blocks("toml")]
+    assert shown
+    for table in shown:
+        Config.from_table(table)
+
+
+def test_the_limits_of_the_readme_are_those_in_force() -> None:
+    rows = re.findall(r"^\| `([A-Za-z_]+)` \| ([0-9,]+)", README, re.M)
+    assert len(rows) >= 11
+    for name, figure in rows:
+        kept = getattr(limits, name) if name.isupper() else getattr(Config(), name)
+        assert kept == int(figure.replace(",", "")), name
+
+
 def test_continuous_integration_runs_the_readme_command() -> None:
     """.ci/run takes the line by its place; the line is there, once, and whole."""
     commands = re.findall(r"^<!-- tests -->\n```sh\n(.*)\n```$", README, re.M)
     assert len(commands) == 1
-    assert ".venv/bin/python -m pytest -q" in commands[0]
+    assert commands[0].endswith(".venv/bin/python -m pytest -q -n 2 --dist loadfile")
     script = (ROOT / ".ci" / "run").read_text()
     assert "<!-- tests -->" in script
     assert "README.md" in script

@@ -22,7 +22,8 @@ __all__ = ["Doors"]
 
 LIMITS = SimpleNamespace(
     UNREAD_BYTES_MAX=300, ANSWERS_MAX=6, PARTIAL_SECONDS_MAX=5.0, IDLE_SECONDS_MAX=300.0,
-    UNDRAINED_SECONDS_MAX=10.0, LINGER_SECONDS_MAX=2.0,
+    UNDRAINED_SECONDS_MAX=10.0, LINGER_SECONDS_MAX=2.0, STRANGER_SECONDS_MAX=5.0,
+    STRANGER_COMMANDS_MAX=5,
 )  # fmt: skip
 CONNECTIONS_MAX = 5
 PASSES_MAX = 1_000  # more than any story needs: beyond it something goes round in circles

@@ -1,4 +1,4 @@
-"""`watchword backup, restore, upgrade`: copies of a store, and stores of copies."""
+"""`watchword backup, restore, floors, upgrade`: copies of a store, and stores of copies."""
 
 import os
 import sys
@@ -17,7 +17,7 @@ from watchword.errors import InvalidArgument, NotFound
 from watchword.keys import RawKey, provider
 from watchword.store.catalog import FORMAT, format_of
 
-__all__ = ["backup", "restore", "upgrade"]
+__all__ = ["backup", "floors", "restore", "upgrade"]
 
 
 @click.command(cls=Verb)
@@ -125,6 +125,38 @@ def restore(
     if key is not None:
         note(f"its key is {key}: name it in the settings, or copy it to {to}.key")
     note(f"the floors of {made.devices} devices are raised; counters want two codes in a row")
+
+
+@click.command(cls=Verb)
+@click.option("--ended", metavar="WHEN", default=None)
+@click.option("--acknowledge", is_flag=True)
+@click.option("--by", metavar="WHO", default=None)
+@shared_options
+def floors(ended: str | None, acknowledge: bool, by: str | None) -> None:
+    """
+    usage: watchword floors [--ended WHEN] [--acknowledge] [--by WHO]
+
+    Takes for used up whatever another life of this store may have accepted, as restore does: after
+    a machine was put back to a snapshot, or files were copied into place. Time codes are good again
+    22 steps after WHEN, counter devices after two codes in a row, temporary passcodes have ended,
+    challenges are void, code cards pass over a thousand pairs.
+
+    --ended WHEN     when the other life last answered, if you know; else now: 15m, 2026-01-31T12:00
+    --acknowledge    do it; else you are asked
+    --by WHO         who says so, for the record; else your login name
+    --store PATH     the store's directory
+    --config FILE    the daemon's settings
+
+    try:
+        watchword floors --ended 15m --acknowledge
+    """
+    if not acknowledge:
+        if not sys.stdin.isatty():
+            raise InvalidArgument("--acknowledge says that counter devices are to be found anew")
+        click.confirm("counter devices have to be found anew: go on?", abort=True, err=True)
+    with enter() as door:
+        count = door.raise_floors(by or who(), moment("ended", ended))
+    note(f"the floors of {count} devices are raised; counters want two codes in a row")
 
 
 @click.command(cls=Verb)

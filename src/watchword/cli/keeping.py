@@ -32,6 +32,10 @@ class Keeping:
                 return number(told["turn"]), number(told["bytes"])
             time.sleep(POLL_SECONDS)
 
+    def raise_floors(self, by: str, ended_ms: int | None) -> int:
+        words = [] if ended_ms is None else ["ENDED", str(ended_ms)]
+        return number(self._ask("BACKUP", "FLOORS", *words, "BY", by))
+
     def signed_head(self) -> str:
         return str(self._ask("AUDIT", "SIGNED"))
 

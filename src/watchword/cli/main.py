@@ -19,6 +19,7 @@ from watchword.cli import (
     demo,
     devices,
     events,
+    gateways,
     given,
     life,
     logins,
@@ -61,7 +62,8 @@ def root() -> None:
         demo                    see a login, a replay refused and a lockout, in seconds
         init                    make a new store
         serve                   answer gateways on TCP
-        config show             the daemon's settings, commented, to copy and change
+        config show             the daemon's settings, commented, to copy and change; also unit
+        gateway token NAME      make a token for a gateway of the access list
         user add NAME           enrol a user; also list, show, unlock, remove, password, questions
         device add totp USER    give a user a device; also hotp, ocra, preset, passcode, sms
         card print USER SERIAL  draw a code card to print; also show
@@ -75,7 +77,7 @@ def root() -> None:
         replay                  the same logins under another policy
         import FILE             users and devices from CSV; export writes it
         top                     what the daemon does, live; events: what happens in it
-        backup DIRECTORY        copy the store while it works; restore and upgrade
+        backup DIRECTORY        copy the store while it works; restore, floors, upgrade
         policy show             the rules' figures in force, as a file; also check, diff, set
 
     --store PATH     the store's directory; else $WATCHWORD_STORE, or ./watchword-store
@@ -98,8 +100,8 @@ for verb in (
     demo.demo, stores.init, stores.serve, stores.config, users.user, devices.device,
     cards.card, logins.challenge, logins.verify, pushes.push, pushes.phone, stores.key,
     stores.clock, audit.audit, audit.explain, replay.replay, policies.policy,
-    bulk.import_users, bulk.export, top.top, events.events, backup.backup, backup.restore,
-    backup.upgrade,
+    bulk.import_users, bulk.export, gateways.gateway, top.top, events.events, backup.backup,
+    backup.restore, backup.floors, backup.upgrade,
 ):  # fmt: skip
     root.add_command(verb)
 for verb in (proof.head, proof.verify, proof.kept):

@@ -364,6 +364,7 @@ def device_view(fields: dict[str, Reply]) -> DeviceView:
         once=bool(number(fields["once"])),
         answers_left=None if fields["answers_left"] is None else number(fields["answers_left"]),
         phone=str(fields["phone"]),
+        resync=bool(number(fields["resync"])),
         delivery=str(fields["delivery"]),
         activates_ms=number(fields["activates_ms"]),
         expires_ms=number(fields["expires_ms"]),

@@ -49,8 +49,8 @@ def serve(unlocked_memory: bool) -> None:
     usage: watchword serve [--config FILE] [--store PATH] [--unlocked-memory]
 
     Answers gateways on TCP until SIGTERM: any Redis client library is a client. The other verbs
-    then ask this daemon. Makes the store when there is none. SIGHUP reads the settings' policy
-    again.
+    then ask this daemon. Makes the store when there is none. SIGHUP reads the settings' policy,
+    access list and certificates again.
 
     --config FILE        settings, as `watchword config show` prints them
     --store PATH         the store's directory, over what the file says
@@ -71,9 +71,10 @@ def serve(unlocked_memory: bool) -> None:
 @click.group(cls=Verbs)
 def config() -> None:
     """
-    usage: watchword config show
+    usage: watchword config show | unit
 
         show    every setting of the daemon, with its default and what it means
+        unit    a systemd unit that runs the daemon with as few rights as it needs
 
     try:
         watchword config show > watchword.toml
@@ -93,6 +94,28 @@ def show() -> None:
         watchword serve --config watchword.toml
     """
     tell(TEMPLATE.removesuffix("\n"))
+
+
+@config.command("unit", cls=Verb)
+@click.option("--config", "path", metavar="FILE", default=None)
+def unit_printed(path: str | None) -> None:
+    """
+    usage: watchword config unit [--config FILE]
+
+    Prints a systemd unit: notify, watchdog, the store's key as an encrypted credential, and no
+    right that the daemon does not need. Its head says where it goes and how the credential is made.
+
+    --config FILE    the settings that it names, with an absolute path; else
+                     /etc/watchword/watchword.toml
+
+    try:
+        watchword config unit > /etc/systemd/system/watchword.service
+        systemctl daemon-reload
+        systemctl enable --now watchword
+    """
+    from watchword.serve.units import unit
+
+    tell(unit(path).removesuffix("\n"))
 
 
 @click.group(cls=Verbs)

@@ -33,9 +33,6 @@ import asyncio
 import base64
 import binascii
 import os
-import pwd
-import socket
-import struct
 import sys
 import threading
 import traceback
@@ -52,6 +49,7 @@ from watchword.serve import limits
 from watchword.serve.commands import Client, Commands, arity
 from watchword.serve.device_words import FIGURES, OF_KIND, hex_bytes
 from watchword.serve.knowing import Knowing
+from watchword.serve.peers import peer_name, peer_of
 from watchword.serve.phones import Phones
 from watchword.serve.resp import Refusal, Reply, Simple, encode
 from watchword.serve.secrets import user_password, user_questions
@@ -61,7 +59,6 @@ __all__ = ["Admin"]
 OK = Simple("OK")
 BY = "the administration socket"  # who did it, when nobody says and the kernel cannot
 COUNTS = ("DIGITS", "PERIOD", "DRIFT", "T0", "COUNTER", "LOOKAHEAD")
-PEER = struct.Struct("3i")  # struct ucred: process, user, group
 speaking = threading.local()  # .by: who is at the other end of the act under way
 
 
@@ -88,8 +85,8 @@ class Admin(Commands):
         super().__init__(
             gateway, True, facts, engine.achallenge, engine.asend_code, knowing, phones
         )
-        self._verbs = {b"USER": USER, b"DEVICE": DEVICE, b"KEY": KEY, b"CLOCK": CLOCK}
-        self._verbs |= more or {}
+        self.verbs = {b"USER": USER, b"DEVICE": DEVICE, b"KEY": KEY, b"CLOCK": CLOCK}
+        self.verbs |= more or {}
         self._engine = engine
         self._worker = worker
 
@@ -98,18 +95,22 @@ class Admin(Commands):
         return peer_of(transport) in (0, os.geteuid())
 
     def answer(self, client: Client, args: list[bytes]) -> bytes | Future[bytes]:
-        verbs = self._verbs.get(args[0].upper())
+        verbs = self.verbs.get(args[0].upper())
         if verbs is None:
             return super().answer(client, args)
-        loop, by = asyncio.get_running_loop(), named(client)
-        return loop.run_in_executor(self._worker, self._act, verbs, args, client.protocol, by)
+        loop, who = asyncio.get_running_loop(), getattr(client, "who", None)
+        by, through = (f"gateway {who.name}", who.name) if who else (peer_name(client, BY), "")
+        return loop.run_in_executor(
+            self._worker, self._act, verbs, args, client.protocol, by, through
+        )
 
     def _act(
-        self, verbs: dict[str, "Verb"], args: list[bytes], protocol: int, by: str = BY
-    ) -> bytes:
-        """One act and its reply, on the worker's thread."""
+        self, verbs: dict[str, "Verb"], args: list[bytes], protocol: int, by: str = BY,
+        through: str = "",
+    ) -> bytes:  # fmt: skip
+        """One act and its reply, on the worker's thread. through: the gateway it came by."""
         reply: Reply
-        speaking.by = by
+        speaking.by, speaking.through = by, through
         try:
             words = [word.decode() for word in args]
             reply = self._reply(verbs, words)
@@ -148,31 +149,12 @@ class Admin(Commands):
 Verb = tuple[int, Callable[[Engine, list[str]], Reply]]
 
 
-def peer_of(transport: Transport) -> int:
-    """The user at the other end, as the kernel says it."""
-    peer = transport.get_extra_info("socket")
-    found = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, PEER.size)
-    return int(PEER.unpack(found)[1])
-
-
-def named(client: Client) -> str:
-    """Who is at the other end, by name."""
-    transport = getattr(client, "transport", None)
-    if transport is None:
-        return BY
-    try:
-        user = peer_of(transport)
-    except (OSError, AttributeError):  # it has just gone; the act is done all the same
-        return BY
-    try:
-        return pwd.getpwuid(user).pw_name
-    except KeyError:
-        return f"user {user}"
-
-
 def by(given: dict[str, Any]) -> str:
-    """Who does the act under way."""
-    return str(given["BY"] if "BY" in given else getattr(speaking, "by", BY))
+    """Who does the act under way; where a gateway says who, the gateway as well."""
+    if "BY" not in given:
+        return str(getattr(speaking, "by", BY))
+    through = getattr(speaking, "through", "")
+    return f"{given['BY']} (gateway {through})" if through else str(given["BY"])
 
 
 def options(words: Sequence[str], legal: Sequence[str]) -> dict[str, Any]:

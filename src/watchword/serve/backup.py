@@ -3,6 +3,7 @@
     BACKUP TO path [BY who]          begins one copy; path is the daemon's, and absolute
     BACKUP STATUS                    a map: state (none, running, done, failed), done, total, turn,
                                      bytes, path, error
+    BACKUP FLOORS [ENDED ms] [BY who]    every floor raised; how many devices
     AUDIT SIGNED                     the journal's head as the text of its file
     AUDIT KNOWN head                 an error if the store is older than that head
     AUDIT VERIFYROWS after           the next rows verified: a map, see Proof
@@ -79,6 +80,12 @@ def backup_status(engine: Engine, words: list[str]) -> Reply:
     return {"state": "none"} if last is None else last.told()
 
 
+def raise_floors(engine: Engine, words: list[str]) -> Reply:
+    given = options(words, ("ENDED", "BY"))
+    ended = whole("ENDED", given["ENDED"]) if "ENDED" in given else None
+    return engine.raise_floors(by=by(given), ended_ms=ended)
+
+
 def kept(engine: Engine, words: list[str]) -> Reply:
     no_more(words)
     return asdict(engine.journal_kept)
@@ -105,7 +112,11 @@ def verify_pages(engine: Engine, words: list[str]) -> Reply:
     return asdict(engine.prove_pages(whole("after", words[0])))
 
 
-BACKUP: dict[str, Verb] = {"TO": (1, backup_to), "STATUS": (0, backup_status)}
+BACKUP: dict[str, Verb] = {
+    "TO": (1, backup_to),
+    "STATUS": (0, backup_status),
+    "FLOORS": (0, raise_floors),
+}
 PROOF: dict[str, Verb] = {
     "KEPT": (0, kept),
     "SIGNED": (0, head_signed),

@@ -26,7 +26,7 @@ from watchword.serve.resp import Refusal, Reply, Simple, encode
 __all__ = ["GATEWAYS", "Client", "Commands", "arity", "unknown"]
 
 OK = Simple("OK")
-GATEWAYS = ("tcp", "admin")  # who asked, in the journal; a door's gateway is an index into it
+GATEWAYS = ("tcp", "admin", "unix")  # who asked, in the journal; a door's gateway is an index
 SERVER_VERSION = "7.0.15"  # the Redis whose answers these are; client libraries look at it
 ECHOED_CHARS_MAX = 128
 NOT_HERE = (
@@ -84,14 +84,9 @@ def arity(name: str) -> Refusal:
 
 
 def unknown(args: Sequence[bytes]) -> Refusal:
-    """What Redis says: the name, and the beginning of what came with it."""
-    said = ""
-    for word in args[1:]:
-        if len(said) >= ECHOED_CHARS_MAX:
-            break
-        said += f"'{text(word)[: ECHOED_CHARS_MAX - len(said)]}' "
-    name = text(args[0])[:ECHOED_CHARS_MAX]
-    return Refusal(f"ERR unknown command '{name}', with args beginning with: {said}")
+    """What Redis says, without the arguments that it repeats: a code may be among them, and what a
+    client library is told ends in its log."""
+    return Refusal(f"ERR unknown command '{text(args[0])[:ECHOED_CHARS_MAX]}'")
 
 
 class Commands:
@@ -105,12 +100,14 @@ class Commands:
     """
 
     acts = False
+    curbed = False      # whether whoever connects has to say first who it is
 
     def __init__(
         self, gateway: int, reasons: bool, facts: Facts, ask: Ask,
         send: Ask | None = None, knowing: Knowing | None = None, phones: Phones | None = None,
     ) -> None:  # fmt: skip
         self.gateway = gateway
+        self.name = GATEWAYS[gateway] if gateway < len(GATEWAYS) else ""
         self.reasons = reasons
         self._facts = facts
         self._ask = ask
@@ -129,13 +126,12 @@ class Commands:
             return self.challenge(client, args)
         if name in KNOWN and self._knowing is not None:
             return self._knowing.answer(
-                args, client.protocol, self.gateway, GATEWAYS[self.gateway], self.reasons
+                args, client.protocol, self.gateway, self.name, self.reasons
             )
         if self._phones is not None and name in ("PUSH", "PHONE"):
-            gateway = GATEWAYS[self.gateway]
             if name == "PUSH":
-                return self._phones.push(args, client.protocol, gateway)
-            return self._phones.phone(args, client.protocol, gateway, self.reasons)
+                return self._phones.push(args, client.protocol, self.name)
+            return self._phones.phone(args, client.protocol, self.name, self.reasons)
         verb = getattr(self, f"_{name.lower()}", None) if name in VERBS_HERE else None
         if verb is None:
             reply: Reply = self.foreign(name, args)
@@ -161,7 +157,7 @@ class Commands:
         reply: Reply
         ask = self._send if asked.pop("kind", None) else self._ask
         try:
-            found = await ask(asked.pop("user"), gateway=GATEWAYS[self.gateway], **asked)
+            found = await ask(asked.pop("user"), gateway=self.name, **asked)
         except InvalidArgument as error:
             reply = Refusal(f"INVALID {error.args[0]}")
         except Busy as error:
@@ -192,8 +188,9 @@ class Commands:
         while at < len(args):
             option = text(args[at]).upper()
             if option == "AUTH" and at + 2 < len(args):
-                if args[at + 1] != b"default":
-                    return Refusal(WRONG_NAME)
+                refusal = self.let_in(client, args[at + 1], args[at + 2])
+                if refusal is not None:
+                    return refusal
                 at += 3
             elif option == "SETNAME" and at + 1 < len(args):
                 if not legal_name(args[at + 1]):
@@ -201,7 +198,8 @@ class Commands:
                 name = args[at + 1]
                 at += 2
             else:
-                return Refusal(f"ERR Syntax error in HELLO option '{text(args[at])}'")
+                named = f" '{option}'" if option in ("AUTH", "SETNAME") else ""
+                return Refusal(f"ERR Syntax error in HELLO option{named}")
         client.protocol, client.name = protocol, name
         return {
             "server": "redis",
@@ -213,13 +211,16 @@ class Commands:
             "modules": [],
         }
 
-    def _auth(self, client: Client, args: list[bytes]) -> Reply:
+    def let_in(self, client: Client, name: bytes, token: bytes) -> Refusal | None:
         """No password is set, and Redis then lets the user `default` in with any."""
+        return None if name == b"default" else Refusal(WRONG_NAME)
+
+    def _auth(self, client: Client, args: list[bytes]) -> Reply:
         if len(args) == 2:
             return Refusal(NONE_SET)
         if len(args) != 3:
             return arity("auth") if len(args) < 2 else Refusal("ERR syntax error")
-        return OK if args[1] == b"default" else Refusal(WRONG_NAME)
+        return self.let_in(client, args[1], args[2]) or OK
 
     def _client(self, client: Client, args: list[bytes]) -> Reply:
         if len(args) < 2:

@@ -6,6 +6,7 @@ explanation in TEMPLATE, which is what `watchword config show` prints. No settin
 
 import ipaddress
 import os
+import stat
 import tomllib
 from dataclasses import dataclass, field, fields
 from typing import Any, Final, Self
@@ -15,24 +16,41 @@ from watchword.errors import InvalidArgument
 from watchword.keys import Credential, KeyFd, KeyFile, KeyProvider
 from watchword.policy import Policy
 from watchword.retention import Retention
+from watchword.serve.gateways import Access
 from watchword.serve.logs import FORMS, LEVELS
 from watchword.serve.probes import probes_address
+from watchword.serve.tls import Tls
 
 __all__ = ["TEMPLATE", "Config"]
 
 TEMPLATE: Final = """\
 # Watchword's daemon. Every line is a default: change what you need, leave out what you do not.
 
-# Where gateways connect: RESP, as any Redis client library speaks it. Plain TCP serves this
-# machine alone: other than loopback addresses are refused.
+# Where gateways connect: RESP, as any Redis client library speaks it. Other than loopback addresses
+# need [tls] and an access list, [[gateway]].
 listen = "127.0.0.1:4001"
+
+# A unix socket for gateways besides, mode 0660: whoever is of the daemon's group may connect.
+# "" is none.
+listen_unix = ""
 
 # The store's directory. Its administration socket, admin.sock, lies in it.
 store = "watchword-store"
 
-# Whether gateways on TCP may see LOCKED, EXPIRED and NOT_PERMITTED. With false they read REJECTED,
-# byte for byte.
+# Whether gateways may see LOCKED, EXPIRED and NOT_PERMITTED. With false they read REJECTED, byte
+# for byte. With an access list each gateway's rights say so.
 reasons = true
+
+# The user that the daemon becomes once it listens, where it is started as root. As root it does not
+# serve other machines, unless stay_root = true. "" changes nothing.
+user = ""
+stay_root = false
+
+# Connections of one address, where there is an access list.
+connections_per_address = 2000
+
+# The event loop: "uvloop", or "asyncio", which is Python's own and slower.
+loop = "uvloop"
 
 # Serve even where the system does not let memory be locked, so that keys may reach the swap.
 unlocked_memory = false
@@ -56,6 +74,32 @@ log_users = false
 # file = "/etc/watchword/store.key"
 # fd = 3
 # credential = "watchword-key"
+
+[tls]
+# TLS 1.3 on `listen`. The key is for the daemon's user alone, mode 0600. All are read again on
+# SIGHUP, and connections that stand go on. clients: whether gateways show certificates of
+# client_ca, one of "none", "optional", "required".
+# certificate = "/etc/watchword/tls.pem"
+# key = "/etc/watchword/tls.key"
+# client_ca = "/etc/watchword/gateways-ca.pem"
+# clients = "required"
+
+# The access list: one [[gateway]] for each, read again on SIGHUP. With any, whoever connects says
+# first who it is: AUTH token, AUTH name token or HELLO 3 AUTH name token; or by its certificate's
+# subject; or by the local user at the other end of listen_unix. What is not allowed is -NOPERM, and
+# more attempts a second than `rate` (0: any number) are BUSY.
+# [[gateway]]
+# name = "portal"
+# token_sha256 = "0000000000000000000000000000000000000000000000000000000000000000"
+# certificate = "CN=portal"
+# local_user = "www-data"
+# verbs = ["VERIFY", "VERIFYMANY", "CHALLENGE", "PUSH", "QUESTION", "ANSWER"]
+# rights = ["reasons", "first-factor"]
+# users = "eu"
+# realm = "live"
+# platforms = ["trading", "portal"]
+# rate = 10000
+# admin = ["USER GET", "USER UNLOCK", "AUDIT"]
 
 [delivery]
 # Where codes for phones go: a POST with a JSON object, tried again when nobody answers. https, or
@@ -88,7 +132,8 @@ JOURNAL = ("days", "disk_percent", "archive", "known_head")
 KEY_SOURCES = ("file", "fd", "credential")
 DELIVERY = ("webhook", "secret_file", "timeout_ms", "attempts")
 SECRET_FILE_BYTES_MAX = 4_096
-PAGE_INTERVAL_MS_MIN, PAGE_INTERVAL_MS_MAX = 10, 3_600_000
+LOOPS = ("uvloop", "asyncio")
+FIGURES = {"page_interval_ms": (10, 3_600_000), "connections_per_address": (1, 10_000)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +145,13 @@ class Config:
     reasons: bool = True
     unlocked_memory: bool = False
     page_interval_ms: int = 1_000
+    listen_unix: str = ""
+    user: str = ""
+    stay_root: bool = False
+    connections_per_address: int = 2_000
+    loop: str = "uvloop"
+    tls: Tls | None = None
+    gateway: tuple[Access, ...] = ()
     metrics: str = ""
     log: str = "text"
     log_level: str = "info"
@@ -111,22 +163,22 @@ class Config:
     policy: Policy | None = None
 
     def __post_init__(self) -> None:
-        for name in ("reasons", "unlocked_memory", "log_users"):
+        for name in ("reasons", "unlocked_memory", "stay_root", "log_users"):
             if not isinstance(getattr(self, name), bool):
                 raise InvalidArgument(f"{name} must be true or false")
         store = self.store
         if not isinstance(store, str) or store in NO_STORES or "\0" in store:
             raise InvalidArgument("store must be the path of a directory")
-        interval = self.page_interval_ms
-        if (
-            isinstance(interval, bool)
-            or not isinstance(interval, int)
-            or not PAGE_INTERVAL_MS_MIN <= interval <= PAGE_INTERVAL_MS_MAX
-        ):
-            raise InvalidArgument(
-                f"page_interval_ms must be {PAGE_INTERVAL_MS_MIN} to {PAGE_INTERVAL_MS_MAX}"
-            )
-        for name, legal in (("log", FORMS), ("log_level", tuple(LEVELS))):
+        for name in ("user", "listen_unix"):
+            if not isinstance(getattr(self, name), str) or "\0" in getattr(self, name):
+                raise InvalidArgument(f"{name} must be text")
+        for name, (least, most) in FIGURES.items():
+            figure = getattr(self, name)
+            if isinstance(figure, bool) or not isinstance(figure, int):
+                figure = least - 1
+            if not least <= figure <= most:
+                raise InvalidArgument(f"{name} must be {least} to {most}")
+        for name, legal in (("log", FORMS), ("log_level", tuple(LEVELS)), ("loop", LOOPS)):
             if getattr(self, name) not in legal:
                 raise InvalidArgument(f"{name} must be {' or '.join(map(repr, legal))}")
         self.metrics_address()
@@ -148,10 +200,10 @@ class Config:
             raise InvalidArgument(
                 'listen must be an IP address and a port, as "127.0.0.1:4001"'
             ) from None
-        if not loopback.is_loopback:
+        if not loopback.is_loopback and not (self.tls and self.gateway):
             raise InvalidArgument(
-                f"listen must be a loopback address, not {host}",
-                hint="plain TCP shows codes to the network; a TLS proxy here may stand before it",
+                f"listen must be a loopback address, not {host}, without TLS and an access list",
+                hint="[tls] hides codes from the network, [[gateway]] says who may ask",
             )
         return str(loopback), int(port)
 
@@ -167,16 +219,20 @@ class Config:
                 f"there is no setting named {', '.join(map(repr, unknown))}",
                 hint=f"the settings are {', '.join(sorted(known))}",
             )
-        for name in ("key", "policy", "delivery", "journal"):
+        for name in ("key", "policy", "delivery", "journal", "tls"):
             if not isinstance(settings.get(name, {}), dict):
                 raise InvalidArgument(f"{name} must be a table: [{name}]")
         settings["key"] = key_source(settings.get("key", {}), folder)
+        settings["tls"] = Tls.from_table(settings.get("tls", {}), folder)
+        settings["gateway"] = Access.from_tables(settings.get("gateway", []))
         settings["delivery"] = webhook(settings.get("delivery", {}), folder)
         figures = settings.get("policy", {})
         settings["known_head"], settings["retention"] = kept(settings.pop("journal", {}), folder)
         settings["policy"] = Policy.from_table(figures) if figures else None
         if isinstance(settings.get("store"), str) and settings["store"] not in NO_STORES:
             settings["store"] = os.path.join(folder, settings["store"])
+        if isinstance(settings.get("listen_unix"), str) and settings["listen_unix"]:
+            settings["listen_unix"] = os.path.join(folder, settings["listen_unix"])
         return cls(**settings)
 
     @classmethod
@@ -186,10 +242,16 @@ class Config:
         Errors: InvalidArgument, OSError.
         """
         with open(path, "rb") as file:
+            others_write = os.fstat(file.fileno()).st_mode & stat.S_IWOTH
             try:
                 table = tomllib.load(file)
             except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
                 raise InvalidArgument(f"{os.fspath(path)} is not TOML: {error}") from None
+        if others_write and "gateway" in table:
+            raise InvalidArgument(
+                f"{os.fspath(path)} holds an access list, and others may write it",
+                hint=f"chmod o-w {os.fspath(path)}",
+            )
         return cls.from_table(table, folder=os.path.dirname(os.path.abspath(path)))
 
 

@@ -2,12 +2,12 @@
 
 The rule: whatever was answered is durable, and whatever was not was never promised. SIGTERM and
 SIGINT stop accepting, finish the open turn, answer it and close the store; a commit that fails ends
-everything at once, with a message and exit code 1. SIGHUP reads the settings' policy again.
+everything at once, with a message and exit code 1. SIGHUP reads the settings again: the policy, the
+access list, and the certificates of TLS.
 """
 
 import asyncio
 import contextlib
-import ctypes
 import os
 import resource
 import signal
@@ -26,22 +26,26 @@ from watchword.policy import Policy
 from watchword.serve import limits
 from watchword.serve.audit import AUDIT
 from watchword.serve.backup import BACKUP, PROOF
-from watchword.serve.commands import GATEWAYS, Commands
+from watchword.serve.commands import GATEWAYS
 from watchword.serve.config import Config
-from watchword.serve.feeds import Feeds, Listening
+from watchword.serve.doors import Doors
+from watchword.serve.feeds import Feeds
 from watchword.serve.files import FILES
 from watchword.serve.heads import known_head, note_head
 from watchword.serve.knowing import Knowing
 from watchword.serve.life import LIFE
+from watchword.serve.listening import Sockets, bound
 from watchword.serve.logs import CHANNELS_OF, Told, configure, say
 from watchword.serve.phones import Phones
+from watchword.serve.privileges import become, expect_no_root, protect
 from watchword.serve.probes import Probes
+from watchword.serve.units import Systemd
 from watchword.serve.vitals import Vitals
 
 __all__ = ["ADMIN_SOCKET", "run"]
 
 ADMIN_SOCKET = "admin.sock"
-PR_SET_DUMPABLE = 4
+LOOPS = {"uvloop": uvloop.new_event_loop, "asyncio": asyncio.new_event_loop}
 
 
 def run(
@@ -58,7 +62,7 @@ def run(
     configure(config.log, config.log_level)
     protect()
     connections_max = raise_file_limit()
-    with probing(config) as probes:
+    with listening(config) as sockets, probing(config) as probes:
         engine = Engine.open(
             config.store, config.key, config.policy, deliver=config.delivery,
             known_head=known_head(config),
@@ -66,7 +70,7 @@ def run(
         failed: BaseException | None = None
         try:
             prepare(config, engine)
-            failed = Daemon(config, engine, connections_max, reread, probes).run(ready)
+            failed = Daemon(config, engine, connections_max, reread, probes, sockets).run(ready)
         finally:
             note_head(config, engine)
             try:
@@ -81,6 +85,21 @@ def run(
     say("hint: nothing unanswered was promised; see to the disk and start again", event="hint",
         level="error")  # fmt: skip
     return 1
+
+
+@contextlib.contextmanager
+def listening(config: Config) -> Iterator[Sockets]:
+    """The gateways' sockets, bound; and then this process is who it is to be."""
+    sockets = bound(config)
+    try:
+        if config.user:
+            become(config.user)
+        if expect_no_root(sockets.reachable, config.stay_root):
+            say("warning: this is root; `user` in the settings has the daemon become another",
+                event="root", level="warning")  # fmt: skip
+        yield sockets
+    finally:
+        sockets.unlink()
 
 
 @contextlib.contextmanager
@@ -120,12 +139,6 @@ def prepare(config: Config, engine: Engine) -> None:
                 level="warning")  # fmt: skip
 
 
-def protect() -> None:
-    """No core dump, and no other process of this user may read our memory."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
-
-
 def version() -> str:
     try:
         return metadata.version("watchword")
@@ -153,7 +166,7 @@ def unchanged(error: Exception) -> None:
     """Why a SIGHUP did nothing."""
     why = str(error.args[0] if isinstance(error, Error) else error)
     say(f"SIGHUP: {why}", event="policy refused", level="error", because=why)
-    say("hint: the policy in force stays; `watchword policy set FILE --force` forces another",
+    say("hint: what is in force stays; `watchword policy set FILE --force` forces a policy",
         event="hint", level="error")  # fmt: skip
 
 
@@ -167,8 +180,11 @@ class Daemon:
         connections_max: int,
         reread: Callable[[], Config] | None = None,
         probes: Probes | None = None,
+        sockets: Sockets | None = None,
     ) -> None:
         self._config = config
+        self._sockets = sockets or bound(config)
+        self._systemd = Systemd()
         self._probes = probes
         self._reread = reread
         self._engine = engine
@@ -181,7 +197,7 @@ class Daemon:
 
     def run(self, ready: Callable[[str, int], None] | None) -> BaseException | None:
         """Serves until told to stop. What ended the engine, if something did."""
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        with asyncio.Runner(loop_factory=LOOPS[self._config.loop]) as runner:
             runner.run(self._serve(ready))
         self._worker.shutdown()
         if self._knowing is not None:
@@ -200,26 +216,36 @@ class Daemon:
         if channels := CHANNELS_OF[self._config.log_level]:
             self._engine.subscribe(Told(self._engine, self._config.log_users), *channels)
         self._knowing = Knowing(self._engine, gather)
+        self._doors = Doors(
+            self._config, self._engine, self._clients, self._worker, self._vitals.info,
+            self._knowing, self._phones,
+            {b"AUDIT": AUDIT | PROOF, b"BACKUP": BACKUP, **FILES, **LIFE}, self._feeds,
+            self._connections_max,
+        )  # fmt: skip
+        self._vitals.doors = self._doors.facts
         self._engine._at_end.append(self._end)
         for number in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(number, self._signalled)
         self._loop.add_signal_handler(signal.SIGHUP, self._hung_up)
-        listening = [await self._listen_unix(), await self._listen_tcp()]
+        administration = await self._listen_unix()
+        await self._doors.open(self._sockets)
         self._sweep()
         self._note_head()
         if self._probes is not None:
             self._probes.show(self._vitals)
             self._step()
+        host, port = self._sockets.address()
         if ready is not None:
-            ready(*self._address)
-        host, port = self._address
+            ready(host, port)
         say(f"serving {self._config.store} on {host}:{port}", event="listening", what="gateways",
             address=host, port=port, store=self._config.store)  # fmt: skip
+        self._systemd.say("READY=1")
         try:
             await self._stopping
         finally:
-            for server in listening:
-                server.close()
+            self._systemd.say("STOPPING=1")
+            administration.close()
+            self._doors.close()
             with contextlib.suppress(OSError):
                 os.unlink(os.path.join(self._config.store, ADMIN_SOCKET))
         if self._failed is None:
@@ -228,31 +254,9 @@ class Daemon:
 
     # ---- listening ----
 
-    async def _listen_tcp(self) -> asyncio.Server:
-        door = Commands(
-            GATEWAYS.index("tcp"), self._config.reasons, self._vitals.info, self._engine.achallenge,
-            self._engine.asend_code, self._knowing, self._phones,
-        )  # fmt: skip
-        host, port = self._config.address()
-        try:
-            server = await self._loop.create_server(
-                lambda: self._clients.connect(door), host, port, backlog=limits.LISTEN_BACKLOG
-            )
-        except OSError as error:
-            raise Error(
-                f"cannot listen on {host}:{port}: {os.strerror(error.errno or 0)}",
-                hint="another daemon may be running; `listen` takes another port",
-            ) from None
-        self._address = server.sockets[0].getsockname()[:2]
-        return server
-
     async def _listen_unix(self) -> asyncio.Server:
         """The administration socket: born with its mode, over what a killed daemon left behind."""
-        door = Listening(
-            self._feeds, self._engine, self._worker, GATEWAYS.index("admin"), self._vitals.info,
-            self._knowing, self._phones,
-            {b"AUDIT": AUDIT | PROOF, b"BACKUP": BACKUP, **FILES, **LIFE},
-        )  # fmt: skip
+        door = self._doors.administration
         path = os.path.join(self._config.store, ADMIN_SOCKET)
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         before = os.umask(0o177)
@@ -269,13 +273,16 @@ class Daemon:
         finally:
             os.umask(before)
         return await self._loop.create_unix_server(
-            lambda: self._clients.connect(door), sock=listener, backlog=limits.LISTEN_BACKLOG
+            lambda: self._doors.connect(door), sock=listener, backlog=limits.LISTEN_BACKLOG
         )
 
     # ---- while serving ----
 
     def _sweep(self) -> None:
-        self._clients.sweep(self._loop.time())
+        now_s = self._loop.time()
+        self._clients.sweep(now_s)
+        self._doors.sweep(now_s)
+        self._systemd.alive(now_s)
         self._vitals.look()
         self._loop.call_later(limits.SWEEP_SECONDS, self._sweep)
 
@@ -289,12 +296,17 @@ class Daemon:
         self._loop.call_later(limits.HEAD_SECONDS, self._note_head)
 
     def _hung_up(self) -> None:
-        """SIGHUP: the settings are read again, and their policy is set on the thread of acts."""
+        """SIGHUP: the settings are read again: who may connect and how, and their policy, which is
+        set on the thread of acts."""
         try:
-            policy = self._reread().policy if self._reread is not None else None
+            config = self._reread() if self._reread is not None else None
+            if config is not None:
+                for line in self._doors.reload(config):
+                    say(f"SIGHUP: {line}", event="hangup")
         except (Error, OSError) as error:
             unchanged(error)
             return
+        policy = config.policy if config is not None else None
         if policy is None:
             say("SIGHUP: the settings name no policy, so the one in force stays", event="hangup")
         else:

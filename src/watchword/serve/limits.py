@@ -28,10 +28,16 @@ __all__ = [
     "PHONES_WAITING_MAX",
     "PROBES_AT_ONCE",
     "PROBE_SECONDS_MAX",
+    "STRANGERS_MAX",
+    "STRANGERS_PER_ADDRESS_MAX",
+    "STRANGER_COMMANDS_MAX",
+    "STRANGER_SECONDS_MAX",
     "STUCK_SECONDS",
     "SWEEP_SECONDS",
     "UNDRAINED_SECONDS_MAX",
     "UNREAD_BYTES_MAX",
+    "WAITING_MAX",
+    "WAITING_PER_ADDRESS_MAX",
 ]
 
 CONNECTIONS_MAX: Final = 10_000  # beyond: -ERR max number of clients reached, and a close
@@ -43,6 +49,12 @@ IDLE_SECONDS_MAX: Final = 300.0  # nothing said and nothing owed: closed
 LINGER_SECONDS_MAX: Final = 2.0  # after a bad frame, for the client to read why: closed
 PHONES_AT_ONCE: Final = 2  # threads on which what phones say is held against its signature
 PHONES_WAITING_MAX: Final = 1_000  # phones that wait for one of them; beyond: BUSY
+STRANGER_SECONDS_MAX: Final = 5.0  # to say who one is, the TLS handshake and AUTH each: closed
+STRANGER_COMMANDS_MAX: Final = 5  # before AUTH; in 1 kB (STRANGER_BYTES_MAX); beyond: closed
+STRANGERS_MAX: Final = 128  # half-open connections in all: in a handshake, or before AUTH
+STRANGERS_PER_ADDRESS_MAX: Final = 8  # and of one address; beyond either they wait, unread
+WAITING_MAX: Final = 1_024  # that wait so, in all, for STRANGER_SECONDS_MAX; beyond: closed
+WAITING_PER_ADDRESS_MAX: Final = 256  # and of one address
 SWEEP_SECONDS: Final = 1.0  # how often ages are looked at, and so how late a close may come
 FLEET_SLOTS_PER_STEP: Final = 1_024  # users looked at between two turns, for the metrics
 FLEET_STEP_SECONDS: Final = 0.05  # between two such looks: ten million users take eight minutes

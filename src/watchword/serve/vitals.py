@@ -8,6 +8,7 @@ and between turns.
 import os
 import resource
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from watchword._engine import Clients, Fleet, Gather, kernel_in_use
@@ -35,6 +36,7 @@ class Vitals:
         self.version = version
         self.feeds: Feeds | None = None
         self.stopping = False
+        self.doors: Callable[[], dict[str, object]] | None = None
         self._began_s = self.looked_s = time.monotonic()
         self._busy, self._doubt = engine.busy_because, engine.clock_doubt
         self._fleet, self._slot = Fleet(), 0
@@ -165,6 +167,7 @@ class Vitals:
                 "kernel": kernel_in_use(),
                 "ready": int(not self.unready()),
             },
+            **({"Gateways": self.doors()} if self.doors is not None else {}),
         }
 
 
