@@ -76,7 +76,7 @@ class Diary:
                 f"{INDENT}{who:<6}  ", (f"{where:<7} ", "dim"), f"{typed:<10} ",
                 (f"{name:<13} ", style),
             ),
-            why, "dim",
+            why, "dim" if isinstance(verdict, Code) else "",
         )  # fmt: skip
 
     def limits(self, user: str, found: Limits) -> None:
