@@ -1057,7 +1057,7 @@ static inline int ww_record_tells(const ww_record *r, uint64_t events, uint64_t 
                                   uint8_t effects)
 {
     int attempt = r->event == WW_EVENT_ATTEMPT || r->event == WW_EVENT_RESYNC ||
-                  r->event == WW_EVENT_ANSWER;
+                  r->event == WW_EVENT_ANSWER || r->event == WW_EVENT_ACTIVATE;
     if (events >> (r->event & 63) & 1)
         return 1;
     return attempt && ((reasons >> (r->reason & 63) & 1) ||
