@@ -213,6 +213,7 @@ uint32_t ww_answers_lately(const ww_open open[WW_PLATFORMS], uint32_t answers, u
 
 /* The first device of the chain that this one hangs in; far.alike is the next, + 1. */
 ww_device *ww_linked_first(const ww_tables *t, const ww_device *d);
+ww_device *ww_linked_under(const ww_tables *t, const uint8_t *key, size_t len);
 
 /* Whether there is a phone that could be asked to approve a login. */
 static inline int ww_has_phone(const ww_device *d)
