@@ -252,6 +252,7 @@ int ww_elsewhere(const ww_tables *t, const ww_attempt *a, const ww_event_in *in)
 /* Whether an empty response is enough: the password was right, or somebody vouches for it. */
 int ww_enters_bare(const ww_tables *t, const ww_policy *p, const ww_attempt *a,
                    const ww_event_in *in);
+int ww_has_device(const ww_tables *t, ww_user *u);  /* a password and questions are none */
 void ww_extra_drop(ww_tables *t, ww_user *u);
 void ww_extra_place(ww_tables *t, ww_user *u, const ww_extra *x, const uint8_t *ranges, size_t len);
 int ww_ranges_legal(const uint8_t *ranges, size_t len);
