@@ -25,7 +25,7 @@ from bench.rows import RESULTS, Row, host, save
 DEPTHS = (1, 16, 64)
 RATES = (0.1, 0.25, 0.5, 0.75, 0.9)  # of the highest of a closed loop
 HALF = 0.5
-OPEN_DEPTH = 16
+OPEN_DEPTH = TLS_DEPTH = 16
 PAGES_OFTEN_MS, PAGES_NEVER_MS = 10, 3_600_000
 NAME = "u__rand_int__"
 
@@ -50,10 +50,12 @@ class Bench:
         print(f"  {text}", file=sys.stderr)
 
     @contextmanager
-    def watchword(self, users: int, page_interval_ms: int = 1000) -> Iterator[servers.Server]:
+    def watchword(
+        self, users: int, page_interval_ms: int = 1000, *, tls: bool = False
+    ) -> Iterator[servers.Server]:
         store = servers.make_store(self.folder, users)
         with servers.watchword(
-            self.folder, store, self.server_cpu, page_interval_ms=page_interval_ms
+            self.folder, store, self.server_cpu, page_interval_ms=page_interval_ms, tls=tls
         ) as server:
             yield server
 
@@ -92,6 +94,12 @@ def by_redis_benchmark(bench: Bench) -> None:
             )
             row["answers"] = requests * loads.MANY
             bench.keep(row, what="redis-benchmark", command="VERIFYMANY", users=users, round=number)
+        with bench.watchword(users, tls=True) as server:
+            row = loads.redis_benchmark(
+                server.port, ["VERIFY", NAME, servers.code_now()], users=users, depth=TLS_DEPTH,
+                requests=bench.options.requests, more=("--tls", "--insecure"),
+            )  # fmt: skip
+            bench.keep(row, what="tls", command="VERIFY", users=users, round=number)
         bench.say(f"redis-benchmark, round {number}: done")
 
 
@@ -237,6 +245,9 @@ def goals(rows: list[Row]) -> str:
     bar_s = max(2 * sync_s, 1e-3) if sync_s else None
     add(f"p99 at half the highest rate, {most:,} users, ms", f"at most {ms(bar_s)}",
         late_s and late_s * 1e3)  # fmt: skip
+    add("TLS 1.3 against plain, P=16", "at least 0.50",
+        over(median(rows, rate, what="tls"),
+             median(rows, rate, what=by, command="VERIFY", depth=TLS_DEPTH)))  # fmt: skip
     pages = [median(rows, lambda row: row["p99_s"], what="pages", page_interval_ms=interval)
              for interval in (PAGES_OFTEN_MS, PAGES_NEVER_MS)]  # fmt: skip
     add("p99 while pages are written against while not", "at most 2.00", over(*pages))

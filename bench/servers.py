@@ -40,6 +40,26 @@ page_interval_ms = {page_interval_ms}
 [policy]
 """
 
+TLS = """
+[tls]
+certificate = "{paper}.pem"
+key = "{paper}.key"
+"""
+
+
+def paper(folder: Path) -> Path:
+    """A certificate and its key, as openssl makes them; the path without what follows the dot."""
+    if not shutil.which("openssl"):
+        raise MissingError("openssl: not installed (Debian package openssl)")
+    made = folder / "paper"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+         "-nodes", "-days", "2", "-subj", "/CN=localhost", "-keyout", f"{made}.key",
+         "-out", f"{made}.pem"], check=True, capture_output=True,
+    )  # fmt: skip
+    os.chmod(f"{made}.key", 0o600)
+    return made
+
 
 def device() -> Device:
     return Device.totp(KEY, period=PERIOD_S)
@@ -111,10 +131,10 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def watchword(
-    folder: Path, store: Path, cpu: int, *, page_interval_ms: int = 1000, settings: str = "",
+    folder: Path, store: Path, cpu: int, *, page_interval_ms: int = 1000, tls: bool = False,
 ) -> Iterator[Server]:  # fmt: skip
     """The daemon on a copy of a store of make_store, so that every run finds codes that nobody has
-    used. settings: more of the file, before its tables."""
+    used. tls: 1.3, under a certificate made for the run."""
     port, made = free_port(), store
     store = folder / "serving"
     for path in (store, Path(f"{store}.key")):
@@ -123,8 +143,9 @@ def watchword(
     shutil.copy2(f"{made}.key", f"{store}.key")
     path = folder / "watchword.toml"
     text = CONFIG.format(store=store, port=port, page_interval_ms=page_interval_ms)
-    text = text.replace("\n[policy]", f"{settings}\n[policy]")
     text += "".join(f"{name} = {figure}\n" for name, figure in FIGURES.items())
+    if tls:
+        text += TLS.format(paper=paper(folder))
     path.write_text(text)
     command = [sys.executable, "-m", "watchword", "serve", "--config", str(path)]
     with Server(command, port, cpu, folder / "watchword.log") as server:

@@ -25,6 +25,7 @@ from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcmp, memcpy, memset
 
 from core cimport *
+from entry cimport *
 from ids cimport *
 from tally cimport *
 from wire cimport *

@@ -80,7 +80,7 @@ class Both(BothIds, BothFiles, BothDevices, BothEntry, Phones, Knowing, Living):
         self.twin = Reference(figures, KEYS)
         self.asked: dict[str, list[str]] = {}   # the challenges of a user, the newest first
         self.pushed: dict[str, list[tuple[str, int]]] = {}     # its pushes likewise: id and number
-        self.numbers: dict[Any, Any] = {}   # the twin's user and device numbers -> the engine's
+        self.ids: dict[Any, Any] = {}   # the twin's user and device numbers -> the engine's
         self.seen: set[str] = set()     # verdicts and reasons
 
     def disagreement(self, number: int, told: History) -> str:
@@ -384,6 +384,6 @@ class Both(BothIds, BothFiles, BothDevices, BothEntry, Phones, Knowing, Living):
         """The engine's numbers and the twin's stand for each other, one to one."""
         if what == "device" and 0 in (own, engines):
             return bool(own == engines)
-        known = self.numbers.setdefault((what, "twin", own), engines)
-        back = self.numbers.setdefault((what, "engine", engines), own)
+        known = self.ids.setdefault((what, "twin", own), engines)
+        back = self.ids.setdefault((what, "engine", engines), own)
         return bool(known == engines and back == own)

@@ -25,7 +25,7 @@ class BothIds:
 
     def __init__(self) -> None:
         super().__init__()
-        self.ids = Ids()
+        self.by_id = Ids()
         self.sent: dict[str, Attempt] = {}
 
     def given(
@@ -51,7 +51,7 @@ class BothIds:
             ))  # fmt: skip
         except watchword.InvalidArgument:
             self.seen.add("id misused")
-        twins, told_before = self.ids.attempt(self.twin, a, self.now_ms, gateway, id)
+        twins, told_before = self.by_id.attempt(self.twin, a, self.now_ms, gateway, id)
         if told_before:
             self.seen.add(f"told again: {twins.verdict.name}")
         if twins is None:

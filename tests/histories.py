@@ -104,12 +104,11 @@ def history(seed: int, figures: Figures) -> History:
     devices = rng.choice([0, 1, 1, 2, 2, 3, 3, 16])
     steps += [(0, "add_device", "alice", device_words(rng)) for _ in range(devices)]
     steps += [(0, "add_user", "bob", "open", "live"), (0, "add_device", "bob", device_words(rng))]
-    if rng.random() < 0.1:
-        steps += together(rng)
+    steps += together(rng) if rng.random() < 0.1 else []
     if rng.random() < 0.2:
         steps.append((0, "add_device", "alice", {**device_words(rng, "hotp"), "pin": PIN}))
-    if rng.random() < 0.2:
-        steps += [(0, "set_questions", "alice"), (0, "set_password", "bob", 0)]
+    knows = [(0, "set_questions", "alice"), (0, "set_password", "bob", 0)]
+    steps += knows if rng.random() < 0.2 else []
     if rng.random() < 0.6 and devices < 16:
         steps += [(0, "add_device", who, phone_words(rng)) for who in ("alice", "bob")]
     enters = rng.random() < 0.4
@@ -126,9 +125,8 @@ def history(seed: int, figures: Figures) -> History:
         elif dice < 0.50:
             steps.append((wait, "verify", *attempt_words(rng)))
         elif dice < 0.70:
-            most = rng.choice([1, 2, *[12] * 12, 200])
-            many = [attempt_words(rng) for _ in range(rng.randint(1, most))]
-            steps.append((wait, "verify_many", many))
+            many = range(rng.randint(1, rng.choice([1, 2, *[12] * 12, 200])))
+            steps.append((wait, "verify_many", [attempt_words(rng) for _ in many]))
         elif dice < 0.80:
             who, first, options = attempt_words(rng)
             second = rng.choice([1, 1, 1, 0, 2, "", "000000"])
@@ -149,8 +147,7 @@ def history(seed: int, figures: Figures) -> History:
             steps.append((wait, "import_rows", *file_words(rng, device_words)))
         else:
             steps.append((wait, *act_words(rng)))
-    begin_ms = rng.choice([0, 59_000, 1_000_000, 1_700_000_000_000])
-    return begin_ms, with_life(seed, steps, device_words)
+    return rng.choice((0, 59_000, 10**6, 1_700_000_000_000)), with_life(seed, steps, device_words)
 
 
 def hammering(rng: random.Random, figures: Figures) -> list[Step]:

@@ -39,7 +39,6 @@ BANNED = {
 LONG = {
     "ext/watchword.h": "the whole C surface, read as one contract",
     "src/watchword/reference.py": "the oracle: one file that leans on nothing of ours",
-    "ext/core.pxd": "the same surface as Cython sees it, read beside it",
     "src/watchword/_engine.pyi": "the one compiled module's one stub",
     "ext/core.pxi": "one cdef class, which Cython cannot take from two files",
     "ext/connection.pxi": "one cdef class, which Cython cannot take from two files",

@@ -44,10 +44,9 @@ def figures_of(rng: random.Random) -> Figures:
 
 def story_of(seed: int, turns: int) -> Story:
     """So many steps that ask or act, and what happens between them."""
-    figures = figures_of(rng := random.Random(seed))
-    a = Author(rng, figures)
-    steps = entered(seed, with_life(seed, a.steps(turns), a.users, a.device))
-    return figures, with_ids(seed, steps)
+    a = Author(rng := random.Random(seed), figures := figures_of(rng))
+    steps = with_life(seed, a.steps(turns), a.users, a.device)
+    return figures, with_ids(seed, entered(seed, steps))
 
 
 class Author(Filing, Kinds):
