@@ -141,6 +141,7 @@ def watchword(
         subprocess.run(["rm", "-rf", str(path)], check=True)
     subprocess.run(["cp", "-a", str(made), str(store)], check=True)
     shutil.copy2(f"{made}.key", f"{store}.key")
+    os.sync()  # or the copy is still being written while syncs are timed
     path = folder / "watchword.toml"
     text = CONFIG.format(store=store, port=port, page_interval_ms=page_interval_ms)
     text += "".join(f"{name} = {figure}\n" for name, figure in FIGURES.items())
