@@ -362,8 +362,7 @@ int ww_whatif_row(ww_tables *t, const ww_policy *p, const uint8_t *row, size_t l
     while (r < end) {
         told f = {.main = r, .end = next_of(r)};
         int asked = r->event == WW_EVENT_CHALLENGE || r->event == WW_EVENT_QUESTION;
-        if (r->event != WW_EVENT_ATTEMPT && r->event != WW_EVENT_RESYNC &&
-            r->event != WW_EVENT_ANSWER && r->event != WW_EVENT_ACTIVATE) {
+        if (!ww_is_attempt(r)) {
             if (!(r->place & WW_PLACE_UNKNOWN && asked) &&
                 ww_apply(t, r, h.time_ms, NULL, NULL))
                 ++*lost;

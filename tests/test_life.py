@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import push_doors
 import pytest
 from daemons import Daemons
 from life_doors import DAYS_TO_TABLES, DaemonDoor, EngineDoor, TwinDoor, device_of
@@ -15,7 +16,7 @@ from served import Served
 from standing import KEY, STORE_KEY, Bench, T, on_disk
 
 import watchword
-from watchword import Code, Device, Engine, InvalidArgument, Reason, hotp, lifecycle, totp
+from watchword import Code, Device, Engine, InvalidArgument, Policy, Reason, hotp, lifecycle, totp
 from watchword.audit import iso
 from watchword.life import NEW_DEVICE, TRANSITIONS, Dates
 
@@ -180,6 +181,48 @@ def test_in_a_batch_it_comes_for_each_user_once() -> None:
     events = [record.event for record in bench.last()]
     assert events.count(lifecycle.DUE) == 150
     assert events.count(lifecycle.ATTEMPT) == 300
+
+
+def test_what_comes_due_claims_no_push_and_is_no_verdict() -> None:
+    """BUSY looked at nothing, though what had come due was recorded: the approval still stands."""
+    now, policy = [T], Policy(source_failures=10)
+    with Engine.open(clock=lambda: now[0], policy=policy) as engine:
+        engine.add_user("ann")
+        engine.add_device("ann", push_doors.device_of("phone"), serial="phone")
+        engine.ship_device("ann", Device.hotp(KEY), activates_ms=T + 5_000)
+        for _ in range(10):
+            engine.verify("nobody", "000000", address="192.0.2.7")
+        asked = engine.push("ann")
+        answer = push_doors.Asked(
+            "ann", (asked.id, asked.number, "", asked.expires_ms), "trading", "", ""
+        ).answer("phone", "approve", asked.number, "biometric")
+        engine.decide_push(
+            asked.id, decision="approve", unlocked="biometric", signature=answer,
+            number=asked.number,
+        )  # fmt: skip
+        now[0] = T + 5_000
+        busy = engine.verify("ann", "", challenge=asked.id, address="192.0.2.7")
+        assert (busy.code, busy.reason) == (Code.BUSY, Reason.SOURCE)
+        assert [device.state for device in engine.user("ann").devices][1] == "active"
+        assert engine.stats()["verdicts"]["BUSY"] == {"SOURCE": 1}
+        claim = engine.verify("ann", "", challenge=asked.id)
+        assert claim
+        assert engine.stats()["verdicts"] == {
+            "ACCEPTED": {"NONE": 1}, "REJECTED": {"UNKNOWN_USER": 10}, "BUSY": {"SOURCE": 1},
+        }  # fmt: skip
+
+
+def test_what_is_told_again_while_something_comes_due_is_counted_as_it_was() -> None:
+    now = [T]
+    with Engine.open(clock=lambda: now[0]) as engine:
+        engine.add_user("ann")
+        engine.add_device("ann", Device.hotp(KEY))
+        engine.ship_device("ann", Device.hotp(KEY + b"s"), activates_ms=T + 5_000)
+        for _ in range(3):
+            assert engine.verify("ann", hotp(KEY, 0), request_id="login-0001")
+            now[0] += 5_000
+        stats = engine.stats()
+        assert stats["verdicts"] == {"ACCEPTED": {"NONE": 1}}
 
 
 def test_a_wrong_activation_names_nobody_and_seems_to_lock() -> None:
