@@ -268,7 +268,7 @@ static void decide_told(ww_tables *t, const ww_policy *p, const told *f, ww_user
     }
     /* A claim under a lock may have been of a push that was approved. */
     uint8_t claim = WW_PLACE_EMPTY | WW_PLACE_NAMED;
-    uint8_t unsure = (u->behind && r->verdict == WW_REJECTED) ||
+    uint8_t unsure = (u->behind && (r->verdict == WW_REJECTED || r->verdict == WW_LOCKED)) ||
                      (r->verdict == WW_LOCKED && (r->place & claim) == claim) ||
                      (r->verdict == WW_LOCKED && r->event == WW_EVENT_ANSWER);
     uint32_t *deep = t->deep ? t->deep[slot] : NULL;
@@ -298,6 +298,8 @@ static void decide_told(ww_tables *t, const ww_policy *p, const told *f, ww_user
     if (a.has_address && units && ww_charges_source(&a))
         ww_source_charge(t, a.address, now_ms);
     note_behind(t, f, u);
+    if (a.event == WW_EVENT_ACTIVATE && (r->verdict == WW_ACCEPTED) != (a.verdict == WW_ACCEPTED))
+        u->behind = 1; /* and so may its devices stand otherwise */
     o->is = a.verdict;
     o->is_reason = a.reason;
     o->until_ms = units && (out->effects & WW_EFFECT_LOCK) ? now_ms + out->lock_ms : 0;

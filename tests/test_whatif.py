@@ -163,6 +163,32 @@ def test_nothing_typed_may_be_enough_where_no_device_is_asked_for(desk: Desk) ->
     assert desk.report().unsure == 0
 
 
+def test_what_was_used_then_and_not_now_is_unsure_under_a_lock_too(desk: Desk) -> None:
+    desk.engine.add_user("ann")
+    desk.engine.add_device("ann", Device.hotp(KEY))
+    for _ in range(2):
+        desk.engine.verify("ann", "000000", address="192.0.2.1")
+    assert desk.engine.verify("ann", "755224", address="192.0.2.1")     # now BUSY
+    for _ in range(10):
+        desk.engine.verify("ann", "000000")
+    assert desk.engine.verify("ann", "755224").code is Code.LOCKED      # now it would be right
+    report = desk.report(source_failures=2, lockout_failures=50)
+    assert (report.attempts, report.unsure) == (14, 11)
+
+
+def test_what_was_activated_now_and_not_then_is_unsure(desk: Desk) -> None:
+    desk.engine.add_user("ann")
+    desk.engine.ship_device("ann", Device.hotp(KEY), "N1")
+    for _ in range(10):
+        desk.engine.verify("ann", "000000")
+    assert desk.engine.activate("ann", "N1", "755224").code is Code.LOCKED
+    desk.engine.unlock("ann", by="desk")
+    assert not desk.engine.verify("ann", "287082")
+    report = desk.report(lockout_failures=50)
+    assert report.verdicts == {"LOCKED -> ACCEPTED": 1}
+    assert report.unsure == 1
+
+
 def test_a_capped_device_was_not_looked_at_and_the_report_says_so(tmp_path: Path) -> None:
     now_ms = 1_700_000_000_000
     with Engine.open(
