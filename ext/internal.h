@@ -219,6 +219,7 @@ uint32_t ww_answers_lately(const ww_open open[WW_PLATFORMS], uint32_t answers, u
 
 /* The first device of the chain that this one hangs in; far.alike is the next, + 1. */
 ww_device *ww_linked_first(const ww_tables *t, const ww_device *d);
+ww_device *ww_linked_under(const ww_tables *t, const uint8_t *key, size_t len);
 
 /* Whether there is a phone that could be asked to approve a login. */
 static inline int ww_has_phone(const ww_device *d)
@@ -257,6 +258,7 @@ int ww_elsewhere(const ww_tables *t, const ww_attempt *a, const ww_event_in *in)
 /* Whether an empty response is enough: the password was right, or somebody vouches for it. */
 int ww_enters_bare(const ww_tables *t, const ww_policy *p, const ww_attempt *a,
                    const ww_event_in *in);
+int ww_has_device(const ww_tables *t, ww_user *u);  /* a password and questions are none */
 void ww_extra_drop(ww_tables *t, ww_user *u);
 void ww_extra_place(ww_tables *t, ww_user *u, const ww_extra *x, const uint8_t *ranges, size_t len);
 int ww_ranges_legal(const uint8_t *ranges, size_t len);

@@ -157,7 +157,8 @@ static uint8_t spoil(const ww_tables *t, const told *f, ww_attempt *a, ww_scratc
     a->first = r->reason == WW_REASON_PASSWORD ? WW_FIRST_GIVEN
                : bare && (r->verdict == WW_CHALLENGE || r->verdict == WW_LOCKED)
                    ? 0 : WW_FIRST_VOUCHED;
-    unsure |= bare && r->verdict == WW_CHALLENGE && allow_no_device && !u->devices;
+    unsure |= bare && r->verdict == WW_CHALLENGE && allow_no_device &&
+              !ww_has_device(t, u);
     for (uint32_t i = 0; i < n; i++) {
         const ww_device *d = s->tries[i].device;
         const ww_record *was = right_of(f, d->number);

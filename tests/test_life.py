@@ -233,6 +233,20 @@ def test_a_wrong_activation_names_nobody_and_seems_to_lock() -> None:
     assert bench.engine.activate("nobody", "N1", "000000").code is Code.LOCKED
 
 
+def test_unlocking_does_not_wake_what_has_run_out() -> None:
+    bench = Bench(failures_cap=5)
+    bench.engine.add_user("alice")
+    bench.engine.add_device("alice", Device.hotp(KEY), "T1")
+    bench.engine.set_dates("alice", "T1", expires_ms=bench.now + DAY_MS)
+    issued = bench.engine.issue_passcode("alice")
+    for _ in range(5):
+        bench.engine.verify("alice", "000000", device="T1")
+    bench.now += DAY_MS
+    bench.engine.unlock("alice", by="desk")
+    assert [d.state for d in bench.engine.user("alice").devices] == ["expired", "active"]
+    assert bench.engine.verify("alice", issued.passcode)
+
+
 def test_a_user_with_a_password_gives_it() -> None:
     bench = Bench()
     bench.engine.add_user("alice")
@@ -324,6 +338,9 @@ def test_misuse_is_named() -> None:
         engine.replace_device("alice", "none", device)
     with pytest.raises(watchword.Exists):
         engine.ship_device("alice", device, "T1")
+    with pytest.raises(watchword.Exists, match="passcode"):
+        engine.replace_device("alice", "T1", device, "W00000003", passcode=True)
+    assert [d.serial for d in engine.user("alice").devices] == ["T1"]
 
 
 def test_dates_are_days_and_moments() -> None:
