@@ -166,13 +166,6 @@ static inline uint32_t ww_gap(int64_t from_ms, int64_t to_ms)
     return gap < 0 ? 0 : gap > (int64_t)UINT32_MAX ? UINT32_MAX : (uint32_t)gap;
 }
 
-/* Whether a record is an attempt's own, of whatever sort: its place says what WW_PLACE_ names. */
-static inline int ww_is_attempt(const ww_record *r)
-{
-    return r->event == WW_EVENT_ATTEMPT || r->event == WW_EVENT_RESYNC ||
-           r->event == WW_EVENT_ANSWER || r->event == WW_EVENT_ACTIVATE;
-}
-
 /* Whether a record is of an attempt that brought a request id. */
 static inline int ww_has_id(const ww_record *r)
 {

@@ -1044,6 +1044,13 @@ typedef struct {
     uint64_t drift[2 * WW_DRIFT_STEPS_MAX + 1];
 } ww_fleet;
 
+/* Whether a record is an attempt's own, of whatever sort: its place says what WW_PLACE_ names. */
+static inline int ww_is_attempt(const ww_record *r)
+{
+    return r->event == WW_EVENT_ATTEMPT || r->event == WW_EVENT_RESYNC ||
+           r->event == WW_EVENT_ANSWER || r->event == WW_EVENT_ACTIVATE;
+}
+
 void ww_tally_turn(ww_tally *y, uint32_t attempts);
 /* What a batch came to, after its turn: the whole turn's, or one of its parts'. */
 void ww_tally_add(ww_tally *y, const ww_batch *b);
@@ -1058,13 +1065,11 @@ int ww_row_tells(const uint8_t *row, size_t len, uint64_t events, uint64_t reaso
 static inline int ww_record_tells(const ww_record *r, uint64_t events, uint64_t reasons,
                                   uint8_t effects)
 {
-    int attempt = r->event == WW_EVENT_ATTEMPT || r->event == WW_EVENT_RESYNC ||
-                  r->event == WW_EVENT_ANSWER || r->event == WW_EVENT_ACTIVATE;
     if (events >> (r->event & 63) & 1)
         return 1;
-    return attempt && ((reasons >> (r->reason & 63) & 1) ||
-                       (r->effects & effects & WW_EFFECT_LOCK && r->verdict != WW_LOCKED) ||
-                       (r->effects & effects & WW_EFFECT_SUSPEND));
+    int locks = (r->effects & effects & WW_EFFECT_LOCK) && r->verdict != WW_LOCKED;
+    return ww_is_attempt(r) && ((reasons >> (r->reason & 63) & 1) || locks ||
+                                (r->effects & effects & WW_EFFECT_SUSPEND));
 }
 
 /* ---- wire.c: RESP frames in and out of a byte range ---- */
