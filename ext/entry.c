@@ -98,7 +98,7 @@ int ww_elsewhere(const ww_tables *t, const ww_attempt *a, const ww_event_in *in)
 
 /* ---- without a device ---- */
 
-static int has_device(const ww_tables *t, ww_user *u)
+int ww_has_device(const ww_tables *t, ww_user *u)
 {
     for (ww_device *d = ww_device_first(t, u); d; d = ww_device_next(t, u, d))
         if (d->kind < WW_KIND_PASSWORD)
@@ -116,7 +116,7 @@ int ww_enters_bare(const ww_tables *t, const ww_policy *p, const ww_attempt *a,
         return 0;
     return (u->account == WW_CLOSED && a->platform == WW_PORTAL) ||
            (u->opted_out && a->platform == WW_TRADING) ||
-           (p->allow_no_device && !has_device(t, u));
+           (p->allow_no_device && !ww_has_device(t, u));
 }
 
 uint32_t ww_unanswered(const ww_event_in *in, uint32_t *reason)

@@ -21,3 +21,4 @@ cdef extern from "watchword.h" nogil:
     ww_device *ww_sharer_first(const ww_tables *t, const ww_device *d)
     ww_device *ww_sharer_next(const ww_tables *t, const ww_device *d, ww_device *sharer)
     uint32_t ww_sharers(const ww_tables *t, ww_user *u)
+    int ww_key_shared(const ww_tables *t, const ww_device *d)

@@ -44,6 +44,12 @@ def sharers_of(Core core, uint32_t slot, uint32_t number):
     return d.u.far.shared, sorted(found)
 
 
+def key_shared(Core core, uint32_t slot, uint32_t number):
+    """Whether a device is not shared, and another one of its key is or was."""
+    cdef ww_device *d = ww_device_find(&core.t, &core.t.users[slot], number)
+    return d != NULL and bool(ww_key_shared(&core.t, d))
+
+
 def sharers_count(Core core, uint32_t slot):
     """How many further users all devices of one are shared with."""
     return ww_sharers(&core.t, &core.t.users[slot])

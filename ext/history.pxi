@@ -11,11 +11,6 @@ cdef const ww_record *records_in(const uint8_t *row, size_t n, ww_row *h) except
     return <const ww_record *>(row + sizeof(ww_row) + h.names_bytes)
 
 
-cdef inline bint is_attempt(const ww_record *r) noexcept:
-    return (r.event == WW_EVENT_ATTEMPT or r.event == WW_EVENT_RESYNC
-            or r.event == WW_EVENT_ANSWER or r.event == WW_EVENT_ACTIVATE)
-
-
 cdef object record_of(const ww_record *r):
     return (r.event, r.verdict, r.reason, r.effects, r.gateway, r.place, r.drift, r.user, r.moving,
             r.device, r.lock_ms,
@@ -81,7 +76,7 @@ def row_records(row, uint64_t events, uint32_t verdicts=0, users=None, devices=N
                 after += 1 + r[after].tail
             wanted = r[n].event < 64 and events >> r[n].event & 1
             if wanted and verdicts:
-                wanted = is_attempt(&r[n]) and verdicts >> r[n].verdict & 1
+                wanted = ww_is_attempt(&r[n]) and verdicts >> r[n].verdict & 1
             if wanted and users is not None and r[n].event != WW_EVENT_NOTE:
                 wanted = r[n].user in users
             if wanted and text is not None:

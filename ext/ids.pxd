@@ -28,3 +28,4 @@ cdef extern from "watchword.h" nogil:
 
 cdef extern from "internal.h" nogil:
     bint ww_has_id(const void *record)
+    bint ww_is_attempt(const void *record)

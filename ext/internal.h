@@ -166,11 +166,17 @@ static inline uint32_t ww_gap(int64_t from_ms, int64_t to_ms)
     return gap < 0 ? 0 : gap > (int64_t)UINT32_MAX ? UINT32_MAX : (uint32_t)gap;
 }
 
+/* Whether a record is an attempt's own, of whatever sort: its place says what WW_PLACE_ names. */
+static inline int ww_is_attempt(const ww_record *r)
+{
+    return r->event == WW_EVENT_ATTEMPT || r->event == WW_EVENT_RESYNC ||
+           r->event == WW_EVENT_ANSWER || r->event == WW_EVENT_ACTIVATE;
+}
+
 /* Whether a record is of an attempt that brought a request id. */
 static inline int ww_has_id(const ww_record *r)
 {
-    return r->place & WW_PLACE_ID && r->tail && (r->event == WW_EVENT_ATTEMPT ||
-                                                 r->event == WW_EVENT_ANSWER);
+    return r->place & WW_PLACE_ID && r->tail && ww_is_attempt(r);
 }
 
 /* The address in an attempt's tail; NULL: it has none. */
@@ -213,6 +219,7 @@ uint32_t ww_answers_lately(const ww_open open[WW_PLATFORMS], uint32_t answers, u
 
 /* The first device of the chain that this one hangs in; far.alike is the next, + 1. */
 ww_device *ww_linked_first(const ww_tables *t, const ww_device *d);
+ww_device *ww_linked_under(const ww_tables *t, const uint8_t *key, size_t len);
 
 /* Whether there is a phone that could be asked to approve a login. */
 static inline int ww_has_phone(const ww_device *d)
@@ -251,6 +258,7 @@ int ww_elsewhere(const ww_tables *t, const ww_attempt *a, const ww_event_in *in)
 /* Whether an empty response is enough: the password was right, or somebody vouches for it. */
 int ww_enters_bare(const ww_tables *t, const ww_policy *p, const ww_attempt *a,
                    const ww_event_in *in);
+int ww_has_device(const ww_tables *t, ww_user *u);  /* a password and questions are none */
 void ww_extra_drop(ww_tables *t, ww_user *u);
 void ww_extra_place(ww_tables *t, ww_user *u, const ww_extra *x, const uint8_t *ranges, size_t len);
 int ww_ranges_legal(const uint8_t *ranges, size_t len);

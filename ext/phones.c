@@ -32,6 +32,12 @@ ww_device *ww_linked_first(const ww_tables *t, const ww_device *d)
     return at ? &t->wides[at - 1].line : NULL;
 }
 
+ww_device *ww_linked_under(const ww_tables *t, const uint8_t *key, size_t len)
+{
+    uint32_t at = t->phones ? *bucket_of(t, key, len) : 0;
+    return at ? &t->wides[at - 1].line : NULL;
+}
+
 void ww_phone_link(ww_tables *t, ww_device *d)
 {
     size_t len;

@@ -253,8 +253,8 @@ void ww_push_claims(ww_tables *t, ww_batch *b, uint32_t from, const ww_scratch *
     for (uint32_t i = 0; i < group; i++) {
         ww_attempt *a = &b->attempts[from + i];
         const ww_answer *w = &s->answers[s->first[i]];
-        if (!(s->passed_over[i] & WW_PUSHED) || !w->push_at || !a->units ||
-            a->reason == WW_REASON_ADDRESS ||
+        if (!(s->passed_over[i] & WW_PUSHED) || !w->push_at ||
+            a->units == a->came_due || a->reason == WW_REASON_ADDRESS ||
             (w->push != WW_PUSH_APPROVED && w->push != WW_PUSH_DENIED &&
              w->push != WW_PUSH_MISMATCHED))
             continue;

@@ -46,6 +46,13 @@ ww_device *ww_sharer_next(const ww_tables *t, const ww_device *d, ww_device *sha
     return alike ? sharer_from(t, d, &t->wides[alike - 1].line) : NULL;
 }
 
+int ww_key_shared(const ww_tables *t, const ww_device *d)
+{
+    size_t len;
+    const uint8_t *key = ww_device_key(t, d, &len);
+    return !ww_shared(d) && sharer_from(t, d, ww_linked_under(t, key, len)) != NULL;
+}
+
 uint32_t ww_sharers_of(const ww_tables *t, const ww_device *d, ww_device *sharers[WW_SHARERS_MAX])
 {
     uint32_t n = 0;

@@ -32,7 +32,7 @@ void ww_tally_add(ww_tally *y, const ww_batch *b)
     for (uint32_t n = 0; n < b->units; n += 1u + b->records[n].tail) {
         const ww_record *r = &b->records[n];
         y->suspended += (r->effects & WW_EFFECT_SUSPEND) != 0;
-        if (r->event == WW_EVENT_ALSO)
+        if (r->event == WW_EVENT_ALSO || r->event == WW_EVENT_DUE)
             continue;
         told++;
         y->verdicts[r->verdict % WW_VERDICTS_MAX][r->reason % WW_REASONS_MAX]++;
@@ -41,7 +41,7 @@ void ww_tally_add(ww_tally *y, const ww_batch *b)
     }
     for (uint32_t i = 0; told < b->count && i < b->count; i++) {
         const ww_attempt *a = &b->attempts[i];
-        if (a->units)
+        if (a->units > a->came_due)
             continue;
         told++;
         y->verdicts[a->verdict % WW_VERDICTS_MAX][a->reason % WW_REASONS_MAX]++;

@@ -877,6 +877,8 @@ const uint8_t *ww_ranges_of(const ww_tables *t, const ww_user *u, size_t *len);
 ww_device *ww_sharer_first(const ww_tables *t, const ww_device *d);
 ww_device *ww_sharer_next(const ww_tables *t, const ww_device *d, ww_device *sharer);
 uint32_t ww_sharers(const ww_tables *t, ww_user *u);        /* of all devices of a user together */
+/* Whether this device is not shared, and another one of its key is or was. */
+int ww_key_shared(const ww_tables *t, const ww_device *d);
 
 /* ---- life.c: devices that come and go ---- */
 
@@ -1057,7 +1059,7 @@ static inline int ww_record_tells(const ww_record *r, uint64_t events, uint64_t 
                                   uint8_t effects)
 {
     int attempt = r->event == WW_EVENT_ATTEMPT || r->event == WW_EVENT_RESYNC ||
-                  r->event == WW_EVENT_ANSWER;
+                  r->event == WW_EVENT_ANSWER || r->event == WW_EVENT_ACTIVATE;
     if (events >> (r->event & 63) & 1)
         return 1;
     return attempt && ((reasons >> (r->reason & 63) & 1) ||

@@ -158,7 +158,8 @@ static uint8_t spoil(const ww_tables *t, const told *f, ww_attempt *a, ww_scratc
     a->first = r->reason == WW_REASON_PASSWORD ? WW_FIRST_GIVEN
                : bare && (r->verdict == WW_CHALLENGE || r->verdict == WW_LOCKED)
                    ? 0 : WW_FIRST_VOUCHED;
-    unsure |= bare && r->verdict == WW_CHALLENGE && allow_no_device && !u->devices;
+    unsure |= bare && r->verdict == WW_CHALLENGE && allow_no_device &&
+              !ww_has_device(t, u);
     for (uint32_t i = 0; i < n; i++) {
         const ww_device *d = s->tries[i].device;
         const ww_record *was = right_of(f, d->number);
@@ -377,8 +378,7 @@ int ww_whatif_row(ww_tables *t, const ww_policy *p, const uint8_t *row, size_t l
     while (r < end) {
         told f = {.main = r, .end = next_of(r)};
         int asked = r->event == WW_EVENT_CHALLENGE || r->event == WW_EVENT_QUESTION;
-        if (r->event != WW_EVENT_ATTEMPT && r->event != WW_EVENT_RESYNC &&
-            r->event != WW_EVENT_ANSWER && r->event != WW_EVENT_ACTIVATE) {
+        if (!ww_is_attempt(r)) {
             if (!(r->place & WW_PLACE_UNKNOWN && asked) && apply_act(t, r, h.time_ms))
                 ++*lost;
             note_active(t, r);

@@ -315,6 +315,24 @@ def test_a_store_that_is_opened_anew_knows_it_all(tmp_path: Path, pages: bool) -
         assert isinstance(engine.share_device("bob", "alice", "app", code()), Shared)
 
 
+def test_a_key_enrolled_twice_is_shared_by_one_owner(engine: Engine) -> None:
+    """Else those who share it would be more than one attempt can tell that a code is used."""
+    key = key_of("plain")
+    for name in ("alice", "bob"):
+        engine.add_device(name, device_of("plain"), serial=f"of-{name}")
+        engine.set_identity(name, "Ann")
+    for n in range(9):
+        engine.add_user(f"u{n}")
+        engine.set_identity(f"u{n}", "Ann")
+    for n in range(8):
+        assert engine.share_device(f"u{n}", "alice", "of-alice", watchword.hotp(key, n))
+    with pytest.raises(InvalidArgument, match="another device, which is shared"):
+        engine.share_device("u8", "bob", "of-bob", watchword.hotp(key, 0))
+    users = [f"u{n}" for n in range(8)] + ["alice"]
+    codes = engine.verify_many(users, [watchword.hotp(key, 9)] * 9)
+    assert list(codes).count(watchword.Code.ACCEPTED) == 1
+
+
 def test_at_most_eight_share_with_one(engine: Engine) -> None:
     engine.add_device("alice", device_of("plain"), serial="plain")
     engine.set_identity("alice", "Ann")

@@ -69,6 +69,20 @@ def test_each_channel_tells_its_own(tmp_path: Path) -> None:
         assert all(ear.silent() for ear in ears.values())
 
 
+def test_an_activation_is_an_attempt_that_locks_and_replays(tmp_path: Path) -> None:
+    with opened(tmp_path, [T]) as engine:
+        ear = Ear()
+        engine.subscribe(ear.told, "lockouts", "replays")
+        code = watchword.totp(KEY, T // 1000)
+        assert engine.verify("alice", code)
+        for _ in range(10):
+            engine.activate("alice", "A1", code)
+        told = [ear.next() for _ in range(11)]
+        assert [one.channel for one in told].count("replays") == 10
+        assert [one.channel for one in told].count("lockouts") == 1
+        assert {one.entry.event for one in told} == {"activation"}
+
+
 def test_what_goes_is_told_by_its_name(tmp_path: Path) -> None:
     with opened(tmp_path) as engine:
         ear = Ear()

@@ -212,6 +212,37 @@ def test_every_kind_of_verdict_survives_a_restart(kept: Store) -> None:
     assert kept.rows() == rows
 
 
+def attempted(
+    engine: Engine, now_ms: int, user: str, response: str, **said: Any
+) -> tuple[Any, ...]:
+    """An attempt of any sort with a request id, and the client's address."""
+    names, batch = watchword.lifecycle.names_packed(("one",)), _engine.Batch()
+    given = (engine._core, names, b"number 1", None)
+    batch.put(user, response, address="192.0.2.7", given=given, **said)
+    with engine._lock:
+        turn = engine._take(batch, now_ms, names, 1)
+        verdict = engine._core.verdict(batch, 0)
+    engine._wait(turn)
+    return told(verdict)
+
+
+@pytest.mark.parametrize("sort", ["activation", "resync"])
+def test_an_attempt_that_is_no_login_is_remembered_like_one(kept: Store, sort: str) -> None:
+    if sort == "activation":
+        serial = kept.engine.ship_device("alice", Device.hotp(KEY + b"s"))
+        typed, said = watchword.hotp(KEY + b"s", 0), {"device": serial, "activate": True}
+    else:
+        typed, said = CODES[3], {"second": CODES[4]}
+    first = attempted(kept.engine, kept.now_ms, "alice", typed, **said)
+    assert first[0] is watchword.Code.ACCEPTED
+    rows, addresses = kept.rows(), [entry.address for entry in kept.engine.audit()]
+    assert attempted(kept.engine, kept.now_ms, "alice", typed, **said) == first
+    kept.again()
+    assert attempted(kept.engine, kept.now_ms, "alice", typed, **said) == first
+    assert kept.rows() == rows
+    assert [entry.address for entry in kept.engine.audit()] == addresses
+
+
 def test_awaited_attempts_see_each_other(store: Store) -> None:
     async def ask() -> list[Any]:
         calls = [

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import push_doors
 import pytest
 from daemons import Daemons
 from life_doors import DAYS_TO_TABLES, DaemonDoor, EngineDoor, TwinDoor, device_of
@@ -15,7 +16,7 @@ from served import Served
 from standing import KEY, STORE_KEY, Bench, T, on_disk
 
 import watchword
-from watchword import Code, Device, Engine, InvalidArgument, Reason, hotp, lifecycle, totp
+from watchword import Code, Device, Engine, InvalidArgument, Policy, Reason, hotp, lifecycle, totp
 from watchword.audit import iso
 from watchword.life import NEW_DEVICE, TRANSITIONS, Dates
 
@@ -182,12 +183,68 @@ def test_in_a_batch_it_comes_for_each_user_once() -> None:
     assert events.count(lifecycle.ATTEMPT) == 300
 
 
+def test_what_comes_due_claims_no_push_and_is_no_verdict() -> None:
+    """BUSY looked at nothing, though what had come due was recorded: the approval still stands."""
+    now, policy = [T], Policy(source_failures=10)
+    with Engine.open(clock=lambda: now[0], policy=policy) as engine:
+        engine.add_user("ann")
+        engine.add_device("ann", push_doors.device_of("phone"), serial="phone")
+        engine.ship_device("ann", Device.hotp(KEY), activates_ms=T + 5_000)
+        for _ in range(10):
+            engine.verify("nobody", "000000", address="192.0.2.7")
+        asked = engine.push("ann")
+        answer = push_doors.Asked(
+            "ann", (asked.id, asked.number, "", asked.expires_ms), "trading", "", ""
+        ).answer("phone", "approve", asked.number, "biometric")
+        engine.decide_push(
+            asked.id, decision="approve", unlocked="biometric", signature=answer,
+            number=asked.number,
+        )  # fmt: skip
+        now[0] = T + 5_000
+        busy = engine.verify("ann", "", challenge=asked.id, address="192.0.2.7")
+        assert (busy.code, busy.reason) == (Code.BUSY, Reason.SOURCE)
+        assert [device.state for device in engine.user("ann").devices][1] == "active"
+        assert engine.stats()["verdicts"]["BUSY"] == {"SOURCE": 1}
+        claim = engine.verify("ann", "", challenge=asked.id)
+        assert claim
+        assert engine.stats()["verdicts"] == {
+            "ACCEPTED": {"NONE": 1}, "REJECTED": {"UNKNOWN_USER": 10}, "BUSY": {"SOURCE": 1},
+        }  # fmt: skip
+
+
+def test_what_is_told_again_while_something_comes_due_is_counted_as_it_was() -> None:
+    now = [T]
+    with Engine.open(clock=lambda: now[0]) as engine:
+        engine.add_user("ann")
+        engine.add_device("ann", Device.hotp(KEY))
+        engine.ship_device("ann", Device.hotp(KEY + b"s"), activates_ms=T + 5_000)
+        for _ in range(3):
+            assert engine.verify("ann", hotp(KEY, 0), request_id="login-0001")
+            now[0] += 5_000
+        stats = engine.stats()
+        assert stats["verdicts"] == {"ACCEPTED": {"NONE": 1}}
+
+
 def test_a_wrong_activation_names_nobody_and_seems_to_lock() -> None:
     bench = Bench(lockout_failures=2)
     for _ in range(2):
         refused = bench.engine.activate("nobody", "N1", "000000")
         assert (refused.code, refused.reason) == (Code.REJECTED, Reason.UNKNOWN_USER)
     assert bench.engine.activate("nobody", "N1", "000000").code is Code.LOCKED
+
+
+def test_unlocking_does_not_wake_what_has_run_out() -> None:
+    bench = Bench(failures_cap=5)
+    bench.engine.add_user("alice")
+    bench.engine.add_device("alice", Device.hotp(KEY), "T1")
+    bench.engine.set_dates("alice", "T1", expires_ms=bench.now + DAY_MS)
+    issued = bench.engine.issue_passcode("alice")
+    for _ in range(5):
+        bench.engine.verify("alice", "000000", device="T1")
+    bench.now += DAY_MS
+    bench.engine.unlock("alice", by="desk")
+    assert [d.state for d in bench.engine.user("alice").devices] == ["expired", "active"]
+    assert bench.engine.verify("alice", issued.passcode)
 
 
 def test_a_user_with_a_password_gives_it() -> None:
@@ -281,6 +338,9 @@ def test_misuse_is_named() -> None:
         engine.replace_device("alice", "none", device)
     with pytest.raises(watchword.Exists):
         engine.ship_device("alice", device, "T1")
+    with pytest.raises(watchword.Exists, match="passcode"):
+        engine.replace_device("alice", "T1", device, "W00000003", passcode=True)
+    assert [d.serial for d in engine.user("alice").devices] == ["T1"]
 
 
 def test_dates_are_days_and_moments() -> None:

@@ -13,8 +13,8 @@ KEY, OTHER = b"1" * 20, b"2" * 20
 T = 1_700_000_000_000
 
 
-def engine(now: list[int]) -> Engine:
-    opened = Engine.open(clock=lambda: now[0])
+def engine(now: list[int], **figures: int) -> Engine:
+    opened = Engine.open(clock=lambda: now[0], policy=Policy(**figures))
     opened.add_user("alice")
     opened.add_device("alice", Device.totp(KEY))
     return opened
@@ -47,6 +47,21 @@ def test_verdicts_are_counted_by_reason_and_lockouts_where_they_begin() -> None:
         assert stats["lockouts"] == {"users": 1, "nobody": 1}
         assert stats["attempts"] == stats["turns"] == 29
         assert stats["turn_sizes"] == [29] + [0] * 13
+
+
+def test_what_came_due_is_no_attempt_and_hides_none() -> None:
+    now = [T]
+    with engine(now, source_failures=1) as opened:
+        opened.ship_device("alice", Device.hotp(KEY), "N1", activates_ms=T + 1_000)
+        assert not opened.verify("alice", "0", address="192.0.2.1", request_id="12345678")
+        now[0] += 1_000
+        assert not opened.verify("alice", "0", address="192.0.2.1", request_id="12345678")
+        opened.set_dates("alice", "N1", expires_ms=T + 2_000)
+        now[0] += 1_000
+        assert opened.verify("alice", "1", address="192.0.2.1").code is Code.BUSY
+        assert opened.stats()["verdicts"] == {
+            "REJECTED": {"WRONG": 1}, "BUSY": {"SOURCE": 1},
+        }
 
 
 def test_a_lock_that_is_extended_begins_once() -> None:

@@ -157,6 +157,17 @@ def test_scope_state_and_address(desk: Desk) -> None:
     assert report.verdicts == {"REJECTED -> BUSY": 1, "ACCEPTED -> BUSY": 1}
 
 
+def test_nothing_typed_may_be_enough_where_no_device_is_asked_for(desk: Desk) -> None:
+    """A record does not say whether the password was right beside it: a password is no device."""
+    desk.engine.add_user("ann")
+    desk.engine.set_password("ann", "correct horse battery")
+    said = desk.engine.verify("ann", "", password="correct horse battery")
+    assert said.code is Code.CHALLENGE
+    report = desk.report(allow_no_device=True)
+    assert (report.changed, report.unsure) == (0, 1)
+    assert desk.report().unsure == 0
+
+
 def test_a_capped_device_was_not_looked_at_and_the_report_says_so(tmp_path: Path) -> None:
     now_ms = 1_700_000_000_000
     with Engine.open(

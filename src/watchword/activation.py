@@ -34,10 +34,10 @@ class Activation(Parts):
         """The device with this serial is active once its verdict is ACCEPTED (RULES section 6).
 
         response: its code; of a device that answers challenges, the answer to one that was asked
-        with purpose=watchword.NEW_DEVICE, which `challenge` names. The user's temporary passcode
-        and online card end with it, unless it is such a card. A device that is active already, for
-        its moment had come, stays so. password, first_factor: as verify takes them. Errors:
-        InvalidArgument, StoreFailed.
+        with the purpose "activate device", watchword.life.NEW_DEVICE, which `challenge` names. The
+        user's temporary passcode and online card end with it, unless it is such a card. A device
+        that is active already, for its moment had come, stays so. password, first_factor: as verify
+        takes them. Errors: InvalidArgument, StoreFailed.
         """
         if not isinstance(serial, str):
             raise InvalidArgument("serial is str: of the device that is to become active")

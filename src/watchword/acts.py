@@ -116,8 +116,9 @@ class Acts(Parts):
         """
         who = said_by(utf8("by", by).decode())
         with self._deciding():
+            now_ms = self._now()
             number, _ = self._user(name)
-            turn = self._act(lifecycle.unlock(number, who))
+            turn = self._act(self._due(number, now_ms) + lifecycle.unlock(number, who), now_ms)
         self._wait(turn)
 
     def user(self, name: str) -> User:

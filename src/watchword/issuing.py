@@ -13,7 +13,7 @@ from watchword.acts import one_of, said_by
 from watchword.devices import passcode as passcodes
 from watchword.devices.card import Card, cells
 from watchword.devices.device import Device
-from watchword.errors import InvalidArgument
+from watchword.errors import Exists, InvalidArgument
 from watchword.life import Dates, day_of, expect_transition, moment
 from watchword.parts import Parts
 from watchword.views import Passcode, Replacement, User
@@ -98,6 +98,8 @@ class Issuing(Activation):
                 own, given = self._enrolling(
                     number, user, made, None, kept, now_ms, who, ahead=1
                 )
+                if own == shipped:
+                    raise Exists(f"serial {shipped!r} is the one its passcode would get")
                 issued = Passcode(own, text)
             turn = self._act(acts + record + given, now_ms)
         self._wait(turn)

@@ -1503,8 +1503,9 @@ class Reference:
         self._turn([*stones, Record(Event.USER_REMOVE, user.number)], now_ms)
 
     def unlock(self, name: str, now_ms: int, *, by: str) -> None:
-        record = Record(Event.UNLOCK, self.users[name].number, tail=by, place=life.ENDS)
-        self._turn([record], now_ms)
+        user = self.users[name]
+        record = Record(Event.UNLOCK, user.number, tail=by, place=life.ENDS)
+        self._turn([*self._due(user, now_ms), record], now_ms)
 
     def raise_floors(self, by: str, now_ms: int) -> None:
         """A restore: whatever another life of the store may have accepted is used up."""

@@ -95,11 +95,14 @@ def share(twin: Reference, asker: str, a: Attempt, now_ms: int) -> Said:
 def may(twin: Reference, owner: User, user: User, device: Device) -> bool:
     """Whether such a device can be shared with this user at all."""
     others = [one for one, _ in twin.sharers(device)]
+    alike = [d for one in twin.users.values() for d in one.devices
+             if d is not device and (d.kind, d.key) == (device.kind, device.key)]  # fmt: skip
     count = {one.number: sum(len(twin.sharers(d)) for d in one.devices)
              for one in (owner, user, *others)}  # fmt: skip
     most = max(count[one.number] + 1 for one in (owner, *others))
     return (
         device.label not in ("ib-key", "sms", *PASSING) and not device.lent
+        and (device.shared or not any(d.shared or d.lent for d in alike))
         and all(d.serial != device.serial for d in user.devices) and len(user.devices) < DEVICES_MAX
         and max(most, count[user.number] + len(others) + 1) <= SHARERS_MAX
     )

@@ -22,6 +22,7 @@ from watchword._engine import (
     Verdict,
     device_secrets,
     extra_of,
+    key_shared,
     rank_of,
     sharers_count,
     sharers_of,
@@ -140,6 +141,10 @@ class Sharing(Changes):
         role, _ = sharers_of(self._core, from_slot, device[NUMBER])
         if role == SHARED_LENT:
             raise InvalidArgument(f"device {serial!r} is lent to {owner!r}: its owner shares it")
+        if key_shared(self._core, from_slot, device[NUMBER]):
+            raise InvalidArgument(
+                f"the key of device {serial!r} is that of another device, which is shared already"
+            )
         if any(other.serial == serial for other in view.devices):
             raise Exists(f"user {user!r} has a device {serial!r} already")
         if len(view.devices) >= DEVICES_PER_USER_MAX:

@@ -1,12 +1,56 @@
-"""`watchword demo` tells its story to the end, for real, and leaves nothing behind."""
+"""`watchword demo` and `demo --story` go to their ends, for real, and leave nothing behind."""
 
 import os
+import pty
 import re
 import subprocess
 import sys
+import termios
+from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
+from cli_words import parses
+
+from watchword import Engine
 from watchword.cli.main import run
+
+# Of `demo --story`: who typed on which platform, and what became of it.
+DAYS = [
+    ("alice", "trading", "ACCEPTED"),           # the card
+    ("alice", "trading", "REJECTED"),           # lost
+    ("alice", "trading", "ACCEPTED"),           # the passcode
+    ("alice", "portal", "ACCEPTED"),
+    ("alice", "trading", "NOT_PERMITTED"),      # after two days
+    ("alice", "portal", "ACCEPTED"),
+    ("alice", "portal", "ACCEPTED"),            # an online card, activated
+    ("alice", "trading", "ACCEPTED"),
+    ("alice2", "portal", "not shared"),
+    ("alice2", "portal", "not shared"),
+    ("alice", "portal", "REJECTED"),            # the new card: mistyped, and right
+    ("alice", "portal", "ACCEPTED"),
+    ("alice", "portal", "EXPIRED"),             # the passcode
+    ("alice", "trading", "EXPIRED"),            # the online card
+    ("alice", "trading", "ACCEPTED"),
+    ("alice2", "portal", "not shared"),
+    ("alice", "portal", "ACCEPTED"),            # shared
+    ("alice2", "trading", "ACCEPTED"),
+    ("dave", "trading", "CHALLENGE"),           # before, and after opting out
+    ("dave", "trading", "ACCEPTED"),
+    ("dave", "portal", "CHALLENGE"),
+    ("dave", "trading", "NOT_PERMITTED"),       # from abroad
+    ("dave", "portal", "NOT_PERMITTED"),
+    ("dave", "portal", "ACCEPTED"),             # and in again
+    ("dave", "trading", "CHALLENGE"),
+]
+REFUSALS = [
+    "different identification information", "temporary device in use", "less secure device",
+]  # fmt: skip
+LIMITS = [
+    ("dsc-plus", "any amount"), ("temporary-passcode", "USD 50,000"),
+    ("online-code-card", "USD 200,000"), ("dsc-plus", "any amount"),
+]  # fmt: skip
 
 
 def test_the_story(tmp_path: Path) -> None:
@@ -58,3 +102,70 @@ def test_a_demo_that_cannot_run_says_why(
     said = capsys.readouterr().err
     assert said.startswith("watchword: the daemon did not start: ")
     assert "administration socket" in said
+
+
+def test_the_days(tmp_path: Path, monkeypatch, capsys) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    assert run(["demo", "--story"]) == 0
+    said = capsys.readouterr().out
+    attempts = r"^ {7}(\w+) +(trading|portal) +\w+ +([A-Z_]+|not shared) "
+    assert re.findall(attempts, said, re.M) == DAYS
+    whys = " ".join(said.split())
+    assert [text for text in REFUSALS if f"not shared {text}: " in whys] == REFUSALS
+    assert "user 'dave' has no address restriction, which opting out needs" in whys
+    assert "refused unlooked at: it came from elsewhere" in whys
+    assert "right, but the temporary device had ended" in whys
+    withdrawn = re.findall(
+        r"^ {9}\w{3} [ \d]\d \d\d:\d\d +(\S+) +\d +(any amount|USD \S+) ", said, re.M
+    )  # fmt: skip
+    assert withdrawn == LIMITS
+    days = re.findall(r"^(\w+ \d+ \w+) \u2500", said, re.M)
+    assert len(days) == 7
+    for name in days:
+        day = datetime.strptime(f"{name} 2026", "%A %d %B %Y").replace(tzinfo=UTC)
+        assert f"{day:%A}" == name.split()[0]
+    lines = re.findall(r"^ +\$ (watchword .*)", said.replace("\\\n", ""), re.M)
+    assert len(lines) == len(said.split("$ watchword ")) - 1 > 10
+    for line in lines:
+        parses(line)
+    assert not list(tmp_path.iterdir()), "the story left something behind"
+
+
+def test_days_that_go_another_way_end_with_an_error(
+    tmp_path: Path, monkeypatch, capsys  # type: ignore[no-untyped-def]
+) -> None:
+    """A right code that is refused, and a device that is lent to a stranger."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with monkeypatch.context() as wrong:
+        wrong.setattr("watchword.cli.day.ocra", lambda *_: "00000000")
+        assert run(["demo", "--story"]) == 1
+    said = capsys.readouterr()
+    assert said.err == "watchword: the story expected ACCEPTED and got REJECTED\n"
+    assert "client services look back" not in said.out
+    monkeypatch.setattr(Engine, "_why_not", lambda *_: 0)
+    assert run(["demo", "--story"]) == 1
+    assert "expected 'different identification information' and got" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir()), "the story left something behind"
+
+
+@pytest.mark.parametrize("columns", [60, 80, 100, 200])
+def test_the_days_fit_the_terminal(columns: int) -> None:
+    """No line is wider, or than a page; verdicts have colours."""
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (50, columns))
+    child = subprocess.Popen(
+        [sys.executable, "-m", "watchword", "demo", "--story"], stdout=theirs,
+        env={**os.environ, "TERM": "xterm-256color",
+             "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+    )  # fmt: skip
+    os.close(theirs)
+    shown = b""
+    with suppress(OSError):         # the terminal is gone when its last program is
+        while piece := os.read(ours, 65536):
+            shown += piece
+    os.close(ours)
+    assert child.wait(60) == 0
+    assert b"\x1b[1;32mACCEPTED" in shown
+    plain = re.sub(r"\x1b\[[\d;]*m", "", shown.decode()).splitlines()
+    assert max(map(len, plain)) <= min(columns, 100)
+    assert any(line.endswith("nothing of it is left on the disk") for line in plain)

@@ -183,7 +183,7 @@ static void lay(source *s, ww_attempt *a, int64_t now_ms, uint32_t *used)
     uint8_t who = (uint8_t)take(s, 1), how = (uint8_t)take(s, 1);
     uint32_t slot = who % USERS;
     memset(a, 0, sizeof *a);
-    ids[a - attempts] = who % 8 == 7 && (how & 3) != 3 ? 1 + (how >> 3 & 3) : 0;
+    ids[a - attempts] = who % 8 == 7 ? 1 + (how >> 3 & 3) : 0;
     a->event = how & 1 && how & 2 ? WW_EVENT_RESYNC : WW_EVENT_ATTEMPT;
     a->platform = how >> 2 & 1;
     a->realm = how >> 3 & 1 && how & 16;

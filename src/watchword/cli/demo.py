@@ -21,6 +21,8 @@ from rich.text import Text
 
 from watchword import Code
 from watchword.cli.connection import Connection
+from watchword.cli.day import play_day
+from watchword.cli.diary import COLOURS, Diary
 from watchword.cli.doors import ADMIN_SOCKET
 from watchword.cli.phones import Phones
 from watchword.cli.remote import RemoteDoor
@@ -31,10 +33,6 @@ from watchword.errors import Error, NotFound
 __all__ = ["demo"]
 
 START_SECONDS_MAX = 20.0
-COLOURS = {
-    Code.ACCEPTED: "bold green", Code.REJECTED: "yellow", Code.LOCKED: "bold red",
-    Code.CHALLENGE: "cyan",
-}  # fmt: skip
 CONFIG = """\
 store = "{store}"
 listen = "127.0.0.1:{port}"
@@ -152,17 +150,29 @@ class Story:
 
 
 @click.command(cls=Verb)
-def demo() -> None:
+@click.option("--story", "days", is_flag=True)
+def demo(days: bool) -> None:
     """
-    usage: watchword demo
+    usage: watchword demo [--story]
 
     Shows the whole road of a login, on a temporary store: a daemon starts, a user is enrolled, a
     code is accepted once, refused the second time and after kill -9; a device of every kind logs
     in; wrong codes lock the user. Takes a few seconds, and leaves nothing behind.
 
+    --story         a day at client services instead, and those that follow it: a lost device, a
+                    passcode, an online card, another device; sharing refused and granted; out of
+                    a device and back; why each attempt went as it did. Days pass at once
+
     try:
         watchword demo
+        watchword demo --story
     """
+    if days:
+        diary = Diary()
+        diary.title()
+        play_day(diary)
+        diary.close()
+        return
     story = Story()
     story.title()
     with stage() as (daemon, phones):

@@ -72,7 +72,7 @@ def ship(kind: str, user: str, serial: str | None, delivery: str, key_stdin: boo
     try:
         watchword device ship dsc-plus carol --serial D1
         watchword challenge carol --device D1 --purpose "activate device" --platform portal
-        watchword device activate carol D1
+        watchword device activate carol D1 --challenge ID
     """
     made = made_of(kind, key_stdin)
     with enter() as door:
@@ -176,7 +176,7 @@ def online_card(user: str, serial: str | None) -> None:
     try:
         watchword device online-card carol --serial N1
         watchword challenge carol --device N1 --purpose "activate device" --platform portal
-        watchword device activate carol N1
+        watchword device activate carol N1 --challenge ID
     """
     with enter() as door:
         card = door.life.online_card(user, serial)
