@@ -102,7 +102,8 @@ static uint32_t lay_one(const ww_tables *t, const told *f, ww_attempt *a, ww_scr
     a->has_serial = 1;
     a->challenge_len = (uint8_t)overdue;
     int answers = d->state == WW_ACTIVE || ww_answers_still(d, a->event);
-    s->inactive[0] = answers ? 0 : WW_REASON_DEVICE_INACTIVE;
+    int waits = d->resync && a->event != WW_EVENT_RESYNC;
+    s->inactive[0] = !answers ? WW_REASON_DEVICE_INACTIVE : waits ? WW_REASON_NO_CHALLENGE : 0;
     s->passed_over[0] = 0;
     if (s->inactive[0])
         return 0;
@@ -206,7 +207,7 @@ static uint32_t lay_told(const ww_tables *t, const told *f, ww_attempt *a, ww_sc
     }
     if (d && (failed || r->place & WW_PLACE_NAMED))
         return lay_one(t, f, a, s, d, now_ms);
-    int laid = !d || d->state != WW_ACTIVE || r->event == WW_EVENT_RESYNC;
+    int laid = !d || d->state != WW_ACTIVE || d->resync || r->event == WW_EVENT_RESYNC;
     for (uint32_t i = 0; i < n; i++)
         laid |= s->tries[i].device == d;
     int expired = r->verdict == WW_EXPIRED && d && ww_has_issue(d);
@@ -226,10 +227,13 @@ static void note_suspended(const ww_tables *t, const told *f, ww_user *u)
     }
 }
 
-/* A code that was used up then and is not here may be typed again, and the record will say no more
- * than that it was no good: in these tables the user's spare bit says so. */
-static void note_behind(const ww_tables *t, const told *f, ww_user *u)
+/* A code that was used up then and is not here may be typed again, and a device that waits for two
+ * codes in a row there and no more here was not tried; the record will say no more than that it was
+ * no good: in these tables the user's spare bit says so. */
+static void note_behind(const ww_tables *t, const told *f, ww_user *u, const ww_device *waited)
 {
+    if (waited && !waited->resync && f->main->verdict != WW_ACCEPTED)
+        u->behind = 1;
     for (const ww_record *r = f->main; r < f->end; r = next_of(r)) {
         ww_device *d = r->effects & WW_EFFECT_ADVANCE ? ww_device_find(t, u, r->device) : NULL;
         if (d && d->moving < r->moving)
@@ -246,6 +250,19 @@ static void note_active(const ww_tables *t, const ww_record *r)
     for (ww_device *d = ww_device_first(t, u); d; d = ww_device_next(t, u, d))
         if (r->event == WW_EVENT_UNLOCK || d->number == r->device)
             d->unsure = 0;
+}
+
+/* An act, as it was recorded. A floor tells how its device stood then; what the cap did, or did not
+ * do, here stays. */
+static int apply_act(ww_tables *t, const ww_record *r, int64_t now_ms)
+{
+    ww_user *u = r->event == WW_EVENT_FLOOR ? ww_user_of(t, r) : NULL;
+    ww_device *d = u ? ww_device_find(t, u, r->device) : NULL;
+    uint32_t state = d && (d->kind != WW_KIND_PASSCODE || ww_is_sms(d)) ? d->state : r->place;
+    int lost = ww_apply(t, r, now_ms, NULL, NULL);
+    if (d && !lost)
+        d->state = state & 7u;
+    return lost;
 }
 
 /* Decides what a record tells of, on these tables; applies it. */
@@ -291,13 +308,14 @@ static void decide_told(ww_tables *t, const ww_policy *p, const told *f, ww_user
         .source_busy = (uint8_t)(a.has_address && ww_source_busy(t, p, a.address, now_ms)),
     };
     note_suspended(t, f, u);
+    const ww_device *waited = resync && n && s->tries[0].device->resync ? s->tries[0].device : NULL;
     ww_record out[WW_RECORD_UNITS_PER_ATTEMPT_MAX];
     uint32_t units = ww_decide(t, p, &a, &in, now_ms, out);
     for (uint32_t at = 0; at < units; at += 1u + out[at].tail)
         (void)ww_apply(t, &out[at], now_ms, &u->streak, deep);
     if (a.has_address && units && ww_charges_source(&a))
         ww_source_charge(t, a.address, now_ms);
-    note_behind(t, f, u);
+    note_behind(t, f, u, waited);
     if (a.event == WW_EVENT_ACTIVATE && (r->verdict == WW_ACCEPTED) != (a.verdict == WW_ACCEPTED))
         u->behind = 1; /* and so may its devices stand otherwise */
     o->is = a.verdict;
@@ -363,8 +381,7 @@ int ww_whatif_row(ww_tables *t, const ww_policy *p, const uint8_t *row, size_t l
         told f = {.main = r, .end = next_of(r)};
         int asked = r->event == WW_EVENT_CHALLENGE || r->event == WW_EVENT_QUESTION;
         if (!ww_is_attempt(r)) {
-            if (!(r->place & WW_PLACE_UNKNOWN && asked) &&
-                ww_apply(t, r, h.time_ms, NULL, NULL))
+            if (!(r->place & WW_PLACE_UNKNOWN && asked) && apply_act(t, r, h.time_ms))
                 ++*lost;
             note_active(t, r);
         } else {

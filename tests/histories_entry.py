@@ -47,6 +47,7 @@ def sharing(rng: random.Random, wait: int, options: dict[str, Any]) -> list[tupl
     steps: list[tuple[Any, ...]] = [
         (0, "set_identity", name, which) for name, which in zip((who, other), told, strict=True)
     ]
+    steps += temporary(random.Random(repr(rng.getstate())), who, other)
     near = rng.choice([0] * 5 + [1])
     steps.append((wait, "share", other, who, index, (index, near), same))
     for _ in range(rng.choice([0, 1, 2, 4])):
@@ -58,3 +59,15 @@ def sharing(rng: random.Random, wait: int, options: dict[str, Any]) -> list[tupl
     if rng.random() < 0.3:
         steps.append((0, "unshare", rng.choice([who, other]), rng.randrange(3)))
     return steps
+
+
+def temporary(dice: random.Random, who: str, other: str) -> list[tuple[Any, ...]]:
+    """What stands in the way of sharing, issued the moment before. Dice of its own, so that what a
+    seed does besides stays what it was."""
+    if dice.random() < 0.7:
+        return []
+    name, key = dice.choice([who, other]), dice.randrange(3)
+    if dice.random() < 0.5:
+        return [(0, "online_card", name, key)]
+    words = {"kind": "passcode", "key": key, "label": "temporary-passcode"}
+    return [(0, "add_device", name, words)]

@@ -11,7 +11,7 @@ from histories import figures_of
 from whatifs import asked, doubled, played
 
 import watchword
-from watchword import Code, Device, Engine, Policy, WhatIf
+from watchword import Code, Device, Engine, Policy, WhatIf, reference
 from watchword.formats.lockouts import binned, blocks, svg
 from watchword.whatif import LOCKED, LOCKS, UNSURE
 
@@ -50,8 +50,9 @@ def others_of(seed: int, figures: Any, cap: bool) -> Any:
 @pytest.mark.parametrize("cap", [False, True])
 @pytest.mark.parametrize("seed", range(8))
 def test_another_policy_says_what_the_twin_says(seed: int, cap: bool) -> None:
-    """Attempt by attempt; but for users of whom the what-if says that it cannot be sure, and those
-    who were asked, or enrolled a phone, otherwise under the other policy."""
+    """Attempt by attempt; but for users of whom the what-if says that it cannot be sure, those who
+    were asked, or enrolled a phone, otherwise under the other policy, and whoever is told BUSY
+    where such a one had come from."""
     figures = replace(figures_of(seed), source_failures=None)
     others = others_of(seed, figures, cap)
     both = doubled(seed, figures, others, 12)
@@ -61,11 +62,15 @@ def test_another_policy_says_what_the_twin_says(seed: int, cap: bool) -> None:
     both.engine.close()
     assert len(found) == len(twins)
     unsure: set[int] = set()
+    from_where: set[str] = set()    # such users came
     compared = 0
-    for outcome, (was, now, odd) in zip(found, twins, strict=True):
+    for outcome, (was, now, odd, source) in zip(found, twins, strict=True):
         assert outcome["was"] == was
-        if outcome["flags"] & UNSURE or odd:
+        busy = source in from_where and Code.BUSY in (outcome["is"], now)
+        if outcome["flags"] & UNSURE or odd or busy:
             unsure.add(int(outcome["user"]))
+        if source and int(outcome["user"]) in unsure:
+            from_where.add(source)
         if int(outcome["user"]) not in unsure:
             assert outcome["is"] == now, (outcome, Code(now))
             compared += 1
@@ -80,7 +85,7 @@ def test_a_rule_that_is_planted_wrong_is_seen() -> None:
     found = asked(both.engine.tap, replace(figures, lockout_failures=2))
     twins = both.twin.recorded  # type: ignore[attr-defined]
     both.engine.close()
-    assert any(o["is"] != now for o, (_, now, _) in zip(found, twins, strict=True))
+    assert any(o["is"] != now for o, (_, now, *_) in zip(found, twins, strict=True))
 
 
 class Desk:
@@ -203,6 +208,36 @@ def test_a_capped_device_was_not_looked_at_and_the_report_says_so(tmp_path: Path
             what.feed(row, file)
         report = what.report()
     assert (report.attempts, report.changed, report.unsure) == (3, 0, 1)
+
+
+def test_what_the_cap_suspends_here_no_restore_makes_active(desk: Desk) -> None:
+    """A floor's record tells how the device stood then."""
+    desk.engine.add_user("ann")
+    desk.engine.add_device("ann", Device.totp(KEY))
+    for _ in range(2):
+        desk.engine.verify("ann", "000000")
+    desk.engine.raise_floors(by="desk 4")
+    desk.now_ms += 2 * DAY_MS
+    code = reference.Device("totp", KEY).code(desk.now_ms // 30_000)
+    assert desk.engine.verify("ann", code)
+    assert desk.report().changed == 0
+    assert desk.report(failures_cap=2).verdicts == {"ACCEPTED -> REJECTED": 1}
+
+
+@pytest.mark.parametrize(("failures", "unsure"), [(20, 1), (10, 0)])
+def test_a_device_that_came_back_here_alone(desk: Desk, failures: int, unsure: int) -> None:
+    """Two codes in a row, under a lock, made no device believed; here they may, and then the codes
+    that were held against nothing may have been right."""
+    desk.engine.add_user("ann")
+    desk.engine.add_device("ann", Device.hotp(KEY), serial="s")
+    desk.engine.raise_floors(by="desk 4")
+    for _ in range(10):
+        desk.engine.verify("ann", "000000")
+    assert desk.engine.resync("ann", "755224", "287082", device="s").code is Code.LOCKED
+    desk.now_ms += 2 * DAY_MS
+    assert desk.engine.verify("ann", "359152").code is Code.REJECTED
+    report = desk.report(lockout_failures=failures)
+    assert (report.unsure, report.verdicts.get("LOCKED -> ACCEPTED", 0)) == (unsure, unsure)
 
 
 def test_lives_segments_and_rotation_change_nothing(tmp_path: Path) -> None:

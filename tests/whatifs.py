@@ -12,7 +12,15 @@ from both_entry import ENTERING
 from histories import History, history
 
 from watchword import Policy
-from watchword.reference import Attempt, Event, Figures, Reference
+from watchword.reference import (
+    Attempt,
+    Event,
+    Figures,
+    Record,
+    Reference,
+    Verdict,
+    source_of,
+)
 from watchword.whatif import LEFT_OUT, UNKNOWN, WhatIf
 
 
@@ -55,6 +63,16 @@ def told(seed: int, figures: Figures, *without: str) -> History:
 ATTEMPTS = (Event.ATTEMPT, Event.RESYNC, Event.ANSWER, Event.ACTIVATE)
 
 
+def led(twin: Reference, rows: int) -> list[Record]:
+    """The records of attempts from this row on."""
+    led_by = (r[r[0].event is Event.DUE and len(r) > 1] for _, r in twin.journal[rows:])
+    return [first for first in led_by if first.event in ATTEMPTS]
+
+
+def source_told(r: Record) -> str:
+    return source_of(r.tail) if isinstance(r.tail, str) else ""
+
+
 class Doubled:
     """Two twins that are told the same, each with a policy of its own; the first one answers."""
 
@@ -68,17 +86,17 @@ class Doubled:
 
     def __init__(self, first: Reference, other: Reference) -> None:
         self.first, self.other = first, other
-        # of each attempt that the first recorded: both verdicts, and whether somebody was asked
-        # otherwise since the last one: then what was typed answers another question
-        self.recorded: list[tuple[int, int, bool]] = []
-        self.odd: set[str] = set()
+        # of each attempt that the first recorded: both verdicts, whether its user was asked
+        # otherwise before it (then what was typed answers another question), and its source
+        self.recorded: list[tuple[int, int, bool, str]] = []
+        self.odd: set[str] = set()      # users, and sources
 
     def __getattr__(self, name: str) -> Any:
         if name not in self.SAID:
             return getattr(self.first, name)
 
         def both(*words: Any, **named: Any) -> Any:
-            rows = len(self.first.journal)
+            rows, others_rows = len(self.first.journal), len(self.other.journal)
             mine = getattr(self.first, name)(*copy.deepcopy(words), **copy.deepcopy(named))
             other = getattr(self.other, name)(*words, **named)
             who = words[0].name if isinstance(words[0], Attempt) else words[0]
@@ -86,11 +104,15 @@ class Doubled:
                 self.odd |= set(self.first.users)  # whose it is, the words do not say
             elif name in self.ASKED and mine != other:
                 self.odd.add(who)
-            for _, records in self.first.journal[rows:]:
-                first = records[records[0].event is Event.DUE and len(records) > 1]
-                if first.event in ATTEMPTS and isinstance(first.user, int):
-                    verdict = getattr(other, "verdict", mine.verdict)
-                    self.recorded.append((int(first.verdict), int(verdict), who in self.odd))
+            told, others_told = led(self.first, rows), led(self.other, others_rows)
+            if others_told and not told:    # a poll leaves a record there alone
+                self.odd |= {who, source_told(others_told[0])} - {""}
+            for r in told:
+                source = source_told(r)
+                odd = who in self.odd or source in self.odd
+                if isinstance(r.user, int):     # of enrolling None says: right, and yet refused
+                    verdict = getattr(other, "verdict", Verdict.ACCEPTED)
+                    self.recorded.append((int(r.verdict), int(verdict), odd, source))
             return mine
 
         return both
