@@ -315,9 +315,9 @@ static void decide_told(ww_tables *t, const ww_policy *p, const told *f, ww_user
         (void)ww_apply(t, &out[at], now_ms, &u->streak, deep);
     if (a.has_address && units && ww_charges_source(&a))
         ww_source_charge(t, a.address, now_ms);
-    note_behind(t, f, u, waited);
+    note_behind(t, f, u, waited); /* and after another activation its devices may stand otherwise */
     if (a.event == WW_EVENT_ACTIVATE && (r->verdict == WW_ACCEPTED) != (a.verdict == WW_ACCEPTED))
-        u->behind = 1; /* and so may its devices stand otherwise */
+        u->behind = 1;
     o->is = a.verdict;
     o->is_reason = a.reason;
     o->until_ms = units && (out->effects & WW_EFFECT_LOCK) ? now_ms + out->lock_ms : 0;
@@ -396,7 +396,4 @@ int ww_whatif_row(ww_tables *t, const ww_policy *p, const uint8_t *row, size_t l
     return 0;
 }
 
-void ww_whatif_forget(ww_tables *t)
-{
-    memset(t->sources, 0, WW_SOURCES * sizeof *t->sources);
-}
+void ww_whatif_forget(ww_tables *t) { memset(t->sources, 0, WW_SOURCES * sizeof *t->sources); }
