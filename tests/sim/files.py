@@ -4,9 +4,8 @@ act itself."""
 import copy
 from typing import TYPE_CHECKING, Any
 
-from filed import filed
-
 import watchword
+from tests.filed import filed
 from tests.sim.acts import KEYS
 from watchword.reference import Device, Event, Figures, Record
 from watchword.reference_rows import Line, import_rows
