@@ -145,6 +145,13 @@ static void take_due(ww_tables *t, ww_attempt *a, int64_t now_ms)
                   ww_come_due(t, &t->users[a->slot], now_ms);
 }
 
+/* What changes something enters no realm: the user's own is as good as said. */
+static void enter_no_realm(const ww_tables *t, ww_attempt *a)
+{
+    a->realm = t->users[a->slot].realm;
+    a->place_in = (uint8_t)((a->place_in & ~4u) | (uint32_t)a->realm << 2);
+}
+
 /* Finds users and lays windows until the group is full or a user comes a second time. */
 static uint32_t lay_group(ww_tables *t, const ww_policy *p, ww_batch *b, uint32_t from,
                           ww_scratch *s, uint32_t *tries, int64_t now_ms)
@@ -166,6 +173,8 @@ static uint32_t lay_group(ww_tables *t, const ww_policy *p, ww_batch *b, uint32_
                 break;
             if (t->users[a->slot].dated)
                 take_due(t, a, now_ms);
+            if (a->first & WW_FIRST_DEVICE)
+                enter_no_realm(t, a);
         }
         s->first[i] = (uint16_t)*tries;
         read_digits(b->bytes + a->response_at, a->response_len, &s->value[0][i], &s->digits[0][i]);

@@ -370,3 +370,27 @@ def test_many_with_a_password_each(engine: Engine) -> None:
         engine.verify_many(["alice", "bob"], ["1", "2"], passwords=["x"])
     with pytest.raises(InvalidArgument):
         engine.verify_many(["alice"], ["1"], passwords=[7])     # type: ignore[list-item]
+
+
+def test_what_changes_something_enters_no_realm(engine: Engine) -> None:
+    """A user of the paper realm changes, shares and opts in like any other (RULES section 4: every
+    verb that takes a response is an attempt); a login names its realm still."""
+    key = b"the key of a device!"
+    engine.add_user("paula", realm="paper")
+    engine.set_identity("paula", "one person", by="desk 4")
+    serial = engine.add_device("paula", Device.hotp(key, pin="4711"))
+    code = [watchword.hotp(key, n) for n in range(6)]
+    assert engine.verify("paula", "4711" + code[0]).reason is watchword.Reason.REALM
+    assert engine.change_pin("paula", "4711", code[1], "8255")
+    engine.set_password("paula", "correct horse battery", by="desk 4")
+    assert engine.change_password(
+        "paula", "correct horse battery", code[2], "another horse entirely", pin="8255"
+    )
+    engine.set_addresses("paula", ["192.0.2.0/24"], by="desk 4")
+    engine.opt_out("paula", by="desk 4")
+    given = {"pin": "8255", "password": "another horse entirely", "address": "192.0.2.7"}
+    assert engine.opt_in("paula", code[3], **given)
+    engine.add_user("quinn")
+    engine.set_identity("quinn", "one person", by="desk 4")
+    assert engine.share_device("quinn", "paula", serial, code[4], **given)
+    assert engine.verify("paula", code[5], realm="paper", **given)

@@ -933,11 +933,15 @@ class Reference:
                for pool, text, answer in questions]  # fmt: skip
         self._set_known(self.users[name], "question", new, now_ms)
 
+    def own_realm(self, a: Attempt) -> Attempt:
+        """What changes something enters no realm: the user's own is as good as said."""
+        return replace(a, realm=self.users[a.name].realm if a.name in self.users else a.realm)
+
     def change_pin(self, a: Attempt, pin: str, now_ms: int) -> Answer:
         """An attempt, and in its turn what follows from its acceptance."""
         self.pin_stays = False
         came = self._come_due(a, now_ms)
-        answer, records = self.decide(replace(a, needs_pin=True), now_ms)
+        answer, records = self.decide(self.own_realm(replace(a, needs_pin=True)), now_ms)
         if answer.verdict is Verdict.ACCEPTED:
             user = self.users[a.name]
             changed = self._device(user, str(answer.device))

@@ -51,7 +51,7 @@ def opt_out(twin: Reference, name: str, now_ms: int) -> bool:
 def opt_in(twin: Reference, a: Attempt, now_ms: int) -> Answer:
     """An attempt that a device has to answer, and in its turn what follows."""
     came = twin._come_due(a, now_ms)
-    answer, records = twin.decide(replace(a, needs_device=True), now_ms)
+    answer, records = twin.decide(twin.own_realm(replace(a, needs_device=True)), now_ms)
     if answer.verdict is Verdict.ACCEPTED and twin.users[a.name].opted_out:
         records.append(Record(Event.OPT, twin.users[a.name].number))
     twin._turn(records, now_ms, came)
@@ -61,7 +61,7 @@ def opt_in(twin: Reference, a: Attempt, now_ms: int) -> Answer:
 def share(twin: Reference, asker: str, a: Attempt, now_ms: int) -> Said:
     """The owner's attempt, with the device named; and whether the asker shares it from then on."""
     came = twin._come_due(a, now_ms)
-    answer, records = twin.decide(replace(a, needs_device=True), now_ms)
+    answer, records = twin.decide(twin.own_realm(replace(a, needs_device=True)), now_ms)
     owner, user = twin.users.get(a.name), twin.users.get(asker)
     if answer.verdict is not Verdict.ACCEPTED or owner is None:
         twin._turn(records, now_ms, came)
