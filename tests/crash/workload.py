@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable
 
 from watchword import Device, Engine, Policy, bulk, hotp, restore
+from watchword.life import TRANSITIONS
 from watchword.store import open_store
 from watchword.store.sqlite import SqliteStore
 
@@ -182,8 +183,9 @@ class Work:
         elif dice < 0.9 or not devices:
             engine.set_user(name, state=rng.choice(["open", "pending", "closed"]))
         else:
-            state = rng.choice(["active", "lost", "suspended"])
-            engine.set_device(name, rng.choice(devices).serial, state=state)
+            device = rng.choice(devices)
+            states = {"active", "lost", "suspended"} & {device.state, *TRANSITIONS[device.state]}
+            engine.set_device(name, device.serial, state=rng.choice(sorted(states)))
         self.witness.promise()
 
     def enrol(self, engine: Engine, name: str) -> None:
