@@ -7,6 +7,7 @@ memory around what they write. A plant is a target with one bug sewn in at build
 """
 
 import hashlib
+import os
 import shutil
 import subprocess
 from collections.abc import Iterable
@@ -142,10 +143,10 @@ def build(target: str, plant: str = "") -> Path:
     out = OUT / f"{target}-{digest(map(str, objects))}"
     if not out.exists():
         libraries = ["-lcrypto"] if target == "kernels" else []
-        part = out.with_suffix(".part")
+        part = part_of(out)
         flags = "-fsanitize=fuzzer,address,undefined"
         run([tool("clang"), flags, "-o", part, *objects, *libraries])
-        part.rename(out)
+        part.replace(out)
     return out
 
 
@@ -157,10 +158,15 @@ def compiled(source: Path, flags: list[str]) -> Path:
     out = OUT / f"{source.stem}-{digest([' '.join(flags), *map(hashed, made_of)])}.o"
     if not out.exists():
         OUT.mkdir(parents=True, exist_ok=True)
-        part = out.with_suffix(".part")
+        part = part_of(out)
         run([tool("clang"), *flags, f"-I{ext}", f"-I{HERE}", "-c", "-o", part, source])
-        part.rename(out)
+        part.replace(out)
     return out
+
+
+def part_of(out: Path) -> Path:
+    """What is being made: two rigs side by side may make the same, each its own."""
+    return out.with_suffix(f".{os.getpid()}.part")
 
 
 def planted(plant: Plant) -> Path:
