@@ -27,7 +27,7 @@ LOGS = ROOT / "build" / "proof"
 README = ROOT / "tests" / "README.md"
 BEGIN, END = "<!-- figures -->\n", "<!-- end of figures -->\n"
 SIDE_BY_SIDE = 2
-SHORT_SECONDS_MAX = 2_400  # a rig that hangs fails; the suite under sanitizers takes longest
+SHORT_SECONDS_MAX = 3_600  # a rig that hangs fails; the suite under sanitizers takes longest
 TAIL_LINES = 60
 
 Row = dict[str, Any]
