@@ -4,6 +4,7 @@ import io
 import json
 import os
 import pty
+import select
 import signal
 import subprocess
 import sys
@@ -105,7 +106,9 @@ def test_sizes_are_said_in_their_unit(count: int, said: str) -> None:
 def started(daemon: Served, *words: str, **given: Any) -> "subprocess.Popen[bytes]":
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     environment |= {"TERM": "xterm-256color", "COLUMNS": "100"}
-    command = [sys.executable, "-m", "watchword", *words, "--store", str(daemon.store)]
+    # Whoever runs the suite in the background ignores Ctrl-C; a person at a terminal does not.
+    command = ["env", "--default-signal=INT", sys.executable, "-m", "watchword", *words]
+    command += ["--store", str(daemon.store)]
     return subprocess.Popen(command, env=environment, start_new_session=True, **given)
 
 
@@ -138,7 +141,7 @@ def test_top_draws_on_a_terminal_until_ctrl_c(tmp_path: Path) -> None:
         os.close(theirs)
         seen, interrupted = b"", False
         try:
-            while True:
+            while select.select([ours], [], [], SECONDS_MAX)[0]:
                 try:
                     seen += os.read(ours, 65_536)
                 except OSError:  # Linux says so when the other side is closed
