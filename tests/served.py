@@ -205,3 +205,12 @@ def serving(folder: Path, settings: str = "") -> Iterator[Served]:
         yield daemon.start()
     finally:
         daemon.stop(signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def ended_well(folder: Path, settings: str = "") -> Iterator[Served]:
+    """The same, and a daemon whose tests went well has to end well."""
+    with serving(folder, settings) as daemon:
+        yield daemon
+        assert daemon.stop() == 0
+        assert daemon.healthy(), daemon.said()

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import uvloop
 from proxies import Proxy
-from served import Served
+from served import Served, ended_well
 
 import watchword
 from watchword import Code, Refused
@@ -23,13 +23,8 @@ LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 
 @pytest.fixture(scope="module")
 def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    served = Served(tmp_path_factory.mktemp("client"), "reasons = true\n")
-    try:
-        yield served.start()
-        assert served.stop() == 0
-        assert served.healthy(), served.said()
-    finally:
-        served.stop(signal.SIGKILL)
+    with ended_well(tmp_path_factory.mktemp("client"), "reasons = true\n") as served:
+        yield served
 
 
 @pytest.fixture(params=LOOPS)

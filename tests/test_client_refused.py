@@ -4,7 +4,6 @@ and certificates that are wrong, and misuse.
 
 import asyncio
 import contextlib
-import signal
 import socket
 import ssl
 import subprocess
@@ -17,7 +16,7 @@ from typing import Any
 import pytest
 import uvloop
 from proxies import Proxy
-from served import Served, frame
+from served import Served, ended_well, frame
 from test_client import to
 
 import watchword
@@ -27,16 +26,10 @@ from watchword.client import AsyncClient, Client, Verdict
 LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 
 
-
 @pytest.fixture(scope="module")
 def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    served = Served(tmp_path_factory.mktemp("client"), "reasons = true\n")
-    try:
-        yield served.start()
-        assert served.stop() == 0
-        assert served.healthy(), served.said()
-    finally:
-        served.stop(signal.SIGKILL)
+    with ended_well(tmp_path_factory.mktemp("client"), "reasons = true\n") as served:
+        yield served
 
 
 @pytest.fixture(params=LOOPS)

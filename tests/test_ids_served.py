@@ -6,18 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from served import Client, ReplyError, Served, frame
+from served import Client, ReplyError, Served, ended_well, frame
 
 
 @pytest.fixture(scope="module")
 def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    served = Served(tmp_path_factory.mktemp("ids"), "reasons = true\n")
-    try:
-        yield served.start()
-        assert served.stop() == 0
-        assert served.healthy(), served.said()
-    finally:
-        served.stop(signal.SIGKILL)
+    with ended_well(tmp_path_factory.mktemp("ids"), "reasons = true\n") as served:
+        yield served
 
 
 def refused(ask: Callable[[], Any]) -> str:
