@@ -1,9 +1,9 @@
-"""`python -m bench engine | kernel | scale | daemon | report [options]`: which benchmark to run."""
+"""`python -m bench engine | kernel | scale | daemon | soak | report`: which benchmark to run."""
 
 import importlib
 import sys
 
-BENCHES = ("engine", "kernel", "scale", "daemon", "report")
+BENCHES = ("engine", "kernel", "scale", "daemon", "soak", "report")
 
 
 def main() -> int:

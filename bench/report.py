@@ -8,7 +8,7 @@ not written. Pictures go to bench/results/. Quick runs are left out, unless told
 import argparse
 from pathlib import Path
 
-from bench import daemon, engine, plots, tables
+from bench import daemon, engine, plots, soak, tables
 from bench.rows import RESULTS, Row, Run, load
 
 README = Path(__file__).parent / "README.md"
@@ -25,7 +25,7 @@ def main(arguments: list[str]) -> int:
             run for run in load(name, options.results)
             if options.with_quick or not run.host.get("quick")
         ]
-        for name in ("engine", "kernel", "scale", "daemon")
+        for name in ("engine", "kernel", "scale", "daemon", "soak")
     }  # fmt: skip
     sections = write_sections(kept)
     text = options.readme.read_text()
@@ -58,6 +58,9 @@ def write_sections(kept: dict[str, list[Run]]) -> dict[str, str]:
         run = newest["daemon"]
         parts = (daemon.goals(run.rows), daemon.table(run.rows), measured(run))
         sections["daemon"] = "\n\n".join(parts)
+    if "soak" in newest:
+        run = newest["soak"]
+        sections["soak"] = f"{soak.table(run.rows)}\n\n{measured(run)}"
     both = [newest[name].rows if name in newest else [] for name in ("kernel", "scale")]
     if any(both):
         sections["goals"] = tables.goals_table(*both)

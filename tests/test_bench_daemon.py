@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from bench import daemon, loads
+from bench import daemon, loads, soak
 from bench.rows import ROOT, Row, load
 
 SECONDS_MAX = 240
@@ -124,3 +124,19 @@ def test_it_runs_and_is_reported(tmp_path: Path) -> None:
     subprocess.run([*report, "--readme", str(readme)], cwd=ROOT, check=True, capture_output=True)
     assert "old" not in readme.read_text() and "| goal |" in readme.read_text()
     assert ElementTree.parse(tmp_path / "rates.svg").getroot().tag.endswith("svg")
+
+
+def test_a_soak_runs_and_is_reported(tmp_path: Path) -> None:
+    """A few short slices; every reply is a verdict, and the table says what the rows say."""
+    done = subprocess.run(
+        [sys.executable, "-m", "bench", "soak", "--users", "2000", "--minutes", "0.01",
+         "--slice-seconds", "0.2", "--save", "--results", str(tmp_path)],
+        cwd=ROOT, text=True, capture_output=True, timeout=SECONDS_MAX, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    (run,) = load("soak", tmp_path)
+    assert [row["slice"] for row in run.rows] == [0, 1, 2]
+    assert all(row["resident_bytes"] > 0 and row["commands"] > 0 for row in run.rows)
+    assert f"{sum(row['commands'] for row in run.rows):,} logins" in done.stdout
+    assert soak.bad(run.rows) == 0
+    assert soak.bad([run.rows[0] | {"busy": 2, "errors": 1}]) == 3

@@ -12,6 +12,7 @@ import os
 import resource
 import signal
 import socket
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
@@ -46,6 +47,9 @@ __all__ = ["ADMIN_SOCKET", "run"]
 
 ADMIN_SOCKET = "admin.sock"
 LOOPS = {"uvloop": uvloop.new_event_loop, "asyncio": asyncio.new_event_loop}
+# How long a thread may keep the interpreter from others: the loop and the journal's thread wait for
+# each other in every turn, and at Python's own 5 ms one that writes pages holds up both.
+SWITCH_SECONDS = 0.0002
 
 
 def run(
@@ -197,6 +201,7 @@ class Daemon:
 
     def run(self, ready: Callable[[str, int], None] | None) -> BaseException | None:
         """Serves until told to stop. What ended the engine, if something did."""
+        sys.setswitchinterval(SWITCH_SECONDS)
         with asyncio.Runner(loop_factory=LOOPS[self._config.loop]) as runner:
             runner.run(self._serve(ready))
         self._worker.shutdown()
