@@ -84,34 +84,30 @@ def truncated(mac: bytes, digits: int) -> str:
 WORD = 2**64 - 1
 
 
-def rotl(word: int, bits: int) -> int:
-    return (word << bits | word >> (64 - bits)) & WORD
+def turned(v0: int, v1: int, v2: int, v3: int, rounds: int) -> tuple[int, int, int, int]:
+    """SipRounds, each rotation written out: the order of a card's cells is thousands of them."""
+    for _ in range(rounds):
+        v0, v2 = (v0 + v1) & WORD, (v2 + v3) & WORD
+        v1 = ((v1 << 13 | v1 >> 51) & WORD) ^ v0
+        v3 = ((v3 << 16 | v3 >> 48) & WORD) ^ v2
+        v0 = (v0 << 32 | v0 >> 32) & WORD
+        v2, v0 = (v2 + v1) & WORD, (v0 + v3) & WORD
+        v1 = ((v1 << 17 | v1 >> 47) & WORD) ^ v2
+        v3 = ((v3 << 21 | v3 >> 43) & WORD) ^ v0
+        v2 = (v2 << 32 | v2 >> 32) & WORD
+    return v0, v1, v2, v3
 
 
 def sip(key: bytes, text: bytes, rounds: int = 2, last_rounds: int = 4) -> int:
     """SipHash of Aumasson and Bernstein, 2-4 unless told."""
-    k0, k1 = (int.from_bytes(key[at : at + 8], "little") for at in (0, 8))
+    k0, k1 = struct.unpack_from("<2Q", key)
     v0, v1 = k0 ^ 0x736F6D6570736575, k1 ^ 0x646F72616E646F6D
     v2, v3 = k0 ^ 0x6C7967656E657261, k1 ^ 0x7465646279746573
-
-    def turn(count: int) -> None:
-        nonlocal v0, v1, v2, v3
-        for _ in range(count):
-            v0, v2 = (v0 + v1) & WORD, (v2 + v3) & WORD
-            v1, v3 = rotl(v1, 13) ^ v0, rotl(v3, 16) ^ v2
-            v0 = rotl(v0, 32)
-            v2, v0 = (v2 + v1) & WORD, (v0 + v3) & WORD
-            v1, v3 = rotl(v1, 17) ^ v2, rotl(v3, 21) ^ v0
-            v2 = rotl(v2, 32)
-
     padded = text + bytes(-(len(text) + 1) % 8) + bytes([len(text) & 255])
-    for at in range(0, len(padded), 8):
-        word = int.from_bytes(padded[at : at + 8], "little")
-        v3 ^= word
-        turn(rounds)
+    for (word,) in struct.iter_unpack("<Q", padded):
+        v0, v1, v2, v3 = turned(v0, v1, v2, v3 ^ word, rounds)
         v0 ^= word
-    v2 ^= 255
-    turn(last_rounds)
+    v0, v1, v2, v3 = turned(v0, v1, v2 ^ 255, v3, last_rounds)
     return v0 ^ v1 ^ v2 ^ v3
 
 
