@@ -9,6 +9,7 @@ import hmac
 import re
 import string
 import struct
+from collections.abc import Iterable
 from typing import NamedTuple
 
 SUITE = re.compile(
@@ -84,8 +85,12 @@ def truncated(mac: bytes, digits: int) -> str:
 WORD = 2**64 - 1
 
 
-def turned(v0: int, v1: int, v2: int, v3: int, rounds: int) -> tuple[int, int, int, int]:
+Sipped = tuple[int, int, int, int]  # SipHash on its way
+
+
+def turned(v: Sipped, rounds: int) -> Sipped:
     """SipRounds, each rotation written out: the order of a card's cells is thousands of them."""
+    v0, v1, v2, v3 = v
     for _ in range(rounds):
         v0, v2 = (v0 + v1) & WORD, (v2 + v3) & WORD
         v1 = ((v1 << 13 | v1 >> 51) & WORD) ^ v0
@@ -98,17 +103,31 @@ def turned(v0: int, v1: int, v2: int, v3: int, rounds: int) -> tuple[int, int, i
     return v0, v1, v2, v3
 
 
+def begun(key: bytes) -> Sipped:
+    k0, k1 = struct.unpack_from("<2Q", key)
+    return (
+        k0 ^ 0x736F6D6570736575, k1 ^ 0x646F72616E646F6D,
+        k0 ^ 0x6C7967656E657261, k1 ^ 0x7465646279746573,
+    )  # fmt: skip
+
+
+def taken_in(v: Sipped, words: Iterable[int], rounds: int = 2) -> Sipped:
+    for word in words:
+        v0, v1, v2, v3 = turned((v[0], v[1], v[2], v[3] ^ word), rounds)
+        v = v0 ^ word, v1, v2, v3
+    return v
+
+
+def ended(v: Sipped, rounds: int = 4) -> int:
+    v0, v1, v2, v3 = turned((v[0], v[1], v[2] ^ 255, v[3]), rounds)
+    return v0 ^ v1 ^ v2 ^ v3
+
+
 def sip(key: bytes, text: bytes, rounds: int = 2, last_rounds: int = 4) -> int:
     """SipHash of Aumasson and Bernstein, 2-4 unless told."""
-    k0, k1 = struct.unpack_from("<2Q", key)
-    v0, v1 = k0 ^ 0x736F6D6570736575, k1 ^ 0x646F72616E646F6D
-    v2, v3 = k0 ^ 0x6C7967656E657261, k1 ^ 0x7465646279746573
     padded = text + bytes(-(len(text) + 1) % 8) + bytes([len(text) & 255])
-    for (word,) in struct.iter_unpack("<Q", padded):
-        v0, v1, v2, v3 = turned(v0, v1, v2, v3 ^ word, rounds)
-        v0 ^= word
-    v0, v1, v2, v3 = turned(v0, v1, v2 ^ 255, v3, last_rounds)
-    return v0 ^ v1 ^ v2 ^ v3
+    blocks = (block for (block,) in struct.iter_unpack("<Q", padded))
+    return ended(taken_in(begun(key), blocks, rounds), last_rounds)
 
 
 def name_hash(name_key: bytes, name: str) -> int:
@@ -130,6 +149,13 @@ def words(*numbers: int) -> bytes:
     return b"".join(number.to_bytes(8, "little") for number in numbers)
 
 
+@functools.lru_cache(4096)
+def rounds_of(key: bytes, who: int, spent: int) -> list[Sipped]:
+    """The eight rounds, sip(key, words(who, spent | at << 32, right)), as far as no right comes
+    in: they are the same for every count."""
+    return [taken_in(begun(key), (who, spent | at << 32)) for at in range(8)]
+
+
 def permuted(key: bytes, who: int, n: int, size: int) -> int:
     """Where count n stands in the order in which `who` is asked all of range(size): eight Feistel
     rounds, walked until they end within the range; a new order each time all were asked."""
@@ -137,8 +163,8 @@ def permuted(key: bytes, who: int, n: int, size: int) -> int:
     spent, x = divmod(n, size)
     while True:
         left, right = x >> half, x & (2**half - 1)
-        for at in range(8):
-            mixed = sip(key, words(who, spent | at << 32, right)) & (2**half - 1)
+        for v in rounds_of(key, who, spent):
+            mixed = ended(taken_in(v, (right, 24 << 56))) & (2**half - 1)
             left, right = right, left ^ mixed
         x = left << half | right
         if x < size:
