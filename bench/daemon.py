@@ -162,10 +162,8 @@ def by_pages(bench: Bench) -> None:
         for interval in (PAGES_NEVER_MS, PAGES_OFTEN_MS):
             with bench.watchword(users, interval) as server:
                 pool = loads.verify_pool(users, servers.code_now(), number)
-                loads.ours(server.port, pool, 1, depth=OPEN_DEPTH, rate=rate)
-                row = loads.ours(
-                    server.port, pool, bench.options.seconds, depth=OPEN_DEPTH, rate=rate
-                )
+                for seconds in (bench.options.seconds / 5, bench.options.seconds):
+                    row = loads.ours(server.port, pool, seconds, depth=OPEN_DEPTH, rate=rate)
                 bench.keep(row, what="pages", users=users, page_interval_ms=interval, round=number)
 
 
@@ -314,8 +312,8 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--results", type=Path, default=RESULTS, help="the folder for raw rows")
     options = parser.parse_args(arguments)
     if options.quick:
-        options.users, options.more_users, options.requests = 1e5, "1e4", 2_000
-        options.seconds, options.rounds = 0.2, 1
+        options.users, options.more_users, options.requests = 2e4, "1e4", 2_000
+        options.seconds, options.rounds = 0.1, 1
     options.users = int(options.users)
     run_host = host(quick=options.quick, users=options.users, requests=options.requests)
     run_host["cpu_used"] = "0 serves, 1 asks"

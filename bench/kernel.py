@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from bench import children, tables
-from bench.native import MissingError, load_with_core
+from bench.native import MissingError, compile_quickly, load_with_core
 from bench.peers import intel, openssl
 from bench.rows import host, save
 from watchword import _engine
@@ -259,6 +259,7 @@ def main(arguments: list[str]) -> int:
     if options.quick:
         options.users, options.attempts = 20_000, 4096
         options.rounds, options.seconds = 1, 0.0005
+        compile_quickly()
     options.users = int(options.users)
     if options.only:
         child(options)

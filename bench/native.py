@@ -1,7 +1,8 @@
 """Builds the C that benchmarks need, once for each content, into build/bench/.
 
 A driver or a peer is one C file of bench/peers/, loaded with ctypes. The core is compiled beside it
-with the flags of setup.py, so that what is timed is what is shipped. Rule: a library whose header
+with the flags of setup.py, so that what is timed is what is shipped; a quick run, whose times mean
+nothing, is spared most of the compiling. Rule: a library whose header
 is not installed is said to be missing and left out; any other failure of the compiler ends the run.
 """
 
@@ -21,10 +22,18 @@ BUILT = ROOT / "build" / "bench"
 
 CC = shlex.split(os.environ.get("CC", "cc"))
 FLAGS = "-std=c11 -O3 -flto=auto -DNDEBUG -fno-strict-aliasing -fPIC -Wall -Wextra".split()
+QUICK_FLAGS = "-std=c11 -O0 -fno-strict-aliasing -fPIC -Wall -Wextra".split()
+flags = FLAGS  # of whatever is compiled from here on
 
 
 class MissingError(Exception):
     """A peer's library is not installed; the text says which Debian package brings it."""
+
+
+def compile_quickly() -> None:
+    """For a run that only shows that it runs."""
+    global flags
+    flags = QUICK_FLAGS
 
 
 @functools.cache
@@ -58,7 +67,7 @@ def _has(header: str) -> bool:
 
 def _built(name: str, sources: list[Path], links: list[str]) -> Path:
     """The library's path, compiled if nothing of that content stands there."""
-    seen = hashlib.sha256(repr((CC, FLAGS, links)).encode())
+    seen = hashlib.sha256(repr((CC, flags, links)).encode())
     for path in [*sources, *sorted(ROOT.glob("ext/*.h")), *sorted(ROOT.glob("ext/lanes/*.h"))]:
         seen.update(path.read_bytes())
     out = BUILT / f"{name}-{seen.hexdigest()[:16]}.so"
@@ -67,11 +76,11 @@ def _built(name: str, sources: list[Path], links: list[str]) -> Path:
     BUILT.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=BUILT) as folder:
         objects = [f"{folder}/{path.stem}.o" for path in sources]
-        compile_one = [*CC, *FLAGS, f"-I{ROOT / 'ext'}", "-c"]
+        compile_one = [*CC, *flags, f"-I{ROOT / 'ext'}", "-c"]
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             list(pool.map(lambda source, made: _run([*compile_one, str(source), "-o", made]),
                           sources, objects))  # fmt: skip
-        _run([*CC, *FLAGS, "-shared", *objects, *links, "-o", f"{folder}/made.so"])
+        _run([*CC, *flags, "-shared", *objects, *links, "-o", f"{folder}/made.so"])
         Path(folder, "made.so").replace(out)
     return out
 

@@ -132,6 +132,9 @@ class TwinDoor:
         user = self.twin.users[name]
         return user.streak.count, [d.failures for d in user.devices]
 
+    def close(self) -> None:
+        pass
+
 
 class EngineDoor:
     """The engine, one call at a time."""
@@ -176,6 +179,9 @@ class EngineDoor:
     def failures(self, name: str) -> tuple[int, list[int]]:
         user = self.engine.user(name)
         return user.failures, [d.failures for d in user.devices]
+
+    def close(self) -> None:
+        self.engine.close()
 
 
 # A daemon whose clock is what a file says, in milliseconds.

@@ -68,9 +68,6 @@ class TwinDoor(challenge_doors.TwinDoor):
         )
         return said.verdict.name, said.reason.name, said.device or "-", said.scope or "-"
 
-    def close(self) -> None:
-        pass
-
 
 class EngineDoor(challenge_doors.EngineDoor):
     """The engine, one call at a time."""

@@ -116,9 +116,6 @@ class TwinDoor(challenge_doors.TwinDoor):
         said = self.twin.attempt(reference.Attempt(user, response, **options), self.now_s * 1000)
         return said.verdict.name, said.reason.name, said.device or "-", str(said.session_ms)
 
-    def close(self) -> None:
-        pass
-
 
 class EngineDoor(challenge_doors.EngineDoor):
     """The engine, one call at a time."""
@@ -169,9 +166,6 @@ class EngineDoor(challenge_doors.EngineDoor):
         verdict = self.engine.verify(user, response, **options)
         device = None if verdict.code.name == "LOCKED" else verdict.device
         return verdict.code.name, verdict.reason.name, device or "-", str(verdict.session_ms)
-
-    def close(self) -> None:
-        self.engine.close()
 
 
 class DaemonDoor(challenge_doors.DaemonDoor):

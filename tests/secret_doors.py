@@ -98,9 +98,6 @@ class TwinDoor(challenge_doors.TwinDoor):
         answer = self.twin.answer(user, id, text, self.now_s * 1000)
         return answer.verdict.name, answer.reason.name, answer.device or "-"
 
-    def close(self) -> None:
-        pass
-
 
 class EngineDoor(challenge_doors.EngineDoor):
     """The engine, one call at a time."""
@@ -139,9 +136,6 @@ class EngineDoor(challenge_doors.EngineDoor):
     def answer(self, user: str, id: str, text: str) -> tuple[str, str, str]:
         verdict = self.engine.answer(user, id, text)
         return verdict.code.name, verdict.reason.name, verdict.device or "-"
-
-    def close(self) -> None:
-        self.engine.close()
 
 
 class DaemonDoor(challenge_doors.DaemonDoor):

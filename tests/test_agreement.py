@@ -7,9 +7,10 @@ what is left is the failure's message. WATCHWORD_HISTORIES says how many run: 2,
 which is what a merge needs; a long run takes as many as there is time for.
 """
 
+import functools
 import os
 from array import array
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from both import ATTEMPTS, KEYS, Both
@@ -20,6 +21,7 @@ from watchword.reference import Effect, Event, Figures
 
 HISTORIES = int(os.environ.get("WATCHWORD_HISTORIES", "2000"))
 SHORTENING_TRIES_MAX = 500      # a failure is to be seen soon, not to be as short as can be
+REACHING = 2_000                # histories that come to everything, where fewer are asked for too
 CHUNK_HISTORIES = 50            # on one engine, under names of their own: opening one costs more
 
 
@@ -59,21 +61,44 @@ def recovered(rows: list[bytes], shown_percent: int) -> list[Any]:
     return [slots(core), _engine.ids_held(core)]
 
 
-@pytest.mark.parametrize("chunk", range(-(-HISTORIES // CHUNK_HISTORIES)))
-def test_histories(chunk: int) -> None:
+class Played(NamedTuple):
+    """What a chunk of histories came to: the disagreement that ended it, if any, and where they
+    have been."""
+
+    said: str
+    seen: set[str]
+    touched: dict[Event, Effect]
+
+
+@functools.cache
+def played(chunk: int, count: int) -> Played:
     figures = figures_of(chunk)
     both = Both(figures)
     with both.engine:
-        for number in range(min(CHUNK_HISTORIES, HISTORIES - chunk * CHUNK_HISTORIES)):
+        for number in range(count):
             seed = chunk * CHUNK_HISTORIES + number
             told = history(seed, figures)
             said = both.disagreement(number, told)
             if said:
                 short = shortened(figures, number, told)
-                pytest.fail(f"seed {seed}, {figures}\n{said}\nshortened:\n{short}")
+                return Played(f"seed {seed}, {figures}\n{said}\nshortened:\n{short}", set(), {})
         percent = both.twin.figures.card_shown_percent
         core = both.engine._core
         assert recovered(both.engine.tap, percent) == [slots(core), _engine.ids_held(core)]
+    touched: dict[Event, Effect] = dict.fromkeys(ATTEMPTS, Effect(0))
+    for _, records in both.twin.journal:
+        for record in records:
+            both.seen.add(repr(record.event))
+            if record.event in touched:
+                touched[record.event] |= record.effects
+    return Played("", both.seen, touched)
+
+
+@pytest.mark.parametrize("chunk", range(-(-HISTORIES // CHUNK_HISTORIES)))
+def test_histories(chunk: int) -> None:
+    said = played(chunk, min(CHUNK_HISTORIES, HISTORIES - chunk * CHUNK_HISTORIES)).said
+    if said:
+        pytest.fail(said, pytrace=False)
 
 
 # What no history brings about: only a daemon and the engine's own clock shed load.
@@ -82,25 +107,19 @@ ALSO_EFFECTS = {Effect.ADVANCE, Effect.FORGIVE, Effect.SUSPEND, Effect.CHARGE}
 
 
 def test_histories_reach_everything() -> None:
-    """Agreement on a road that nobody takes would prove nothing."""
-    seen: set[str] = set()
-    touched: dict[Event, Effect] = dict.fromkeys(ATTEMPTS, Effect(0))
-    for seed in range(0, 6000, 15):
-        figures = figures_of(seed)
-        both = Both(figures)
-        with both.engine:
-            assert both.disagreement(seed, history(seed, figures)) == ""
-        seen |= both.seen
-        for _, records in both.twin.journal:
-            for record in records:
-                seen.add(repr(record.event))
-                if record.event in touched:
-                    touched[record.event] |= record.effects
+    """Agreement on a road that nobody takes would prove nothing. What was played above is not
+    played again."""
+    chunks = [played(at, CHUNK_HISTORIES) for at in range(REACHING // CHUNK_HISTORIES)]
+    seen = {word for chunk in chunks for word in chunk.seen}
+    touched: dict[Event, set[Effect]] = {
+        event: {effect for chunk in chunks for effect in chunk.touched.get(event, ())}
+        for event in ATTEMPTS
+    }
     assert {"a row wrong", "a row there", "shared", "withdrawn"} <= seen
     everything = [*reference.Verdict, *reference.Reason, *Event]
     assert seen >= {"posed", "answered", "too many codes", "too many answers", "id misused"}
     assert {"told again: ACCEPTED", "told again: LOCKED", "told again: REJECTED"} <= seen
     missing = {repr(word) for word in everything} - seen
     assert missing == {repr(word) for word in UNREACHED}
-    assert set(touched[Event.ATTEMPT]) == set(touched[Event.RESYNC]) == set(Effect)
-    assert set(touched[Event.ALSO]) == ALSO_EFFECTS
+    assert touched[Event.ATTEMPT] == touched[Event.RESYNC] == set(Effect)
+    assert touched[Event.ALSO] == ALSO_EFFECTS

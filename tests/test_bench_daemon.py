@@ -110,14 +110,16 @@ def test_it_runs_and_is_reported(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     (run,) = load("daemon", tmp_path)
     whats = {row["what"] for row in run.rows}
-    assert whats == {"redis-benchmark", "tls", "closed", "highest", "open", "pages", "sync"}
+    assert whats == {
+        "redis-benchmark", "known sync", "tls", "closed", "highest", "open", "pages", "sync",
+    }  # fmt: skip
     for row in run.rows:
         if row["what"] == "closed" and row["command"].startswith("VERIFY"):
             assert row["accepted"] > 0 and row["rejected"] > 0 and row["cpu_s"] > 0
             assert row["errors"] == row["other"] == row["busy"] == 0
             assert row["accepted"] + row["rejected"] + row["locked"] == row["answers"]
     said = daemon.goals(run.rows)
-    assert said.count("\n") == 12 and "| - |" not in said, "every bar has a figure"
+    assert said.count("\n") == 15 and "| - |" not in said, "every bar has a figure"
     readme = tmp_path / "README.md"
     readme.write_text("Before.\n<!-- daemon -->\nold\n<!-- /daemon -->\nAfter.\n")
     report = [sys.executable, "-m", "bench", "report", "--with-quick", "--results", str(tmp_path)]

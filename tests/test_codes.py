@@ -19,6 +19,7 @@ import pytest
 from code_doors import DEVICES, WEBHOOK_SECRET, DaemonDoor, EngineDoor, Hook, TwinDoor
 from code_told import DAY_S, Told
 from daemons import APART_S, Daemons
+from plays import play
 
 import watchword
 
@@ -220,27 +221,15 @@ TABLES: dict[str, tuple[list[str], dict[str, Any], str]] = {
 }
 
 
-def play(door: Any, title: str) -> None:
-    """A table from its first row to its last, through a door that nobody has been through yet."""
+def played(door: Any, title: str) -> None:
     devices, _, rows = TABLES[title]
-    told = Told(door)
-    for name, serials in (("alice", devices), ("bob", ["hotp"])):
-        door.add_user(name)
-        for serial in serials:
-            door.add_device(name, serial)
-    try:
-        for line in rows.strip().splitlines():
-            told.row(line)
-    except AssertionError as error:
-        pytest.fail(f"{line.strip()}\n{error}", pytrace=False)
-    finally:
-        door.close()
+    play(Told(door), rows, alice=devices, bob=["hotp"])
 
 
 @pytest.mark.parametrize("door", [TwinDoor, EngineDoor])
 @pytest.mark.parametrize("title", TABLES)
 def test_table(title: str, door: Any) -> None:
-    play(door(**TABLES[title][1]), title)
+    played(door(**TABLES[title][1]), title)
 
 
 def test_every_device_and_every_word_is_in_a_table() -> None:
@@ -277,7 +266,7 @@ def daemons(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HookedDaemons]
 @pytest.mark.parametrize("title", TABLES)
 def test_table_through_a_daemon(title: str, daemons: HookedDaemons) -> None:
     begins_s = APART_S * (1 + list(TABLES).index(title))
-    play(DaemonDoor(daemons.of(TABLES[title][1]), begins_s, daemons.hook), title)
+    played(DaemonDoor(daemons.of(TABLES[title][1]), begins_s, daemons.hook), title)
 
 
 def test_a_daemon_issues_and_shows_once(daemons: HookedDaemons) -> None:

@@ -13,6 +13,7 @@ import pytest
 from daemons import Daemons
 from entry_doors import PASSCODE, DaemonDoor, EngineDoor, TwinDoor, device_of, key_of
 from entry_tables import TABLES
+from plays import play
 from secret_doors import POLICY
 
 import watchword
@@ -112,27 +113,16 @@ def named(options: str) -> dict[str, str]:
     return {name: word.replace(";", ":") for name, word in pairs}
 
 
-def play(door: Any, title: str) -> None:
+def played(door: Any, title: str) -> None:
     alices, bobs, _, rows = TABLES[title]
-    told, door.title = Told(door), title
-    door.now_s = door.begins_s
-    for name, serials in (("alice", alices), ("bob", bobs)):
-        door.add_user(name)
-        for serial in serials:
-            door.add_device(name, serial)
-    try:
-        for line in rows.strip().splitlines():
-            told.row(line)
-    except AssertionError as error:
-        pytest.fail(f"{line.strip()}\n{error}", pytrace=False)
-    finally:
-        door.close()
+    door.title, door.now_s = title, door.begins_s
+    play(Told(door), rows, alice=alices, bob=bobs)
 
 
 @pytest.mark.parametrize("door", [TwinDoor, EngineDoor])
 @pytest.mark.parametrize("title", TABLES)
 def test_table(title: str, door: Any) -> None:
-    play(door(**TABLES[title][2]), title)
+    played(door(**TABLES[title][2]), title)
 
 
 @pytest.fixture(scope="module")
@@ -146,7 +136,7 @@ def daemons(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemons]:
 def test_table_through_a_daemon(title: str, daemons: Daemons) -> None:
     begins_s = WEEKS_APART_S * (1 + list(TABLES).index(title))
     door = DaemonDoor(daemons.of({**POLICY, **TABLES[title][2]}), begins_s)
-    play(door, title)
+    played(door, title)
 
 
 # ---- what is legal -------------------------------------------------------------------------------

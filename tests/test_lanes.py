@@ -6,14 +6,13 @@ they should not be, is left to the sanitizers; branches made from secrets to tes
 """
 
 import hmac
-import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.kept import compiled, ran
 from watchword import _engine
 
 ROOT = Path(__file__).parents[1]
@@ -106,15 +105,11 @@ def test_row_takes_texts_of_several_blocks(row: str, algorithm: str, rng: Any) -
 
 
 def build(compiler: str, out: Path, *flags: str) -> str:
-    command = [compiler, "-std=c11", "-Iext", *flags, *CORE, "-o", str(out)]
-    done = subprocess.run(command, cwd=ROOT, text=True, capture_output=True, check=False)
+    flags = ("-std=c11", *flags)
+    objects = [compiled(compiler, flags, ROOT / source, [ROOT / "ext"]) for source in CORE]
+    done = ran(compiler, *flags, *objects, "-o", out)
     assert done.returncode == 0, done.stderr
     return str(out)
-
-
-def ran(*command: str) -> subprocess.CompletedProcess[str]:
-    plain = {k: v for k, v in os.environ.items() if k not in ("LD_PRELOAD", "LD_LIBRARY_PATH")}
-    return subprocess.run(command, text=True, capture_output=True, check=False, env=plain)
 
 
 def test_rows_stay_inside_their_buffers(tmp_path: Path) -> None:

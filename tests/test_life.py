@@ -12,6 +12,7 @@ import pytest
 from daemons import Daemons
 from life_doors import DAYS_TO_TABLES, DaemonDoor, EngineDoor, TwinDoor, device_of
 from life_tables import TABLES
+from plays import play
 from served import Served
 from standing import KEY, STORE_KEY, Bench, T, on_disk
 
@@ -109,18 +110,6 @@ class Told:
         assert seen == expected
 
 
-def play(door: Any, title: str) -> None:
-    told = Told(door)
-    try:
-        for line in TABLES[title][1].strip().splitlines():
-            try:
-                told.row(line)
-            except AssertionError as error:
-                pytest.fail(f"{line.strip()}\n{error}", pytrace=False)
-    finally:
-        door.close()
-
-
 @pytest.fixture(scope="module")
 def daemons(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemons]:
     started = Daemons(tmp_path_factory.mktemp("life"))
@@ -131,15 +120,16 @@ def daemons(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemons]:
 @pytest.mark.parametrize("door", [TwinDoor, EngineDoor])
 @DOORS
 def test_table(title: str, door: Any) -> None:
-    play(door(**TABLES[title][0]), title)
+    figures, rows = TABLES[title]
+    play(Told(door(**figures)), rows)
 
 
 @DOORS
 def test_table_through_a_daemon(title: str, daemons: Daemons) -> None:
-    figures, _ = TABLES[title]
+    figures, rows = TABLES[title]
     served: Served = daemons.of({name: figure or 0 for name, figure in figures.items()})
     at = list(TABLES).index(title)
-    play(DaemonDoor(served, DAYS_TO_TABLES * DAY_MS * (1 + at)), title)
+    play(Told(DaemonDoor(served, DAYS_TO_TABLES * DAY_MS * (1 + at))), rows)
 
 
 def test_every_state_and_every_word_of_it_is_in_a_table() -> None:

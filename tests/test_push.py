@@ -20,6 +20,7 @@ from typing import Any
 
 import pytest
 from challenge_doors import DRIVER
+from plays import play
 from push_doors import KEY, PIN, SUITE, Asked, DaemonDoor, EngineDoor, TwinDoor
 from served import Served
 
@@ -269,31 +270,19 @@ class Told:
             getattr(self, verb)(*words)
 
 
-def tell(door: Any, devices: list[str], table: str) -> None:
-    for name, serials in (("alice", devices), ("bob", ["phone2"])):
-        door.add_user(name)
-        for serial in serials:
-            door.add_device(name, serial)
-    told = Told(door)
-    for line in table.strip().splitlines():
-        try:
-            told.row(line)
-        except Exception as error:
-            raise AssertionError(f"{line.strip()}: {error}") from error
+def played(door: Any, name: str) -> None:
+    devices, _, rows = TABLES[name]
+    play(Told(door), rows, alice=devices, bob=["phone2"])
 
 
 @pytest.mark.parametrize("name", TABLES)
 def test_twin(name: str) -> None:
-    devices, figures, table = TABLES[name]
-    tell(TwinDoor(**figures), devices, table)
+    played(TwinDoor(**TABLES[name][1]), name)
 
 
 @pytest.mark.parametrize("name", TABLES)
 def test_engine(name: str) -> None:
-    devices, figures, table = TABLES[name]
-    door = EngineDoor(**figures)
-    tell(door, devices, table)
-    door.close()
+    played(EngineDoor(**TABLES[name][1]), name)
 
 
 @pytest.fixture(scope="module")
@@ -315,12 +304,10 @@ def daemons(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Serv
         assert served.stop(signal.SIGTERM) == 0 and served.healthy(), served.said()
 
 
-@pytest.mark.parametrize("at", range(len(TABLES)), ids=list(TABLES))
-def test_daemon(at: int, daemons: dict[str, Served]) -> None:
-    devices, figures, table = list(TABLES.values())[at]
-    door = DaemonDoor(daemons[str(figures)], (at + 1) * APART_S)
-    tell(door, devices, table)
-    door.close()
+@pytest.mark.parametrize("name", TABLES)
+def test_daemon(name: str, daemons: dict[str, Served]) -> None:
+    begins_s = APART_S * (1 + list(TABLES).index(name))
+    played(DaemonDoor(daemons[str(TABLES[name][1])], begins_s), name)
 
 
 def test_every_reason_and_state_is_in_a_table() -> None:

@@ -13,6 +13,7 @@ import pytest
 from challenge_doors import KEY
 from code_told import second_of
 from daemons import APART_S, Daemons
+from plays import play
 from rule_tables import DEVICES, SAME_KEY, TABLES
 from served import Served
 
@@ -130,18 +131,10 @@ class Told:
             getattr(self, verb)(*words)
 
 
-def play(door: Any, title: str) -> None:
-    """A table from its first row to its last, through a door that nobody has been through yet."""
+def played(door: Any, title: str) -> None:
     devices, _, rows = TABLES[title]
-    told, door.title = Told(door, devices[0]), title
-    door.add_user("alice")
-    for serial in devices:
-        door.add_device("alice", serial)
-    for line in rows.strip().splitlines():
-        try:
-            told.row(line)
-        except AssertionError as error:
-            pytest.fail(f"{line.strip()}\n{error}", pytrace=False)
+    door.title = title
+    play(Told(door, devices[0]), rows, alice=devices)
 
 
 @pytest.fixture(scope="module")
@@ -154,17 +147,13 @@ def daemons(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemons]:
 @pytest.mark.parametrize("door", [TwinDoor, EngineDoor])
 @DOORS
 def test_table(title: str, door: Any) -> None:
-    play(door(**TABLES[title][1]), title)
+    played(door(**TABLES[title][1]), title)
 
 
 @DOORS
 def test_table_through_a_daemon(title: str, daemons: Daemons) -> None:
     served: Served = daemons.of(TABLES[title][1])
-    door = DaemonDoor(served, APART_S * (1 + list(TABLES).index(title)))
-    try:
-        play(door, title)
-    finally:
-        door.close()
+    played(DaemonDoor(served, APART_S * (1 + list(TABLES).index(title))), title)
 
 
 def test_every_device_and_every_verdict_is_in_a_table() -> None:

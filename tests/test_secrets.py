@@ -20,6 +20,7 @@ from typing import Any
 
 import pytest
 from daemons import APART_S, Daemons
+from plays import play
 from secret_doors import ANSWERS, DEVICES, POLICY, DaemonDoor, EngineDoor, TwinDoor, key_of
 
 import watchword
@@ -298,32 +299,22 @@ class Told:
         self.failed(said[3:])
 
 
-def play(door: Any, table: tuple[list[str], dict[str, Any], str]) -> None:
+def played(door: Any, table: tuple[list[str], dict[str, Any], str]) -> None:
     devices, _, rows = table
-    told = Told(door)
     door.now_s = door.begins_s
-    door.add_user("alice")
-    for serial in devices:
-        door.add_device("alice", serial)
-    try:
-        for line in rows.strip().splitlines():
-            told.row(line)
-    except AssertionError as error:
-        pytest.fail(f"{line.strip()}\n{error}", pytrace=False)
-    finally:
-        door.close()
+    play(Told(door), rows, alice=devices)
 
 
 @pytest.mark.parametrize("door", [TwinDoor, EngineDoor])
 @pytest.mark.parametrize("title", TABLES)
 def test_table(title: str, door: Any) -> None:
-    play(door(**TABLES[title][1]), TABLES[title])
+    played(door(**TABLES[title][1]), TABLES[title])
 
 
 @pytest.mark.parametrize("door", [TwinDoor, EngineDoor])
 def test_a_gateway_vouches(door: Any) -> None:
     """What an embedding caller may say; no door of the daemon may."""
-    play(door(**VOUCHED[1]), VOUCHED)
+    played(door(**VOUCHED[1]), VOUCHED)
 
 
 def test_every_device_is_in_a_table() -> None:
@@ -343,4 +334,4 @@ def daemons(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemons]:
 @pytest.mark.parametrize("title", TABLES)
 def test_table_through_a_daemon(title: str, daemons: Daemons) -> None:
     begins_s = APART_S * (1 + list(TABLES).index(title))
-    play(DaemonDoor(daemons.of({**POLICY, **TABLES[title][1]}), begins_s), TABLES[title])
+    played(DaemonDoor(daemons.of({**POLICY, **TABLES[title][1]}), begins_s), TABLES[title])

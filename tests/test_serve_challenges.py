@@ -10,7 +10,7 @@ import pytest
 from challenge_doors import DRIVER, DaemonDoor
 from daemons import APART_S, Daemons
 from served import KEY, Served, frame
-from test_challenges import TABLES, play
+from test_challenges import TABLES, played
 
 import watchword
 
@@ -24,11 +24,8 @@ def daemons(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemons]:
 
 @pytest.mark.parametrize("title", TABLES)
 def test_table(title: str, daemons: Daemons) -> None:
-    door = DaemonDoor(daemons.of(TABLES[title][1]), APART_S * (1 + list(TABLES).index(title)))
-    try:
-        play(door, title)
-    finally:
-        door.close()
+    begins_s = APART_S * (1 + list(TABLES).index(title))
+    played(DaemonDoor(daemons.of(TABLES[title][1]), begins_s), title)
 
 
 @pytest.fixture

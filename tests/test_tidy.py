@@ -94,13 +94,17 @@ def test_mypy_is_strict() -> None:
     run(sys.executable, "-m", "mypy", "--strict", "src")
 
 
-@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+# gcc finds some of its warnings while it optimises; clang has said all of its before it begins to.
+LEVELS = {"gcc": "-O1", "clang": "-O0"}
+
+
+@pytest.mark.parametrize("compiler", LEVELS)
 @pytest.mark.parametrize("path", CORE, ids=short)
 def test_core_compiles_without_a_warning(path: Path, compiler: str, tmp_path: Path) -> None:
     """Each file alone, and then what it leaves for a linker to find."""
     out = tmp_path / "core.o"
-    command = [tool(compiler, compiler), *STRICT, "-O1", "-Iext", "-c", str(path), "-o", str(out)]
-    run(*command)
+    command = [tool(compiler, compiler), *STRICT, LEVELS[compiler], "-Iext", "-c", str(path)]
+    run(*command, "-o", str(out))
     symbols = run(tool("nm", "binutils"), "--undefined-only", "--format=posix", str(out))
     names = {line.split()[0] for line in symbols.splitlines()}
     outside = {name for name in names if not name.startswith("ww_")} - CALLS

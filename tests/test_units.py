@@ -17,6 +17,7 @@ import pytest
 from papers import Authority, listed, token_of
 from served import SECONDS_MAX, Client, Served, serving
 
+from bench.servers import free_port
 from watchword.serve.units import Systemd, handed_over, unit
 
 EXPOSURE_MAX = 1.5
@@ -102,12 +103,6 @@ def test_without_systemd_nothing_is_said(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 # ---- sockets that are handed over ----
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def test_sockets_are_taken_from_systemd(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import hmac
 import re
 import string
 import struct
+from collections.abc import Iterable
 from typing import NamedTuple
 
 SUITE = re.compile(
@@ -84,35 +85,49 @@ def truncated(mac: bytes, digits: int) -> str:
 WORD = 2**64 - 1
 
 
-def rotl(word: int, bits: int) -> int:
-    return (word << bits | word >> (64 - bits)) & WORD
+Sipped = tuple[int, int, int, int]  # SipHash on its way
+
+
+def turned(v: Sipped, rounds: int) -> Sipped:
+    """SipRounds, each rotation written out: the order of a card's cells is thousands of them."""
+    v0, v1, v2, v3 = v
+    for _ in range(rounds):
+        v0, v2 = (v0 + v1) & WORD, (v2 + v3) & WORD
+        v1 = ((v1 << 13 | v1 >> 51) & WORD) ^ v0
+        v3 = ((v3 << 16 | v3 >> 48) & WORD) ^ v2
+        v0 = (v0 << 32 | v0 >> 32) & WORD
+        v2, v0 = (v2 + v1) & WORD, (v0 + v3) & WORD
+        v1 = ((v1 << 17 | v1 >> 47) & WORD) ^ v2
+        v3 = ((v3 << 21 | v3 >> 43) & WORD) ^ v0
+        v2 = (v2 << 32 | v2 >> 32) & WORD
+    return v0, v1, v2, v3
+
+
+def begun(key: bytes) -> Sipped:
+    k0, k1 = struct.unpack_from("<2Q", key)
+    return (
+        k0 ^ 0x736F6D6570736575, k1 ^ 0x646F72616E646F6D,
+        k0 ^ 0x6C7967656E657261, k1 ^ 0x7465646279746573,
+    )  # fmt: skip
+
+
+def taken_in(v: Sipped, words: Iterable[int], rounds: int = 2) -> Sipped:
+    for word in words:
+        v0, v1, v2, v3 = turned((v[0], v[1], v[2], v[3] ^ word), rounds)
+        v = v0 ^ word, v1, v2, v3
+    return v
+
+
+def ended(v: Sipped, rounds: int = 4) -> int:
+    v0, v1, v2, v3 = turned((v[0], v[1], v[2] ^ 255, v[3]), rounds)
+    return v0 ^ v1 ^ v2 ^ v3
 
 
 def sip(key: bytes, text: bytes, rounds: int = 2, last_rounds: int = 4) -> int:
     """SipHash of Aumasson and Bernstein, 2-4 unless told."""
-    k0, k1 = (int.from_bytes(key[at : at + 8], "little") for at in (0, 8))
-    v0, v1 = k0 ^ 0x736F6D6570736575, k1 ^ 0x646F72616E646F6D
-    v2, v3 = k0 ^ 0x6C7967656E657261, k1 ^ 0x7465646279746573
-
-    def turn(count: int) -> None:
-        nonlocal v0, v1, v2, v3
-        for _ in range(count):
-            v0, v2 = (v0 + v1) & WORD, (v2 + v3) & WORD
-            v1, v3 = rotl(v1, 13) ^ v0, rotl(v3, 16) ^ v2
-            v0 = rotl(v0, 32)
-            v2, v0 = (v2 + v1) & WORD, (v0 + v3) & WORD
-            v1, v3 = rotl(v1, 17) ^ v2, rotl(v3, 21) ^ v0
-            v2 = rotl(v2, 32)
-
     padded = text + bytes(-(len(text) + 1) % 8) + bytes([len(text) & 255])
-    for at in range(0, len(padded), 8):
-        word = int.from_bytes(padded[at : at + 8], "little")
-        v3 ^= word
-        turn(rounds)
-        v0 ^= word
-    v2 ^= 255
-    turn(last_rounds)
-    return v0 ^ v1 ^ v2 ^ v3
+    blocks = (block for (block,) in struct.iter_unpack("<Q", padded))
+    return ended(taken_in(begun(key), blocks, rounds), last_rounds)
 
 
 def name_hash(name_key: bytes, name: str) -> int:
@@ -134,6 +149,13 @@ def words(*numbers: int) -> bytes:
     return b"".join(number.to_bytes(8, "little") for number in numbers)
 
 
+@functools.lru_cache(4096)
+def rounds_of(key: bytes, who: int, spent: int) -> list[Sipped]:
+    """The eight rounds, sip(key, words(who, spent | at << 32, right)), as far as no right comes
+    in: they are the same for every count."""
+    return [taken_in(begun(key), (who, spent | at << 32)) for at in range(8)]
+
+
 def permuted(key: bytes, who: int, n: int, size: int) -> int:
     """Where count n stands in the order in which `who` is asked all of range(size): eight Feistel
     rounds, walked until they end within the range; a new order each time all were asked."""
@@ -141,8 +163,8 @@ def permuted(key: bytes, who: int, n: int, size: int) -> int:
     spent, x = divmod(n, size)
     while True:
         left, right = x >> half, x & (2**half - 1)
-        for at in range(8):
-            mixed = sip(key, words(who, spent | at << 32, right)) & (2**half - 1)
+        for v in rounds_of(key, who, spent):
+            mixed = ended(taken_in(v, (right, 24 << 56))) & (2**half - 1)
             left, right = right, left ^ mixed
         x = left << half | right
         if x < size:

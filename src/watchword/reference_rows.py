@@ -32,8 +32,7 @@ class Outcome(NamedTuple):
 
 def import_rows(twin: Reference, lines: list[Line], now_ms: int, skip_bad: bool) -> Outcome:
     """One act: all of the file's rows, or those that can be where others are skipped."""
-    tried = copy.deepcopy(twin)
-    outcome, _ = enrolled(tried, lines, now_ms)
+    outcome, _ = enrolled(to_try(twin, lines), lines, now_ms)
     if outcome.wrong and not skip_bad:
         return Outcome(0, 0, outcome.there, outcome.wrong)
     _, records = enrolled(twin, lines, now_ms)
@@ -41,6 +40,14 @@ def import_rows(twin: Reference, lines: list[Line], now_ms: int, skip_bad: bool)
         twin.latest_ms = max(twin.latest_ms, now_ms)
         twin.journal.append((now_ms, [Record(Event.IMPORT, 0), *records]))
     return outcome
+
+
+def to_try(twin: Reference, lines: list[Line]) -> Reference:
+    """A copy that rows can be tried on. Who is in none of them is the twin's own, for no row
+    changes another's user; and the copy begins a journal of its own, for no row reads one."""
+    named = {line.name for line in lines}
+    kept = {id(user): user for name, user in twin.users.items() if name not in named}
+    return copy.deepcopy(twin, {**kept, id(twin.journal): []})
 
 
 def enrolled(twin: Reference, lines: list[Line], now_ms: int) -> tuple[Outcome, list[Record]]:

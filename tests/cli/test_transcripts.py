@@ -33,6 +33,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.servers import free_port
 from watchword.cli.main import run
 
 HERE = Path(__file__).parent
@@ -117,12 +118,6 @@ def unpack(text: str) -> tuple[list[str], dict[str, str]]:
     """The lines to play, and the files at the end."""
     parts = re.split(r"^-- (\S+) --\n", text, flags=re.M)
     return parts[0].splitlines(), dict(zip(parts[1::2], parts[2::2], strict=True))
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def play(session: Session, lines: list[str], port: int) -> None:

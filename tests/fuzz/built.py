@@ -1,26 +1,27 @@
 """Builds the fuzz targets with clang: libFuzzer, address and undefined behaviour sanitizers.
 
-Objects are kept in build/fuzz under a hash of what they are made from, so that a run after the
-first one only links. The rows of the kernel table are compiled plainly: their rounds take minutes
-under sanitizers, tests/lanes.c runs them sanitized at every size, and fuzz_kernels.c looks at the
-memory around what they write. A plant is a target with one bug sewn in at build time.
+Objects are kept (tests/kept.py), so that a run after the first one only links, and of that a plant
+alone. The rows of the kernel table are compiled plainly: their rounds take minutes under
+sanitizers, tests/lanes.c runs them sanitized at every size, and fuzz_kernels.c looks at the memory
+around what they write. A plant is a target with one bug sewn in at build time; a row with a bug is
+not optimised as well, for that takes longer than finding it.
 """
 
-import hashlib
 import os
 import shutil
-import subprocess
-from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
+
+from tests.kept import compiled, digest, said, tool
 
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
 OUT = ROOT / "build" / "fuzz"
 SANITIZERS = "-fsanitize=address,undefined"
-PLAIN = ["-std=c11", "-O2", "-g"]
-CHECKED = [*PLAIN, SANITIZERS, "-fno-sanitize-recover=all"]
+ROWS = ["-std=c11", "-O2"]
+PLANTED_ROW = ["-std=c11", "-O0"]
+CHECKED = ["-std=c11", "-O2", "-g", SANITIZERS, "-fno-sanitize-recover=all"]
 COVERED = [*CHECKED, "-fsanitize-coverage=inline-8bit-counters,pc-table"]
 TRACED = [*CHECKED, "-fsanitize-coverage=inline-8bit-counters,pc-table,trace-cmp"]
 
@@ -118,12 +119,6 @@ PLANTS = {
 }  # fmt: skip
 
 
-def tool(name: str) -> str:
-    found = shutil.which(name)
-    assert found, f"{name} is not installed: tests/tools.sh brings it"
-    return found
-
-
 def build(target: str, plant: str = "") -> Path:
     """The fuzzer of a target, with a plant's bug in it if one is named."""
     sewn = PLANTS[plant] if plant else None
@@ -132,36 +127,29 @@ def build(target: str, plant: str = "") -> Path:
     sources = [(HERE / f"fuzz_{target}.c", CHECKED if target == "wire" else TRACED)]
     if TARGETS[target].core:
         sources += [(path, TRACED) for path in sorted(ROOT.glob("ext/*.c"))]
-        sources += [(path, PLAIN) for path in sorted(ROOT.glob("ext/isa/*.c"))]
+        sources += [(path, ROWS) for path in sorted(ROOT.glob("ext/isa/*.c"))]
     else:
         sources.append((ROOT / "ext" / f"{target}.c", COVERED))
     if sewn:
         anew = ROOT / (sewn.compiled or sewn.path)
-        sources = [(tree / p.relative_to(ROOT) if p == anew else p, f) for p, f in sources]
+        flags = PLANTED_ROW if anew.parent.name == "isa" else dict(sources)[anew]
+        sources = [(p, f) for p, f in sources if p != anew]
+        sources.append((tree / anew.relative_to(ROOT), flags))
     with ThreadPoolExecutor(2) as pool:
-        objects = list(pool.map(lambda source: compiled(*source), sources))
-    out = OUT / f"{target}-{digest(map(str, objects))}"
-    if not out.exists():
-        libraries = ["-lcrypto"] if target == "kernels" else []
-        part = part_of(out)
-        flags = "-fsanitize=fuzzer,address,undefined"
-        run([tool("clang"), flags, "-o", part, *objects, *libraries])
-        part.replace(out)
-    return out
-
-
-def compiled(source: Path, flags: list[str]) -> Path:
-    """The object of a source file, from the cache when nothing it is made of has changed."""
-    ext = next((p for p in source.parents if p.name == "ext"), ROOT / "ext")
-    headers = [*sorted(ext.rglob("*.h")), *sorted(HERE.glob("*.h"))]
-    made_of = [source.read_bytes(), *(p.read_bytes() for p in headers)]
-    out = OUT / f"{source.stem}-{digest([' '.join(flags), *map(hashed, made_of)])}.o"
+        objects = list(pool.map(lambda source: object_of(*source), sources))
+    out = OUT / f"{target}-{digest(*map(str, objects))}"
     if not out.exists():
         OUT.mkdir(parents=True, exist_ok=True)
+        libraries = ["-lcrypto"] if target == "kernels" else []
         part = part_of(out)
-        run([tool("clang"), *flags, f"-I{ext}", f"-I{HERE}", "-c", "-o", part, source])
+        said(tool("clang"), "-fsanitize=fuzzer,address,undefined", "-o", part, *objects, *libraries)
         part.replace(out)
     return out
+
+
+def object_of(source: Path, flags: list[str]) -> Path:
+    ext = next((p for p in source.parents if p.name == "ext"), ROOT / "ext")
+    return compiled("clang", flags, source, [ext, HERE])
 
 
 def part_of(out: Path) -> Path:
@@ -171,22 +159,9 @@ def part_of(out: Path) -> Path:
 
 def planted(plant: Plant) -> Path:
     """A copy of ext with the bug in it."""
-    tree = OUT / f"planted-{digest([*plant, hashed((ROOT / plant.path).read_bytes())])}"
+    tree = OUT / f"planted-{digest(*plant, (ROOT / plant.path).read_bytes())}"
     shutil.copytree(ROOT / "ext", tree / "ext", dirs_exist_ok=True)
     text = (ROOT / plant.path).read_text()
     assert text.count(plant.old) == 1, f"{plant.path} holds {plant.old!r} {text.count(plant.old)}x"
     (tree / plant.path).write_text(text.replace(plant.old, plant.new))
     return tree
-
-
-def hashed(made_of: bytes) -> str:
-    return hashlib.sha256(made_of).hexdigest()
-
-
-def digest(texts: Iterable[str]) -> str:
-    return hashed("\0".join(texts).encode())[:16]
-
-
-def run(command: list[str | Path]) -> None:
-    done = subprocess.run(list(map(str, command)), text=True, capture_output=True, check=False)
-    assert done.returncode == 0, f"{' '.join(map(str, command))}\n{done.stderr[-4000:]}"

@@ -4,13 +4,13 @@ A plant is a text of ext/ and what stands there instead. One whose text is gone 
 no planted fault ever stops being planted unseen.
 """
 
-import os
 import shutil
-import subprocess
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests.kept import compiled, ran, tool
 
 __all__ = ["CORE", "EXT", "HERE", "Plant", "Tree", "ran", "tool"]
 
@@ -27,20 +27,6 @@ class Plant:
     file: str
     old: str
     new: str
-
-
-def tool(name: str) -> str:
-    found = shutil.which(name)
-    if not found:
-        raise SystemExit(f"{name} is not installed: tests/tools.sh brings it")
-    return found
-
-
-def ran(*command: str | Path) -> subprocess.CompletedProcess[str]:
-    """A command's end, whatever it was. No sanitizer that this process preloads goes with it."""
-    plain = {k: v for k, v in os.environ.items() if k not in ("LD_PRELOAD", "LD_LIBRARY_PATH")}
-    words = [str(word) for word in command]
-    return subprocess.run(words, text=True, capture_output=True, check=False, env=plain)
 
 
 class Tree:
@@ -66,15 +52,16 @@ class Tree:
         """The object of one source file, by its own name or another."""
         out = self.folder / f"{name or source.stem}.o"
         if not out.exists():
-            command = [self._compiler, *self._flags, *flags, f"-I{self.ext}", f"-I{HERE}"]
-            done = ran(*command, "-c", source, "-o", out)
-            assert done.returncode == 0, done.stderr
+            flags = (*self._flags, *flags)
+            shutil.copy(compiled(self._compiler, flags, source, [self.ext, HERE]), out)
         return out
 
     def rows(self) -> list[Path]:
-        """The kernel's rows. Two are compiled at a time: they are most of the work."""
+        """The kernel's rows. Two are compiled at a time, and without what a debugger wants: they
+        are most of the work."""
         with ThreadPoolExecutor(2) as pool:
-            return list(pool.map(self.compiled, sorted(self.ext.glob("isa/*.c"))))
+            rows = sorted(self.ext.glob("isa/*.c"))
+            return list(pool.map(lambda row: self.compiled(row, "-g0"), rows))
 
     def program(self, source: Path, *flags: str, core: Sequence[str] = tuple(CORE),
                 given: Sequence[str] = ()) -> Path:
