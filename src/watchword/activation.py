@@ -4,8 +4,8 @@ Rule: an attempt like any other, evaluated, counted, locked and using up its cod
 record is what makes the device active, and what is temporary has ended with the same record.
 """
 
-from watchword import lifecycle
 from watchword._engine import Verdict
+from watchword.confining import said_within
 from watchword.errors import InvalidArgument
 from watchword.hashing import UNTOLD, VOUCHED_FOR, Fact
 from watchword.logins import place_of
@@ -41,8 +41,9 @@ class Activation(Parts):
         """
         if not isinstance(serial, str):
             raise InvalidArgument("serial is str: of the device that is to become active")
-        places = place_of(platform, "live")
-        names = self._names if gateway is None else lifecycle.gateway_packed(gateway)
+        where, _ = place_of(platform, "live")
+        names, within = self._asker(gateway)
+        realm, bound = said_within(within)
         fact: Fact | None = VOUCHED_FOR if first_factor else UNTOLD
         if password is not None:
             fact = self._fact(user, password, first_factor)
@@ -54,8 +55,8 @@ class Activation(Parts):
             now = self._now()
             shed = self._shed() or fact is None
             batch.put(
-                user, response, *places, serial, address, None, shed, challenge, None, pin, first,
-                number, False, True,
+                user, response, where, realm, serial, address, None, shed, challenge, None, pin,
+                first | bound, number, False, True,
             )  # fmt: skip
             turn = self._take(batch, now, names, 1)
             verdict = self._core.verdict(batch, 0)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from watchword import lifecycle
 from watchword._engine import Batch, Verdict, pin_kept
 from watchword.acts import utf8
+from watchword.confining import said_within
 from watchword.devices import pins
 from watchword.devices.arguments import utf8_text
 from watchword.devices.ocra import Suite
@@ -121,16 +122,17 @@ class Changes(Passwords, Questions):
         follows: Callable[[Verdict], bytes],
     ) -> Verdict:  # fmt: skip
         """One attempt, and in its row what follows from ACCEPTED, which a device has to answer."""
-        places = place_of(platform, "live")
-        names = self._names if gateway is None else lifecycle.gateway_packed(gateway)
+        where, _ = place_of(platform, "live")
+        names, within = self._asker(gateway)
+        realm, bound = said_within(within)
         with self._lock:
             self._alive()
             batch = self._one
             batch.reset()
             now = self._now()
             batch.put(
-                user, response, *places, device, address, None, self._shed(), challenge, None,
-                pin, first | NEEDS_DEVICE, password,
+                user, response, where, realm, device, address, None, self._shed(), challenge, None,
+                pin, first | bound | NEEDS_DEVICE, password,
             )  # fmt: skip
             verdict, turn = self._take_and(batch, now, names, follows)
         self._wait(turn)

@@ -68,6 +68,7 @@ class Doors:
             self._roll = Roll(
                 config.gateway, clients.gather, {**self.administration.verbs, **told}
             )
+            engine.confine(self._roll.realms)
 
     def _admin(self, gateway: int) -> Admin:
         return Listening(
@@ -163,6 +164,7 @@ class Doors:
         if self._roll is not None:
             before = self._roll.listed()
             self._roll.take(config.gateway)
+            self._engine.confine(self._roll.realms)
             gone = self._roll.readmit(self._clients, before)
             said.append(f"{len(self._roll)} gateways on the access list, {gone} connections ended")
         if context is not None:

@@ -32,6 +32,7 @@ from watchword._engine import (
     Verdict,
     pack_address,
 )
+from watchword.confining import said_within
 from watchword.engine import Engine
 from watchword.errors import Busy, Error, InvalidArgument
 from watchword.hashing import UNTOLD
@@ -44,7 +45,6 @@ __all__ = ["VERBS", "Knowing"]
 Options = dict[str, bytes]
 OF_CHANGE = ("PLATFORM", "DEVICE", "CHALLENGE", "ADDRESS")
 OF_VERIFY = (*OF_CHANGE, "REALM", "SESSION", "PASSWORD", "PIN", "ID")
-HIDDEN = (Code.LOCKED, Code.EXPIRED, Code.NOT_PERMITTED)    # without the right `reasons`
 
 # words that must be there, and the options behind them
 VERBS: dict[str, tuple[int, tuple[str, ...]]] = {
@@ -100,11 +100,11 @@ class Knowing:
         reply: Reply
         try:
             if verb == "VERIFY":
-                verdict = await self._verify(words, given, gateway)
+                verdict = await self._verify(words, given, gateway, name)
                 reply = shown(verdict, reasons, "DETAIL" in given)
             elif verb == "ANSWER":
                 self._engine._expect_questions()
-                reply = shown(await self._answer(words, given, gateway), reasons, False)
+                reply = shown(await self._answer(words, given, gateway, name), reasons, False)
             elif verb == "QUESTION":
                 asked = await self._engine.aquestion(words[0].decode(), gateway=name)
                 reply = {"id": asked.id, "question": asked.question}
@@ -128,7 +128,10 @@ class Knowing:
             reply = Refusal(f"ERR {error.args[0]}")
         return encode(reply, protocol)
 
-    async def _verify(self, words: list[bytes], given: Options, gateway: int) -> Verdict:
+    async def _verify(
+        self, words: list[bytes], given: Options, gateway: int, name: str
+    ) -> Verdict:
+        _, bound = said_within(self._engine._asker(name)[1])
         fact = await self._engine._fact_soon(words[0], given["PASSWORD"], False)
         session = given.get("SESSION")
         verdict: Verdict = await self._gather.ask(
@@ -137,15 +140,19 @@ class Knowing:
             REALMS.index(lower(given.get("REALM", b"live"))),
             given.get("DEVICE"), address(given), given.get("CHALLENGE"),
             None if session is None else bytes.fromhex(session.decode()),
-            given.get("PIN"), *(fact or UNTOLD), gateway=gateway, shed=fact is None,
+            given.get("PIN"), (fact or UNTOLD).first | bound, (fact or UNTOLD).number,
+            gateway=gateway, shed=fact is None,
             request_id=given.get("ID"), secret=given["PASSWORD"],
         )  # fmt: skip
         return verdict
 
-    async def _answer(self, words: list[bytes], given: Options, gateway: int) -> Verdict:
+    async def _answer(
+        self, words: list[bytes], given: Options, gateway: int, name: str
+    ) -> Verdict:
+        realm, first = said_within(self._engine._asker(name)[1])
         verdict: Verdict = await self._gather.ask(
-            words[0], words[2], 0, 0, None, address(given), words[1], answer=True, gateway=gateway,
-            request_id=given.get("ID"),
+            words[0], words[2], 0, realm, None, address(given), words[1], first=first, answer=True,
+            gateway=gateway, request_id=given.get("ID"),
         )
         return verdict
 
@@ -220,7 +227,7 @@ def of_change(given: Options) -> dict[str, Any]:
 
 def shown(verdict: Verdict, reasons: bool, detail: bool) -> Reply:
     """A verdict as this gateway may see it, as the compiled road says it."""
-    code = Code.REJECTED if verdict.code in HIDDEN and not reasons else verdict.code
+    code = verdict.code if reasons else verdict.shown
     if not detail:
         return Simple(code.name)
     accepted = code is Code.ACCEPTED
