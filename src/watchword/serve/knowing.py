@@ -4,6 +4,7 @@ that they have a new device at hand.
     VERIFY user response PASSWORD p [...]       the options of VERIFY, in any order
     QUESTION user                               ANSWER user id answer [ADDRESS ip] [ID request-id]
     ACTIVATE user serial response [PLATFORM p] [CHALLENGE id] [ADDRESS ip] [PASSWORD p] [PIN p]
+             [ID request-id]
     CHANGEPIN user old response new [PLATFORM p] [DEVICE serial] [CHALLENGE id] [ADDRESS ip]
               [PERSONAL what is known of the user, a line each]
     CHANGEPASSWORD user old response new [PLATFORM p] [DEVICE serial] [CHALLENGE id] [ADDRESS ip]
@@ -51,7 +52,7 @@ VERBS: dict[str, tuple[int, tuple[str, ...]]] = {
     "VERIFY": (2, OF_VERIFY),
     "QUESTION": (1, ()),
     "ANSWER": (3, ("ADDRESS", "ID")),
-    "ACTIVATE": (3, ("PLATFORM", "CHALLENGE", "ADDRESS", "PASSWORD", "PIN")),
+    "ACTIVATE": (3, ("PLATFORM", "CHALLENGE", "ADDRESS", "PASSWORD", "PIN", "ID")),
     "CHANGEPIN": (4, (*OF_CHANGE, "PERSONAL")),
     "CHANGEPASSWORD": (4, (*OF_CHANGE, "PIN")),
     **entering.VERBS,
@@ -169,7 +170,8 @@ class Knowing:
             given[option].decode() if option in given else None for option in ("PASSWORD", "PIN")
         )
         return self._engine.activate(
-            user, serial, response, password=password, pin=pin, gateway=name, **of_change(given)
+            user, serial, response, password=password, pin=pin, gateway=name,
+            request_id=given.get("ID"), **of_change(given)
         )
 
     def _password(self, words: list[bytes], given: Options, name: str) -> Verdict:
