@@ -262,7 +262,7 @@ def refused(who: Rights, name: str, args: Sequence[bytes]) -> Refusal | None:
     """Why a gateway may not have this; None: it may. Nothing but the command's words is read."""
     second = text(args[1]).upper() if len(args) > 1 else ""
     acts = name not in VERBS
-    asked = "SUBSCRIBE" if name == "UNSUBSCRIBE" else name
+    asked = "SUBSCRIBE" if name in ("UNSUBSCRIBE", "PSUBSCRIBE", "PUNSUBSCRIBE") else name
     if asked not in who.verbs and not (acts and f"{name} {second}" in who.verbs):
         return Refusal(f"NOPERM this gateway may not use '{name.lower()[:ECHOED_CHARS_MAX]}'")
     if (who.prefix or who.realm) and not names_within(who, name, second, args):
