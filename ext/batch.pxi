@@ -293,13 +293,18 @@ cdef class Verdict:
     opens. session_ms: session limit, 0 when there is none.
     """
 
-    cdef readonly object code, shown, reason, device
+    cdef readonly object code, reason, device
+    cdef uint8_t hidden
     cdef readonly str kind, scope
     cdef readonly int rank, offset
     cdef readonly int64_t retry_after_ms, session_ms
 
     def __bool__(self):
         return self.code is CODES[WW_ACCEPTED]
+
+    @property
+    def shown(self):
+        return CODES[self.hidden]
 
     def __repr__(self):
         text = f"<Verdict {self.code.name}"

@@ -14,7 +14,8 @@ cdef enum:
 
 cdef Verdict verdict_busy():
     cdef Verdict v = Verdict.__new__(Verdict)
-    v.code = v.shown = CODES[WW_BUSY]
+    v.code = CODES[WW_BUSY]
+    v.hidden = WW_BUSY
     v.reason = Reason.LOAD
     v.kind = KINDS[WW_KIND_NONE]
     v.scope = ""
