@@ -29,7 +29,7 @@ cdef pose(Core core, ww_ask *a, bytes purpose, bytes question, bytes client):
 
 def ask(Core core, bytes user, int platform, purpose, device, int64_t turn, int64_t now_ms,
         bytes names, int gateways, bint sends=False, bint sms=False, bint phone=False,
-        question=None, client=None, bint activates=False):
+        question=None, client=None, bint activates=False, int within=0):
     """A challenge for a legal name, and it stands: (row, id, kind, prompt, expires_ms, serial,
     code, answer).
 
@@ -37,7 +37,8 @@ def ask(Core core, bytes user, int platform, purpose, device, int64_t turn, int6
     codes can be sent, so that devices which get them are asked too; sms: they alone; phone: a phone
     that could have approved a push, alone; activates: a shipped device, alone. serial: of the
     device that `code` is to be sent to, or None: nothing is to be sent. question, client: posed by
-    the caller and by a client, bytes or None; answer: to the client's. None, and nothing happened:
+    the caller and by a client, bytes or None; answer: to the client's. within: 1 and the realm of
+    whom the gateway may know. None, and nothing happened:
     as many codes were sent, or answers given, as may be.
     """
     cdef ww_ask a
@@ -47,6 +48,7 @@ def ask(Core core, bytes user, int platform, purpose, device, int64_t turn, int6
     a.name_len = <size_t>len(user)
     a.platform = <uint8_t>platform
     a.sends, a.sms, a.phone, a.activates = sends, sms, phone, activates
+    a.within = <uint8_t>within
     if purpose is not None:
         if not 1 <= len(purpose) <= WW_PURPOSE_BYTES_MAX:
             raise InvalidArgument(f"purpose is text of 1 to {WW_PURPOSE_BYTES_MAX} bytes")

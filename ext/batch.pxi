@@ -286,19 +286,25 @@ def pack_address(address):
 cdef class Verdict:
     """The engine's answer to one attempt (RULES section 7). True for ACCEPTED alone.
 
-    code: Code. reason: Reason, for the audit trail. device: serial of the device that matched,
-    or None. kind: its kind. offset: matched position from the expected one, in steps or counters.
+    code: Code. reason: Reason, for the audit trail. shown: the Code that a gateway without the
+    right `reasons` reads. device: serial of the device that matched, or None. kind: its kind.
+    offset: matched position from the expected one, in steps or counters.
     retry_after_ms: time left while the user is locked, else 0. scope, rank: what an acceptance
     opens. session_ms: session limit, 0 when there is none.
     """
 
     cdef readonly object code, reason, device
+    cdef uint8_t hidden
     cdef readonly str kind, scope
     cdef readonly int rank, offset
     cdef readonly int64_t retry_after_ms, session_ms
 
     def __bool__(self):
         return self.code is CODES[WW_ACCEPTED]
+
+    @property
+    def shown(self):
+        return CODES[self.hidden]
 
     def __repr__(self):
         text = f"<Verdict {self.code.name}"

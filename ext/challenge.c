@@ -277,7 +277,7 @@ static ww_open ask_plausibly(ww_tables *t, ww_ask *a, uint64_t hash, uint32_t ep
 int ww_challenge(ww_tables *t, const ww_policy *p, ww_ask *a, int64_t now_ms)
 {
     uint64_t hash = ww_name_hash(t, a->name, a->name_len);
-    uint32_t slot = ww_slot_find(t, hash, a->name, a->name_len);
+    uint32_t slot = ww_slot_within(t, hash, a->name, a->name_len, a->within);
     uint32_t epoch = ww_epoch(t, now_ms);
     ww_user *u = slot == WW_SLOT_NONE ? NULL : &t->users[slot];
     ww_device *d = device_asked(t, p, u, a, now_ms);

@@ -54,7 +54,7 @@ cdef extern from "watchword.h" nogil:
         WW_EVENT_TOMBSTONE, WW_EVENT_NOTE, WW_SPEC_HEAD_BYTES
         WW_EVENT_ANSWER
         WW_EVENT_ACTIVATE
-        WW_FIRST_VOUCHED
+        WW_FIRST_VOUCHED, WW_FIRST_WITHIN
     enum:
         WW_TRADING, WW_PORTAL
         WW_LIVE, WW_PAPER
@@ -280,6 +280,7 @@ cdef extern from "watchword.h" nogil:
         const uint8_t *name
         size_t name_len
         uint64_t dice
+        uint8_t within
         uint32_t cold, plausible, whose
         uint8_t id[96]
         ww_record record
@@ -305,7 +306,7 @@ cdef extern from "watchword.h" nogil:
         const uint8_t *question
         const uint8_t *client
         uint8_t question_len, client_len
-        uint8_t platform, has_serial, sends, sms, phone, activates, kind, label
+        uint8_t platform, has_serial, sends, sms, phone, activates, within, kind, label
         uint8_t prompt_len, answer_len
         uint16_t id_len
         uint32_t cold, code
@@ -331,7 +332,7 @@ cdef extern from "watchword.h" nogil:
         const uint8_t *serial
         size_t name_len, serial_len
         uint8_t id[16]
-        uint8_t number, platform, has_serial, cancels
+        uint8_t number, platform, has_serial, within, cancels
         uint8_t cancelled[16]
         uint32_t device, cold
         int64_t expires_ms
@@ -342,6 +343,7 @@ cdef extern from "watchword.h" nogil:
                           uint32_t most)
     ww_device *ww_push_phone(const ww_tables *t, const ww_push *push)
     int64_t ww_session_ms(const ww_policy *p, const ww_attempt *a)
+    uint8_t ww_shown(const ww_attempt *a)
     uint32_t ww_device_rank(const ww_policy *p, const ww_device *d)
 
     const uint8_t *ww_device_phone(const ww_tables *t, const ww_device *d, size_t *len)

@@ -266,6 +266,7 @@ cdef class Core:
             raise InvalidArgument(MISUSED_ID)
         cdef Verdict v = Verdict.__new__(Verdict)
         v.code = CODES[a.verdict]
+        v.hidden = ww_shown(a)
         v.reason = REASONS[a.reason]
         v.kind = KIND_NAMES[a.kind, a.label]
         v.rank = a.rank

@@ -96,6 +96,28 @@ int ww_elsewhere(const ww_tables *t, const ww_attempt *a, const ww_event_in *in)
     return !(inside & a->has_address);
 }
 
+/* With nothing typed every name alike is asked for a challenge (RULES section 7): from elsewhere as
+ * well, or the gateway would read which names are restricted, and so exist. */
+uint8_t ww_asks(const ww_attempt *a, const ww_event_in *in)
+{
+    uint32_t reason;
+    return !a->response_len && a->event == WW_EVENT_ATTEMPT && !(a->first & WW_FIRST_GIVEN) &&
+           ww_unanswered(in, &reason) == WW_CHALLENGE;
+}
+
+uint8_t ww_shown(const ww_attempt *a)
+{
+    switch (a->verdict) {
+    case WW_NOT_PERMITTED:
+        return a->asks ? WW_CHALLENGE : WW_REJECTED;
+    case WW_LOCKED:
+    case WW_EXPIRED:
+        return WW_REJECTED;
+    default:
+        return a->verdict;
+    }
+}
+
 /* ---- without a device ---- */
 
 int ww_has_device(const ww_tables *t, ww_user *u)

@@ -29,11 +29,12 @@ cdef class Gateway:
     """What a gateway of the access list may do, for the compiled road and for the others.
 
     index: into the gather's gateways; verbs: names of commands in capitals; prefix: what the user
-    names it says must begin with; realm: the one it may say, or ""; platforms: those it may say, or
+    names it says must begin with; realm: the one it may say, and whose users alone it has, or "";
+    platforms: those it may say, or
     none for all; rate: attempts a second, a second's worth at once, 0 for any number. acts: whether
     it has acts of administration. door: what answers it, as whoever made that left it here.
     """
-    cdef readonly str name
+    cdef readonly str name, realm
     cdef readonly int index
     cdef readonly bint reasons, acts, first_factor, free
     cdef readonly frozenset verbs
@@ -46,9 +47,9 @@ cdef class Gateway:
     cdef double tokens, filled_s
 
     def __init__(self, str name, int index, verbs, *, bint reasons=False, bint acts=False,
-                 bint first_factor=False, bytes prefix=b"", realm="", platforms=(),
+                 bint first_factor=False, bytes prefix=b"", str realm="", platforms=(),
                  double rate=0.0):
-        self.name, self.index = name, index
+        self.name, self.realm, self.index = name, realm, index
         self.reasons, self.acts, self.first_factor = reasons, acts, first_factor
         self.verbs = frozenset(verbs)
         self.prefix = prefix
@@ -131,6 +132,17 @@ cdef bint command_curbed(Connection c, ww_wire *wire, uint8_t *frame) except -1:
     return attempts_curbed(c, who, wire, frame, many)
 
 
+cdef bint served_within(Connection c, Gateway who, ww_wire *wire, uint8_t *frame) except -1:
+    """VERIFY or VERIFYMANY, to which whoever is of another realm than the gateway's is nobody."""
+    cdef Batch batch = c.clients.gather.open
+    cdef uint32_t i = batch.b.count
+    cdef bint done = c.serve(wire, frame)
+    if who.realm:
+        for i in range(i, batch.b.count):
+            batch.b.attempts[i].first |= WW_FIRST_WITHIN
+    return done
+
+
 cdef bint attempts_curbed(Connection c, Gateway who, ww_wire *wire, uint8_t *frame,
                           bint many) except -1:
     """VERIFY or VERIFYMANY within a gateway's bounds and rate."""
@@ -159,7 +171,7 @@ cdef bint attempts_curbed(Connection c, Gateway who, ww_wire *wire, uint8_t *fra
     if not c.room(n):
         return False
     if c.waited or who.spend(n, soon_s()):      # whoever waited for a push was charged before
-        return c.serve(wire, frame)
+        return served_within(c, who, wire, frame)
     for i in range(n):
         c.attempt(frame, &wire.args[2 + 2 * i if many else 1], &o)
         batch = c.clients.gather.open

@@ -228,6 +228,7 @@ int ww_given_again(const ww_tables *t, ww_batch *b, ww_given *g, int64_t now_ms)
     a->label = told->label;
     a->rank = told->rank;
     a->card_only = told->card_only;
+    a->asks = told->card_only; /* of one verdict or the other */
     a->biometric = told->biometric;
     a->device = told->device;
     a->device_cold = told->device_cold;
@@ -248,7 +249,7 @@ static void put_tail(ww_batch *b, ww_attempt *a, const ww_id *id)
     ww_id_tail tail = {
         .id = *id, .carried = fails(a->verdict) ? (uint32_t)left : a->device,
         .offset = (int16_t)a->offset, .what = (uint8_t)(a->kind | a->label << 4),
-        .flags = (uint8_t)(a->rank | a->card_only << 6 | a->biometric << 7),
+        .flags = (uint8_t)(a->rank | (a->card_only | a->asks) << 6 | a->biometric << 7),
     };
     uint32_t own = 1u + r->tail;
     memmove(r + own + 1, r + own, (units - own) * sizeof *r);
@@ -271,7 +272,7 @@ void ww_given_keep(const ww_tables *t, ww_batch *b, const ww_given *g, int64_t n
     told->kind = a->kind;
     told->label = a->label;
     told->rank = a->rank;
-    told->card_only = a->card_only;
+    told->card_only = a->card_only | a->asks;
     told->biometric = a->biometric;
     told->device = a->device;
     told->device_cold = a->device_cold;

@@ -248,6 +248,7 @@ int ww_same_codes(const ww_device *a, const ww_device *b);
 uint32_t ww_sharers_of(const ww_tables *t, const ww_device *d, ww_device *sharers[WW_SHARERS_MAX]);
 /* Whether it comes from where its user may not come from, or says no place where one is due. */
 int ww_elsewhere(const ww_tables *t, const ww_attempt *a, const ww_event_in *in);
+uint8_t ww_asks(const ww_attempt *a, const ww_event_in *in);
 /* Whether an empty response is enough: the password was right, or somebody vouches for it. */
 int ww_enters_bare(const ww_tables *t, const ww_policy *p, const ww_attempt *a,
                    const ww_event_in *in);

@@ -66,7 +66,7 @@ static ww_device *question_picked(const ww_tables *t, ww_user *u, uint64_t dice)
 void ww_question_ask(ww_tables *t, ww_quiz *q)
 {
     uint64_t hash = ww_name_hash(t, q->name, q->name_len);
-    uint32_t slot = ww_slot_find(t, hash, q->name, q->name_len), count;
+    uint32_t slot = ww_slot_within(t, hash, q->name, q->name_len, q->within), count;
     ww_user *u = slot == WW_SLOT_NONE ? NULL : &t->users[slot];
     ww_device *d = u ? question_that_stands(t, u) : NULL;
     if (d) {

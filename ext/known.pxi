@@ -68,7 +68,7 @@ def pin_kept(Core core, uint32_t slot, uint32_t number):
 
 
 def ask_question(Core core, bytes user, uint64_t dice, int64_t turn, int64_t now_ms, bytes names,
-                 int gateways):
+                 int gateways, int within=0):
     """A security question for a legal name, and it stands: (row, id, text, plausible, whose).
 
     text: None for a name that has none; of the two numbers one is then made, the second is always
@@ -81,7 +81,7 @@ def ask_question(Core core, bytes user, uint64_t dice, int64_t turn, int64_t now
     memset(&q, 0, sizeof(q))
     q.name = <const uint8_t *>PyBytes_AS_STRING(user)
     q.name_len = <size_t>len(user)
-    q.dice = dice
+    q.dice, q.within = dice, <uint8_t>within
     ww_question_ask(&core.t, &q)
     core.passed(now_ms)
     memset(&h, 0, sizeof(h))

@@ -123,7 +123,7 @@ static void open_at(ww_tables *t, const ww_policy *p, ww_push_ask *a, uint32_t p
 ww_push_asked ww_push_open(ww_tables *t, const ww_policy *p, ww_push_ask *a, int64_t now_ms)
 {
     uint64_t hash = ww_name_hash(t, a->name, a->name_len);
-    uint32_t slot = ww_slot_find(t, hash, a->name, a->name_len);
+    uint32_t slot = ww_slot_within(t, hash, a->name, a->name_len, a->within);
     ww_user *u = slot == WW_SLOT_NONE ? NULL : &t->users[slot];
     int64_t at = moment(t, now_ms);
     ww_device *d = phone_of(t, u, a, at);

@@ -16,7 +16,8 @@ def push_limit(Core core, uint32_t most):
     core.t.pushes.cap = min(most, <uint32_t>WW_PUSHES_MAX)
 
 
-def push_open(Core core, bytes user, int platform, device, bytes id, int number, int64_t now_ms):
+def push_open(Core core, bytes user, int platform, device, bytes id, int number, int64_t now_ms,
+              int within=0):
     """A push for a legal name: (spent, expires_ms, serial, cancelled id or None). serial: of the
     phone that is asked, or None: nobody is. spent: it was not opened, for as many were asked as may
     be without an approval; that phone's manual challenge is left. None: the table is full."""
@@ -25,7 +26,7 @@ def push_open(Core core, bytes user, int platform, device, bytes id, int number,
     memset(&a, 0, sizeof(a))
     a.name = <const uint8_t *>PyBytes_AS_STRING(user)
     a.name_len = <size_t>len(user)
-    a.platform, a.number = <uint8_t>platform, <uint8_t>number
+    a.platform, a.number, a.within = <uint8_t>platform, <uint8_t>number, <uint8_t>within
     memcpy(a.id, push_id(id), WW_PUSH_ID_BYTES)
     if device is not None:
         a.has_serial = 1

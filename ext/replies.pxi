@@ -101,19 +101,16 @@ cdef const char *verdict_text(uint8_t verdict) noexcept nogil:
     return "+REJECTED\r\n"      # whatever else it is, it is not yes
 
 
-cdef uint8_t verdict_shown(uint8_t verdict, bint reasons) noexcept nogil:
-    """What a gateway may see: without the right `reasons` three verdicts read REJECTED."""
-    if verdict < WW_ACCEPTED or verdict > WW_BUSY:
+cdef uint8_t verdict_shown(const ww_attempt *a, bint reasons) noexcept nogil:
+    """What a gateway may see: with the right `reasons` the verdict itself."""
+    if a.verdict < WW_ACCEPTED or a.verdict > WW_BUSY:
         return WW_REJECTED
-    if not reasons and (verdict == WW_LOCKED or verdict == WW_EXPIRED
-                        or verdict == WW_NOT_PERMITTED):
-        return WW_REJECTED
-    return verdict
+    return a.verdict if reasons else ww_shown(a)
 
 cdef void detail_put(Bytes *out, const ww_tables *t, const ww_policy *p, const ww_attempt *a,
                      bint reasons, bint as_map) noexcept nogil:
     """A verdict with what it carries: for ACCEPTED the device, for LOCKED the time left."""
-    cdef uint8_t verdict = verdict_shown(a.verdict, reasons)
+    cdef uint8_t verdict = verdict_shown(a, reasons)
     cdef bint accepted = verdict == WW_ACCEPTED
     cdef const char *scope = "$-1\r\n"
     cdef const char *kind = "$-1\r\n"
@@ -222,7 +219,7 @@ cdef void replies_land(Replies *r, Bytes *out, const ww_tables *t, const ww_poli
                     bytes_number(out, "*", count)
             for i in range(s.at, s.at + count):
                 if form == FORM_PLAIN or form == FORM_MANY:
-                    bytes_text(out, verdict_text(verdict_shown(b.attempts[i].verdict, reasons)))
+                    bytes_text(out, verdict_text(verdict_shown(&b.attempts[i], reasons)))
                 else:
                     detail_put(out, t, p, &b.attempts[i], reasons, form == FORM_DETAIL_MAP)
         r.first += 1

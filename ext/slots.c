@@ -117,6 +117,14 @@ uint32_t ww_slot_find(const ww_tables *t, uint64_t hash, const uint8_t *name, si
     }
 }
 
+uint32_t ww_slot_within(const ww_tables *t, uint64_t hash, const uint8_t *name, size_t len,
+                        uint32_t within)
+{
+    uint32_t slot = ww_slot_find(t, hash, name, len);
+    return slot == WW_SLOT_NONE || !within || t->users[slot].realm + 1u == within ? slot
+                                                                                  : WW_SLOT_NONE;
+}
+
 uint32_t ww_slot_likely(const ww_tables *t, uint64_t hash)
 {
     uint32_t tag = (uint32_t)(hash >> 32);

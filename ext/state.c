@@ -287,6 +287,7 @@ WW_ROAD uint32_t ww_decide(const ww_tables *t, const ww_policy *p, ww_attempt *a
             out->effects = (uint8_t)effects;
             a->verdict = out->verdict = WW_NOT_PERMITTED;
             a->reason = out->reason = WW_REASON_ADDRESS;
+            a->asks = ww_asks(a, in);
             return put_address(a, out);
         }
         amiss = ww_password_amiss(t, a, in);

@@ -145,10 +145,16 @@ static void take_due(ww_tables *t, ww_attempt *a, int64_t now_ms)
                   ww_come_due(t, &t->users[a->slot], now_ms);
 }
 
-/* What changes something enters no realm: the user's own is as good as said. */
-static void enter_no_realm(const ww_tables *t, ww_attempt *a)
+/* What changes something enters no realm: the user's own is as good as said; but a gateway that is
+ * confined to the one it says has nobody elsewhere. */
+static void stay_within(const ww_tables *t, ww_attempt *a)
 {
-    a->realm = t->users[a->slot].realm;
+    uint8_t realm = t->users[a->slot].realm;
+    if (a->first & WW_FIRST_WITHIN && a->realm != realm) {
+        a->slot = WW_SLOT_NONE;
+        return;
+    }
+    a->realm = realm;
     a->place_in = (uint8_t)((a->place_in & ~4u) | (uint32_t)a->realm << 2);
 }
 
@@ -167,14 +173,14 @@ static uint32_t lay_group(ww_tables *t, const ww_policy *p, ww_batch *b, uint32_
         a->place_in = (uint8_t)((uint32_t)a->platform | (uint32_t)a->realm << 2 | facts_of(a));
         a->bad_name |= !ww_name_legal(p, name, a->name_len);
         a->slot = a->bad_name ? WW_SLOT_NONE : slot_of(t, a, name);
+        if (a->slot != WW_SLOT_NONE && a->first & (WW_FIRST_DEVICE | WW_FIRST_WITHIN))
+            stay_within(t, a);
         if (a->slot != WW_SLOT_NONE) {
             /* What one of them uses up a sharer of the device must find used: it begins a group. */
             if (meets(s, b, from, i) | (t->users[a->slot].sharing & (i > 0)))
                 break;
             if (t->users[a->slot].dated)
                 take_due(t, a, now_ms);
-            if (a->first & WW_FIRST_DEVICE)
-                enter_no_realm(t, a);
         }
         s->first[i] = (uint16_t)*tries;
         read_digits(b->bytes + a->response_at, a->response_len, &s->value[0][i], &s->digits[0][i]);

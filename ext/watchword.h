@@ -530,6 +530,7 @@ typedef struct {
     uint8_t card_only;           /* out: of an acceptance, the scope is `card`                   */
     uint8_t biometric;           /* out: of a push, unlocked by fingerprint or face              */
     uint8_t came_due;            /* filled by ww_turn: something of the user's has               */
+    uint8_t asks;                /* out: from elsewhere, what would have read CHALLENGE          */
     uint16_t challenge_len;
     uint8_t first;               /* WW_FIRST: what is said of a password                         */
     uint8_t pin_len;             /* of the response: a PIN that was given apart, in front        */
@@ -545,9 +546,12 @@ typedef struct {
 } ww_attempt;
 
 /* In first: a password was given; it was right; the gateway vouches for it; what is tried must have
- * a PIN, which is to be another; and nobody enters without a device. */
+ * a PIN, which is to be another; nobody enters without a device; and to a gateway that is confined
+ * to this realm whoever is of another is nobody. */
 enum { WW_FIRST_GIVEN = 1, WW_FIRST_RIGHT = 2, WW_FIRST_VOUCHED = 4, WW_FIRST_PIN = 8,
-       WW_FIRST_DEVICE = 16 };
+       WW_FIRST_DEVICE = 16, WW_FIRST_WITHIN = 32 };
+/* What a gateway without the right `reasons` reads as the verdict (RULES section 7). */
+uint8_t ww_shown(const ww_attempt *a);
 
 #define WW_SLOT_NONE UINT32_MAX     /* an enumerator would have to fit an int */
 #define WW_T0_S_MAX ((int64_t)1 << 40)
@@ -614,6 +618,9 @@ void ww_match_many(const uint32_t *truncated, const uint32_t *want, const uint32
 uint64_t ww_name_hash(const ww_tables *t, const uint8_t *name, size_t len);
 int ww_name_legal(const ww_policy *p, const uint8_t *name, size_t len);
 uint32_t ww_slot_find(const ww_tables *t, uint64_t hash, const uint8_t *name, size_t len);
+/* The same for a gateway that is confined to realm within - 1, if within is not 0. */
+uint32_t ww_slot_within(const ww_tables *t, uint64_t hash, const uint8_t *name, size_t len,
+                        uint32_t within);
 uint32_t ww_slot_likely(const ww_tables *t, uint64_t hash);  /* by hash alone: what to prefetch */
 uint32_t ww_slot_next(const ww_tables *t);              /* the slot the next user gets */
 void ww_slot_index(ww_tables *t, uint32_t slot, uint64_t hash);        /* the index has room */
@@ -757,6 +764,7 @@ typedef struct {
     const uint8_t *name;
     size_t name_len;
     uint64_t dice;               /* random: which one, when none stands                          */
+    uint8_t within;              /* as of ww_ask                                                 */
     /* out */
     uint32_t cold;               /* of the question: pool and text; 0: a plausible one           */
     uint32_t plausible, whose;   /* a number for it, and one that is always this name's          */
@@ -791,6 +799,7 @@ typedef struct {
     uint8_t sms;                 /* a code sent is wanted, nothing else                          */
     uint8_t phone;               /* a phone that could have approved, nothing else               */
     uint8_t activates;           /* a shipped device, which it is to make active, nothing else   */
+    uint8_t within;              /* 1 + realm: whoever is of another is nobody                   */
     /* out */
     uint8_t kind, label, prompt_len;
     uint8_t prompt[WW_QUESTION_CHARS_MAX], id[WW_TOKEN_CHARS_MAX];
@@ -847,7 +856,7 @@ typedef struct {
     const uint8_t *name, *serial;
     size_t name_len, serial_len;
     uint8_t id[WW_PUSH_ID_BYTES], number;       /* random                                        */
-    uint8_t platform, has_serial;
+    uint8_t platform, has_serial, within;       /* within as of ww_ask                           */
     /* out */
     uint8_t cancels, cancelled[WW_PUSH_ID_BYTES];   /* the one that was pending                  */
     uint32_t device, cold;       /* the phone's; 0: nobody is asked                              */

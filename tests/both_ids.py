@@ -63,6 +63,6 @@ class BothIds:
 def plain(record: tuple[Any, ...]) -> tuple[Any, ...]:
     """An attempt's record as if it had brought no id."""
     event, verdict, reason, tail, effects, gateway, place, *rest = record
-    if event not in (1, 16) or not place & BY_ID:
+    if event not in (1, 16, 27) or not place & BY_ID:
         return record
     return event, verdict, reason, tail[:-32], effects, gateway, place & ~BY_ID, *rest

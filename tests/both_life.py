@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from said import answer_of
@@ -9,6 +10,7 @@ from said import answer_of
 import watchword
 from watchword import reference
 from watchword.reference import Attempt, Device
+from watchword.reference_ids import Ids
 
 DEVICES_MAX = 16
 CARD_KEY = bytes(20)                # the engine's entropy in a history is zeros
@@ -26,6 +28,8 @@ class Living:
         number: int
         serials: int
         seen: set[str]
+        by_id: Ids
+        sent: dict[str, Attempt]
         ids: dict[Any, Any]
         name: Callable[[str], str]
         devices: Callable[[str], list[Device]]
@@ -43,19 +47,37 @@ class Living:
         return tuple(d.dates._replace(replaces=replaces)) if any(d.dates) else None
 
     def activate(self, who: str, word: Any, options: dict[str, Any]) -> tuple[Any, Any]:
+        """What was sent under an id goes as it was, or changed in a word."""
         a = self.attempt(who, word, options)
-        serial = a.device or "unheard-of"
-        verdict = self.engine.activate(
-            a.name, serial, a.response, challenge=a.challenge, platform=a.platform,
-            password=a.password, address=a.address, first_factor=a.vouched,
-        )  # fmt: skip
         asked = Attempt(
-            a.name, a.response, a.platform, device=serial, challenge=a.challenge,
-            address=a.address, password=a.password, vouched=a.vouched, activates=True,
+            a.name, a.response, a.platform, device=a.device or "unheard-of",
+            challenge=a.challenge, address=a.address, password=a.password, vouched=a.vouched,
+            activates=True,
         )  # fmt: skip
-        answer = self.twin.attempt(asked, self.now_ms)
+        if not options.get("id"):
+            mine, answer = self.activated(asked), self.twin.attempt(asked, self.now_ms)
+        else:
+            id = f"history {self.number} activation {options['id']}"
+            asked = replace(self.sent.setdefault(id, asked), **options["change"])
+            mine = self.activated(asked, request_id=id, gateway="tcp")
+            told, again = self.by_id.attempt(self.twin, asked, self.now_ms, "tcp", id)
+            if told is None:
+                self.seen.add("activation misused")
+                return mine, None
+            answer = told
+            self.seen |= {f"activation told again: {answer.verdict.name}"} if again else set()
         self.seen |= {repr(answer.verdict), repr(answer.reason), f"activate {answer.verdict.name}"}
-        return answer_of(verdict), tuple(answer)
+        return mine, tuple(answer)
+
+    def activated(self, a: Attempt, **given: Any) -> Any:
+        """The engine's answer; None: misuse."""
+        try:
+            return answer_of(self.engine.activate(
+                a.name, str(a.device), a.response, challenge=a.challenge, platform=a.platform,
+                password=a.password, address=a.address, first_factor=a.vouched, **given,
+            ))  # fmt: skip
+        except watchword.InvalidArgument:
+            return None
 
     def new(self, words: dict[str, Any]) -> tuple[watchword.Device, Device]:
         self.serials += 1

@@ -90,6 +90,10 @@ class TwinDoor(secret_doors.TwinDoor):
         at_ms = max(now_ms, self.twin.latest_ms)
         return left_cents(devices, user, at_ms), *withdrawn(user, business_day(at_ms))
 
+    def blind(self, user: str, response: str, **options: Any) -> str:
+        """What a gateway without the right `reasons` reads."""
+        return self.twin.attempt(Attempt(user, response, **options), self.now_s * 1000).shown.name
+
     def failures(self, name: str) -> tuple[int, list[int]]:
         return self.twin.users[name].streak.count, []
 
@@ -137,6 +141,9 @@ class EngineDoor(secret_doors.EngineDoor):
     def limits(self, name: str) -> tuple[int | None, int, int]:
         found = self.engine.limits(name)
         return found.left_cents, found.day_used_cents, found.five_days_used_cents
+
+    def blind(self, user: str, response: str, **options: Any) -> str:
+        return str(self.engine.verify(user, response, **options).shown.name)
 
     def failures(self, name: str) -> tuple[int, list[int]]:
         return self.engine.user(name).failures, []

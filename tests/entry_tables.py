@@ -2,6 +2,7 @@
 
 A row: a time; then one of
   say USER TYPED PLATFORM OPTIONS     -> verdict, reason; alice's and bob's failures
+  blind USER TYPED PLATFORM OPTIONS   -> what a gateway without `reasons` reads, for BLIND
   optin USER TYPED OPTIONS            -> the same
   share USER OWNER SERIAL TYPED OPTIONS -> verdict, why not shared, or shared; the failures
   draw USER USD                       -> within or beyond
@@ -17,7 +18,7 @@ password=, address=, device=, realm=, joined by commas; ; stands for : in an add
 
 from typing import Any
 
-__all__ = ["TABLES"]
+__all__ = ["BLIND", "TABLES"]
 
 # What alice has, what bob has; further policy figures; rows.
 TABLES: dict[str, tuple[list[str], list[str], dict[str, Any], str]] = {
@@ -249,5 +250,47 @@ TABLES: dict[str, tuple[list[str], list[str], dict[str, Any], str]] = {
         3d   draw bob 20000                                      within
         4d   draw bob 0.01                                       beyond
         4d   left bob                                            0 5000000 10000000
+        """),
+}
+
+# What a gateway without the right `reasons` reads: of a name that is restricted, from elsewhere, no
+# more than of one that nobody has, which stands below it. PUSH is an id as long as those of a push.
+BLIND: dict[str, tuple[list[str], list[str], dict[str, Any], str]] = {
+    "a name that is restricted is no other than one that nobody has": (["plain"], [], {}, """
+        0   FROM alice 192.0.2.0/24                              done
+        1   blind alice  - trading -                             CHALLENGE
+        1   blind nobody - trading -                             CHALLENGE
+        2   blind alice  - portal  address=192.0.3.7             CHALLENGE
+        2   blind nobody - portal  address=192.0.3.7             CHALLENGE
+        3   blind alice  plain:0 trading address=192.0.3.7       REJECTED
+        3   blind nobody plain:0 trading address=192.0.3.7       REJECTED
+        4   blind alice  - trading address=192.0.3.7,password=a  REJECTED
+        4   blind nobody - trading address=192.0.3.7,password=a  REJECTED
+        5   blind alice  - trading address=192.0.3.7,device=plain CHALLENGE
+        5   blind nobody - trading address=192.0.3.7,device=plain CHALLENGE
+        6   blind alice  - trading address=192.0.3.7,challenge=x CHALLENGE
+        6   blind nobody - trading address=192.0.3.7,challenge=x CHALLENGE
+        7   blind alice  - trading address=192.0.3.7,challenge=PUSH REJECTED
+        7   blind nobody - trading address=192.0.3.7,challenge=PUSH REJECTED
+        8   blind alice  - trading address=192.0.2.7             CHALLENGE
+        9   blind alice  plain:0 trading address=192.0.2.7       ACCEPTED
+        """),
+    "an opted-out name, of which nothing need be typed": (["plain"], [], {}, """
+        0   PASSWORD alice horse-battery
+        0   FROM alice 192.0.2.0/24                              done
+        0   OUT alice                                            done
+        1   blind alice  - trading address=192.0.3.7             CHALLENGE
+        1   blind nobody - trading address=192.0.3.7             CHALLENGE
+        2   blind alice  - trading address=192.0.3.7,password=horse-battery REJECTED
+        2   blind nobody - trading address=192.0.3.7,password=horse-battery REJECTED
+        """),
+    "a lock is a lock, wherever it is asked from": (["plain"], [], {"lockout_failures": 2}, """
+        0   FROM alice 192.0.2.0/24                              done
+        1   say alice wrong trading address=192.0.2.7            REJECTED WRONG 1 0
+        2   say alice wrong trading address=192.0.2.7            REJECTED WRONG 2 0
+        2   blind nobody wrong trading -                         REJECTED
+        2   blind nobody wrong trading -                         REJECTED
+        3   blind alice  - trading address=192.0.3.7             REJECTED
+        3   blind nobody - trading address=192.0.3.7             REJECTED
         """),
 }

@@ -95,6 +95,8 @@ def activating(rng: random.Random, who: str, wait: int) -> list[Step]:
     again = rng.choice([1, 1, 1, 2, 4])
     who = rng.choice([who] * 9 + ["nobody"])
     later = rng.choice([0, 0, 1, 60_000])
+    options["id"] = rng.choice([0, 0, 1, 2])    # a request id's number; 0: none
+    options["change"] = rng.choice([{}] * 6 + [{"platform": "portal"}, {"response": "000001"}])
     return steps + [(later, "activate", who, (which, near), options)] * again
 
 

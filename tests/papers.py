@@ -57,6 +57,39 @@ class Authority:
                 "-out", made)  # fmt: skip
         return made, key
 
+    def expired(self, name: str, subject: str) -> tuple[Path, Path]:
+        """The same, of another year."""
+        made, key = self.issue(name, subject)
+        self._books("-in", self.folder / f"{name}.csr", "-out", made, "-notext",
+                    "-startdate", "20200101000000Z", "-enddate", "20200201000000Z")  # fmt: skip
+        return made, key
+
+    def revoked(self, *made: Path, out_of_date: bool = False) -> Path:
+        """A revocation list with these on it."""
+        for certificate in made:
+            self._books("-revoke", certificate)
+        where = self.folder / "revoked.crl"
+        dates = ["-crldays", 2]
+        if out_of_date:
+            dates = ["-crl_lastupdate", "20200101000000Z", "-crl_nextupdate", "20200201000000Z"]
+        self._books("-gencrl", *dates, "-out", where)
+        return where
+
+    def _books(self, *words: object) -> None:
+        """`openssl ca`, which keeps books."""
+        books = self.folder / "books"
+        books.mkdir(exist_ok=True)
+        (books / "index.txt").touch()
+        (books / "index.txt.attr").write_text("unique_subject = no\n")
+        settings = books / "ca.cnf"
+        settings.write_text(
+            "[ca]\ndefault_ca = d\n[p]\ncommonName = supplied\n[d]\npolicy = p\n"
+            f"database = {books}/index.txt\nnew_certs_dir = {books}\ndefault_md = sha256\n"
+            "rand_serial = yes\nunique_subject = no\n"
+            f"certificate = {self.certificate}\nprivate_key = {self._key}\n"
+        )
+        openssl("ca", "-batch", "-config", settings, *words)
+
     def context(self, shown: tuple[Path, Path] | None = None) -> ssl.SSLContext:
         """What a client connects under; shown: its certificate and key."""
         made = ssl.create_default_context(cafile=self.certificate)
@@ -64,9 +97,12 @@ class Authority:
             made.load_cert_chain(*shown)
         return made
 
-    def settings(self, server: tuple[Path, Path], clients: str = "none") -> str:
+    def settings(
+        self, server: tuple[Path, Path], clients: str = "none", crl: Path | None = None
+    ) -> str:
         """[tls] of the daemon's settings."""
         ca = f'client_ca = "{self.certificate}"\nclients = "{clients}"\n'
+        ca += f'crl = "{crl}"\n' if crl else ""
         return f'[tls]\ncertificate = "{server[0]}"\nkey = "{server[1]}"\n' + (
             ca if clients != "none" else ""
         )

@@ -77,6 +77,8 @@ RIGS = (
     fuzz("turn", 100_000, 1_000_000),
     Rig("timing code", "timing code"),
     Rig("timing secrets", "timing secrets"),
+    Rig("timing token", "timing token", alone=True),
+    Rig("talks", "talks --seeds 1000", "talks --until 10000 --keep", "talks", "seeds", 10_000),
     Rig("timing", "timing --measurements 200000", "timing --measurements 10000000 --keep",
         "timing", "measurements", 10_000_000, alone=True),
     Rig("timing daemon", "timing daemon --users 1000 --answers 100000",

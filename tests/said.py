@@ -51,4 +51,5 @@ def answer_of(verdict: Any) -> tuple[Any, ...]:
     if verdict.code == watchword.Code.LOCKED:
         device, offset = None, 0
     said = int(verdict.code), int(verdict.reason), device, offset, verdict.retry_after_ms
-    return (*said, verdict.scope, verdict.session_ms)
+    asks = verdict.code != verdict.shown and verdict.shown == watchword.Code.CHALLENGE
+    return (*said, verdict.scope, verdict.session_ms, asks)

@@ -119,6 +119,7 @@ def test_histories_reach_everything() -> None:
     everything = [*reference.Verdict, *reference.Reason, *Event]
     assert seen >= {"posed", "answered", "too many codes", "too many answers", "id misused"}
     assert {"told again: ACCEPTED", "told again: LOCKED", "told again: REJECTED"} <= seen
+    assert {"activation told again: ACCEPTED", "activation misused"} <= seen
     missing = {repr(word) for word in everything} - seen
     assert missing == {repr(word) for word in UNREACHED}
     assert touched[Event.ATTEMPT] == touched[Event.RESYNC] == set(Effect)

@@ -12,8 +12,8 @@ import pyotp
 import pytest
 from conftest import Seeded
 
+from tests.crash.account import CAP, LOCKOUT, Account, State
 from tests.crash.disk import SECTOR, Disk, File, draws
-from tests.crash.kill import CAP, LOCKOUT, Account, State
 from tests.crash.loop import Loop, why_not
 from tests.crash.plants import LOOP, REPLAY
 from tests.crash.preload import Event, Kind, build, preloaded

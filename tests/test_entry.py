@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from daemons import Daemons
 from entry_doors import PASSCODE, DaemonDoor, EngineDoor, TwinDoor, device_of, key_of
-from entry_tables import TABLES
+from entry_tables import BLIND, TABLES
 from plays import play
 from secret_doors import POLICY
 
@@ -62,6 +62,9 @@ class Told:
         told = self.door.say(user, self.typed(word), platform=platform, **named(options))
         self.holds(said[:2], told[:2], said[2:])
 
+    def blind(self, user: str, word: str, platform: str, options: str, said: str) -> None:
+        assert self.door.blind(user, self.typed(word), platform=platform, **named(options)) == said
+
     def optin(self, user: str, word: str, options: str, *said: str) -> None:
         told = self.door.opt_in(user, self.typed(word), **named(options))
         self.holds(said[:2], told[:2], said[2:])
@@ -109,12 +112,13 @@ def restricted(door: Any, user: str, ranges: str, said: str) -> None:
 
 
 def named(options: str) -> dict[str, str]:
+    options = options.replace("PUSH", "00112233445566778899aabbccddeeff")
     pairs = [one.split("=") for one in options.split(",") if one != "-"]
     return {name: word.replace(";", ":") for name, word in pairs}
 
 
 def played(door: Any, title: str) -> None:
-    alices, bobs, _, rows = TABLES[title]
+    alices, bobs, _, rows = {**TABLES, **BLIND}[title]
     door.title, door.now_s = title, door.begins_s
     play(Told(door), rows, alice=alices, bob=bobs)
 
@@ -123,6 +127,12 @@ def played(door: Any, title: str) -> None:
 @pytest.mark.parametrize("title", TABLES)
 def test_table(title: str, door: Any) -> None:
     played(door(**TABLES[title][2]), title)
+
+
+@pytest.mark.parametrize("door", [TwinDoor, EngineDoor])
+@pytest.mark.parametrize("title", BLIND)
+def test_what_is_hidden_reads_alike(title: str, door: Any) -> None:
+    played(door(**BLIND[title][2]), title)
 
 
 @pytest.fixture(scope="module")
@@ -360,27 +370,3 @@ def test_many_with_a_password_each(engine: Engine) -> None:
         engine.verify_many(["alice", "bob"], ["1", "2"], passwords=["x"])
     with pytest.raises(InvalidArgument):
         engine.verify_many(["alice"], ["1"], passwords=[7])     # type: ignore[list-item]
-
-
-def test_what_changes_something_enters_no_realm(engine: Engine) -> None:
-    """A user of the paper realm changes, shares and opts in like any other (RULES section 4: every
-    verb that takes a response is an attempt); a login names its realm still."""
-    key = b"the key of a device!"
-    engine.add_user("paula", realm="paper")
-    engine.set_identity("paula", "one person", by="desk 4")
-    serial = engine.add_device("paula", Device.hotp(key, pin="4711"))
-    code = [watchword.hotp(key, n) for n in range(6)]
-    assert engine.verify("paula", "4711" + code[0]).reason is watchword.Reason.REALM
-    assert engine.change_pin("paula", "4711", code[1], "8255")
-    engine.set_password("paula", "correct horse battery", by="desk 4")
-    assert engine.change_password(
-        "paula", "correct horse battery", code[2], "another horse entirely", pin="8255"
-    )
-    engine.set_addresses("paula", ["192.0.2.0/24"], by="desk 4")
-    engine.opt_out("paula", by="desk 4")
-    given = {"pin": "8255", "password": "another horse entirely", "address": "192.0.2.7"}
-    assert engine.opt_in("paula", code[3], **given)
-    engine.add_user("quinn")
-    engine.set_identity("quinn", "one person", by="desk 4")
-    assert engine.share_device("quinn", "paula", serial, code[4], **given)
-    assert engine.verify("paula", code[5], realm="paper", **given)

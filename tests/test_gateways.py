@@ -321,9 +321,10 @@ def test_listening_to_events_is_a_permission(tmp_path: Path) -> None:
     with serving(tmp_path, settings) as daemon:
         daemon.enrol("alice")
         with known(daemon, "siem") as siem, known(daemon, "one") as one:
-            for words in (("SUBSCRIBE", "acts"), ("STATS",), ("UNSUBSCRIBE",)):
+            for words in (("SUBSCRIBE", "acts"), ("STATS",), ("UNSUBSCRIBE",), ("PSUBSCRIBE", "*")):
                 assert error(one, *words).startswith("NOPERM")
             assert error(siem, "STATS").startswith("NOPERM")
+            assert "SUBSCRIBE names channels" in error(siem, "PSUBSCRIBE", "*")
             assert siem.ask("SUBSCRIBE", "acts") == ["subscribe", "acts", 1]
             with daemon.acts() as acts:
                 assert acts.ask("USER", "UNLOCK", "alice", "BY", "desk 4") == "OK"

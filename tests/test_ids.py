@@ -341,3 +341,33 @@ def test_ids_come_and_go_and_none_is_lost(store: Store) -> None:
                 live[one] = now_ms
                 fresh += 1
         assert units == 2 * fresh, "a record and its tail for each that was not there"
+
+
+def test_an_activation_that_is_sent_again_is_the_first_ones(kept: Store) -> None:
+    """Its code is used up: without an id the second would be a failure."""
+    kept.engine.ship_device("alice", Device.of("dsc", b"a new device's key!!"), serial="NEW")
+    code = watchword.hotp(b"a new device's key!!", 0)
+    first = kept.engine.activate("alice", "NEW", code, request_id="activation 1")
+    assert first
+    for _ in range(2):
+        again = kept.engine.activate("alice", "NEW", code, request_id="activation 1")
+        assert told(again) == told(first)
+        kept.again()
+    assert kept.engine.user("alice").failures == 0
+    with pytest.raises(InvalidArgument, match="request_id was given before"):
+        kept.engine.activate("alice", "NEW", CODES[0], request_id="activation 1")
+    with pytest.raises(InvalidArgument, match="request_id was given before"):
+        kept.engine.verify("alice", code, device="NEW", request_id="activation 1")
+    assert not kept.engine.activate("alice", "NEW", code)
+
+
+def test_opting_in_is_done_once(kept: Store) -> None:
+    kept.engine.set_addresses("alice", ["192.0.2.0/24"])
+    kept.engine.opt_out("alice")
+    said: dict[str, Any] = {"address": "192.0.2.7", "request_id": "opting in"}
+    first = kept.engine.opt_in("alice", CODES[0], **said)
+    assert first
+    assert not kept.engine.entry("alice").opted_out
+    kept.engine.opt_out("alice")
+    assert told(kept.engine.opt_in("alice", CODES[0], **said)) == told(first)
+    assert kept.engine.entry("alice").opted_out, "what was told again changes nothing"

@@ -1,10 +1,12 @@
 """Request ids through a daemon: commands with one, pipelines, pairs, and lives."""
 
+import base64
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pyotp
 import pytest
 from served import Client, ReplyError, Served, ended_well, frame
 
@@ -108,3 +110,20 @@ def test_the_administration_socket_is_another_gateway(daemon: Served) -> None:
     with daemon.client() as client, Client(daemon.admin) as admin:
         assert client.ask(*said) == "ACCEPTED"
         assert admin.ask(*said) == "REJECTED"
+
+
+def test_an_activation_and_opting_in_bring_ids_too(daemon: Served) -> None:
+    """The code of the first is used up, and the second is no failure for it."""
+    codes = daemon.enrol("idzoe")
+    with daemon.acts() as acts, daemon.client() as client:
+        key = b"the shipped device's"
+        acts.ask("DEVICE", "SHIP", "idzoe", "DSC", "KEY", key.hex(), "SERIAL", "NEW")
+        said = ("ACTIVATE", "idzoe", "NEW", pyotp.HOTP(base64.b32encode(key).decode()).at(0),
+                "ID", "idzoe-0001")  # fmt: skip
+        assert [client.ask(*said) for _ in range(3)] == ["ACCEPTED"] * 3
+        assert refused(lambda: client.ask(*said[:3], "000000", *said[4:])) == MISUSED
+        acts.ask("USER", "ADDRESSES", "idzoe", "SET", "192.0.2.0/24")
+        acts.ask("USER", "OPTOUT", "idzoe")
+        said = ("OPTIN", "idzoe", codes.at(0), "ADDRESS", "192.0.2.7", "ID", "idzoe-0002")
+        assert [client.ask(*said) for _ in range(3)] == ["ACCEPTED"] * 3
+        assert acts.ask("USER", "GET", "idzoe")[7] == 0

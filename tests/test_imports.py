@@ -31,7 +31,7 @@ LAYERS = [
     ["tombs", "clock", "views", "delivery", "hashing", "push_texts", "audit", "core_policy"],
     ["explain", "whatif"],
     ["parts"],
-    ["keeper", "acts", "logins"],
+    ["keeper", "acts", "logins", "confining"],
     ["bulk", "cards", "challenges", "passwords", "pushes", "questions", "enrolment", "history",
      "intake", "exports", "policies", "withdrawals", "stats", "events", "backups", "floors",
      "retention", "rotation", "activation", "issuing"],

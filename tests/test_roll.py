@@ -11,8 +11,8 @@ from served import Served, frame
 from test_gateways import LIST, known
 
 from watchword import InvalidArgument
-from watchword.serve.gateways import Access
-from watchword.serve.roll import Roll
+from watchword.serve.gateways import VERBS, Access
+from watchword.serve.roll import Roll, refused, rights_of
 
 
 class Rows:
@@ -36,6 +36,17 @@ def test_a_gateway_keeps_its_number_whatever_becomes_of_the_list() -> None:
     assert [(who.name, who.index) for who in roll.rights] == [("a", 3)]
     assert rows.names.startswith(b"\x03tcp\x05admin\x04unix\x01a\x01b\x01c\x00")
     assert rows.gateways == 6
+
+
+@pytest.mark.parametrize("verb", ["ACTIVATE a s 1", "OPTIN a 1", "SHARE a b s 1",
+                                  "CHANGEPIN a 1 2 3", "CHANGEPASSWORD a 1 2 3"])  # fmt: skip
+def test_what_is_changed_is_changed_on_the_portal_where_nothing_is_said(verb: str) -> None:
+    words = verb.encode().split()
+    for platforms, may in (((), True), (("portal",), True), (("trading",), False)):
+        who = rights_of(Access(name="a", local_user="u", verbs=VERBS, platforms=platforms), 3)
+        assert (refused(who, verb.split()[0], words) is None) == may, platforms
+        said = refused(who, verb.split()[0], [*words, b"PLATFORM", b"trading"])
+        assert (said is None) == (platforms != ("portal",)), platforms
 
 
 def test_a_list_with_more_names_than_numbers_changes_nothing() -> None:
@@ -79,7 +90,7 @@ DRIVER = """
 import sys
 from dataclasses import replace
 from watchword.serve import roll
-from watchword.serve.roll import Roll
+from watchword.serve.roll import Roll, refused, rights_of
 {}
 from watchword.cli.main import run
 sys.exit(run(["serve", "--config", sys.argv[1]]))

@@ -361,7 +361,19 @@ def test_a_gateway_without_reasons_reads_the_same_bytes(tmp_path: Path) -> None:
                     )
                     said.add(b"".join(iter(client._stream.readline, b"+PONG\r\n")))
                 assert len(said) == 1, said
+        with daemon.acts() as acts:
+            acts.ask("USER", "ADDRESSES", "shut", "SET", "192.0.2.0/24")
+        push = "00112233445566778899aabbccddeeff"
+        for more in (b"", b"ADDRESS 192.0.3.7 ", b"CHALLENGE x ", b"CHALLENGE %b " % push.encode()):
+            told = set()
+            for user in (b"shut", b"nobody"):  # nothing typed, from where shut may not come
+                client.send(b'VERIFY %b "" %bDETAIL ID "%b, once"\r\nPING\r\n' % (user, more, user))
+                told.add(b"".join(iter(client._stream.readline, b"+PONG\r\n")))
+                client.send(b'VERIFY %b "" %bDETAIL ID "%b, once"\r\nPING\r\n' % (user, more, user))
+                told.add(b"".join(iter(client._stream.readline, b"+PONG\r\n")))
+            assert len(told) == 1, told
         with daemon.acts() as acts:  # the operator's own socket tells
+            assert acts.ask("VERIFY", "shut", "") == "NOT_PERMITTED"
             assert acts.ask("VERIFY", "locked", "0") == "LOCKED"
             assert acts.ask("VERIFY", "shut", shut.at(1)) == "NOT_PERMITTED"
 

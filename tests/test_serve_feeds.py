@@ -121,8 +121,14 @@ def test_channels_that_are_none_are_refused_by_name(daemon: Served) -> None:
         for words in (["SUBSCRIBE"], ["SUBSCRIBE", "acts", "nosuch"]):
             with pytest.raises(ReplyError, match="lockouts, replays, acts, policy, clock"):
                 listener.ask(*words)
+        for verb in ("SUBSCRIBE", "UNSUBSCRIBE"):
+            said = f"no pattern: {verb} names channels, which are lockouts, replays, acts, policy"
+            with pytest.raises(ReplyError, match=said):
+                listener.ask(f"P{verb}", "lock*")
         assert listener.ask("PING") == "PONG", "and nothing was subscribed to"
         assert listener.ask("SUBSCRIBE", "acts") == ["subscribe", "acts", 1]
+        with pytest.raises(ReplyError, match="no pattern"):
+            listener.ask("psubscribe", "*")
         assert listener.ask("RESET") == "RESET"
         assert listener.ask("PING") == "PONG"
 

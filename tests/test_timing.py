@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.timing import code, daemon, secrets
+from tests.timing import code, daemon, secrets, token
 from tests.timing.built import HERE, Plant, Tree
 from tests.timing.measure import CONTROLS, TARGETS, measure
 from tests.timing.welch import CONTROL, weighed
@@ -83,6 +83,11 @@ def test_every_class_is_answered_as_it_should_be(name: str, tree: Tree) -> None:
     pairs = measure(name, tree, MEASUREMENTS, 2)
     assert [pair.name for pair in pairs] == list(TARGETS[name][1:])
     assert all(pair.median_ns > 0 for pair in pairs)
+
+
+def test_a_list_that_looks_names_up_is_measured() -> None:
+    assert max(abs(pair.t) for pair in token.asked(4_000, 1, token.leaky)) > CONTROL
+    assert [pair.name for pair in token.asked(4_000, 2)] == list(token.CLASSES[1:])
 
 
 def test_the_daemon_is_asked_for_names_that_exist_and_names_that_do_not(tmp_path: Path) -> None:

@@ -104,10 +104,12 @@ def ask(
     question: bytes | None = ...,
     client: bytes | None = ...,
     activates: bool = ...,
+    within: int = ...,
 ) -> tuple[bytes, str, str, str, int, str | None, str, str] | None: ...
 def due(core: Core, slot: int, now_ms: int) -> int | None: ...
 def ask_question(
-    core: Core, user: bytes, dice: int, turn: int, now_ms: int, names: bytes, gateways: int
+    core: Core, user: bytes, dice: int, turn: int, now_ms: int, names: bytes, gateways: int,
+    within: int = ...,
 ) -> tuple[bytes, str, str | None, int, int]: ...
 def extra_of(core: Core, slot: int) -> tuple[bool, bytes, bytes, int, tuple[int, ...]]: ...
 def rank_of(core: Core, slot: int, number: int) -> int: ...
@@ -142,6 +144,7 @@ def push_open(
     id: bytes,
     number: int,
     now_ms: int,
+    within: int = ...,
 ) -> tuple[bool, int, str | None, bytes | None] | None: ...
 def push_found(
     core: Core, id: bytes, now_ms: int
@@ -160,6 +163,8 @@ def pack_address(address: object) -> bytes: ...
 class Verdict:
     @property
     def code(self) -> Code: ...
+    @property
+    def shown(self) -> Code: ...
     @property
     def reason(self) -> Reason: ...
     @property
@@ -418,6 +423,7 @@ class Connection(asyncio.BufferedProtocol):
 
 class Gateway:
     name: str
+    realm: str
     index: int
     verbs: frozenset[str]
     reasons: bool

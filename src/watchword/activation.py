@@ -4,8 +4,8 @@ Rule: an attempt like any other, evaluated, counted, locked and using up its cod
 record is what makes the device active, and what is temporary has ended with the same record.
 """
 
-from watchword import lifecycle
-from watchword._engine import Verdict
+from watchword._engine import Verdict, id_text
+from watchword.confining import said_within
 from watchword.errors import InvalidArgument
 from watchword.hashing import UNTOLD, VOUCHED_FOR, Fact
 from watchword.logins import place_of
@@ -30,23 +30,26 @@ class Activation(Parts):
         address: str | None = None,
         first_factor: bool = False,
         gateway: str | None = None,
+        request_id: str | bytes | None = None,
     ) -> Verdict:
         """The device with this serial is active once its verdict is ACCEPTED (RULES section 6).
 
         response: its code; of a device that answers challenges, the answer to one that was asked
         with the purpose "activate device", watchword.life.NEW_DEVICE, which `challenge` names. The
         user's temporary passcode and online card end with it, unless it is such a card. A device
-        that is active already, for its moment had come, stays so. password, first_factor: as verify
-        takes them. Errors: InvalidArgument, StoreFailed.
+        that is active already, for its moment had come, stays so. password, first_factor,
+        request_id: as verify takes them. Errors: InvalidArgument, Busy, StoreFailed.
         """
         if not isinstance(serial, str):
             raise InvalidArgument("serial is str: of the device that is to become active")
-        places = place_of(platform, "live")
-        names = self._names if gateway is None else lifecycle.gateway_packed(gateway)
+        where, _ = place_of(platform, "live")
+        names, within = self._asker(gateway)
+        realm, bound = said_within(within)
         fact: Fact | None = VOUCHED_FOR if first_factor else UNTOLD
         if password is not None:
             fact = self._fact(user, password, first_factor)
         first, number = fact or UNTOLD
+        given = None if request_id is None else (self._core, names, id_text(request_id), password)
         with self._lock:
             self._alive()
             batch = self._one
@@ -54,8 +57,8 @@ class Activation(Parts):
             now = self._now()
             shed = self._shed() or fact is None
             batch.put(
-                user, response, *places, serial, address, None, shed, challenge, None, pin, first,
-                number, False, True,
+                user, response, where, realm, serial, address, None, shed, challenge, None, pin,
+                first | bound, number, False, True, given,
             )  # fmt: skip
             turn = self._take(batch, now, names, 1)
             verdict = self._core.verdict(batch, 0)

@@ -13,7 +13,6 @@ from watchword.delivery import Delivery
 from watchword.devices.ocra import QUESTION_CHARS_MAX, QUESTION_CHARS_MIN
 from watchword.errors import Busy, InvalidArgument
 from watchword.life import NEW_DEVICE
-from watchword.lifecycle import gateway_packed
 from watchword.parts import Parts
 from watchword.views import Challenge
 
@@ -166,7 +165,7 @@ class Challenges(Parts):
         if aim is not None and not 1 <= len(aim) <= PURPOSE_BYTES_MAX:
             raise InvalidArgument(f"purpose is text of 1 to {PURPOSE_BYTES_MAX} bytes")
         serial = None if device is None else utf8("device", device)
-        names = self._names if gateway is None else gateway_packed(gateway)
+        names, within = self._asker(gateway)
         name = utf8("user", user)
         with self._lock:
             self._alive()
@@ -185,7 +184,7 @@ class Challenges(Parts):
             asked = _engine.ask(
                 self._core, name, PLATFORMS.index(platform), aim, serial, self._turn + 1, now,
                 names, 1, courier is not None and not phone, sms, phone, *posed,
-                activates=purpose == NEW_DEVICE,
+                activates=purpose == NEW_DEVICE, within=within,
             )  # fmt: skip
             if asked is None:
                 self._lock.open_turn = False

@@ -7,8 +7,9 @@ from it stands in the same row: the change is made with ACCEPTED alone, and with
 from collections.abc import Callable, Sequence
 
 from watchword import lifecycle
-from watchword._engine import Batch, Verdict, pin_kept
+from watchword._engine import Batch, Verdict, id_text, pin_kept
 from watchword.acts import utf8
+from watchword.confining import said_within
 from watchword.devices import pins
 from watchword.devices.arguments import utf8_text
 from watchword.devices.ocra import Suite
@@ -118,19 +119,22 @@ class Changes(Passwords, Questions):
     def _attempt_then(
         self, user: str, response: str, platform: str, device: str | None, challenge: str | None,
         address: str | None, gateway: str | None, pin: str | None, first: int, password: int,
-        follows: Callable[[Verdict], bytes],
+        follows: Callable[[Verdict], bytes], given: tuple[str | bytes, str | None] | None = None,
     ) -> Verdict:  # fmt: skip
-        """One attempt, and in its row what follows from ACCEPTED, which a device has to answer."""
-        places = place_of(platform, "live")
-        names = self._names if gateway is None else lifecycle.gateway_packed(gateway)
+        """One attempt, and in its row what follows from ACCEPTED, which a device has to answer.
+        given: a request id, and the password that was tried with it."""
+        where, _ = place_of(platform, "live")
+        names, within = self._asker(gateway)
+        realm, bound = said_within(within)
+        by_id = None if given is None else (self._core, names, id_text(given[0]), given[1])
         with self._lock:
             self._alive()
             batch = self._one
             batch.reset()
             now = self._now()
             batch.put(
-                user, response, *places, device, address, None, self._shed(), challenge, None,
-                pin, first | NEEDS_DEVICE, password,
+                user, response, where, realm, device, address, None, self._shed(), challenge, None,
+                pin, first | bound | NEEDS_DEVICE, password, False, False, by_id,
             )  # fmt: skip
             verdict, turn = self._take_and(batch, now, names, follows)
         self._wait(turn)

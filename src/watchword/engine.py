@@ -21,6 +21,7 @@ from watchword.bulk import Bulk
 from watchword.cards import Cards
 from watchword.challenges import Challenges
 from watchword.clock import SystemClock
+from watchword.confining import Confining
 from watchword.core_policy import told_to
 from watchword.delivery import Courier, Delivery
 from watchword.enrolment import Enrolments
@@ -72,6 +73,7 @@ os.register_at_fork(after_in_child=_after_fork)
 class Engine(
     Logins, Pushes, Enrolments, Challenges, Cards, Entering, Sharing, Withdrawals, Acts, Issuing,
     Bulk, History, Intake, Exports, Policies, Events, Stats, Backups, Floors, Retentions, Rotation,
+    Confining,
 ):
     """A verification engine over one store. Thread-safe; after a fork its use raises Error.
 
@@ -122,6 +124,7 @@ class Engine(
         self._one = Batch(1)
         self._splits: dict[int, Split] = {}  # by the number of their parts
         self._names = lifecycle.names_packed(("embedded",))
+        self._confined: dict[str, int] = {}  # 1 and the realm, by the name of a gateway
         self._ended: BaseException | None = None
         self._closed = False
         self._closing = threading.RLock()

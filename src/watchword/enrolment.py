@@ -12,6 +12,7 @@ from watchword.devices.device import Device
 from watchword.devices.phone import public_key as phone_key
 from watchword.devices.pins import phone_pin
 from watchword.errors import Error, Exists, InvalidArgument
+from watchword.hashing import WITHIN
 from watchword.logins import place_of
 from watchword.parts import Parts
 from watchword.views import Enrolment, User
@@ -51,7 +52,8 @@ class Enrolments(Parts):
         made = Device.ib_key(self._entropy(KEY_BYTES), phone_pin(pin), phone)
         places = place_of(platform, "live")
         given = None if serial is None else legal_serial(serial)
-        names = self._names if gateway is None else lifecycle.gateway_packed(gateway)
+        names, within = self._asker(gateway)
+        bound = WITHIN if within else 0
         purpose, refusal, enrolment = ACTIVATION.encode(), None, None
         id = utf8("challenge", challenge)
         with self._lock:
@@ -62,8 +64,11 @@ class Enrolments(Parts):
             batch = self._one
             batch.reset()
             now, shed = self._now(), self._shed()
-            realm = self._realm_of(user)
-            batch.put(user, token, places[0], realm, None, address, None, shed, challenge, None)
+            realm = within - 1 if within else self._realm_of(user)
+            batch.put(
+                user, token, places[0], realm, None, address, None, shed, challenge, None,
+                first=bound,
+            )
             self._lock.open_turn = True
             units = self._core.turn(batch, now)
             verdict = self._core.verdict(batch, 0)

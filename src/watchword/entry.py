@@ -90,9 +90,11 @@ class Entering(Changes):
         pin: str | None = None,
         first_factor: bool = False,
         gateway: str | None = None,
+        request_id: str | bytes | None = None,
     ) -> Verdict:
         """A device is asked for again: an attempt, and so it is when its verdict is ACCEPTED, which
-        takes a right answer from the device. Errors: InvalidArgument, Busy, StoreFailed."""
+        takes a right answer from the device. request_id: as verify takes it. Errors:
+        InvalidArgument, Busy, StoreFailed."""
         fact = self._fact(user, password, first_factor)
         if fact is None:
             raise busy()
@@ -105,7 +107,7 @@ class Entering(Changes):
 
         return self._attempt_then(
             user, response, platform, device, challenge, address, gateway, pin, fact.first,
-            fact.number, opted,
+            fact.number, opted, None if request_id is None else (request_id, password),
         )  # fmt: skip
 
     def entry(self, name: str) -> EntryView:

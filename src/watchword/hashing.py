@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
 __all__ = [
     "GIVEN", "HASHING_THREADS", "KEPT", "NEEDS_DEVICE", "NEEDS_PIN", "PASSWORDS_WAITING_MAX",
-    "PASSWORD_BYTES_MAX", "SALT_BYTES", "UNTOLD", "VOUCHED", "VOUCHED_FOR", "Asked", "Fact",
-    "Figures", "Hasher",
+    "PASSWORD_BYTES_MAX", "SALT_BYTES", "UNTOLD", "VOUCHED", "VOUCHED_FOR", "WITHIN", "Asked",
+    "Fact", "Figures", "Hasher",
 ]  # fmt: skip
 
 PASSWORDS_WAITING_MAX: Final = 256      # beyond it attempts with a password are BUSY
@@ -27,7 +27,8 @@ PASSWORD_BYTES_MAX: Final = 128
 SALT_BYTES: Final = 16
 DIGEST_BYTES: Final = 32
 KEPT: Final = struct.Struct("<16s32sIIII")     # salt, digest, memory in KiB, passes, lanes, 0
-GIVEN, RIGHT, VOUCHED, NEEDS_PIN, NEEDS_DEVICE = 1, 2, 4, 8, 16     # WW_FIRST of ext/watchword.h
+# WW_FIRST of ext/watchword.h
+GIVEN, RIGHT, VOUCHED, NEEDS_PIN, NEEDS_DEVICE, WITHIN = 1, 2, 4, 8, 16, 32
 
 
 class Fact(NamedTuple):

@@ -31,6 +31,7 @@ class _Parts(Protocol):
     _one: Batch
     _splits: dict[int, Split]
     _names: bytes
+    _confined: dict[str, int]
     _tombs: Tombs
     _policy: Policy
     _policy_kept: Policy | None
@@ -58,6 +59,8 @@ class _Parts(Protocol):
     _watched: Callable[[int, bytes], None] | None
 
     def _alive(self) -> None: ...
+    def _asker(self, gateway: str | None) -> tuple[bytes, int]: ...
+    def _expect_within(self, gateway: str | None, name: str) -> None: ...
     def _now(self) -> int: ...
     def _shed(self) -> bool: ...
     def _ask(

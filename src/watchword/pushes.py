@@ -61,7 +61,7 @@ class Pushes(Parts):
         manual challenge stands instead, `prompt` is shown, and its response goes with the id.
         text: what the phone shows beside the purpose. Errors: InvalidArgument, Busy, StoreFailed.
         """
-        push, turn, delivery = self._push(user, platform, purpose, device, text)
+        push, turn, delivery = self._push(user, platform, purpose, device, text, gateway)
         if push is None:
             challenge, turn, _ = self._ask_phone(user, platform, purpose, delivery, gateway)
             push = manual(challenge)
@@ -81,7 +81,7 @@ class Pushes(Parts):
         gateway: str | None = None,
     ) -> Push:
         """push for asyncio."""
-        push, turn, delivery = self._push(user, platform, purpose, device, text)
+        push, turn, delivery = self._push(user, platform, purpose, device, text, gateway)
         if push is None:
             challenge, turn, _ = self._ask_phone(user, platform, purpose, delivery, gateway)
             push = manual(challenge)
@@ -91,7 +91,8 @@ class Pushes(Parts):
         return push
 
     def pushes(
-        self, user: str, device: str, *, time_ms: int, signature: bytes | str
+        self, user: str, device: str, *, time_ms: int, signature: bytes | str,
+        gateway: str | None = None,
     ) -> list[PushShown]:
         """What a phone is asked to approve for one of its users, the newest first: pending ones,
         and those whose place a later one took.
@@ -107,7 +108,7 @@ class Pushes(Parts):
         with self._lock:
             self._alive()
             now, turn = self._now(), self._turn
-            number, phone = self._phone_of(name, device)
+            number, phone = self._phone_of(name, device, self._asker(gateway)[1])
         if abs(now - time_ms) > POLL_SKEW_MS:
             raise InvalidArgument("time_ms is more than 5 minutes from the engine's clock")
         message = list_message(user, serial.decode(), time_ms)
@@ -219,7 +220,8 @@ class Pushes(Parts):
     # -- what stands behind them
 
     def _push(
-        self, user: str, platform: str, purpose: str | None, device: str | None, text: str
+        self, user: str, platform: str, purpose: str | None, device: str | None, text: str,
+        gateway: str | None,
     ) -> tuple[Push | None, int, Delivery | None]:
         """The push, the turn to wait for before it is shown, and its phone's wake-up. No push: as
         many as may be were asked, and the wake-up names the phone whose challenge is left."""
@@ -230,6 +232,7 @@ class Pushes(Parts):
         if len(utf8("text", text)) > TEXT_BYTES_MAX:
             raise InvalidArgument(f"text is at most {TEXT_BYTES_MAX} bytes")
         serial = None if device is None else utf8("device", device)
+        _, within = self._asker(gateway)
         name, random = utf8("user", user), self._entropy(24)
         number = NUMBER_LOW + int.from_bytes(random[16:], "little") % NUMBERS
         with self._lock:
@@ -240,7 +243,8 @@ class Pushes(Parts):
             if self._shed():
                 raise Busy("the engine sheds load: nothing was asked", hint="ask again later")
             opened = _engine.push_open(
-                self._core, name, PLATFORMS.index(platform), serial, random[:16], number, now
+                self._core, name, PLATFORMS.index(platform), serial, random[:16], number, now,
+                within,
             )
             if opened is None:
                 raise Busy("as many pushes as may be are open", hint="ask again later")
@@ -274,11 +278,13 @@ class Pushes(Parts):
         if delivery is not None and courier is not None and not courier.is_full:
             courier.take(delivery)
 
-    def _phone_of(self, name: bytes, serial: str) -> tuple[int, bytes]:
+    def _phone_of(self, name: bytes, serial: str, within: int) -> tuple[int, bytes]:
         """The number and the public key of an active phone; 0 and nothing when it is none. The
         lock is held."""
         slot = self._core.find(name)
         found = None if slot is None else self._core.user(slot)
+        if found and within and found[3] != within - 1:
+            found = None
         for device in found[-1] if found else ():
             if device[1] == serial and DEVICE_STATES[device[3]] == "active":
                 return device[0], device[PHONE]

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from watchword import lifecycle
 from watchword._engine import Verdict, ask_question, secrets_kept
 from watchword.acts import said_by, utf8
+from watchword.confining import said_within
 from watchword.devices import pins
 from watchword.errors import Busy, InvalidArgument
-from watchword.lifecycle import gateway_packed
 from watchword.parts import Parts
 from watchword.policy import QUESTIONS
 from watchword.views import Question
@@ -85,7 +85,7 @@ class Questions(Parts):
 
     def _question(self, user: str, gateway: str | None) -> tuple[Question, int]:
         self._expect_questions()
-        names = self._names if gateway is None else gateway_packed(gateway)
+        names, within = self._asker(gateway)
         name = utf8("user", user)
         dice = int.from_bytes(self._entropy(8), "little")
         with self._lock:
@@ -97,7 +97,7 @@ class Questions(Parts):
                 raise Busy("the engine sheds load: nothing was asked", hint="ask again later")
             self._lock.open_turn = True
             row, token, text, plausible, whose = ask_question(
-                self._core, name, dice, self._turn + 1, now, names, 1
+                self._core, name, dice, self._turn + 1, now, names, 1, within
             )
             self._turn += 1
             turn = self._submit(row)
@@ -122,15 +122,17 @@ class Questions(Parts):
         Errors: InvalidArgument, also where the policy has none; StoreFailed.
         """
         self._expect_questions()
-        names = self._names if gateway is None else gateway_packed(gateway)
+        names, within = self._asker(gateway)
         token = "" if id is None else id
+        realm, first = said_within(within)
         with self._lock:
             self._alive()
             batch = self._one
             batch.reset()
             now = self._now()
             batch.put(
-                user, answer, 0, 0, None, address, None, self._shed(), token, answer=True
+                user, answer, 0, realm, None, address, None, self._shed(), token, first=first,
+                answer=True,
             )
             turn = self._take(batch, now, names, 1)
             verdict = self._core.verdict(batch, 0)

@@ -352,6 +352,15 @@ class Answer(NamedTuple):
     retry_after_ms: int = 0
     scope: str = ""
     session_ms: int = 0
+    asks: bool = False      # of an address that is not allowed: anybody else's would read CHALLENGE
+
+    @property
+    def shown(self) -> Verdict:
+        """What a gateway without the right `reasons` reads."""
+        if self.asks:
+            return Verdict.CHALLENGE
+        hidden = (Verdict.LOCKED, Verdict.EXPIRED, Verdict.NOT_PERMITTED)
+        return Verdict.REJECTED if self.verdict in hidden else self.verdict
 
 
 class Record(NamedTuple):
@@ -500,6 +509,7 @@ class Reference:
         self.figures = figures or Figures()
         self.keys = keys or Keys()
         self.users: dict[str, User] = {}
+        self.confined: str | None = None            # who asks has the users of this realm alone
         self.decoys: dict[str, Streak] = {}
         self.sources: dict[str, list[int]] = {}     # the minutes of an address's failures
         self.tombstones: list[Device] = []
@@ -520,11 +530,16 @@ class Reference:
         self.devices_used = 0                       # of devices: questions are keyed by them
         self.journal: list[tuple[int, list[Record]]] = []
 
+    def _found(self, name: str) -> User | None:
+        """Whoever has this name, to whoever asks."""
+        user = self.users.get(name)
+        return user if user is None or self.confined in (None, user.realm) else None
+
     # ---- the transition: decide ----------------------------------------------------------------
 
     def decide(self, a: Attempt, now_ms: int) -> tuple[Answer, list[Record]]:
         """RULES 7, row by row. Reads the state, changes nothing."""
-        user = self.users.get(a.name)
+        user = self._found(a.name)
         main = Record(
             Event.ATTEMPT if a.is_login else Event.ACTIVATE if a.activates else Event.RESYNC,
             user.number if user else a.name,
@@ -539,16 +554,18 @@ class Reference:
         streak = user.streak if user else self.decoys.get(a.name, Streak())
         locked = now_ms < streak.lock_until_ms
         over = Effect.CLEAR if streak.lock_until_ms and not locked else Effect(0)
+        claim = self._claim(a, now_ms)
+        empty = not a.response and a.is_login
         if not locked and entering.elsewhere(user, a):
             base = main._replace(effects=over)
-            return self._answer(base, Verdict.NOT_PERMITTED, Reason.ADDRESS)
-        claim = self._claim(a, now_ms)
+            answer, records = self._answer(base, Verdict.NOT_PERMITTED, Reason.ADDRESS)
+            said = self._unanswered(claim) if empty and a.password is None else None
+            return answer._replace(asks=said is not None and said[0] is Verdict.CHALLENGE), records
         tried, reason, passed_over = self._tried(user, a, now_ms)
         named = a.device is not None or a.challenge is not None
         if tried and named:
             main = main._replace(device=tried[0].device.number)
         amiss = secrets.password_amiss(user, a)
-        empty = not a.response and a.is_login
         if user and not locked and not amiss and entering.enters_bare(user, a, self.figures):
             return self._bare(main, over, user, a)
         if empty and not locked and not (amiss and a.password is not None):
@@ -619,7 +636,7 @@ class Reference:
         """The push that an attempt names, if it does: an id of 32 characters."""
         if a.second is not None or a.challenge is None or len(a.challenge.encode()) != 32:
             return None
-        named, user = self.pushes.of(a.challenge), self.users.get(a.name)
+        named, user = self.pushes.of(a.challenge), self._found(a.name)
         own = (a.name, user.number if user else None, PLATFORMS.index(a.platform))
         if a.response or not named or (named.name, named.user, named.platform) != own:
             return Claim()
@@ -935,7 +952,8 @@ class Reference:
 
     def own_realm(self, a: Attempt) -> Attempt:
         """What changes something enters no realm: the user's own is as good as said."""
-        return replace(a, realm=self.users[a.name].realm if a.name in self.users else a.realm)
+        user = self._found(a.name)
+        return replace(a, realm=user.realm if user else a.realm)
 
     def change_pin(self, a: Attempt, pin: str, now_ms: int) -> Answer:
         """An attempt, and in its turn what follows from its acceptance."""
@@ -956,7 +974,7 @@ class Reference:
     def question(self, name: str, dice: int, now_ms: int) -> tuple[str, str]:
         """The id and the text of the question that stands, or of one picked; what nobody set is
         asked as plausibly."""
-        user, hashed = self.users.get(name), ocra.name_hash(self.keys.name, name)
+        user, hashed = self._found(name), ocra.name_hash(self.keys.name, name)
         mine = secrets.questions(user)
         asked = secrets.question_stands(user) or (
             mine[(dice >> 32) * len(mine) >> 32] if mine else None
@@ -983,7 +1001,7 @@ class Reference:
     def _decide_answer(
         self, name: str, id: str, text: str, now_ms: int, address: str | None, shed: bool
     ) -> tuple[Answer, list[Record]]:
-        user = self.users.get(name)
+        user = self._found(name)
         main = Record(Event.ANSWER, user.number if user else name, place=32, tail=address)
         if not name_is_legal(name, self.figures.names_any):
             return self._answer(main, Verdict.BAD_CHARACTER, Reason.NAME)
@@ -1067,7 +1085,7 @@ class Reference:
         """RULES 4: the challenge that stands, or a new one; of no device, a plausible one. sends:
         codes can be; sms: nothing else is wanted; phone: one that could have approved a push.
         None: as many were sent, or answers given, as may be."""
-        user, place = self.users.get(name), PLATFORMS.index(platform)
+        user, place = self._found(name), PLATFORMS.index(platform)
         digest, epoch = ocra.purpose_digest(self.keys.token, purpose), self._epoch(now_ms)
         posed = Posed(question or "", client_question or "")
         wanted = "shipped" if purpose == life.NEW_DEVICE else "active"
@@ -1200,7 +1218,7 @@ class Reference:
         purpose: str | None = None, device: str | None = None,
     ) -> Push | Challenge | None:  # fmt: skip
         """RULES 4: a push; or the phone's manual challenge, when there were too many."""
-        user, at_ms = self.users.get(name), max(now_ms, self.latest_ms)
+        user, at_ms = self._found(name), max(now_ms, self.latest_ms)
         phones = [
             d for d in (user.devices if user else [])
             if d.phone and user and device in (None, d.serial)
@@ -1241,7 +1259,7 @@ class Reference:
         sealed, aim = ocra.unseal(self.keys.token, challenge), "activate ib-key"
         if sealed is None or sealed.purpose != ocra.purpose_digest(self.keys.token, aim):
             challenge = "-"
-        user = self.users.get(name)
+        user = self._found(name)
         attempt = Attempt(
             name, token, platform, user.realm if user else "live", challenge=challenge
         )
@@ -1463,7 +1481,7 @@ class Reference:
     def _come_due(self, a: Attempt, now_ms: int) -> list[Record]:
         """What has come due of a user is recorded by whoever is first to see it. A clock in doubt
         moves nothing."""
-        user = self.users.get(a.name)
+        user = self._found(a.name)
         came = self._due(user, now_ms) if user and not a.shed else []
         for record in came:
             self.apply(record, now_ms)

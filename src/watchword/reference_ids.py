@@ -43,7 +43,7 @@ class Ids:
         rows = len(twin.journal)
         answer = decide() if decide else twin.attempt(attempt, now_ms)
         written = [record.event for _, records in twin.journal[rows:] for record in records]
-        if {Event.ATTEMPT, Event.ANSWER} & set(written):
+        if {Event.ATTEMPT, Event.ANSWER, Event.ACTIVATE} & set(written):
             self.told[place] = Told(said, at_ms, answer, len(twin.journal))
         return answer, False
 

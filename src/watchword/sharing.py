@@ -94,6 +94,7 @@ class Sharing(Changes):
 
         def shared(verdict: Verdict) -> bytes:
             try:
+                self._expect_within(gateway, user)
                 reason, acts = self._share_acts(user, owner, serial, gateway or "")
             except (InvalidArgument, NotFound, Exists) as error:
                 unfit.append(error)

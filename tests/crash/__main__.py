@@ -91,7 +91,7 @@ def kill(rounds: int, seed: str, told: Told) -> tuple[dict[str, int], list[str]]
 
     rig = Kill(seed)
     rig.run(rounds, lambda rig: told(rig.rounds))
-    return {"rounds": rig.rounds, "accepted": rig.accepted}, rig.failures
+    return {"rounds": rig.rounds, "accepted": rig.accepted, "again": rig.again}, rig.failures
 
 
 def faults(every: int, seed: str, keep: bool) -> int:

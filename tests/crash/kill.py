@@ -1,9 +1,9 @@
 """kill -9 of the daemon at random moments under load: while it serves, starts, stops, rotates keys.
 
-The oracle lives here, outside the process that dies. It knows for each user what was sent, what was
-answered, and so every state the store may have come back in: that of the answered attempts and of
-some first few of those without an answer. Anything else is an acceptance or failure forgotten, or a
-code accepted twice.
+The oracle lives here and in account.py, outside the process that dies. It knows for each user what
+was sent, what was answered, and so every state the store may have come back in. Whatever carried a
+request id is sent again afterwards: what was answered is answered so once more, what was not is
+answered with what it came to, or is decided now, and once.
 """
 
 import base64
@@ -16,99 +16,19 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import pyotp
 
 from tests.served import Client, Served, frame
 
-__all__ = ["HASTY", "Kill"]
+from .account import CAP, LOCKOUT, LOOK_AHEAD, Account
+
+__all__ = ["FORGETFUL", "HASTY", "Kill"]
 
 GATEWAYS = 3
 USERS_EACH = 6
 LOAD_SECONDS_MAX = 0.25
-LOCKOUT = 10
-CAP = 100
-LOOK_AHEAD = 3
-WRONG = "wrong"
 ROUNDS_PER_STORE = 50
-
-
-class State(NamedTuple):
-    """A user as far as a model of a dozen lines knows it."""
-
-    moving: int = 0
-    failures: int = 0
-    charged: int = 0  # the device's own failures: at the cap it is suspended and tries no code
-
-    def after(self, counter: int | None) -> tuple[str, "State"]:
-        """The verdict on the code of a counter (None: on a wrong one), and what it leaves."""
-        suspended = self.charged >= CAP
-        right = counter is not None and counter >= self.moving and not suspended
-        moving = counter + 1 if right and counter is not None else self.moving
-        charged = min(self.charged + 1, CAP)
-        if self.failures >= LOCKOUT:
-            return "LOCKED", State(moving, self.failures, charged)
-        if not right:
-            return "REJECTED", State(moving, self.failures + 1, charged)
-        return "ACCEPTED", State(moving, 0, 0)
-
-    def unlocked(self) -> "State":
-        return State(self.moving, 0, 0 if self.charged >= CAP else self.charged)
-
-
-class Account:
-    """One user: only its own gateway asks about it, so that the order is known."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.key = hashlib.sha256(name.encode()).digest()
-        self._codes = pyotp.HOTP(base64.b32encode(self.key).decode(), digits=8)
-        self.known = State()
-        self.open: list[int | None] = []  # attempts without an answer, in the order they were sent
-        self._hoped = State()  # what the open attempts lead to
-
-    def command(self, counter: int | None) -> bytes:
-        self.open.append(counter)
-        self._hoped = self._hoped.after(counter)[1]
-        return frame("VERIFY", self.name, WRONG if counter is None else self._at(counter))
-
-    def _at(self, counter: int) -> str:
-        return self._codes.at(counter)
-
-    def attempt(self, rng: random.Random) -> bytes:
-        """A right code, a used one, or a wrong one."""
-        dice = rng.random()
-        if dice < 0.6 or (self._hoped.failures >= LOCKOUT - 2 and dice < 0.9):
-            return self.command(self._hoped.moving)
-        if dice < 0.8 and self._hoped.moving > 0:
-            return self.command(self.used(rng.randrange(self._hoped.moving)))
-        return self.command(None)
-
-    def used(self, counter: int) -> int | None:
-        """A used counter, unless its code comes again among those that would be right now."""
-        ahead = range(self._hoped.moving, self._hoped.moving + LOOK_AHEAD + 1)
-        return counter if all(self._at(counter) != self._at(right) for right in ahead) else None
-
-    def answered(self, verdict: str) -> None:
-        before, counter = self.known, self.open.pop(0)
-        expected, self.known = before.after(counter)
-        assert verdict == expected, (
-            f"{self.name}: answered {verdict}, not {expected}: {before}, the code of {counter}"
-        )
-
-    def found(self, moving: int, failures: int, charged: int, locked: bool) -> None:
-        """The state the store came back in must be one that the unanswered attempts allow."""
-        state, possible = self.known, [self.known]
-        for counter in self.open:
-            state = state.after(counter)[1]
-            possible.append(state)
-        seen = State(moving, LOCKOUT if locked else failures, charged)
-        assert seen in possible, f"{self.name}: came back as {seen}, may be {possible}"
-        self.known, self.open, self._hoped = seen, [], seen
-
-    def unlocked(self) -> None:
-        self.known = self._hoped = self.known.unlocked()
 
 
 class Shared:
@@ -238,6 +158,10 @@ def check(daemon: Served, accounts: list[Account], shared: Shared) -> None:
     with daemon.acts() as acts, daemon.client() as client:
         for account in accounts:
             account.found(*inspect(acts, account.name))
+            for command in account.sent_again():
+                client.send(command)
+                account.answered_again(client.read())
+            account.stands(*inspect(acts, account.name))
             if account.known.failures >= LOCKOUT:
                 client.send(account.command(None))
                 account.answered(client.read())
@@ -264,6 +188,16 @@ Engine._when_durable = lambda engine, turn, tell: tell(None)
 sys.exit(run(Config.load(sys.argv[1])))
 """]
 
+# A daemon that knows no request id of a row whose users' pages were written.
+FORGETFUL = ["-c", """
+import sys
+from watchword import engine
+from watchword.serve.config import Config
+from watchword.serve.daemon import run
+engine.remember_ids = lambda *what: None
+sys.exit(run(Config.load(sys.argv[1])))
+"""]
+
 
 class Kill:
     """One run: daemons over stores of their own, killed so many times."""
@@ -273,7 +207,7 @@ class Kill:
         self._rng = random.Random(seed)
         self._seed = seed
         self._settings, self._driver = settings, driver
-        self.rounds = self.accepted = 0
+        self.rounds = self.accepted = self.again = 0
         self.failures: list[str] = []
 
     def run(self, rounds: int, told: Callable[["Kill"], object] = lambda kill: None,
@@ -292,6 +226,7 @@ class Kill:
                 self._round(daemon, accounts, shared)
                 told(self)
             assert shared.accepted, "no code was accepted at all"
+            self.again += sum(account.again for account in accounts)
             self.accepted += sum(account.known.moving for account in accounts) + shared.counter
             assert daemon.stop() == 0, "it did not stop in order"
             assert daemon.healthy(), "its log holds what only a bug can put there"

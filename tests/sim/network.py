@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Gateway", "SimLoop", "frame"]
 
-UNSHOWN = (Verdict.LOCKED, Verdict.EXPIRED, Verdict.NOT_PERMITTED)  # without the right to reasons
-
 REFUSED = "-ERR max number of clients reached"
 
 
@@ -204,9 +202,7 @@ class Gateway:
         """One verdict, plain or with its details."""
         checker = self.world.checker
         answer = checker.heard(asked)
-        expected = answer.verdict
-        if not self.reasons and expected in UNSHOWN:
-            expected = Verdict.REJECTED
+        expected = answer.verdict if self.reasons else answer.shown
         word = said
         if isinstance(said, list):
             detail = dict(zip(said[::2], said[1::2], strict=True))

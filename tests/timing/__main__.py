@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 
 from tests import totals
-from tests.timing import code, secrets
+from tests.timing import code, secrets, token
 from tests.timing.built import Tree
 from tests.timing.daemon import APART_NS_MAX, answered
 from tests.timing.measure import ALLOWED_NS, CONTROLS, TARGETS, measure
@@ -121,6 +121,21 @@ def over_a_socket(users: int, answers: int, seed: int | None, keep: bool) -> Non
         totals.add("timing daemon", users=str(users), answers=found.count,
                    apart_ns=round(found.apart_ns, 1), median_ns=round(found.median_ns, 1))
     sys.exit(0 if fine else 1)
+
+
+@main.command("token")
+@click.option("--measurements", default=20_000, help="Of each pair of classes.")
+@SEED
+def of_the_list(measurements: int, seed: int | None) -> None:
+    """What the access list takes over a wrong token, by class; and the control."""
+    pin()
+    seen = max(abs(pair.t) for pair in token.asked(measurements, drawn(seed), token.leaky))
+    found = token.asked(measurements, drawn(seed))
+    for pair in found:
+        click.echo(f"  {pair.said()}, {100 * pair.apart_ns / pair.median_ns:+.2f} %")
+    click.echo(f"  planted lookup by name: |t| {seen:.1f}")
+    fine = all(abs(pair.apart_ns) <= token.APART_NS_MAX for pair in found)
+    sys.exit(0 if fine and seen > CONTROL else 1)
 
 
 @main.command("secrets")

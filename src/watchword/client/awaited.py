@@ -16,7 +16,7 @@ import hiredis
 from watchword._engine import Code
 from watchword.client import words
 from watchword.client.plain import greeted, is_busy, read
-from watchword.client.retry import ENOUGH, Patience, Peer, reader, untrusted
+from watchword.client.retry import ENOUGH, Patience, Peer, reader, shut_out, untrusted
 from watchword.client.words import Attempt, Call, Verdict
 from watchword.errors import Error, Unanswered
 from watchword.views import Challenge, Push, Question
@@ -36,12 +36,12 @@ class Link(asyncio.Protocol):
         self._owed: deque[asyncio.Future[Any]] = deque()
         self._out: list[bytes] = []
         self._transport: asyncio.Transport | None = None
-        self.is_open = False
+        self.is_open = self.was_open = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport) or hasattr(transport, "write")
         self._transport = transport  # type: ignore[assignment]
-        self.is_open = True
+        self.is_open = self.was_open = True
 
     def ask(self, frame: bytes) -> "asyncio.Future[Any]":
         reply = self._loop.create_future()
@@ -84,9 +84,8 @@ class Link(asyncio.Protocol):
         owed, self._owed = self._owed, deque()
         for waits in owed:
             if not waits.done():
-                waits.set_exception(
-                    ConnectionError(str(error) if error else "the connection was closed")
-                )
+                lost = ConnectionError(str(error) if error else "the connection was closed")
+                waits.set_exception(error if isinstance(error, ssl.SSLError) else lost)
                 waits.exception()   # whoever was cancelled does not look
 
 
@@ -233,6 +232,11 @@ class AsyncClient:
                 hello = await link.ask(peer.greeting)
             except ssl.SSLCertVerificationError as error:
                 raise untrusted(peer, error) from None
+            except (ConnectionError, ssl.SSLError) as error:
+                link.lose(None)
+                if peer.tls is None or not link.was_open:
+                    raise
+                raise shut_out(peer, error) from None
             except BaseException:
                 link.lose(None)
                 raise

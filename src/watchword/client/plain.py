@@ -15,7 +15,7 @@ import hiredis
 
 from watchword._engine import Code
 from watchword.client import words
-from watchword.client.retry import ENOUGH, Patience, Peer, reader, untrusted
+from watchword.client.retry import ENOUGH, Patience, Peer, reader, shut_out, untrusted
 from watchword.client.words import Attempt, Call, Verdict
 from watchword.errors import Busy, Error, Refused, Unanswered
 from watchword.views import Challenge, Push, Question
@@ -174,6 +174,11 @@ class Client:
                 self._reader = reader()
                 link.sendall(self._peer.greeting)
                 hello = self._reply(link)
+            except OSError as error:
+                link.close()
+                if self._peer.tls is None or isinstance(error, TimeoutError):
+                    raise
+                raise shut_out(self._peer, error) from None
             except BaseException:
                 link.close()
                 raise

@@ -95,6 +95,20 @@ def untrusted(peer: Peer, error: ssl.SSLCertVerificationError) -> Refused:
     )
 
 
+def shut_out(peer: Peer, error: OSError) -> Exception:
+    """What a greeting under TLS came to, which a daemon reads after it has seen our certificate.
+    Who says that it is not taken will not take it the next time either; who closes without a word,
+    as our daemon does, may also have been about to end."""
+    reason = getattr(error, "reason", None) or ""
+    if "ALERT" not in reason or not any(word in reason for word in ("CERTIFICATE", "UNKNOWN_CA")):
+        return ConnectionError(f"{error}, before a word: does it take our certificate?")
+    said = reason.partition("ALERT_")[2].lower().replace("_", " ")
+    return Refused(
+        f"{peer.to} does not take our certificate: {said}",
+        hint="tls.load_cert_chain(certificate, key) with one of its gateways' authority",
+    )
+
+
 def reader() -> hiredis.Reader:
     return hiredis.Reader(
         encoding="utf-8", errors="surrogateescape", replyError=refusal,

@@ -142,6 +142,8 @@ class Admin(Commands):
         needed, run = verb
         if len(words) < 2 + needed:
             raise MisuseError(arity(f"{name}|{words[1]}"))
+        if name in ("user", "device") and len(words) > 2:
+            self._engine.expect_within(speaking.through, words[2])
         return run(self._engine, words[2:])
 
 

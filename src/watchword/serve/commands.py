@@ -31,7 +31,7 @@ SERVER_VERSION = "7.0.15"  # the Redis whose answers these are; client libraries
 ECHOED_CHARS_MAX = 128
 NOT_HERE = (
     "USER", "DEVICE", "KEY", "CLOCK", "AUDIT", "POLICY", "IMPORT", "EXPORT", "BACKUP",
-    "STATS", "SUBSCRIBE", "UNSUBSCRIBE",
+    "STATS", "SUBSCRIBE", "UNSUBSCRIBE", "PSUBSCRIBE", "PUNSUBSCRIBE",
 )  # fmt: skip
 ASKS = {
     "PLATFORM": "platform", "DEVICE": "device", "PURPOSE": "purpose", "KIND": "kind",

@@ -78,11 +78,13 @@ log_users = false
 [tls]
 # TLS 1.3 on `listen`. The key is for the daemon's user alone, mode 0600. All are read again on
 # SIGHUP, and connections that stand go on. clients: whether gateways show certificates of
-# client_ca, one of "none", "optional", "required".
+# client_ca, one of "none", "optional", "required". crl: a revocation list of client_ca's in PEM;
+# with it no certificate opens anything once the list is out of date, so renew it in time.
 # certificate = "/etc/watchword/tls.pem"
 # key = "/etc/watchword/tls.key"
 # client_ca = "/etc/watchword/gateways-ca.pem"
 # clients = "required"
+# crl = "/etc/watchword/gateways.crl"
 
 # The access list: one [[gateway]] for each, read again on SIGHUP. With any, whoever connects says
 # first who it is: AUTH token, AUTH name token or HELLO 3 AUTH name token; or by its certificate's
@@ -96,7 +98,7 @@ log_users = false
 # verbs = ["VERIFY", "VERIFYMANY", "CHALLENGE", "PUSH", "QUESTION", "ANSWER"]
 # rights = ["reasons", "first-factor"]
 # users = "eu"
-# realm = "live"
+# realm = "live"                    # whoever is of another is nobody to it
 # platforms = ["trading", "portal"]
 # rate = 10000
 # admin = ["USER GET", "USER UNLOCK", "AUDIT"]

@@ -28,6 +28,7 @@ from watchword.serve.knowing import Knowing
 from watchword.serve.listening import Sockets, not_listening
 from watchword.serve.phones import Phones
 from watchword.serve.roll import Gated, Roll
+from watchword.serve.tls import number_of
 
 __all__ = ["Doors"]
 
@@ -68,6 +69,7 @@ class Doors:
             self._roll = Roll(
                 config.gateway, clients.gather, {**self.administration.verbs, **told}
             )
+            engine.confine(self._roll.realms)
 
     def _admin(self, gateway: int) -> Admin:
         return Listening(
@@ -159,10 +161,12 @@ class Doors:
                 "whether there is an access list, or TLS, is settled when the daemon starts"
             )
         context = config.tls.context() if config.tls else None
+        revoked = config.tls.revoked() if config.tls else frozenset()
         said = []
         if self._roll is not None:
             before = self._roll.listed()
             self._roll.take(config.gateway)
+            self._engine.confine(self._roll.realms)
             gone = self._roll.readmit(self._clients, before)
             said.append(f"{len(self._roll)} gateways on the access list, {gone} connections ended")
         if context is not None:
@@ -170,4 +174,18 @@ class Doors:
             for arrivals in self._arrivals:
                 arrivals.renew(context)
             said.append("new connections are under the certificate that is there now")
+        if revoked:
+            said.append(f"{self._take_back(revoked)} connections of revoked certificates ended")
         return said
+
+    def _take_back(self, revoked: frozenset[tuple[bytes, int]]) -> int:
+        """Lets go whose certificate is on the list, with their answers; returns how many."""
+        gone = 0
+        for connection in self._clients.of_gateways():
+            transport = connection.transport
+            if transport is not None and number_of(
+                transport.get_extra_info("ssl_object")
+            ) in revoked:
+                connection.leave()
+                gone += 1
+        return gone

@@ -1,7 +1,7 @@
 """Entry by other roads than a device's, over the wire.
 
     OPTIN user response [PLATFORM p] [DEVICE serial] [CHALLENGE id] [ADDRESS ip] [PASSWORD p]
-          [PIN p]
+          [PIN p] [ID request-id]
     SHARE user owner serial response [PLATFORM p] [CHALLENGE id] [ADDRESS ip] [PASSWORD p] [PIN p]
         the credentials are the owner's; a map: verdict, serial, and refused, which says why it is
         not shared although all was right
@@ -37,7 +37,7 @@ SET_OR_CLEAR = "ERR syntax error, SET and what is set, or CLEAR"
 
 # words that must be there, and the options behind them
 VERBS: dict[str, tuple[int, tuple[str, ...]]] = {
-    "OPTIN": (2, (*OF_ATTEMPT, "DEVICE")),
+    "OPTIN": (2, (*OF_ATTEMPT, "DEVICE", "ID")),
     "SHARE": (4, OF_ATTEMPT),
 }
 
@@ -47,7 +47,10 @@ Change = Callable[[Engine, list[bytes], Options, str], Verdict | Shared]
 
 def opt_in(engine: Engine, words: list[bytes], given: Options, gateway: str) -> Verdict:
     user, response = (word.decode() for word in words)
-    return engine.opt_in(user, response, gateway=gateway, **of_attempt(given))
+    words_of = of_attempt({name: word for name, word in given.items() if name != "ID"})
+    return engine.opt_in(
+        user, response, gateway=gateway, request_id=given.get("ID"), **words_of
+    )
 
 
 def share(engine: Engine, words: list[bytes], given: Options, gateway: str) -> Shared:

@@ -1,7 +1,7 @@
 """Streams of events, on the administration socket: RESP's own publish and subscribe.
 
     SUBSCRIBE channel ...        lockouts, replays, acts, policy, clock
-    UNSUBSCRIBE [channel ...]    those, or all
+    UNSUBSCRIBE [channel ...]    those, or all; PSUBSCRIBE is told that there are no patterns
     STATS                        every figure, as one map
 
 A message is a JSON object: an entry as `watchword audit --json` has it, with its channel, and
@@ -37,7 +37,8 @@ if TYPE_CHECKING:
 __all__ = ["Feeds", "Listening"]
 
 VERBS: Final = (b"STATS", b"SUBSCRIBE", b"UNSUBSCRIBE")
-HEARD: Final = (*VERBS[1:], b"PING", b"QUIT", b"RESET")
+PATTERNS: Final = (b"PSUBSCRIBE", b"PUNSUBSCRIBE")
+HEARD: Final = (*VERBS[1:], *PATTERNS, b"PING", b"QUIT", b"RESET")
 TOO_SLOW = (
     f"ERR too slow: {limits.EVENT_UNREAD_BYTES_MAX} bytes of events are unread; `AUDIT READ TURN` "
     "goes on after the last turn that was told"
@@ -72,6 +73,11 @@ class Feeds:
             return self._subscribe(client, feed, args)
         if name == b"UNSUBSCRIBE":
             return self._unsubscribe(client, feed, args)
+        if name in PATTERNS:
+            return encode(Refusal(
+                f"ERR events go by no pattern: {name[1:].decode()} names channels, which are "
+                f"{', '.join(CHANNELS)}"
+            ), 2)  # fmt: skip
         if feed is None:
             return None
         if name == b"RESET":

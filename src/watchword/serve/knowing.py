@@ -4,6 +4,7 @@ that they have a new device at hand.
     VERIFY user response PASSWORD p [...]       the options of VERIFY, in any order
     QUESTION user                               ANSWER user id answer [ADDRESS ip] [ID request-id]
     ACTIVATE user serial response [PLATFORM p] [CHALLENGE id] [ADDRESS ip] [PASSWORD p] [PIN p]
+             [ID request-id]
     CHANGEPIN user old response new [PLATFORM p] [DEVICE serial] [CHALLENGE id] [ADDRESS ip]
               [PERSONAL what is known of the user, a line each]
     CHANGEPASSWORD user old response new [PLATFORM p] [DEVICE serial] [CHALLENGE id] [ADDRESS ip]
@@ -32,6 +33,7 @@ from watchword._engine import (
     Verdict,
     pack_address,
 )
+from watchword.confining import said_within
 from watchword.engine import Engine
 from watchword.errors import Busy, Error, InvalidArgument
 from watchword.hashing import UNTOLD
@@ -44,14 +46,13 @@ __all__ = ["VERBS", "Knowing"]
 Options = dict[str, bytes]
 OF_CHANGE = ("PLATFORM", "DEVICE", "CHALLENGE", "ADDRESS")
 OF_VERIFY = (*OF_CHANGE, "REALM", "SESSION", "PASSWORD", "PIN", "ID")
-HIDDEN = (Code.LOCKED, Code.EXPIRED, Code.NOT_PERMITTED)    # without the right `reasons`
 
 # words that must be there, and the options behind them
 VERBS: dict[str, tuple[int, tuple[str, ...]]] = {
     "VERIFY": (2, OF_VERIFY),
     "QUESTION": (1, ()),
     "ANSWER": (3, ("ADDRESS", "ID")),
-    "ACTIVATE": (3, ("PLATFORM", "CHALLENGE", "ADDRESS", "PASSWORD", "PIN")),
+    "ACTIVATE": (3, ("PLATFORM", "CHALLENGE", "ADDRESS", "PASSWORD", "PIN", "ID")),
     "CHANGEPIN": (4, (*OF_CHANGE, "PERSONAL")),
     "CHANGEPASSWORD": (4, (*OF_CHANGE, "PIN")),
     **entering.VERBS,
@@ -100,11 +101,11 @@ class Knowing:
         reply: Reply
         try:
             if verb == "VERIFY":
-                verdict = await self._verify(words, given, gateway)
+                verdict = await self._verify(words, given, gateway, name)
                 reply = shown(verdict, reasons, "DETAIL" in given)
             elif verb == "ANSWER":
                 self._engine._expect_questions()
-                reply = shown(await self._answer(words, given, gateway), reasons, False)
+                reply = shown(await self._answer(words, given, gateway, name), reasons, False)
             elif verb == "QUESTION":
                 asked = await self._engine.aquestion(words[0].decode(), gateway=name)
                 reply = {"id": asked.id, "question": asked.question}
@@ -128,7 +129,10 @@ class Knowing:
             reply = Refusal(f"ERR {error.args[0]}")
         return encode(reply, protocol)
 
-    async def _verify(self, words: list[bytes], given: Options, gateway: int) -> Verdict:
+    async def _verify(
+        self, words: list[bytes], given: Options, gateway: int, name: str
+    ) -> Verdict:
+        _, bound = said_within(self._engine._asker(name)[1])
         fact = await self._engine._fact_soon(words[0], given["PASSWORD"], False)
         session = given.get("SESSION")
         verdict: Verdict = await self._gather.ask(
@@ -137,15 +141,19 @@ class Knowing:
             REALMS.index(lower(given.get("REALM", b"live"))),
             given.get("DEVICE"), address(given), given.get("CHALLENGE"),
             None if session is None else bytes.fromhex(session.decode()),
-            given.get("PIN"), *(fact or UNTOLD), gateway=gateway, shed=fact is None,
+            given.get("PIN"), (fact or UNTOLD).first | bound, (fact or UNTOLD).number,
+            gateway=gateway, shed=fact is None,
             request_id=given.get("ID"), secret=given["PASSWORD"],
         )  # fmt: skip
         return verdict
 
-    async def _answer(self, words: list[bytes], given: Options, gateway: int) -> Verdict:
+    async def _answer(
+        self, words: list[bytes], given: Options, gateway: int, name: str
+    ) -> Verdict:
+        realm, first = said_within(self._engine._asker(name)[1])
         verdict: Verdict = await self._gather.ask(
-            words[0], words[2], 0, 0, None, address(given), words[1], answer=True, gateway=gateway,
-            request_id=given.get("ID"),
+            words[0], words[2], 0, realm, None, address(given), words[1], first=first, answer=True,
+            gateway=gateway, request_id=given.get("ID"),
         )
         return verdict
 
@@ -162,7 +170,8 @@ class Knowing:
             given[option].decode() if option in given else None for option in ("PASSWORD", "PIN")
         )
         return self._engine.activate(
-            user, serial, response, password=password, pin=pin, gateway=name, **of_change(given)
+            user, serial, response, password=password, pin=pin, gateway=name,
+            request_id=given.get("ID"), **of_change(given)
         )
 
     def _password(self, words: list[bytes], given: Options, name: str) -> Verdict:
@@ -220,7 +229,7 @@ def of_change(given: Options) -> dict[str, Any]:
 
 def shown(verdict: Verdict, reasons: bool, detail: bool) -> Reply:
     """A verdict as this gateway may see it, as the compiled road says it."""
-    code = Code.REJECTED if verdict.code in HIDDEN and not reasons else verdict.code
+    code = verdict.code if reasons else verdict.shown
     if not detail:
         return Simple(code.name)
     accepted = code is Code.ACCEPTED

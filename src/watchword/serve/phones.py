@@ -26,7 +26,6 @@ from watchword.views import Enrolment, Push, PushShown
 
 __all__ = ["Phones"]
 
-HIDDEN = ("LOCKED", "EXPIRED", "NOT_PERMITTED")     # from a gateway without the right `reasons`
 ASKS = ("PLATFORM", "DEVICE", "PURPOSE", "TEXT")
 ENROLS = ("PLATFORM", "SERIAL", "ADDRESS")
 
@@ -101,7 +100,9 @@ class Phones:
             at = whole("time-ms", time_ms)
             return lambda: [
                 fields(shown)
-                for shown in engine.pushes(user, serial, time_ms=at, signature=signature)
+                for shown in engine.pushes(
+                    user, serial, time_ms=at, signature=signature, gateway=gateway
+                )
             ]
         if verb == "ANSWER" and len(rest) in (4, 5):
             id, decision, *number, unlocked, signature = rest
@@ -134,8 +135,7 @@ def enrolled(made: Enrolment, reasons: bool) -> Reply:
 
 
 def shown(verdict: Verdict, reasons: bool) -> str:
-    name = verdict.code.name
-    return name if reasons or name not in HIDDEN else "REJECTED"
+    return (verdict.code if reasons else verdict.shown).name
 
 
 def fields(view: Push | PushShown) -> Reply:

@@ -52,13 +52,12 @@ STRANGERS: Final = frozenset(("HELLO", "AUTH", "QUIT", "RESET"))
 NAMELESS: Final = (b"", b"default")  # what a library says as the name when it was given none
 NUMBERS_MAX: Final = 255  # a record holds one in a byte
 NOBODY: Final = bytes(32)  # held against every token where a gateway has none: nothing hashes to it
-# Where options begin, and the platform that is meant when none is said; where that is not written
-# here, a gateway that may not use every platform has to say one. VERIFY's are the compiled road's.
+# Where options begin, and the platform that is meant when none is said: one changes what one knows
+# and has on the portal. VERIFY's are the compiled road's.
 OPTIONS_AT: Final = {
-    **{name: (1 + needed, "unsaid") for name, (needed, legal) in KNOWN.items()
+    **{name: (1 + needed, "portal") for name, (needed, legal) in KNOWN.items()
        if "PLATFORM" in legal and name != "VERIFY"},
-    "CHALLENGE": (2, "trading"), "CHANGEPIN": (5, "portal"), "CHANGEPASSWORD": (5, "portal"),
-    "PUSH": (2, "trading"), "PHONE ENROL": (7, "trading"),
+    "CHALLENGE": (2, "trading"), "PUSH": (2, "trading"), "PHONE ENROL": (7, "trading"),
 }  # fmt: skip
 # Which words name users: the second, where it is not said here.
 USERS_AT: Final = {"PHONE": (2,), "SHARE": (1, 2), "USER": (2,), "DEVICE": (2,)}
@@ -108,6 +107,11 @@ class Roll:
     @property
     def rights(self) -> list[Rights]:
         return [rights for _, rights in self._listed.values()]
+
+    @property
+    def realms(self) -> dict[str, str]:
+        """The realm of those gateways that have the users of one alone."""
+        return {name: a.realm for name, (a, _) in self._listed.items() if a.realm}
 
     # ---- who it is ----
 
@@ -258,11 +262,13 @@ def refused(who: Rights, name: str, args: Sequence[bytes]) -> Refusal | None:
     """Why a gateway may not have this; None: it may. Nothing but the command's words is read."""
     second = text(args[1]).upper() if len(args) > 1 else ""
     acts = name not in VERBS
-    asked = "SUBSCRIBE" if name == "UNSUBSCRIBE" else name
+    asked = "SUBSCRIBE" if name in ("UNSUBSCRIBE", "PSUBSCRIBE", "PUNSUBSCRIBE") else name
     if asked not in who.verbs and not (acts and f"{name} {second}" in who.verbs):
         return Refusal(f"NOPERM this gateway may not use '{name.lower()[:ECHOED_CHARS_MAX]}'")
-    if who.prefix and not names_within(who, name, second, args):
+    if (who.prefix or who.realm) and not names_within(who, name, second, args):
         return Refusal("NOPERM this gateway may not name that user")
+    if who.realm and who.realm != realm_of(who, name, second, args):
+        return Refusal("NOPERM this gateway may not use that realm")
     platform = platform_of(name, second, args)
     if platform and not who.uses(platform):
         return Refusal("NOPERM this gateway may not use that platform")
@@ -276,6 +282,16 @@ def names_within(who: Rights, name: str, second: str, args: Sequence[bytes]) -> 
     if name not in (*VERBS, "USER", "DEVICE") or (name, second) == ("USER", "LIST"):
         return False  # it concerns everybody
     return all(len(args) <= at or who.names(args[at]) for at in USERS_AT.get(name, (1,)))
+
+
+def realm_of(who: Rights, name: str, second: str, args: Sequence[bytes]) -> str:
+    """The realm that a user is to be of; of whatever says none the gateway's own, for it has nobody
+    of another. VERIFY's is the compiled road's."""
+    unsaid = "live" if (name, second) == ("USER", "ADD") else who.realm
+    for at in range(3, len(args) - 1, 2) if name == "USER" else ():
+        if args[at].upper() == b"REALM":
+            return text(args[at + 1]).lower()
+    return unsaid
 
 
 def platform_of(name: str, second: str, args: Sequence[bytes]) -> str:

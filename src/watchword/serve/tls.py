@@ -1,8 +1,9 @@
 """TLS of the gateways' port: 1.3 alone, certificates of clients optional or required.
 
 The rules: files are read when the daemon starts and again after a SIGHUP, and connections that
-stand go on under what they began with; a key that others can read is refused. No session is
-resumed: each connection shows its certificate again, so that one that was taken back opens nothing.
+stand go on under what they began with, unless their certificate is on the revocation list; a key
+that others can read is refused. No session is resumed: each connection shows its certificate again,
+so that one that was taken back opens nothing.
 """
 
 import os
@@ -13,7 +14,10 @@ from typing import Any, Final, Self
 
 from watchword.errors import InvalidArgument
 
-__all__ = ["CLIENTS", "Tls", "private", "subject_of"]
+__all__ = ["CLIENTS", "Tls", "number_of", "private", "subject_of"]
+
+BEGIN_OF_LIST: Final = b"-----BEGIN X509 CRL-----"
+END_OF_LIST: Final = b"-----END X509 CRL-----"
 
 CLIENTS: Final = {
     "none": ssl.CERT_NONE, "optional": ssl.CERT_OPTIONAL, "required": ssl.CERT_REQUIRED,
@@ -28,6 +32,7 @@ class Tls:
     key: str
     client_ca: str = ""
     clients: str = "none"
+    crl: str = ""
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -41,6 +46,8 @@ class Tls:
             raise InvalidArgument(
                 "[tls] client_ca is needed where clients is optional or required, and only there"
             )
+        if self.crl and not self.client_ca:
+            raise InvalidArgument("[tls] crl is of certificates of client_ca, which is needed")
 
     @classmethod
     def from_table(cls, table: dict[str, Any], folder: str) -> Self | None:
@@ -80,7 +87,53 @@ class Tls:
             except (OSError, ssl.SSLError) as error:
                 why = getattr(error, "strerror", None) or "it holds no certificate in PEM"
                 raise InvalidArgument(f"[tls] client_ca {self.client_ca}: {why}") from None
+        if self.crl:
+            self._revoked_in(made)
         return made
+
+    def _revoked_in(self, made: ssl.SSLContext) -> None:
+        """Certificates of the list open nothing; nor does any, when its list is not there or is out
+        of date."""
+        try:
+            made.load_verify_locations(self.crl)
+        except (OSError, ssl.SSLError) as error:
+            why = "it holds no revocation list in PEM"
+            if not isinstance(error, ssl.SSLError):
+                why = str(error.strerror)
+            raise InvalidArgument(f"[tls] crl {self.crl}: {why}") from None
+        if not made.cert_store_stats()["crl"]:
+            raise InvalidArgument(f"[tls] crl {self.crl}: it holds no revocation list in PEM")
+        made.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
+
+    def revoked(self) -> "frozenset[tuple[bytes, int]]":
+        """Issuer and number of every certificate on the list. Errors: InvalidArgument."""
+        if not self.crl:
+            return frozenset()
+        from cryptography import x509
+
+        with open(self.crl, "rb") as file:
+            text = file.read()
+        return frozenset(
+            (issuer_of(found), one.serial_number)
+            for part in text.split(END_OF_LIST)[:-1]
+            for found in [x509.load_pem_x509_crl(part[part.rindex(BEGIN_OF_LIST) :] + END_OF_LIST)]
+            for one in found
+        )
+
+
+def issuer_of(signed: Any) -> bytes:
+    return bytes(signed.issuer.public_bytes())
+
+
+def number_of(connection: Any) -> tuple[bytes, int] | None:
+    """Issuer and number of a client's certificate; None: it showed none."""
+    shown = connection.getpeercert(binary_form=True) if connection is not None else None
+    if not shown:
+        return None
+    from cryptography import x509
+
+    certificate = x509.load_der_x509_certificate(shown)
+    return issuer_of(certificate), certificate.serial_number
 
 
 def refused() -> str:
