@@ -26,7 +26,7 @@ DEVICES: dict[str, tuple[str, dict[str, Any]]] = {
     "gold": ("gold", {"pin": "2580"}),
     "key": ("ib-key", {"pin": "a1.b"}),
 }
-QUESTIONS = [("pets", "Which pet?", "Rex"), ("cities", "Which city?", "San Diego"),
+QUESTIONS = [("pets", "Which pet?", "Rex II"), ("cities", "Which city?", "San Diego"),
              ("schools", "Which school?", "Saint Mary's")]  # fmt: skip
 ANSWERS = {text: answer for _, text, answer in QUESTIONS}
 

@@ -7,7 +7,7 @@ A row: second; then one of
   pin USER OLD TYPED NEW             -> the same: a PIN is changed
   ask USER PLATFORM                  -> NAME of a challenge
   question USER                      -> NAME of a question, the same for one seen before
-  answer USER NAME right|wrong|lower -> verdict, reason, serial; the user's failures
+  answer USER NAME right|wrong|lower|padded|closed|- -> verdict, reason, serial; the user's failures
   PASSWORD USER text|-               a password is set, or taken away
   QUESTIONS USER                     three questions are set
   CAPITALS ...                       another act of administration
@@ -161,6 +161,16 @@ TABLES: dict[str, tuple[list[str], dict[str, Any], str]] = {
         5   ask alice trading                              c
         6   say alice 2580/gold:c  trading device=gold     REJECTED PASSWORD - 1 1
         """),
+    "right, but overdue: a wrong password is told, and it is used up": (["gold"], {}, """
+        0   PASSWORD alice horse-battery
+        1   ask alice trading                              a
+        700 say alice 2580/gold:a  trading id=a,password=wrong          REJECTED PASSWORD - 1 1
+        701 say alice 2580/gold:a  trading id=a,password=horse-battery  REJECTED NO_CHALLENGE - 2 1
+        702 ask alice trading                              b
+        1400 say alice 2581/gold:b trading id=b,password=horse-battery  REJECTED PIN - 3 2
+        1401 ask alice trading                             c
+        2100 say alice 2580/gold:c trading id=c,password=horse-battery  EXPIRED OVERDUE gold 3 2
+        """),
     "a question sticks until it is answered": ([], {}, """
         0   QUESTIONS alice
         1   question alice                                 a
@@ -179,6 +189,13 @@ TABLES: dict[str, tuple[list[str], dict[str, Any], str]] = {
         4   answer alice b -                               REJECTED WRONG - 2
         5   question alice                                 c
         6   answer alice c right                           ACCEPTED NONE - 0
+        7   question alice                                 d
+        8   answer alice d padded                          REJECTED WRONG - 1
+        """),
+    "spaces are part of an answer": ([], {}, """
+        0   QUESTIONS alice
+        1   question alice                                 a
+        2   answer alice a closed                          REJECTED WRONG - 1
         """),
     "three wrong answers in a row lock": (["plain"], {}, """
         0   QUESTIONS alice
@@ -292,7 +309,10 @@ class Told:
     def answer(self, user: str, name: str, word: str, *said: str) -> None:
         id, text = self.given.get(name, ("0" * 96, ""))
         right = ANSWERS.get(text, "?")
-        answer = {"right": right, "lower": right.lower(), "wrong": "Hm", "-": ""}[word]
+        answer = {
+            "right": right, "lower": right.lower(), "wrong": "Hm", "-": "", "padded": right + " ",
+            "closed": right.replace(" ", ""),
+        }[word]  # fmt: skip
         verdict, reason, _ = self.door.answer(user, id, answer)
         self.same((said[0], said[1]), (verdict, reason))
         self.failed(said[3:])

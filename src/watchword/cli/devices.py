@@ -229,15 +229,17 @@ def list_devices(user: str) -> None:
 @device.command(cls=Verb)
 @click.argument("user")
 @click.argument("serial")
+@click.option("--address", metavar="IP", default=None)
 @shared_options
-def resync(user: str, serial: str) -> None:
+def resync(user: str, serial: str, address: str | None) -> None:
     """
-    usage: watchword device resync USER SERIAL
+    usage: watchword device resync USER SERIAL [--address IP]
 
     Finds a device again by two codes that follow each other, read from two prompts or two lines
     of standard input. Looks 100 counters or 20 steps ahead, and never back to what was used. Two
     wrong codes are one failed attempt.
 
+    --address IP     where the user is, who may come from certain addresses alone
     --store PATH     the store's directory
     --config FILE    the daemon's settings
 
@@ -247,7 +249,7 @@ def resync(user: str, serial: str) -> None:
     first = secret_line("first code")
     second = secret_line("second code")
     with enter() as door:
-        answer = door.resync(user, first, second, serial)
+        answer = door.resync(user, first, second, serial, address)
     speak(answer, detail=False)
 
 

@@ -61,7 +61,9 @@ class Door(EntryDoor, Protocol):
     def issue_passcode(self, user: str, serial: str | None) -> Passcode: ...
     def remove_device(self, user: str, serial: str) -> None: ...
     def card(self, user: str, serial: str, by: str) -> Card: ...
-    def resync(self, user: str, first: str, second: str, serial: str) -> Answer: ...
+    def resync(
+        self, user: str, first: str, second: str, serial: str, address: str | None
+    ) -> Answer: ...
     def challenge(
         self, user: str, platform: str, serial: str | None, purpose: str | None, sms: bool,
         question: str | None, client_question: str | None,
@@ -168,8 +170,10 @@ class OwnDoor(OwnEntryDoor):
     def card(self, user: str, serial: str, by: str) -> Card:
         return self._engine.card(user, serial, by=by)
 
-    def resync(self, user: str, first: str, second: str, serial: str) -> Answer:
-        return told(self._engine.resync(user, first, second, device=serial))
+    def resync(
+        self, user: str, first: str, second: str, serial: str, address: str | None
+    ) -> Answer:
+        return told(self._engine.resync(user, first, second, device=serial, address=address))
 
     def challenge(
         self, user: str, platform: str, serial: str | None, purpose: str | None, sms: bool,

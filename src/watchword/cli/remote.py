@@ -97,8 +97,11 @@ class RemoteDoor(RemoteEntryDoor, Keeping):
         cells = tuple(str(cell) for cell in listed(fields["cells"]))
         return Card(str(fields["serial"]), str(fields["kind"]), cells)
 
-    def resync(self, user: str, first: str, second: str, serial: str) -> Answer:
-        verdict = self._ask("DEVICE", "RESYNC", user, serial, first, second)
+    def resync(
+        self, user: str, first: str, second: str, serial: str, address: str | None
+    ) -> Answer:
+        words = ["ADDRESS", address] if address is not None else []
+        verdict = self._ask("DEVICE", "RESYNC", user, serial, first, second, *words)
         return Answer(Code[str(verdict)], serial, 0)
 
     def challenge(
