@@ -53,18 +53,27 @@ def secrets_kept(Core core, uint32_t slot):
 
 
 def pin_kept(Core core, uint32_t slot, uint32_t number):
-    """How a device's PIN is kept: "prefix", "element", "shared" where the phone that has it serves
-    others too, or "" when it has none."""
+    """How a device's PIN is kept: "prefix", "element", or "" when it has none."""
     cdef ww_device *d = ww_device_first(&core.t, &core.t.users[slot])
     cdef size_t n = 0
     while d != NULL:
         if d.number == number:
             ww_device_pin(&core.t, d, &n)
-            if n and not d.prefix and d.kind == WW_KIND_OCRA and ww_phone_shared(&core.t, d):
-                return "shared"
             return "prefix" if d.prefix else "element" if n else ""
         d = ww_device_next(&core.t, &core.t.users[slot], d)
     return ""
+
+
+def phone_lines(Core core, uint32_t slot, uint32_t number):
+    """(slot, number) of every device that is the same phone as this one, in the order of their
+    numbers; this one alone where it is no phone."""
+    cdef ww_device *d = ww_device_find(&core.t, &core.t.users[slot], number)
+    cdef ww_device *other = ww_phone_first(&core.t, d)
+    found = []
+    while other != NULL:
+        found.append((other.number, other.u.far.owner))
+        other = ww_phone_next(&core.t, d, other)
+    return [(owner, one) for one, owner in sorted(found)] or [(slot, number)]
 
 
 def ask_question(Core core, bytes user, uint64_t dice, int64_t turn, int64_t now_ms, bytes names,

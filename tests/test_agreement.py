@@ -96,6 +96,7 @@ def test_histories_reach_everything() -> None:
                 seen.add(repr(record.event))
                 if record.event in touched:
                     touched[record.event] |= record.effects
+    assert "a PIN for every user of a phone" in seen
     assert {"a row wrong", "a row there", "shared", "withdrawn"} <= seen
     everything = [*reference.Verdict, *reference.Reason, *Event]
     assert seen >= {"posed", "answered", "too many codes", "too many answers", "id misused"}

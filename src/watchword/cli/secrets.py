@@ -158,7 +158,8 @@ def pin(
     usage: watchword device pin USER [options]
 
     Changes the PIN of a device, as the user does it. Reads the old PIN, a code without it, and
-    the new PIN. A login like any other: counted, and with a wrong word nothing changes.
+    the new PIN. A login like any other: counted, and with a wrong word nothing changes. A phone
+    has one PIN: it is another for each of its users.
 
     --device        the one device whose code it is
     --challenge ID  the one challenge it answers
