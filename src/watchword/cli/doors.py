@@ -78,7 +78,7 @@ class Door(EntryDoor, Protocol):
     def set_questions(self, name: str, questions: Sequence[tuple[str, str, str]]) -> None: ...
     def clear_questions(self, name: str) -> None: ...
     def question(self, user: str) -> Question: ...
-    def answer(self, user: str, id: str, answer: str) -> Answer: ...
+    def answer(self, user: str, id: str, answer: str, address: str | None) -> Answer: ...
     def change_pin(self, user: str, old: str, code: str, new: str, by: Change) -> Answer: ...
     def change_password(self, user: str, old: str, code: str, new: str, by: Change) -> Answer: ...
     def push(self, user: str, platform: str, purpose: str | None, text: str) -> Push: ...
@@ -196,18 +196,19 @@ class OwnDoor(OwnEntryDoor):
             session=session, password=password, pin=pin, request_id=request_id, address=address,
         ))  # fmt: skip
 
-    def answer(self, user: str, id: str, answer: str) -> Answer:
-        return told(self._engine.answer(user, id, answer))
+    def answer(self, user: str, id: str, answer: str, address: str | None) -> Answer:
+        return told(self._engine.answer(user, id, answer, address=address))
 
     def change_pin(self, user: str, old: str, code: str, new: str, by: Change) -> Answer:
         return told(self._engine.change_pin(
             user, old, code, new, device=by.device, challenge=by.challenge,
-            platform=by.platform, personal=by.personal,
+            platform=by.platform, personal=by.personal, address=by.address,
         ))  # fmt: skip
 
     def change_password(self, user: str, old: str, code: str, new: str, by: Change) -> Answer:
         return told(self._engine.change_password(
-            user, old, code, new, device=by.device, challenge=by.challenge, platform=by.platform
+            user, old, code, new, device=by.device, challenge=by.challenge, platform=by.platform,
+            address=by.address,
         ))  # fmt: skip
 
     def push(self, user: str, platform: str, purpose: str | None, text: str) -> Push:
