@@ -58,7 +58,7 @@ def test_help_names_every_option_and_no_other(path: str) -> None:
         assert name in taken, f"{path} --help names {name}, which it does not take"
 
 
-# What the journal keeps with who did it. Whatever takes a response is the user's own, whoever types.
+# What the journal keeps with who did it. What takes a response is the user's own, whoever types.
 ACTS = {
     "backup", "restore", "floors", "import", "export", "key rotate", "clock accept", "policy set",
     "card show", "card print",
