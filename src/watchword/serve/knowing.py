@@ -140,6 +140,7 @@ class Knowing:
             given.get("PIN"), *(fact or UNTOLD), gateway=gateway, shed=fact is None,
             request_id=given.get("ID"), secret=given["PASSWORD"],
         )  # fmt: skip
+        self._engine._renew(words[0], given["PASSWORD"], fact, bool(verdict))
         return verdict
 
     async def _answer(self, words: list[bytes], given: Options, gateway: int) -> Verdict:
