@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,10 @@ def comes(what: Callable[[], bool]) -> bool:
     return what()
 
 
+def renewed(engine: watchword.Engine, name: str) -> bool:
+    return cost_of(engine, name) == NEW
+
+
 def drained(engine: watchword.Engine) -> None:
     """Whatever was to be hashed has been."""
     for _ in range(hashing.HASHING_THREADS):
@@ -120,7 +125,11 @@ def test_every_door_renews(tmp_path: Path) -> None:
         assert engine.verify("verify", typed["verify"], password=PASSWORD)
         many = ["many", "nobody"]
         engine.verify_many(many, [typed["many"], "1"], passwords=[PASSWORD, PASSWORD])
-        asyncio.run(engine.averify("awaited", typed["awaited"], password=PASSWORD))  # type: ignore
+
+        async def awaited() -> None:
+            assert await engine.averify("awaited", typed["awaited"], password=PASSWORD)
+
+        asyncio.run(awaited())
         device = watchword.Device.hotp(b"another key of 20 by")
         engine.ship_device("activated", device, "new")
         assert engine.activate(
@@ -132,7 +141,7 @@ def test_every_door_renews(tmp_path: Path) -> None:
             "verify", "sharing", serial, typed["sharing"], password=PASSWORD
         ).verdict
         for name in names:
-            assert comes(lambda name=name: cost_of(engine, name) == NEW), name  # type: ignore
+            assert comes(partial(renewed, engine, name)), name
         assert engine._costs._held == {NEW: len(names)}
 
 
