@@ -275,7 +275,8 @@ cdef extern from "watchword.h" nogil:
     void ww_passcode_key(ww_tables *t, const uint8_t *key, size_t size)
     void ww_kept_key(ww_tables *t, const uint8_t *key, size_t size)
     const uint8_t *ww_device_pin(const ww_tables *t, const ww_device *d, size_t *size)
-    int ww_phone_shared(const ww_tables *t, const ww_device *d)
+    ww_device *ww_phone_first(const ww_tables *t, const ww_device *d)
+    ww_device *ww_phone_next(const ww_tables *t, const ww_device *d, const ww_device *other)
     ctypedef struct ww_quiz:
         const uint8_t *name
         size_t name_len

@@ -52,19 +52,58 @@ def secrets_kept(Core core, uint32_t slot):
     return password, questions, core.t.users[slot].wrong_answers
 
 
+def password_figures(Core core):
+    """How many passwords are kept under which figures: {(memory in KiB, passes, lanes): count}."""
+    cdef dict found = {}
+    cdef uint32_t[3] last = [0, 0, 0]
+    cdef uint32_t[3] own
+    cdef uint64_t count = 0
+    cdef uint32_t i
+    cdef size_t n = 0
+    cdef ww_device *d
+    for i in range(core.t.wides_used):
+        d = &core.t.wides[i].line
+        if d.kind != WW_KIND_PASSWORD:
+            continue
+        memcpy(own, ww_device_key(&core.t, d, &n) + FIGURES_AT, sizeof(own))
+        if memcmp(own, last, sizeof(own)) != 0:
+            put_figures(found, last, count)
+            memcpy(last, own, sizeof(own))
+            count = 0
+        count += 1
+    put_figures(found, last, count)
+    return found
+
+
+cdef int put_figures(dict found, uint32_t *figures, uint64_t count) except -1:
+    if count:
+        key = figures[0], figures[1], figures[2]
+        found[key] = found.get(key, 0) + count
+    return 0
+
+
 def pin_kept(Core core, uint32_t slot, uint32_t number):
-    """How a device's PIN is kept: "prefix", "element", "shared" where the phone that has it serves
-    others too, or "" when it has none."""
+    """How a device's PIN is kept: "prefix", "element", or "" when it has none."""
     cdef ww_device *d = ww_device_first(&core.t, &core.t.users[slot])
     cdef size_t n = 0
     while d != NULL:
         if d.number == number:
             ww_device_pin(&core.t, d, &n)
-            if n and not d.prefix and d.kind == WW_KIND_OCRA and ww_phone_shared(&core.t, d):
-                return "shared"
             return "prefix" if d.prefix else "element" if n else ""
         d = ww_device_next(&core.t, &core.t.users[slot], d)
     return ""
+
+
+def phone_lines(Core core, uint32_t slot, uint32_t number):
+    """(slot, number) of every device that is the same phone as this one, in the order of their
+    numbers; this one alone where it is no phone."""
+    cdef ww_device *d = ww_device_find(&core.t, &core.t.users[slot], number)
+    cdef ww_device *other = ww_phone_first(&core.t, d)
+    found = []
+    while other != NULL:
+        found.append((other.number, other.u.far.owner))
+        other = ww_phone_next(&core.t, d, other)
+    return [(owner, one) for one, owner in sorted(found)] or [(slot, number)]
 
 
 def ask_question(Core core, bytes user, uint64_t dice, int64_t turn, int64_t now_ms, bytes names,
@@ -104,3 +143,4 @@ def ask_question(Core core, bytes user, uint64_t dice, int64_t turn, int64_t now
 
 cdef enum:
     QUESTION_AT = 64                    # of what is kept of an answer: then the question's text
+    FIGURES_AT = 48                     # of a password: behind salt and digest

@@ -69,18 +69,32 @@ void ww_phones_rebuild(ww_tables *t)
         ww_phone_link(t, &t->wides[i].line);
 }
 
-int ww_phone_shared(const ww_tables *t, const ww_device *d)
+/* The first of these lines of the chain that is this phone's; of another user or of the same. */
+static ww_device *phone_from(const ww_tables *t, const uint8_t *key, size_t len, uint32_t at)
 {
-    size_t len, other_len;
-    const uint8_t *key = ww_device_phone(t, d, &len);
-    for (uint32_t at = len && t->phones ? *bucket_of(t, key, len) : 0; at;) {
-        const ww_device *other = &t->wides[at - 1].line;
+    while (at) {
+        size_t other_len;
+        ww_device *other = &t->wides[at - 1].line;
         const uint8_t *phone = ww_device_phone(t, other, &other_len);
-        if (other != d && other_len == len && !memcmp(phone, key, len))
-            return 1;
+        if (other_len == len && !memcmp(phone, key, len))
+            return other;
         at = other->u.far.alike;
     }
-    return 0;
+    return NULL;
+}
+
+ww_device *ww_phone_first(const ww_tables *t, const ww_device *d)
+{
+    size_t len;
+    const uint8_t *key = ww_device_phone(t, d, &len);
+    return phone_from(t, key, len, len && t->phones ? *bucket_of(t, key, len) : 0);
+}
+
+ww_device *ww_phone_next(const ww_tables *t, const ww_device *d, const ww_device *other)
+{
+    size_t len;
+    const uint8_t *key = ww_device_phone(t, d, &len);
+    return phone_from(t, key, len, other->u.far.alike);
 }
 
 int ww_phone_pin_fits(const ww_tables *t, const uint8_t key[WW_PHONE_BYTES], const uint8_t *pin,

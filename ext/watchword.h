@@ -904,7 +904,9 @@ const uint8_t *ww_device_phone(const ww_tables *t, const ww_device *d, size_t *l
 void ww_phone_link(ww_tables *t, ww_device *d);
 void ww_phone_unlink(ww_tables *t, const ww_device *d);
 void ww_phones_rebuild(ww_tables *t);
-int ww_phone_shared(const ww_tables *t, const ww_device *d);   /* another user has it too */
+/* Every device that is the same phone as d, which is one of them; nothing where d is none. */
+ww_device *ww_phone_first(const ww_tables *t, const ww_device *d);
+ww_device *ww_phone_next(const ww_tables *t, const ww_device *d, const ww_device *other);
 /* Whether no user of this phone has another PIN. */
 int ww_phone_pin_fits(const ww_tables *t, const uint8_t key[WW_PHONE_BYTES], const uint8_t *pin,
                       size_t pin_len);

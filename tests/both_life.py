@@ -37,7 +37,9 @@ class Living:
         made: Callable[[dict[str, Any], str], tuple[watchword.Device, Device]]
 
     def place(self, who: str, word: Any) -> Any:
-        """Where the device stands that was shipped last; or the word itself."""
+        """Where the device stands that was shipped last, or the first phone; or the word itself."""
+        if word == "phone":
+            return next((at for at, d in enumerate(self.devices(who)) if d.phone), 0)
         shipped = [at for at, d in enumerate(self.devices(who)) if d.state == "shipped"]
         return max(shipped, default=0) if word == "shipped" else word
 

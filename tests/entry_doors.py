@@ -17,11 +17,13 @@ from watchword.reference_entry import business_day, left_cents, withdrawn
 
 Said = tuple[str, str, str]
 
-# serial -> kind; each has a key of its own
+# serial -> kind; each has a key of its own, and some a PIN
 DEVICES = {
     "plain": "dsc", "app": "totp", "gold": "gold", "sms": "sms", "pass": "temporary-passcode",
-    "card": "code-card", "online": "online-code-card",
+    "card": "code-card", "online": "online-code-card", "key": "ib-key", "pinned": "dsc",
+    "alpine": "alpine", "plus": "dsc-plus", "platinum": "platinum", "new": "dsc",
 }  # fmt: skip
+PINS = {"key": "4711", "pinned": "4711"}
 PASSCODE = b"ABCDEFGH23"
 
 
@@ -31,7 +33,8 @@ def key_of(serial: str, title: str = "") -> bytes:
 
 
 def device_of(serial: str, title: str = "") -> watchword.Device:
-    return watchword.Device.of(DEVICES[serial], key_of(serial, title))
+    figures = {"pin": PINS[serial]} if serial in PINS else {}
+    return watchword.Device.of(DEVICES[serial], key_of(serial, title), **figures)
 
 
 class TwinDoor(secret_doors.TwinDoor):
@@ -39,18 +42,18 @@ class TwinDoor(secret_doors.TwinDoor):
 
     title = ""
 
-    def add_device(self, name: str, serial: str) -> None:
+    def made(self, serial: str) -> reference.Device:
         made = device_of(serial, self.title)
         back, forward = made.window
-        self.twin.add_device(
-            name,
-            reference.Device(
-                made.mechanism, made.key, serial, algorithm=made.algorithm, digits=made.digits,
-                look_ahead=made.look_ahead, period=made.period, back=back, forward=forward,
-                suite=made.suite, label=made.kind if made.label else "",
-            ),
-            self.now_s * 1000,
+        return reference.Device(
+            made.mechanism, made.key, serial, algorithm=made.algorithm, digits=made.digits,
+            look_ahead=made.look_ahead, period=made.period, back=back, forward=forward,
+            suite=made.suite, label=made.kind if made.label else "", pin=made.pin,
+            pin_hash=made.pin_hash,
         )  # fmt: skip
+
+    def add_device(self, name: str, serial: str) -> None:
+        self.twin.add_device(name, self.made(serial), self.now_s * 1000)
 
     def remove_device(self, name: str, serial: str) -> None:
         self.twin.remove_device(name, serial, self.now_s * 1000)
@@ -165,6 +168,7 @@ class DaemonDoor(secret_doors.DaemonDoor):
     def add_device(self, name: str, serial: str) -> None:
         kind = DEVICES[serial]
         words = ["SERIAL", serial, "KEY", key_of(serial, self.title).hex()]
+        words += ["PIN", PINS[serial]] if serial in PINS else []
         if kind == "temporary-passcode":
             self._acts.ask("DEVICE", "PASSCODE", self._prefix + name, "SERIAL", serial)
         else:

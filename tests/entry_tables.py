@@ -215,7 +215,58 @@ TABLES: dict[str, tuple[list[str], list[str], dict[str, Any], str]] = {
         5   share alice nobody plain plain:4 - REJECTED - 0 0
         6   share bob alice none plain:4 -    REJECTED - 1 0
         """),
+    "what approves or signs with a PIN of its own is not shared": (["key", "plain"], [], {}, """
+        0   IDENTITY alice ann
+        0   IDENTITY bob ann
+        1   share bob alice key wrong -       REJECTED - 1 0
+        2   share bob alice plain plain:0 -   ACCEPTED shared 0 0
+        """),
     # ---- section 3: limits
+    "what each kind of device lets its user withdraw a day": ([], [], {}, """
+        0    left bob                                            5000000 0 0
+        0    ENROL bob pass
+        0    left bob                                            5000000 0 0
+        0    GONE bob pass
+        0    ENROL bob sms
+        0    left bob                                            20000000 0 0
+        0    GONE bob sms
+        0    ENROL bob key
+        0    left bob                                            20000000 0 0
+        0    GONE bob key
+        0    ENROL bob card
+        0    left bob                                            20000000 0 0
+        0    GONE bob card
+        0    ENROL bob online
+        0    left bob                                            20000000 0 0
+        0    GONE bob online
+        0    ENROL bob alpine
+        0    left bob                                            20000000 0 0
+        0    ENROL bob plain
+        0    left bob                                            100000000 0 0
+        0    GONE bob alpine
+        0    left bob                                            100000000 0 0
+        0    draw bob 1000000                                    within
+        1d   draw bob 500000                                     within
+        1d   draw bob 0.01                                       beyond
+        2d   ENROL bob plus
+        2d   left bob                                            None 0 150000000
+        2d   GONE bob plus
+        2d   left bob                                            0 0 150000000
+        2d   ENROL bob gold
+        2d   left bob                                            None 0 150000000
+        2d   GONE bob gold
+        2d   ENROL bob platinum
+        2d   draw bob 99999999                                   within
+        """),
+    "two hundred thousand a day, six hundred thousand in five": (["card"], [], {}, """
+        0    draw alice 200000                                   within
+        0    draw alice 0.01                                     beyond
+        1d   draw alice 200000                                   within
+        4d   draw alice 200000                                   within
+        5d   draw alice 0.01                                     beyond
+        7d   draw alice 200000                                   within
+        7d   draw alice 0.01                                     beyond
+        """),
     "fifty thousand a day without a device, a hundred thousand in five business days": (
         [], [], {}, """
         0    left bob                                            5000000 0 0

@@ -14,6 +14,7 @@ from histories_entry import entering
 from histories_files import file_words, policy_words
 from histories_ids import sent_again
 from histories_life import LIFE, with_life
+from histories_phones import PINS, decision_words, enrol_words, repinning
 
 from watchword.reference import Figures
 
@@ -28,7 +29,6 @@ COINCIDENT_KEYS = [
 
 COINCIDENT = 3                  # the number of such a key in a history
 PIN = "4711"                    # of every device whose suite has P
-PINS = [PIN, "8255", "0815"]
 PASSWORDS = ["correct horse", "battery staple"]
 POOLS = [("pets", "Which pet?", "Rex"), ("cities", "Which city?", "San Diego"),
              ("schools", "Which school?", "St. Mary's")]  # fmt: skip
@@ -193,6 +193,8 @@ def knowing(rng: random.Random, wait: int) -> list[Step]:
         return [(wait, "set_password", who, rng.choice([0, 0, 1, None]))]
     if dice < 0.3:
         return [(wait, "set_questions", who)]
+    if dice < 0.4:
+        return repinning(rng, wait, NOTHING)
     if dice < 0.6:
         _, typed, options = attempt_words(rng)
         old, new = (rng.choice([PIN, PIN, *PINS]) for _ in range(2))
@@ -244,20 +246,6 @@ def approving(rng: random.Random, wait: int) -> list[Step]:
     many = [(who, "", options)] * 3
     steps += [(rng.choice(later), *claim)] * rng.choice([0, 1, 1, 2])
     return steps + ([(0, "verify_many", many)] if rng.random() < 0.2 else [])
-
-
-def decision_words(rng: random.Random, who: str) -> tuple[Any, ...]:
-    """Whose push, which, whether it is approved, under how wrong a number, and by which phone."""
-    decision = rng.choice(["approve"] * 3 + ["deny"])
-    unlocked = rng.choice(["pin", "biometric"])
-    phone = rng.choice(["own"] * 6 + ["another's"])
-    return who, rng.choice([0] * 6 + [1]), decision, rng.choice([0, 0, 0, 1]), unlocked, phone
-
-
-def enrol_words(rng: random.Random) -> tuple[Any, ...]:
-    """Who, which of two phones, with which PIN, and whether the token is right."""
-    who = rng.choice(["alice"] * 3 + ["bob", "nobody"])
-    return who, rng.randrange(2), rng.choice([PIN] * 4 + ["0815"]), rng.random() < 0.8
 
 
 def attempt_words(rng: random.Random) -> tuple[str, Any, dict[str, Any]]:

@@ -3,12 +3,13 @@
 Random numbers of the engine are the history's: which question is picked is one of them.
 """
 
-import contextlib
+import hashlib
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from histories import NOTHING, PASSWORDS, POOLS
+from histories_phones import PINS
 from said import answer_of
 
 import watchword
@@ -27,6 +28,7 @@ class Knowing:
 
     if TYPE_CHECKING:   # Both has these
         name: Callable[[str], str]
+        devices: Callable[[str], list[reference.Device]]
         attempt: Callable[[str, Any, dict[str, Any]], Attempt]
         entered: Callable[[int], Any]
         twins_entered: Callable[[User], Any]
@@ -59,18 +61,24 @@ class Knowing:
     def change_pin(
         self, who: str, word: Any, old: str, new: str, options: dict[str, Any]
     ) -> tuple[Any, Any]:
+        old = self.phones_pin(who) if old == "own" else old
         a = self.attempt(who, word, {**options, "pin": old, "realm": "live", "session": None})
-        verdict = None
-        with contextlib.suppress(watchword.InvalidArgument):     # right, and yet the PIN stays
-            verdict = self.engine.change_pin(
-                a.name, old, a.response, new, platform=a.platform, device=a.device,
-                challenge=a.challenge, address=a.address,
-            )  # fmt: skip
+        verdict = self.engine.change_pin(
+            a.name, old, a.response, new, platform=a.platform, device=a.device,
+            challenge=a.challenge, address=a.address,
+        )  # fmt: skip
         answer = self.twin.change_pin(replace(a, password=None, vouched=False), new, self.now_ms)
         self.seen |= {repr(answer.verdict), repr(answer.reason)}
-        if verdict is None:
-            return "stays", "stays" if self.twin.pin_stays else tuple(answer)
+        if answer.verdict is reference.Verdict.ACCEPTED:
+            changed = [r for r in self.twin.journal[-1][1] if r.event is reference.Event.PIN]
+            self.seen |= {"a PIN for every user of a phone"} if len(changed) > 1 else set()
         return answer_of(verdict), tuple(answer)
+
+    def phones_pin(self, who: str) -> str:
+        """That of the first phone there is."""
+        digests = [d.pin_hash for d in self.devices(who) if d.phone]
+        kept = {hashlib.sha256(pin.encode()).digest(): pin for pin in PINS}
+        return kept[digests[0]] if digests else PINS[0]
 
     def question(self, who: str, dice: int) -> tuple[Any, Any]:
         self.dice, name = dice, self.name(who)

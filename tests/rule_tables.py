@@ -3,17 +3,19 @@
 A row: a time; then one of
   say  USER TYPED PLATFORM OPTIONS -> verdict, reason, serial; alice's failures, her devices'
   sync USER SERIAL TYPED TYPED     -> the same, for two consecutive codes in one act
+  fail TIMES                       alice is wrong so often
   CAPITALS ...                     an act of administration
 A time is seconds, or days as 2d, or both as 2d+1. TYPED: SERIAL+n, of TOTP the code n steps from
 now, of HOTP that of counter n; long, spaced, letters: what nearly is one, of the first device;
-wrong; - for nothing. OPTIONS: - or several of device=, realm=, address=, joined by commas.
+wrong; - for nothing. A USER {} is one of 65 letters. OPTIONS: - or several of device=, realm=,
+address=, joined by commas.
 """
 
 from typing import Any
 
 __all__ = ["DEVICES", "TABLES"]
 
-# serial -> kind and figures; twin and stick have one key
+# serial -> kind and figures; those with one key stand below
 DEVICES: dict[str, tuple[str, dict[str, Any]]] = {
     "app": ("totp", {}),
     "past": ("totp", {"window": (2, 0)}),
@@ -21,8 +23,9 @@ DEVICES: dict[str, tuple[str, dict[str, Any]]] = {
     "stick": ("hotp", {}),
     "twin": ("hotp", {}),
     "dsc": ("dsc", {}),
+    "zdsc": ("dsc", {}),
 }
-SAME_KEY = {"twin": "stick"}
+SAME_KEY = {"twin": "stick", "zdsc": "stick"}
 
 # What alice has; the policy's figures; rows.
 TABLES: dict[str, tuple[list[str], dict[str, Any], str]] = {
@@ -30,8 +33,18 @@ TABLES: dict[str, tuple[list[str], dict[str, Any], str]] = {
     "a name that no name may be, before anything else, and costs nothing": (["app"], {}, """
         0    say  al.ice app+0   trading -               BAD_CHARACTER NAME - 0 0
         0    say  alice! app+0   portal  -               BAD_CHARACTER NAME - 0 0
+        0    say  ali\u00e7e app+0   portal  -               BAD_CHARACTER NAME - 0 0
+        0    say  {}     app+0   trading -               BAD_CHARACTER NAME - 0 0
         1    say  Alice  app+0   trading -               REJECTED UNKNOWN_USER - 0 0
         2    say  alice  app+0   trading -               ACCEPTED NONE app 0 0
+        """),
+    "where any name is legal, control characters are not": (["app"], {"names": "any"}, """
+        0    say  al.ice@example.org app+0 trading -     REJECTED UNKNOWN_USER - 0 0
+        0    say  ali\u00e7e app+0   trading -               REJECTED UNKNOWN_USER - 0 0
+        0    say  {}     app+0   trading -               REJECTED UNKNOWN_USER - 0 0
+        0    say  {}{}   app+0   trading -               BAD_CHARACTER NAME - 0 0
+        0    say  al\x01ice app+0  trading -               BAD_CHARACTER NAME - 0 0
+        0    say  alice  app+0   trading -               ACCEPTED NONE app 0 0
         """),
     "a response is compared exactly as it is received": (["app"], {}, """
         0    say  alice spaced   trading -               REJECTED WRONG - 1 1
@@ -118,6 +131,14 @@ TABLES: dict[str, tuple[list[str], dict[str, Any], str]] = {
         3008 DEVICE alice dsc active
         3009 say  alice dsc+1    trading -               ACCEPTED NONE dsc 0 3+0
         """),
+    "of several that match the highest in rank is told, before the lowest serial": (
+        ["stick", "zdsc"], {}, """
+        0    say  alice stick+0  trading -               ACCEPTED NONE zdsc 0 0+0
+        1    say  alice stick+0  trading -               REJECTED WRONG - 1 1+1
+        2    say  alice stick+1  trading device=stick    ACCEPTED NONE stick 0 0+1
+        3    say  alice stick+1  trading device=zdsc     REJECTED WRONG - 1 0+2
+        4    say  alice stick+2  trading -               ACCEPTED NONE zdsc 0 0+0
+        """),
     "no device, or none that is active": (["app"], {}, """
         0    DEVICE alice app suspended
         1    say  alice app+0    trading -               REJECTED NO_DEVICE - 1 0
@@ -126,6 +147,21 @@ TABLES: dict[str, tuple[list[str], dict[str, Any], str]] = {
         4    say  alice -        trading -               CHALLENGE EMPTY - 2 0
         """),
     # ---- section 5
+    "ten, unless said otherwise": (["stick"], {}, """
+        0      fail 9
+        1      say  alice stick+0 trading -              ACCEPTED NONE stick 0 0
+        2      fail 9
+        3      say  alice wrong   trading -              REJECTED WRONG - 10 10
+        4      say  alice stick+1 trading -              LOCKED LOCKED - 11 11
+        1d+3   say  alice stick+2 trading -              LOCKED LOCKED - 12 12
+        2d+3   say  alice stick+3 trading -              ACCEPTED NONE stick 0 0
+        """),
+    "time that goes back frees nobody": (["stick"], {"lockout_failures": 2}, """
+        900    say  alice wrong   trading -              REJECTED WRONG - 1 1
+        901    say  alice wrong   trading -              REJECTED WRONG - 2 2
+        0      say  alice stick+0 trading -              LOCKED LOCKED - 3 3
+        1d+900 say  alice stick+1 trading -              LOCKED LOCKED - 4 4
+        """),
     "so many failures within the time lock; the lock refuses, and starts its wait again": (
         ["app", "stick"], {"lockout_failures": 3}, """
         0      say  alice wrong   trading -              REJECTED WRONG - 1 1+1
@@ -166,6 +202,34 @@ TABLES: dict[str, tuple[list[str], dict[str, Any], str]] = {
         1      UNLOCK alice
         2      say  alice stick+0 trading -              ACCEPTED NONE stick 0 0
         """),
+    "what was suspended by hand stays so": (["stick"], {"lockout_failures": 1}, """
+        0      DEVICE alice stick suspended
+        1      say  alice wrong   trading -              REJECTED NO_DEVICE - 1 0
+        2      UNLOCK alice
+        3      say  alice stick+0 trading -              REJECTED NO_DEVICE - 1 0
+        """),
+    "a hundred in a row suspend, over whatever time, unless said otherwise": (["stick"], {}, """
+        0      fail 9
+        1d     fail 9
+        2d     fail 9
+        3d     fail 9
+        4d     fail 9
+        5d     fail 9
+        6d     fail 9
+        7d     fail 9
+        8d     fail 9
+        9d     fail 9
+        10d    fail 8
+        11d    say  alice wrong   trading device=stick   REJECTED WRONG - 99 99
+        12d    say  alice wrong   trading device=stick   REJECTED WRONG - 100 100
+        13d    say  alice stick+0 trading -              REJECTED NO_DEVICE - 100 100
+        """),
+    "no cap, where the policy has none": (
+        ["stick"], {"failures_cap": None, "lockout_failures": 100}, """
+        0      fail 99
+        2d     fail 99
+        4d     say  alice stick+0 trading -              ACCEPTED NONE stick 0 0
+        """),
     "the cap suspends a device, over whatever time, until somebody unlocks": (
         ["app", "stick"], {"failures_cap": 2, "lockout_failures": 9}, """
         0      say  alice wrong   trading device=stick   REJECTED WRONG - 1 0+1
@@ -189,6 +253,12 @@ TABLES: dict[str, tuple[list[str], dict[str, Any], str]] = {
         3      say  alice  app+0  trading address=192.0.2.7  BUSY SOURCE - 1 1
         4      say  alice  app+0  trading address=192.0.2.8  ACCEPTED NONE app 0 0
         3600   say  alice  app+0  trading address=192.0.2.7  ACCEPTED NONE app 0 0
+        """),
+    "an address of IPv6 is as far as its first half": (["app"], {"source_failures": 2}, """
+        0      say  alice  wrong  trading address=2001:db8::1    REJECTED WRONG - 1 1
+        1      say  alice  wrong  trading address=2001:db8::2:1  REJECTED WRONG - 2 2
+        2      say  alice  app+0  trading address=2001:db8::3    BUSY SOURCE - 2 2
+        3      say  alice  app+0  trading address=2001:db8:0:1:: ACCEPTED NONE app 0 0
         """),
     # ---- section 7: the first row that applies
     "BUSY comes before LOCKED, a bad character before both": (

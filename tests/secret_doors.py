@@ -18,15 +18,17 @@ from watchword.reference import Attempt, Figures, Reference
 
 POLICY = {"password_memory_kib": 32, "password_passes": 1, "security_questions": True}
 
-# serial -> kind and figures; all PINs but the phone's are typed before the code
+# serial -> kind and figures; all PINs but those of ib-keys are typed before the code
 DEVICES: dict[str, tuple[str, dict[str, Any]]] = {
     "card": ("dsc", {"pin": "4711"}),
     "plain": ("dsc", {}),
     "app": ("totp", {"pin": "p.I-n_8255"}),
     "gold": ("gold", {"pin": "2580"}),
     "key": ("ib-key", {"pin": "a1.b"}),
+    "phone": ("ib-key", {"pin": "a1.b", "phone": bytes([4]) * 32}),
+    "phone2": ("ib-key", {"pin": "a1.b", "phone": bytes([4]) * 32}),
 }
-QUESTIONS = [("pets", "Which pet?", "Rex"), ("cities", "Which city?", "San Diego"),
+QUESTIONS = [("pets", "Which pet?", "Rex II"), ("cities", "Which city?", "San Diego"),
              ("schools", "Which school?", "Saint Mary's")]  # fmt: skip
 ANSWERS = {text: answer for _, text, answer in QUESTIONS}
 
@@ -71,7 +73,7 @@ class TwinDoor(challenge_doors.TwinDoor):
                 made.mechanism, made.key, serial, algorithm=made.algorithm, digits=made.digits,
                 look_ahead=made.look_ahead, period=made.period, back=back, forward=forward,
                 suite=made.suite, label=made.kind if made.label else "", pin=made.pin,
-                pin_hash=made.pin_hash,
+                pin_hash=made.pin_hash, phone=made.phone,
             ),
             self.now_s * 1000,
         )  # fmt: skip
@@ -147,7 +149,8 @@ class DaemonDoor(challenge_doors.DaemonDoor):
     def add_device(self, name: str, serial: str) -> None:
         kind, figures = DEVICES[serial]
         words = ["SERIAL", serial, "KEY", key_of(serial).hex()]
-        words += [word for pair in figures.items() for word in pair]
+        for figure, value in figures.items():
+            words += [figure, value.hex() if isinstance(value, bytes) else value]
         self._acts.ask("DEVICE", "ADD", self._prefix + name, kind, *words)
 
     def set_password(self, name: str, password: str | None) -> None:

@@ -115,6 +115,7 @@ def test_histories_reach_everything() -> None:
         event: {effect for chunk in chunks for effect in chunk.touched.get(event, ())}
         for event in ATTEMPTS
     }
+    assert "a PIN for every user of a phone" in seen
     assert {"a row wrong", "a row there", "shared", "withdrawn"} <= seen
     everything = [*reference.Verdict, *reference.Reason, *Event]
     assert seen >= {"posed", "answered", "too many codes", "too many answers", "id misused"}

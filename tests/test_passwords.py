@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from secret_doors import POLICY, serving
-from served import KEY, ReplyError, frame
+from served import KEY, SECONDS_MAX, ReplyError, frame
 
 import watchword
 from watchword import hashing
@@ -179,6 +179,25 @@ def test_awaited_and_from_many_threads() -> None:
         for thread in threads:
             thread.join()
         assert said == dict.fromkeys(names, True)
+
+
+def test_lanes_of_many_at_once() -> None:
+    """OpenSSL has one pool of threads for them: two that hashed at once failed, or never ended."""
+    with opened(password_lanes=2, password_memory_kib=64) as engine:
+        enrolled(engine)
+        engine.set_password("alice", PASSWORD)
+        told: list[str] = []
+
+        def tries() -> None:
+            for _ in range(8):
+                told.append(engine.verify("alice", "000000", password=PASSWORD).reason.name)
+
+        threads = [threading.Thread(target=tries, daemon=True) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(SECONDS_MAX)
+        assert len(told) == 32 and set(told) <= {"WRONG", "LOCKED"}
 
 
 def test_other_logins_go_on_while_one_is_hashed() -> None:

@@ -10,6 +10,7 @@ from secret_doors import ANSWERS, POLICY, QUESTIONS, serving
 from served import KEY, ReplyError
 
 import watchword
+from watchword import lifecycle
 from watchword.devices import pins
 
 PERSONAL = ["1970-12-31", "+1 (555) 246-8013", "O'Neill", "X7 42-B"]
@@ -108,23 +109,45 @@ def test_a_pin_that_a_kind_cannot_have_stays_unchanged() -> None:
         assert engine.verify("alice", "4711" + watchword.hotp(KEY, 1))
 
 
-def test_a_phone_that_serves_others_keeps_its_pin() -> None:
-    """One phone, one PIN (RULES section 6): for one of its users alone it cannot be another."""
-    suite, phone = "OCRA-1:HOTP-SHA256-8:QN06-PSHA256", bytes([4]) * 32
-    with opened() as engine:
-        for name in ("alice", "bob"):
+def test_a_phone_has_one_pin_for_however_many(tmp_path: Path) -> None:
+    """RULES section 6: changed by one of its users it is another for each, in one row; after a
+    crash as well, and another phone's stays."""
+    suite, phone, other = "OCRA-1:HOTP-SHA256-8:QN06-PSHA256", bytes([4]) * 32, bytes([5]) * 32
+    names = [f"user{n}" for n in range(40)]
+
+    def response(engine: watchword.Engine, name: str, pin: str) -> str:
+        asked = engine.challenge(name, platform="portal")
+        return watchword.ocra(suite, KEY + name.encode(), asked.prompt, pin=pin)
+
+    def holds(engine: watchword.Engine, name: str, pin: str) -> bool:
+        return bool(engine.verify(name, response(engine, name, pin), platform="portal"))
+
+    with opened(tmp_path / "store") as engine:
+        for name in [*names, "stranger"]:
             engine.add_user(name)
-            engine.add_device(name, watchword.Device.ib_key(KEY + name.encode(), "4711", phone))
-
-        def change(name: str) -> watchword.Verdict:
-            asked = engine.challenge(name, platform="portal")
-            answer = watchword.ocra(suite, KEY + name.encode(), asked.prompt, pin="4711")
-            return engine.change_pin(name, "4711", answer, "8255")
-
-        with pytest.raises(watchword.InvalidArgument, match="serves other users"):
-            change("alice")
-        engine.remove_user("bob")
-        assert change("alice")
+            own = other if name == "stranger" else phone
+            engine.add_device(name, watchword.Device.ib_key(KEY + name.encode(), "4711", own))
+        engine.remove_user(names.pop(7))
+        engine.tap = []
+        wrong = response(engine, names[3], "4711")
+        assert not engine.change_pin(names[3], "4712", wrong, "8255")
+        assert holds(engine, names[4], "4711")
+        engine.tap = []
+        typed = response(engine, names[3], "4711")
+        assert engine.change_pin(names[3], "4711", typed, "8255")
+        told = [r for r in lifecycle.records(engine.tap[-1]) if r.event == lifecycle.PIN]
+        assert len({r.user for r in told}) == len(told) == len(names)
+        for name in names:
+            assert holds(engine, name, "8255") and not holds(engine, name, "4711")
+        assert holds(engine, "stranger", "4711")
+        engine.add_user("late")
+        with pytest.raises(watchword.Exists, match="another PIN"):
+            engine.add_device("late", watchword.Device.ib_key(KEY, "4711", phone))
+        engine.add_device("late", watchword.Device.ib_key(KEY + b"late", "8255", phone))
+    with opened(tmp_path / "store") as engine:
+        for name in [*names, "late"]:
+            assert holds(engine, name, "8255") and not holds(engine, name, "4711")
+        assert holds(engine, "stranger", "4711")
 
 
 def test_a_store_opened_again_knows_pins(tmp_path: Path) -> None:

@@ -42,6 +42,11 @@ class TwinDoor(challenge_doors.TwinDoor):
 
     title: str
 
+    def __init__(self, **figures: Any) -> None:
+        if "names" in figures:
+            figures["names_any"] = figures.pop("names") == "any"
+        super().__init__(**figures)
+
     def add_device(self, name: str, serial: str) -> None:
         made = device_of(serial, self.title)
         back, forward = made.window
@@ -110,8 +115,13 @@ class Told:
 
     def say(self, user: str, word: str, platform: str, options: str, *expected: str) -> None:
         found = dict(pair.split("=") for pair in options.split(",")) if options != "-" else {}
+        user = user.replace("{}", 65 * "a")
         said = self.door.say(user, self.typed(word), platform=platform, **found)
         self.holds(said, expected)
+
+    def fail(self, times: str) -> None:
+        for _ in range(int(times)):
+            assert self.door.say("alice", "0", platform="trading")[0] == "REJECTED"
 
     def sync(self, user: str, serial: str, first: str, second: str, *expected: str) -> None:
         self.holds(self.door.sync(user, serial, self.typed(first), self.typed(second)), expected)
@@ -152,7 +162,7 @@ def test_table(title: str, door: Any) -> None:
 
 @DOORS
 def test_table_through_a_daemon(title: str, daemons: Daemons) -> None:
-    served: Served = daemons.of(TABLES[title][1])
+    served: Served = daemons.of({n: 0 if v is None else v for n, v in TABLES[title][1].items()})
     played(DaemonDoor(served, APART_S * (1 + list(TABLES).index(title))), title)
 
 

@@ -7,12 +7,14 @@ A row: second; then one of
   pin USER OLD TYPED NEW             -> the same: a PIN is changed
   ask USER PLATFORM                  -> NAME of a challenge
   question USER                      -> NAME of a question, the same for one seen before
-  answer USER NAME right|wrong|lower -> verdict, reason, serial; the user's failures
+  answer USER NAME right|wrong|lower|padded|closed|- -> verdict, reason, serial; the user's failures
   PASSWORD USER text|-               a password is set, or taken away
   QUESTIONS USER                     three questions are set
+  ENROL USER SERIAL                  another device
   CAPITALS ...                       another act of administration
 TYPED: wrong, - for nothing, or PIN/SERIAL:N, that device's code N (a counter, or a challenge's
-NAME) behind a PIN. OPTIONS: - or several of pin=, password=, vouched=, device=, id=, by commas.
+NAME) behind a PIN; SERIAL~PIN:N is signed with another PIN than its first. OPTIONS: - or several of
+pin=, password=, vouched=, device=, id=, by commas.
 """
 
 from collections.abc import Iterator
@@ -25,7 +27,7 @@ from secret_doors import ANSWERS, DEVICES, POLICY, DaemonDoor, EngineDoor, TwinD
 
 import watchword
 
-SUITES = {"gold": "OCRA-1:HOTP-SHA1-6:QN06", "key": "OCRA-1:HOTP-SHA256-8:QN06-PSHA256"}
+SUITES = {"gold": "OCRA-1:HOTP-SHA1-6:QN06", "ib-key": "OCRA-1:HOTP-SHA256-8:QN06-PSHA256"}
 
 # What alice has; further policy figures; rows.
 TABLES: dict[str, tuple[list[str], dict[str, Any], str]] = {
@@ -116,6 +118,28 @@ TABLES: dict[str, tuple[list[str], dict[str, Any], str]] = {
         5   say alice /key:c       portal  -               REJECTED WRONG - 1 1
         6   say alice z9_z/key:c   portal  -               REJECTED WRONG - 2 2
         """),
+    "a phone has one PIN, whoever it serves and whoever changes it": (["phone"], {}, """
+        0   ENROL bob phone2
+        1   ask alice portal                               a
+        2   pin alice a1.c /phone:a z9_z                   REJECTED PIN - 1 1
+        3   ask bob portal                                 b
+        4   say bob /phone2:b      portal  -               ACCEPTED NONE phone2 1 1
+        5   ask alice portal                               c
+        6   pin alice a1.b /phone:c z9_z                   ACCEPTED NONE phone 0 0
+        7   ask alice portal                               d
+        8   say alice /phone:d     portal  -               REJECTED WRONG - 1 1
+        9   say alice /phone~z9_z:d portal -               ACCEPTED NONE phone 0 0
+        10  ask bob portal                                 e
+        11  say bob /phone2:e      portal  -               REJECTED WRONG - 0 0
+        12  pin bob a1.b /phone2~z9_z:e q7.q               REJECTED PIN - 0 0
+        13  ask bob portal                                 f
+        14  DEVICE alice phone suspended
+        15  pin bob z9_z /phone2~z9_z:f q7.q               ACCEPTED NONE phone2 0 0
+        16  DEVICE alice phone active
+        17  ask alice portal                               g
+        18  say alice /phone~z9_z:g portal -               REJECTED WRONG - 1 1
+        19  say alice /phone~q7.q:g portal pin=q7.q        ACCEPTED NONE phone 0 0
+        """),
     "a password stands before every login": (["card", "plain"], {}, """
         0   PASSWORD alice horse-battery
         1   say alice /plain:0     trading -                       REJECTED PASSWORD - 1 1+1
@@ -162,6 +186,16 @@ TABLES: dict[str, tuple[list[str], dict[str, Any], str]] = {
         5   ask alice trading                              c
         6   say alice 2580/gold:c  trading device=gold     REJECTED PASSWORD - 1 1
         """),
+    "right, but overdue: a wrong password is told, and it is used up": (["gold"], {}, """
+        0   PASSWORD alice horse-battery
+        1   ask alice trading                              a
+        700 say alice 2580/gold:a  trading id=a,password=wrong          REJECTED PASSWORD - 1 1
+        701 say alice 2580/gold:a  trading id=a,password=horse-battery  REJECTED NO_CHALLENGE - 2 1
+        702 ask alice trading                              b
+        1400 say alice 2581/gold:b trading id=b,password=horse-battery  REJECTED PIN - 3 2
+        1401 ask alice trading                             c
+        2100 say alice 2580/gold:c trading id=c,password=horse-battery  EXPIRED OVERDUE gold 3 2
+        """),
     "a question sticks until it is answered": ([], {}, """
         0   QUESTIONS alice
         1   question alice                                 a
@@ -180,6 +214,13 @@ TABLES: dict[str, tuple[list[str], dict[str, Any], str]] = {
         4   answer alice b -                               REJECTED WRONG - 2
         5   question alice                                 c
         6   answer alice c right                           ACCEPTED NONE - 0
+        7   question alice                                 d
+        8   answer alice d padded                          REJECTED WRONG - 1
+        """),
+    "spaces are part of an answer": ([], {}, """
+        0   QUESTIONS alice
+        1   question alice                                 a
+        2   answer alice a closed                          REJECTED WRONG - 1
         """),
     "three wrong answers in a row lock": (["plain"], {}, """
         0   QUESTIONS alice
@@ -242,6 +283,8 @@ class Told:
             self.door.set_password(words[2], None if words[3] == "-" else words[3])
         elif words[1] == "QUESTIONS":
             self.door.set_questions(words[2])
+        elif words[1] == "ENROL":
+            self.door.add_device(words[2], words[3])
         elif words[1].isupper():
             self.door.act(words[1], *words[2:])
         else:
@@ -252,13 +295,16 @@ class Told:
             return {"-": "", "wrong": "314159"}[word]
         pin, _, code = word.partition("/")
         serial, _, what = code.partition(":")
+        serial, _, signed = serial.partition("~")
         kind, key = DEVICES[serial][0], key_of(serial)
         if kind == "dsc":
             return pin + watchword.hotp(key, int(what))
         if kind == "totp":
             return pin + watchword.totp(key, self.door.now_s)
-        signed = DEVICES[serial][1]["pin"] if serial == "key" else None
-        return pin + watchword.ocra(SUITES[serial], key, self.given[what].prompt, pin=signed)
+        own = DEVICES[serial][1]["pin"] if kind == "ib-key" else None
+        return pin + watchword.ocra(
+            SUITES[kind], key, self.given[what].prompt, pin=signed or own
+        )
 
     def same(self, said: tuple[str, ...], told: tuple[str, ...]) -> None:
         """The daemon gives no reasons."""
@@ -293,7 +339,10 @@ class Told:
     def answer(self, user: str, name: str, word: str, *said: str) -> None:
         id, text = self.given.get(name, ("0" * 96, ""))
         right = ANSWERS.get(text, "?")
-        answer = {"right": right, "lower": right.lower(), "wrong": "Hm", "-": ""}[word]
+        answer = {
+            "right": right, "lower": right.lower(), "wrong": "Hm", "-": "", "padded": right + " ",
+            "closed": right.replace(" ", ""),
+        }[word]  # fmt: skip
         verdict, reason, _ = self.door.answer(user, id, answer)
         self.same((said[0], said[1]), (verdict, reason))
         self.failed(said[3:])
@@ -302,7 +351,7 @@ class Told:
 def played(door: Any, table: tuple[list[str], dict[str, Any], str]) -> None:
     devices, _, rows = table
     door.now_s = door.begins_s
-    play(Told(door), rows, alice=devices)
+    play(Told(door), rows, alice=devices, bob=())
 
 
 @pytest.mark.parametrize("door", [TwinDoor, EngineDoor])
@@ -318,7 +367,8 @@ def test_a_gateway_vouches(door: Any) -> None:
 
 
 def test_every_device_is_in_a_table() -> None:
-    assert {serial for devices, _, _ in TABLES.values() for serial in devices} == set(DEVICES)
+    enrolled = {serial for devices, _, _ in TABLES.values() for serial in devices}
+    assert enrolled | {"phone2"} == set(DEVICES)
 
 
 # ---- the same through a daemon -------------------------------------------------------------------

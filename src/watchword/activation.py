@@ -63,4 +63,6 @@ class Activation(Parts):
             turn = self._take(batch, now, names, 1)
             verdict = self._core.verdict(batch, 0)
         self._wait(turn)
+        if password is not None:
+            self._renew(user, password, fact, bool(verdict))
         return verdict

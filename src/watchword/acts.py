@@ -105,6 +105,7 @@ class Acts(Parts):
                 self._end_sharing(number & 0xFFFFFFFF, self._device(name, view.serial), who)
                 + self._bury(number, view.serial) for view in user.devices
             )
+            self._costs.moved(self._cost_of(number), None)
             turn = self._act(acts + lifecycle.user_remove(number, who))
             self._gone.user_left(number, name)
         self._wait(turn)

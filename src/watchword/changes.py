@@ -7,7 +7,7 @@ from it stands in the same row: the change is made with ACCEPTED alone, and with
 from collections.abc import Callable, Sequence
 
 from watchword import lifecycle
-from watchword._engine import Batch, Verdict, id_text, pin_kept
+from watchword._engine import Batch, Verdict, id_text, phone_lines, pin_kept
 from watchword.acts import utf8
 from watchword.confining import said_within
 from watchword.devices import pins
@@ -39,7 +39,7 @@ class Changes(Passwords, Questions):
         gateway: str | None = None,
     ) -> Verdict:
         """Another PIN for the device whose response this is: an attempt, and the PIN is another
-        when its verdict is ACCEPTED.
+        when its verdict is ACCEPTED. A phone has one PIN: it is another for each of its users.
 
         The response is without PIN; of a device that signs its PIN, made with the old one. Refused
         as InvalidArgument, before anything is counted: a new PIN that is too short or too plain, or
@@ -65,15 +65,13 @@ class Changes(Passwords, Questions):
             except InvalidArgument as error:
                 unfit.append(error)
                 return b""
-            if sort == "shared":
-                unfit.append(InvalidArgument(
-                    "new_pin must be the old one: the phone serves other users, with one PIN"
-                ))
-                return b""
             if sort == "prefix":
                 return lifecycle.pin_set(number, wanted, kept)
-            algorithm = Suite.parse(view.suite).pin_algorithm
-            return lifecycle.pin_set(number, wanted, pins.pin_digest(algorithm, text, None))
+            digest = pins.pin_digest(Suite.parse(view.suite).pin_algorithm, text, None)
+            lines = phone_lines(self._core, number & 0xFFFFFFFF, wanted)
+            return b"".join(
+                lifecycle.pin_set(self._number_of(slot), device, digest) for slot, device in lines
+            )
 
         verdict = self._attempt_then(
             user, response, platform, device, challenge, address, gateway, old_pin,
@@ -82,6 +80,11 @@ class Changes(Passwords, Questions):
         if unfit:
             raise unfit[0]
         return verdict
+
+    def _number_of(self, slot: int) -> int:
+        found = self._core.user(slot)
+        assert found is not None, "a phone's chain names no free slot"
+        return int(found[0])
 
     def change_password(
         self,

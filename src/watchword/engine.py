@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Self
 
 from watchword import lifecycle
-from watchword._engine import PAGE_USERS, Batch, Core, Gate, Gather, Split
+from watchword._engine import PAGE_USERS, Batch, Core, Gate, Gather, Split, password_figures
 from watchword.acts import Acts
 from watchword.backups import Backups
 from watchword.bulk import Bulk
@@ -23,6 +23,7 @@ from watchword.challenges import Challenges
 from watchword.clock import SystemClock
 from watchword.confining import Confining
 from watchword.core_policy import told_to
+from watchword.costs import Costs
 from watchword.delivery import Courier, Delivery
 from watchword.enrolment import Enrolments
 from watchword.entry import Entering
@@ -112,6 +113,8 @@ class Engine(
         self._policy_given = policy is not None
         self._row_bytes = self._covered_bytes = 0  # of rows beyond the pages; what pages hold since
         self._covered = self._load()
+        cost_key = derive(secret, "watchword costs of passwords", 32)
+        self._costs = Costs(cost_key, password_figures(self._core))
         self._turn = store.head
         self._commits = Commits(store, store.head)
         self._courier = None if deliver is None else Courier(deliver)

@@ -105,10 +105,12 @@ class Entering(Changes):
                 return b""
             return lifecycle.opt(number, False, "" if gateway is None else gateway)
 
-        return self._attempt_then(
+        verdict = self._attempt_then(
             user, response, platform, device, challenge, address, gateway, pin, fact.first,
             fact.number, opted, None if request_id is None else (request_id, password),
         )  # fmt: skip
+        self._renew(user, password, fact, bool(verdict))
+        return verdict
 
     def entry(self, name: str) -> EntryView:
         """How a user may enter beside a device, as it stands now. Errors: NotFound."""

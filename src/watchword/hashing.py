@@ -11,6 +11,7 @@ import struct
 from _thread import start_new_thread
 from collections.abc import Callable
 from queue import SimpleQueue
+from threading import Lock
 from typing import Any, Final, NamedTuple
 
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
@@ -29,6 +30,9 @@ DIGEST_BYTES: Final = 32
 KEPT: Final = struct.Struct("<16s32sIIII")     # salt, digest, memory in KiB, passes, lanes, 0
 # WW_FIRST of ext/watchword.h
 GIVEN, RIGHT, VOUCHED, NEEDS_PIN, NEEDS_DEVICE, WITHIN = 1, 2, 4, 8, 16, 32
+# OpenSSL gives the process one pool of threads for Argon2's lanes: of two that want some at once
+# one fails, as if memory were short, or neither ends.
+LANES: Final = Lock()
 
 
 class Fact(NamedTuple):
@@ -130,10 +134,11 @@ def hash_passwords(jobs: "SimpleQueue[tuple[bytes, Figures, bytes, Tell] | None]
         text, figures, pepper, tell = job
         made: bytes | BaseException
         try:
-            made = Argon2id(
-                salt=figures.salt, length=DIGEST_BYTES, iterations=figures.passes,
-                lanes=figures.lanes, memory_cost=figures.memory_kib, secret=pepper,
-            ).derive(text[:PASSWORD_BYTES_MAX])  # fmt: skip
+            with LANES if figures.lanes > 1 else contextlib.nullcontext():
+                made = Argon2id(
+                    salt=figures.salt, length=DIGEST_BYTES, iterations=figures.passes,
+                    lanes=figures.lanes, memory_cost=figures.memory_kib, secret=pepper,
+                ).derive(text[:PASSWORD_BYTES_MAX])  # fmt: skip
         except BaseException as error:
             made = error
         with contextlib.suppress(RuntimeError):     # the loop that asked was closed meanwhile

@@ -16,6 +16,7 @@ from watchword._engine import (
     PLATFORMS,
     REALMS,
     SESSION_BYTES_MAX,
+    Code,
     Gather,
     Split,
     Verdict,
@@ -90,6 +91,8 @@ class Logins(Parts):
             turn = self._take(batch, now, names, 1)
             verdict = self._core.verdict(batch, 0)
         self._wait(turn)
+        if password is not None:
+            self._renew(user, password, fact, bool(verdict))
         return verdict
 
     def verify_many(
@@ -171,6 +174,8 @@ class Logins(Parts):
                 turn = self._take(batch, now, names, 1)
                 batch.codes_into(codes, start)
         self._wait(turn)
+        for i, text in enumerate(passwords or ()):
+            self._renew(users[i], text, facts[i] if facts else None, codes[i] == Code.ACCEPTED)
         return codes
 
     def _split(self, parts: int) -> Split:
@@ -207,6 +212,8 @@ class Logins(Parts):
             user, response, *places, device, address, challenge, session, pin, *(fact or UNTOLD),
             shed=fact is None, request_id=request_id, secret=password,
         )  # fmt: skip
+        if password is not None:
+            self._renew(user, password, fact, bool(verdict))
         return verdict
 
     def _gather(self) -> Gather:

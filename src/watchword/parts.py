@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol
 
 from watchword._engine import Batch, Core, Gate, Gather, Split
+from watchword.costs import Costs
 from watchword.delivery import Courier, Delivery
 from watchword.devices.device import Device
 from watchword.hashing import Fact, Figures, Hasher
@@ -41,6 +42,7 @@ class _Parts(Protocol):
     _passcode_key: bytes
     _kept_key_of_pins: bytes
     _hasher: Hasher
+    _costs: Costs
     _entropy: Callable[[int], bytes]
     _courier: Courier | None
     _push_texts: PushTexts
@@ -101,6 +103,10 @@ class _Parts(Protocol):
     def _act(self, acts: bytes, now_ms: int | None = None) -> int: ...
     def _gather(self) -> Gather: ...
     def _figures(self, salt: bytes) -> Figures: ...
+    def _cost_of(self, number: int) -> tuple[int, int, int] | None: ...
+    def _renew(
+        self, user: str | bytes, password: str | bytes | None, fact: Fact | None, let_in: bool
+    ) -> None: ...
     def _fact(
         self, user: str | bytes, password: str | None, vouched: bool
     ) -> Fact | None: ...

@@ -1,24 +1,29 @@
 """The verbs of passwords: set and taken away; and what an attempt is told of one.
 
 Rule: a password is hashed (hashing.py) before its attempt takes a turn, and never under the lock. A
-user without a password and a name that does not exist cost what a new password costs. No message
+user without a password and a name that does not exist cost what passwords here cost (costs.py).
+After a login that was let in a password of other figures than the policy's is kept under these;
+after anything less it is not, or the next attempt's time would tell that it was right. No message
 repeats any of it.
 """
 
+import contextlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, Final
 
 from watchword import lifecycle
 from watchword._engine import secrets_kept
 from watchword.acts import said_by, utf8
-from watchword.errors import Busy, InvalidArgument
+from watchword.errors import Busy, Error, InvalidArgument
 from watchword.hashing import (
     GIVEN,
     HASHING_THREADS,
     KEPT,
     PASSWORD_BYTES_MAX,
     PASSWORDS_WAITING_MAX,
+    RIGHT,
     SALT_BYTES,
     VOUCHED,
     Asked,
@@ -31,6 +36,7 @@ from watchword.policy import Policy
 __all__ = ["SERIAL", "Passwords", "busy", "new_password"]
 
 SERIAL: Final = b"*"             # no device has it
+RENEWED: Final = "the password's user, by logging in"       # who kept it under other figures
 
 def busy() -> Busy:
     return Busy(
@@ -69,6 +75,7 @@ class Passwords(Parts):
             found = secrets_kept(self._core, number & 0xFFFFFFFF)[0]
             turn = self._turn
             if found is not None:
+                self._costs.moved(self._cost_of(number), None)
                 turn = self._act(lifecycle.device_remove(number, found[0], who))
         self._wait(turn)
 
@@ -83,9 +90,15 @@ class Passwords(Parts):
         """The old password goes, the new one comes."""
         found = secrets_kept(self._core, number & 0xFFFFFFFF)[0]
         gone = b"" if found is None else lifecycle.device_remove(number, found[0], by)
+        self._costs.moved(self._cost_of(number), KEPT.unpack(kept)[2:5])
         return gone + lifecycle.secret_add(
             number, self._core.next_device(), "password", kept, SERIAL, by
         )
+
+    def _cost_of(self, number: int) -> tuple[int, int, int] | None:
+        """The figures that a user's password is kept under; without one None."""
+        found = secrets_kept(self._core, number & 0xFFFFFFFF)[0]
+        return None if found is None else KEPT.unpack(found[1])[2:5]
 
     def _figures(self, salt: bytes) -> Figures:
         policy = self._policy
@@ -102,8 +115,9 @@ class Passwords(Parts):
                 return None
             slot = self._core.find(name)
             found = None if slot is None else secrets_kept(self._core, slot)[0]
-        if found is None:
-            return Asked(text, self._figures(bytes(SALT_BYTES)))
+            if found is None:
+                today = self._figures(bytes(SALT_BYTES))
+                return Asked(text, Figures(today.salt, *self._costs.of(name, today[1:])))
         salt, digest, memory_kib, passes, lanes, _ = KEPT.unpack(found[1])
         return Asked(text, Figures(salt, memory_kib, passes, lanes), found[0], digest)
 
@@ -116,6 +130,33 @@ class Passwords(Parts):
             return Fact((GIVEN if password is not None else 0) | (VOUCHED if vouched else 0))
         made = self._hasher.hash(asked.text, asked.figures)
         return None if made is None else asked.fact(made)
+
+    def _renew(
+        self, user: str | bytes, password: str | bytes | None, fact: Fact | None, let_in: bool
+    ) -> None:
+        """Hashes a password that was right under the policy's figures, where it is kept under
+        others: on the threads that hash, and nobody waits for it."""
+        if not let_in or fact is None or not fact.number or not fact.first & RIGHT:
+            return
+        asked = self._password_asked(user, password)
+        figures = self._figures(self._entropy(SALT_BYTES))
+        if asked is None or asked.number != fact.number or asked.figures[1:] == figures[1:]:
+            return
+        name = user if isinstance(user, str) else user.decode()
+        self._hasher.take(asked.text, figures, partial(self._renewed, name, asked.number, figures))
+
+    def _renewed(
+        self, name: str, number: int, figures: Figures, made: bytes | BaseException
+    ) -> None:
+        """It is kept, unless the password is another by now, or the engine has ended."""
+        if isinstance(made, BaseException):
+            return
+        with contextlib.suppress(Error), self._deciding():
+            user, _ = self._user(name)
+            found = secrets_kept(self._core, user & 0xFFFFFFFF)[0]
+            if found is not None and found[0] == number:
+                kept = KEPT.pack(figures.salt, made, *figures[1:], 0)
+                self._act(self._password_acts(user, kept, RENEWED))
 
     def _facts(
         self, users: Any, passwords: Sequence[str | None], vouched: bool

@@ -519,7 +519,6 @@ class Reference:
         self.plausibly_issued: dict[str, int] = {}
         self.sent_code: str | None = None           # on its way to a phone; None: to nobody
         self.answered: dict[str, int] = {}          # plausible questions that were answered
-        self.pin_stays = False                      # though the attempt to change it was right
         self.wrongly: dict[str, int] = {}           # in a row, by names that do not exist
         self.question_texts = QUESTION_TEXTS
         self.pushes = Pushes(
@@ -957,17 +956,16 @@ class Reference:
 
     def change_pin(self, a: Attempt, pin: str, now_ms: int) -> Answer:
         """An attempt, and in its turn what follows from its acceptance."""
-        self.pin_stays = False
         came = self._come_due(a, now_ms)
         answer, records = self.decide(self.own_realm(replace(a, needs_pin=True)), now_ms)
         if answer.verdict is Verdict.ACCEPTED:
             user = self.users[a.name]
             changed = self._device(user, str(answer.device))
-            serves = [d for other in self.users.values() for d in other.devices
-                      if changed.phone and d.phone == changed.phone]  # fmt: skip
-            self.pin_stays = len(serves) > 1    # a phone has one PIN, whoever it serves
-            if not self.pin_stays:
-                records.append(Record(Event.PIN, user.number, device=changed.number, tail=pin))
+            serves = [(d.number, other.number) for other in self.users.values()
+                      for d in other.devices
+                      if d is changed or (changed.phone and d.phone == changed.phone)]  # fmt: skip
+            records += [Record(Event.PIN, whose, device=number, tail=pin)
+                        for number, whose in sorted(serves)]  # fmt: skip
         self._turn(records, now_ms, came)
         return answer
 

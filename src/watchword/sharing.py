@@ -107,6 +107,7 @@ class Sharing(Changes):
             owner, response, platform, serial, challenge, address, gateway, pin, fact.first,
             fact.number, shared,
         )  # fmt: skip
+        self._renew(owner, password, fact, bool(verdict))
         if unfit:
             raise unfit[0]
         done = serial if verdict and not refused else ""

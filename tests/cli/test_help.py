@@ -58,6 +58,26 @@ def test_help_names_every_option_and_no_other(path: str) -> None:
         assert name in taken, f"{path} --help names {name}, which it does not take"
 
 
+# What the journal keeps with who did it. What takes a response is the user's own, whoever types.
+ACTS = {
+    "backup", "restore", "floors", "import", "export", "key rotate", "clock accept", "policy set",
+    "card show", "card print",
+    *(f"user {verb}" for verb in "add unlock remove password questions addresses identity opt-out "
+      "withdrawal".split()),
+    *(f"device {verb}" for verb in "remove ship replace online-card suspend resume lost return end "
+      "dates unshare".split()),
+    *(f"device add {kind}" for kind in "totp hotp ocra preset passcode sms".split()),
+}  # fmt: skip
+
+
+def test_every_act_takes_by_and_nothing_else_does() -> None:
+    taking = {
+        path.removeprefix("watchword ") for path, command in EVERY.items()
+        if any("--by" in option.opts for option in command.params)
+    }  # fmt: skip
+    assert taking == ACTS
+
+
 @pytest.mark.parametrize("path", EVERY)
 def test_a_pasted_session_is_one_the_program_understands(path: str) -> None:
     """Every `watchword ...` of a session parses: its verbs and options exist."""

@@ -11,12 +11,14 @@ from pathlib import Path
 import numpy as np
 
 from tests.timing.built import CORE, HERE, Plant, Tree
-from tests.timing.verify import CLASSES, Users, Verify, measured
+from tests.timing.kinds import KINDS
+from tests.timing.verify import CLASSES, Users, Verify, classes_of, measured
 from tests.timing.welch import Column, Weighed, weighed
 from watchword import Verdict
 
 __all__ = ["ALLOWED_NS", "CONTROLS", "TARGETS", "measure"]
 
+OTHERS = [kind for kind in KINDS if kind != "totp"]
 BYTES = ("first differs", "equal", "last differs")
 TARGETS: dict[str, tuple[str, ...]] = {
     "compare": BYTES,
@@ -24,14 +26,22 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "match": CLASSES,
     "turn": CLASSES,
     "verify": CLASSES,
+    **{f"verify {kind}": classes_of(kind) for kind in OTHERS},
 }
 # What must come above welch.CONTROL: an early exit, in each of the ways there are to measure.
-CONTROLS = {"control": BYTES, "match with a plant": CLASSES, "verify with a plant": CLASSES}
+CONTROLS = {
+    "control": BYTES, "match with a plant": CLASSES, "verify with a plant": CLASSES,
+    "verify passcode with a plant": CLASSES,
+}
 # Differences that are there and are known: of which classes, and how many nanoseconds from `wrong`
-# their medians may be. Both are branches on what no code and no key has a part in, which the
+# their medians may be. They are branches on what no code and no key has a part in, which the
 # processor foretells wrongly for the rarer class: whether the name is found (a decoy is looked up
-# in another table), and whether the user is locked (the wait grows in place of the streak).
+# in another table), whether the user is locked (the wait grows in place of the streak), and how
+# long a text is that somebody typed, where it is read letter by letter or hashed.
 ALLOWED_NS = {
+    **{(f"verify {kind}", "unknown"): 80.0 for kind in OTHERS},
+    **{(f"verify {kind}", "locked"): 40.0 for kind in OTHERS},
+    **{(f"verify {kind}", "length"): 40.0 for kind in ("card", "passcode", "pin")},
     ("match", "unknown"): 40.0,
     ("turn", "unknown"): 40.0,
     ("turn", "locked"): 40.0,
@@ -59,7 +69,9 @@ def measure(name: str, tree: Tree, count: int, seed: int,
     classes = (TARGETS | CONTROLS)[name]
     total = count // 2 * len(classes)
     if name.startswith("verify"):
-        source = measured(total, seed, leaky if name in CONTROLS else None)
+        kind = next((kind for kind in KINDS if name.startswith(f"verify {kind}")), "totp")
+        plant = leaky if kind == "totp" else compares_first
+        source = measured(total, seed, plant if name in CONTROLS else None, kind)
     elif name.startswith("match with"):
         source = _clocked(clock_program(tree.planted(PLANT)), "match", total, seed)
     else:
@@ -95,5 +107,17 @@ def leaky(users: Users) -> Verify:
 
     def looks_first(user: str, typed: str) -> Verdict:
         return verify(user, typed) if user in known else refused
+
+    return looks_first
+
+
+def compares_first(users: Users) -> Verify:
+    """A door that looks at the first character, and asks the engine where that is right."""
+    verify = users.engine.verify
+    refused = verify(*users.asks["wrong"][0])
+    first = {user: text[0] for name in ("wrong", "locked") for user, text in users.asks[name]}
+
+    def looks_first(user: str, typed: str) -> Verdict:
+        return verify(user, typed) if first.get(user, typed[0]) == typed[0] else refused
 
     return looks_first

@@ -76,6 +76,23 @@ PLANTS = (
         "uint32_t same = !memcmp(mac, kept + 16, sizeof mac);",
     ),
     Plant(
+        "signed_pin_is_compared_by_bytes", "pins.c",
+        "uint32_t same = ww_equal(digest, kept, kept_len);",
+        "uint32_t same = !memcmp(digest, kept, kept_len);",
+    ),
+    Plant(
+        "pair_is_looked_at", "card.c",
+        "        ww_mask_set(&s->tries[n].mask, 0, ww_eq_u32(typed, both) & fits);",
+        "        if (typed == both) __asm__ volatile(\"\");\n"
+        "        ww_mask_set(&s->tries[n].mask, 0, ww_eq_u32(typed, both) & fits);",
+    ),
+    Plant(
+        "sent_code_is_looked_at", "codes.c",
+        "    ww_wipe(mac, sizeof mac);\n    return code;",
+        "    if (code < 100000) __asm__ volatile(\"\");\n"
+        "    ww_wipe(mac, sizeof mac);\n    return code;",
+    ),
+    Plant(
         "spoiled_is_looked_at", "pins.c",
         "        s->tries[n].spoiled = pin_is(t, b, a, d) ^ 1u;",
         "        s->tries[n].spoiled = pin_is(t, b, a, d) ^ 1u;\n"

@@ -1,4 +1,5 @@
-"""How long `verify` takes on an engine that keeps nothing, by class of attempt.
+"""How long `verify` takes on an engine that keeps nothing, by class of attempt, for users of one
+kind of device (kinds.py).
 
 The same rules as in clock.c: random order, everything laid out beforehand, few users that come
 again and again, others in every epoch. The engine's clock goes on by itself, a millisecond for some
@@ -8,21 +9,20 @@ attempts, so that whoever is locked stays locked and nobody else has ten failure
 import gc
 import random
 from collections.abc import Callable, Iterator
+from queue import SimpleQueue
 from time import perf_counter_ns
 
 import numpy as np
 
+from tests.timing.kinds import KINDS, PERIOD_S, STEP
 from tests.timing.welch import Column
-from watchword import Code, Device, Engine, Policy, Verdict, totp
+from watchword import Code, Delivery, Engine, Policy, Verdict
 
-__all__ = ["CLASSES", "measured"]
+__all__ = ["CLASSES", "classes_of", "measured"]
 
 CLASSES = ("wrong", "used", "unknown", "locked", "length")
-EXPECTED = dict.fromkeys(CLASSES, Code.REJECTED) | {"locked": Code.LOCKED}
 
 USERS = 16  # of each class
-PERIOD_S = 3600
-STEP = 450_000
 PER_MS = 8  # attempts in a millisecond of the users' time: one user's visits are some 10 apart
 WINDOW_MS = 30  # between one visit and ten
 EPOCH = 1 << 17
@@ -33,16 +33,24 @@ Verify = Callable[[str, str], Verdict]
 Ask = tuple[str, str]
 
 
+def classes_of(kind: str) -> tuple[str, ...]:
+    return (*CLASSES, "pin") if kind == "pin" else CLASSES
+
+
 class Users:
     """One epoch's engine. Classes that differ in what is typed share their users."""
 
-    def __init__(self, rng: random.Random) -> None:
+    def __init__(self, rng: random.Random, kind: str = "totp") -> None:
+        self._kind = kind
+        self._phone: SimpleQueue[Delivery] = SimpleQueue()
         self._asked = 0
         self._begun = False
         self._rng = rng
         policy = Policy(lockout_window_ms=WINDOW_MS, failures_cap=None)
-        self.engine = Engine.open(clock=self._now, entropy=rng.randbytes, policy=policy)
-        self.asks: dict[str, list[Ask]] = {name: [] for name in CLASSES}
+        self.engine = Engine.open(
+            clock=self._now, entropy=rng.randbytes, policy=policy, deliver=self._phone.put
+        )
+        self.asks: dict[str, list[Ask]] = {name: [] for name in classes_of(kind)}
         members = ["open"] * 3 * USERS + ["unknown"] * USERS + ["locked"] * USERS
         rng.shuffle(members)
         for member in members:
@@ -55,22 +63,20 @@ class Users:
         return STEP * PERIOD_S * 1000 + self._asked // PER_MS
 
     def _enrol(self, member: str) -> None:
-        user, key = f"u{self._rng.randrange(10**10):010}", self._rng.randbytes(20)
-        right = totp(key, STEP * PERIOD_S, period=PERIOD_S)
-        if member == "unknown":
-            self.asks["unknown"].append((user, right))
-            return
+        user = f"u{self._rng.randrange(10**10):010}"
         self.engine.add_user(user)
-        self.engine.add_device(user, Device.totp(key, period=PERIOD_S))
-        assert self.engine.verify(user, right)
-        if member == "locked":
-            self.asks["locked"].append((user, right))
-            for _ in range(10):
-                self.engine.verify(user, right)
+        typed = KINDS[self._kind](self.engine, user, self._rng, self._phone)
+        if member == "unknown":
+            self.engine.remove_user(user)
+            self.asks["unknown"].append((user, typed["used"]))
             return
-        self.asks["wrong"].append((user, f"{(int(right) + 1) % 10**6:06}"))
-        self.asks["used"].append((user, right))
-        self.asks["length"].append((user, right[:5]))
+        if member == "locked":
+            self.asks["locked"].append((user, typed["used"]))
+            for _ in range(10):
+                self.engine.verify(user, typed["wrong"])
+            return
+        for name, text in typed.items():
+            self.asks[name].append((user, text))
 
     def ask(self, name: str) -> Ask:
         """The next attempt of a class: each user of its pool in turn."""
@@ -81,24 +87,25 @@ class Users:
 
 
 def measured(
-    count: int, seed: int, wrapped: Callable[[Users], Verify] | None = None
+    count: int, seed: int, wrapped: Callable[[Users], Verify] | None = None, kind: str = "totp"
 ) -> Iterator[tuple[Column, Column]]:
     """Columns of nanoseconds and of classes, an epoch at a time, `count` in all or some more.
 
     wrapped: what is timed in place of an epoch's engine, for the control.
     """
-    rng, done = random.Random(seed), 0
+    rng, done, names = random.Random(seed), 0, classes_of(kind)
     while done < count:
-        users = Users(rng)
+        users = Users(rng, kind)
         verify = users.engine.verify if wrapped is None else wrapped(users)
         times, classes = [], []
         enough = min(EPOCH, count - done + WARM)
         for start in range(0, enough, CHUNK):
-            chunk = np.random.default_rng(rng.getrandbits(64)).integers(0, len(CLASSES), CHUNK)
+            chunk = np.random.default_rng(rng.getrandbits(64)).integers(0, len(names), CHUNK)
             order = chunk.tolist()
-            asks = [users.ask(CLASSES[number]) for number in order]
+            asks = [users.ask(names[number]) for number in order]
             spent, last = _timed(verify, asks)
-            assert start < WARM or last.code == EXPECTED[CLASSES[order[-1]]], last
+            due = Code.LOCKED if names[order[-1]] == "locked" else Code.REJECTED
+            assert start < WARM or last.code == due, last
             if start >= WARM:
                 times.append(np.array(spent, np.float64))
                 classes.append(chunk)

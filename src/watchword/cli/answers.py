@@ -21,12 +21,13 @@ class Answer:
 
 @dataclass(frozen=True)
 class Change:
-    """How a user proves who changes what the user knows: the device, the challenge, and where."""
+    """How a user proves who changes what the user knows: by which device and challenge, where."""
 
     device: str | None
     challenge: str | None
     platform: str
     personal: tuple[str, ...] = ()
+    address: str | None = None
 
 
 @dataclass(frozen=True)

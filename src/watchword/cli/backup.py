@@ -10,7 +10,7 @@ from watchword import Engine, Lost
 from watchword import restore as restored
 from watchword.cli.audit import moment
 from watchword.cli.doors import enter, is_store
-from watchword.cli.options import settings, shared_options, who
+from watchword.cli.options import act_options, settings, shared_options, who
 from watchword.cli.proof import proven, show
 from watchword.cli.words import Verb, bar, hint, note
 from watchword.errors import InvalidArgument, NotFound
@@ -23,9 +23,8 @@ __all__ = ["backup", "floors", "restore", "upgrade"]
 @click.command(cls=Verb)
 @click.argument("directory")
 @click.option("--verify", is_flag=True)
-@click.option("--by", metavar="WHO", default=None)
-@shared_options
-def backup(directory: str, verify: bool, by: str | None) -> None:
+@act_options
+def backup(directory: str, verify: bool) -> None:
     """
     usage: watchword backup DIRECTORY [--verify] [--by WHO]
 
@@ -48,7 +47,7 @@ def backup(directory: str, verify: bool, by: str | None) -> None:
         def told(done: int, total: int) -> None:
             progress.update(task, completed=done >> 20, total=total >> 20)
 
-        turn, size = door.backup(to, by or who(), told)
+        turn, size = door.backup(to, who(), told)
     note(f"{to} holds the store through row {turn}, {size:,} bytes; its key is not in it")
     if verify:
         config = settings()
@@ -64,11 +63,10 @@ def backup(directory: str, verify: bool, by: str | None) -> None:
 @click.option("--head", metavar="FILE", default=None)
 @click.option("--ended", metavar="WHEN", default=None)
 @click.option("--acknowledge", is_flag=True)
-@click.option("--by", metavar="WHO", default=None)
-@shared_options
+@act_options
 def restore(
     backup: str, to: str, key: str | None, journal: str | None, head: str | None,
-    ended: str | None, acknowledge: bool, by: str | None,
+    ended: str | None, acknowledge: bool,
 ) -> None:  # fmt: skip
     """
     usage: watchword restore BACKUP STORE [--journal DIRECTORY] [--head FILE] [--ended WHEN]
@@ -116,7 +114,7 @@ def restore(
             return click.confirm("restore all the same?", err=True)
 
         made = restored(
-            backup, to, key if key is not None else settings().key, by=by or who(),
+            backup, to, key if key is not None else settings().key, by=who(),
             acknowledge=seen, journal=journal, known_head=head,
             ended_ms=moment("ended", ended), progress=told,
         )  # fmt: skip
@@ -130,9 +128,8 @@ def restore(
 @click.command(cls=Verb)
 @click.option("--ended", metavar="WHEN", default=None)
 @click.option("--acknowledge", is_flag=True)
-@click.option("--by", metavar="WHO", default=None)
-@shared_options
-def floors(ended: str | None, acknowledge: bool, by: str | None) -> None:
+@act_options
+def floors(ended: str | None, acknowledge: bool) -> None:
     """
     usage: watchword floors [--ended WHEN] [--acknowledge] [--by WHO]
 
@@ -155,7 +152,7 @@ def floors(ended: str | None, acknowledge: bool, by: str | None) -> None:
             raise InvalidArgument("--acknowledge says that counter devices are to be found anew")
         click.confirm("counter devices have to be found anew: go on?", abort=True, err=True)
     with enter() as door:
-        count = door.raise_floors(by or who(), moment("ended", ended))
+        count = door.raise_floors(who(), moment("ended", ended))
     note(f"the floors of {count} devices are raised; counters want two codes in a row")
 
 

@@ -1,7 +1,6 @@
 """`watchword import, export`: users and devices as CSV, into a store and out of it."""
 
 import contextlib
-import getpass
 import json
 import os
 import sys
@@ -14,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from watchword import Imported
 from watchword.cli.doors import enter
-from watchword.cli.options import shared_options
+from watchword.cli.options import act_options, who
 from watchword.cli.words import Verb, complain, hint, note, table, tell
 from watchword.errors import Exists, InvalidArgument
 from watchword.formats.columns import header
@@ -29,10 +28,9 @@ FAULTS_SHOWN = 50
 @click.option("--dry-run", is_flag=True)
 @click.option("--skip-bad", is_flag=True)
 @click.option("--json", "as_json", is_flag=True)
-@click.option("--by", metavar="WHO", default=None)
-@shared_options
+@act_options
 def import_users(
-    file: str, dry_run: bool, skip_bad: bool, as_json: bool, by: str | None
+    file: str, dry_run: bool, skip_bad: bool, as_json: bool
 ) -> None:
     """
     usage: watchword import FILE [--dry-run] [--skip-bad] [--json] [--by WHO]
@@ -66,7 +64,7 @@ def import_users(
         watchword import users.csv --dry-run
     """
     with source(file) as read, enter() as door, bar(read) as progress:
-        found = door.import_csv(read, by or getpass.getuser(), dry_run, skip_bad, progress)
+        found = door.import_csv(read, who(), dry_run, skip_bad, progress)
     if as_json:
         tell(json.dumps(report(found), indent=2))
     else:
@@ -135,9 +133,8 @@ def bar(file: BinaryIO) -> Iterator[Callable[[int], object] | None]:
 @click.command(cls=Verb)
 @click.option("--out", metavar="FILE", default=None)
 @click.option("--keys", is_flag=True)
-@click.option("--by", metavar="WHO", default=None)
-@shared_options
-def export(out: str | None, keys: bool, by: str | None) -> None:
+@act_options
+def export(out: str | None, keys: bool) -> None:
     """
     usage: watchword export [--out FILE] [--keys] [--by WHO]
 
@@ -163,7 +160,7 @@ def export(out: str | None, keys: bool, by: str | None) -> None:
     with enter() as door, sink(out) as write:
         write(header())
         while True:
-            count, after, lines = door.export_rows(after, keys, by or getpass.getuser())
+            count, after, lines = door.export_rows(after, keys, who())
             if not count:
                 break
             write("\n".join(lines))

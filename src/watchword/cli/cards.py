@@ -4,7 +4,6 @@ Rule: a card is a secret that somebody has to see. It goes to standard output, o
 its owner alone can read; that it was shown, and by whom, stands in the journal.
 """
 
-import getpass
 import os
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from rich.table import Table
 
 from watchword import Card, InvalidArgument
 from watchword.cli.doors import enter
-from watchword.cli.options import shared_options
+from watchword.cli.options import act_options, shared_options, who
 from watchword.cli.words import Verb, Verbs, console, note
 
 __all__ = ["card", "draw"]
@@ -39,9 +38,8 @@ def card() -> None:
 @card.command(cls=Verb)
 @click.argument("user")
 @click.argument("serial")
-@click.option("--by", metavar="WHO", default=None)
-@shared_options
-def show(user: str, serial: str, by: str | None) -> None:
+@act_options
+def show(user: str, serial: str) -> None:
     """
     usage: watchword card show USER SERIAL [--by WHO]
 
@@ -54,7 +52,7 @@ def show(user: str, serial: str, by: str | None) -> None:
     try:
         watchword card show carol C1
     """
-    draw(card_of(user, serial, by))
+    draw(card_of(user, serial))
 
 
 def draw(shown: Card) -> None:
@@ -72,9 +70,8 @@ def draw(shown: Card) -> None:
 @click.argument("user")
 @click.argument("serial")
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--by", metavar="WHO", default=None)
-@shared_options
-def print_card(user: str, serial: str, file: Path, by: str | None) -> None:
+@act_options
+def print_card(user: str, serial: str, file: Path) -> None:
     """
     usage: watchword card print USER SERIAL FILE [--by WHO]
 
@@ -96,7 +93,7 @@ def print_card(user: str, serial: str, file: Path, by: str | None) -> None:
     made = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(made, "wb") as out:
         try:
-            shown = card_of(user, serial, by)
+            shown = card_of(user, serial)
             drawn = picture.pdf(shown) if file.suffix == ".pdf" else picture.svg(shown).encode()
             out.write(drawn)
         except BaseException:
@@ -105,6 +102,6 @@ def print_card(user: str, serial: str, file: Path, by: str | None) -> None:
     note(f"card {serial} is in {file}: print it, then delete it")
 
 
-def card_of(user: str, serial: str, by: str | None) -> Card:
+def card_of(user: str, serial: str) -> Card:
     with enter() as door:
-        return door.card(user, serial, by or getpass.getuser())
+        return door.card(user, serial, who())

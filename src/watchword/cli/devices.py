@@ -9,7 +9,7 @@ import segno
 from watchword import Device
 from watchword.cli.doors import enter
 from watchword.cli.logins import speak
-from watchword.cli.options import secret_line, shared_options
+from watchword.cli.options import act_options, secret_line, shared_options
 from watchword.cli.words import Verb, Verbs, note, table, tell
 from watchword.explain import moments
 from watchword.formats import otpauth
@@ -93,7 +93,7 @@ class Window(click.ParamType[tuple[int, int]]):
 @click.option("--issuer", default="watchword")
 @click.option("--key-stdin", is_flag=True)
 @click.option("--pin", is_flag=True)
-@shared_options
+@act_options
 def totp(
     user: str, period: int, window: tuple[int, int], drift: int, t0: int, digits: int,
     algorithm: str, serial: str | None, issuer: str, key_stdin: bool, pin: bool,
@@ -114,6 +114,7 @@ def totp(
     --issuer TEXT      who the app says the code is for              watchword
     --key-stdin        read the key from standard input: base32, or hex after hex:
     --pin              read a PIN, to be typed before every code, after the key
+    --by WHO         who does it, for the record; else your login name
     --store PATH       the store's directory
     --config FILE      the daemon's settings
 
@@ -142,7 +143,7 @@ def totp(
 @click.option("--issuer", default="watchword")
 @click.option("--key-stdin", is_flag=True)
 @click.option("--pin", is_flag=True)
-@shared_options
+@act_options
 def hotp(
     user: str, counter: int, look_ahead: int, digits: int, algorithm: str, serial: str | None,
     issuer: str, key_stdin: bool, pin: bool,
@@ -161,6 +162,7 @@ def hotp(
     --issuer TEXT      who the app says the code is for              watchword
     --key-stdin        read the key from standard input: base32, or hex after hex:
     --pin              read a PIN, to be typed before every code, after the key
+    --by WHO         who does it, for the record; else your login name
     --store PATH       the store's directory
     --config FILE      the daemon's settings
 
@@ -229,15 +231,17 @@ def list_devices(user: str) -> None:
 @device.command(cls=Verb)
 @click.argument("user")
 @click.argument("serial")
+@click.option("--address", metavar="IP", default=None)
 @shared_options
-def resync(user: str, serial: str) -> None:
+def resync(user: str, serial: str, address: str | None) -> None:
     """
-    usage: watchword device resync USER SERIAL
+    usage: watchword device resync USER SERIAL [--address IP]
 
     Finds a device again by two codes that follow each other, read from two prompts or two lines
     of standard input. Looks 100 counters or 20 steps ahead, and never back to what was used. Two
     wrong codes are one failed attempt.
 
+    --address IP     where the user is, who may come from certain addresses alone
     --store PATH     the store's directory
     --config FILE    the daemon's settings
 
@@ -247,14 +251,14 @@ def resync(user: str, serial: str) -> None:
     first = secret_line("first code")
     second = secret_line("second code")
     with enter() as door:
-        answer = door.resync(user, first, second, serial)
+        answer = door.resync(user, first, second, serial, address)
     speak(answer, detail=False)
 
 
 @device.command(cls=Verb)
 @click.argument("user")
 @click.argument("serial")
-@shared_options
+@act_options
 def remove(user: str, serial: str) -> None:
     """
     usage: watchword device remove USER SERIAL
@@ -262,6 +266,7 @@ def remove(user: str, serial: str) -> None:
     Takes a device away. Codes already used stay used: the same key, enrolled again, begins
     where it ended.
 
+    --by WHO         who does it, for the record; else your login name
     --store PATH     the store's directory
     --config FILE    the daemon's settings
 

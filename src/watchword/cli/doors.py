@@ -61,7 +61,9 @@ class Door(EntryDoor, Protocol):
     def issue_passcode(self, user: str, serial: str | None) -> Passcode: ...
     def remove_device(self, user: str, serial: str) -> None: ...
     def card(self, user: str, serial: str, by: str) -> Card: ...
-    def resync(self, user: str, first: str, second: str, serial: str) -> Answer: ...
+    def resync(
+        self, user: str, first: str, second: str, serial: str, address: str | None
+    ) -> Answer: ...
     def challenge(
         self, user: str, platform: str, serial: str | None, purpose: str | None, sms: bool,
         question: str | None, client_question: str | None,
@@ -76,7 +78,7 @@ class Door(EntryDoor, Protocol):
     def set_questions(self, name: str, questions: Sequence[tuple[str, str, str]]) -> None: ...
     def clear_questions(self, name: str) -> None: ...
     def question(self, user: str) -> Question: ...
-    def answer(self, user: str, id: str, answer: str) -> Answer: ...
+    def answer(self, user: str, id: str, answer: str, address: str | None) -> Answer: ...
     def change_pin(self, user: str, old: str, code: str, new: str, by: Change) -> Answer: ...
     def change_password(self, user: str, old: str, code: str, new: str, by: Change) -> Answer: ...
     def push(self, user: str, platform: str, purpose: str | None, text: str) -> Push: ...
@@ -168,8 +170,10 @@ class OwnDoor(OwnEntryDoor):
     def card(self, user: str, serial: str, by: str) -> Card:
         return self._engine.card(user, serial, by=by)
 
-    def resync(self, user: str, first: str, second: str, serial: str) -> Answer:
-        return told(self._engine.resync(user, first, second, device=serial))
+    def resync(
+        self, user: str, first: str, second: str, serial: str, address: str | None
+    ) -> Answer:
+        return told(self._engine.resync(user, first, second, device=serial, address=address))
 
     def challenge(
         self, user: str, platform: str, serial: str | None, purpose: str | None, sms: bool,
@@ -192,18 +196,19 @@ class OwnDoor(OwnEntryDoor):
             session=session, password=password, pin=pin, request_id=request_id, address=address,
         ))  # fmt: skip
 
-    def answer(self, user: str, id: str, answer: str) -> Answer:
-        return told(self._engine.answer(user, id, answer))
+    def answer(self, user: str, id: str, answer: str, address: str | None) -> Answer:
+        return told(self._engine.answer(user, id, answer, address=address))
 
     def change_pin(self, user: str, old: str, code: str, new: str, by: Change) -> Answer:
         return told(self._engine.change_pin(
             user, old, code, new, device=by.device, challenge=by.challenge,
-            platform=by.platform, personal=by.personal,
+            platform=by.platform, personal=by.personal, address=by.address,
         ))  # fmt: skip
 
     def change_password(self, user: str, old: str, code: str, new: str, by: Change) -> Answer:
         return told(self._engine.change_password(
-            user, old, code, new, device=by.device, challenge=by.challenge, platform=by.platform
+            user, old, code, new, device=by.device, challenge=by.challenge, platform=by.platform,
+            address=by.address,
         ))  # fmt: skip
 
     def push(self, user: str, platform: str, purpose: str | None, text: str) -> Push:

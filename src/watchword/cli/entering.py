@@ -13,7 +13,7 @@ from watchword import EntryView, Limits
 from watchword.cli.doors import enter
 from watchword.cli.entry_doors import Credentials
 from watchword.cli.logins import speak
-from watchword.cli.options import secret_line, shared_options
+from watchword.cli.options import act_options, secret_line, shared_options
 from watchword.cli.words import Verb, complain, note, tell
 from watchword.errors import InvalidArgument
 
@@ -45,7 +45,7 @@ def entry_lines(entry: EntryView) -> list[str]:
 @click.argument("name")
 @click.argument("ranges", nargs=-1)
 @click.option("--clear", is_flag=True)
-@shared_options
+@act_options
 def addresses(name: str, ranges: tuple[str, ...], clear: bool) -> None:
     """
     usage: watchword user addresses NAME RANGE ... | --clear
@@ -55,6 +55,7 @@ def addresses(name: str, ranges: tuple[str, ...], clear: bool) -> None:
     nothing and is charged to where it came from. What was set before goes.
 
     --clear         from anywhere again
+    --by WHO         who does it, for the record; else your login name
     --store PATH     the store's directory
     --config FILE    the daemon's settings
 
@@ -72,7 +73,7 @@ def addresses(name: str, ranges: tuple[str, ...], clear: bool) -> None:
 @click.command(cls=Verb)
 @click.argument("name")
 @click.option("--clear", is_flag=True)
-@shared_options
+@act_options
 def identity(name: str, clear: bool) -> None:
     """
     usage: watchword user identity NAME [--clear]
@@ -82,6 +83,7 @@ def identity(name: str, clear: bool) -> None:
     device is to be shared.
 
     --clear         forget it
+    --by WHO         who does it, for the record; else your login name
     --store PATH     the store's directory
     --config FILE    the daemon's settings
 
@@ -106,7 +108,7 @@ def told_lines() -> list[str]:
 
 @click.command("opt-out", cls=Verb)
 @click.argument("name")
-@shared_options
+@act_options
 def opt_out(name: str) -> None:
     """
     usage: watchword user opt-out NAME
@@ -115,6 +117,7 @@ def opt_out(name: str) -> None:
     must be right or a gateway vouch for it. The portal always asks. Only for a user who may not
     come from anywhere.
 
+    --by WHO         who does it, for the record; else your login name
     --store PATH     the store's directory
     --config FILE    the daemon's settings
 
@@ -188,7 +191,7 @@ def limits(name: str) -> None:
 @click.command(cls=Verb)
 @click.argument("name")
 @click.argument("cents", type=click.IntRange(1))
-@shared_options
+@act_options
 def withdrawal(name: str, cents: int) -> None:
     """
     usage: watchword user withdrawal NAME CENTS
@@ -196,6 +199,7 @@ def withdrawal(name: str, cents: int) -> None:
     Reports a withdrawal that is about to be made, in cents. Within the limits it counts, and the
     exit code is 0; beyond them it is refused, which the journal keeps, and the exit code is 1.
 
+    --by WHO         who does it, for the record; else your login name
     --store PATH     the store's directory
     --config FILE    the daemon's settings
 
@@ -276,7 +280,7 @@ def share(
 @click.command(cls=Verb)
 @click.argument("user")
 @click.argument("serial")
-@shared_options
+@act_options
 def unshare(user: str, serial: str) -> None:
     """
     usage: watchword device unshare USER SERIAL
@@ -284,6 +288,7 @@ def unshare(user: str, serial: str) -> None:
     Takes a shared device back: from USER, to whom it was lent, or, where USER is its owner, from
     everyone else.
 
+    --by WHO         who does it, for the record; else your login name
     --store PATH     the store's directory
     --config FILE    the daemon's settings
 

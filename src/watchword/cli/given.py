@@ -4,7 +4,7 @@ import click
 
 from watchword import Device
 from watchword.cli.doors import enter
-from watchword.cli.options import shared_options
+from watchword.cli.options import act_options
 from watchword.cli.words import Verb, note, tell
 
 __all__ = ["passcode", "sms"]
@@ -13,7 +13,7 @@ __all__ = ["passcode", "sms"]
 @click.command(cls=Verb)
 @click.argument("user")
 @click.option("--serial", default=None)
-@shared_options
+@act_options
 def passcode(user: str, serial: str | None) -> None:
     """
     usage: watchword device add passcode USER [--serial TEXT]
@@ -23,6 +23,7 @@ def passcode(user: str, serial: str | None) -> None:
     days more the portal alone, and there the online card alone. Then it is dead.
 
     --serial TEXT    the passcode's serial; else one is made
+    --by WHO         who does it, for the record; else your login name
     --store PATH     the store's directory
     --config FILE    the daemon's settings
 
@@ -39,7 +40,7 @@ def passcode(user: str, serial: str | None) -> None:
 @click.command(cls=Verb)
 @click.argument("user")
 @click.option("--serial", default=None)
-@shared_options
+@act_options
 def sms(user: str, serial: str | None) -> None:
     """
     usage: watchword device add sms USER [--serial TEXT]
@@ -49,6 +50,7 @@ def sms(user: str, serial: str | None) -> None:
     user's name and the serial, and knows the phone's number. Nothing is printed.
 
     --serial TEXT    the phone's serial; else one is made
+    --by WHO         who does it, for the record; else your login name
     --store PATH     the store's directory
     --config FILE    the daemon's settings
 

@@ -10,7 +10,7 @@ from watchword.cli.cards import draw
 from watchword.cli.devices import new_key
 from watchword.cli.doors import enter
 from watchword.cli.logins import speak
-from watchword.cli.options import secret_line, shared_options
+from watchword.cli.options import act_options, secret_line, shared_options
 from watchword.cli.words import Verb, hint, note, tell
 from watchword.devices.device import PRESETS
 from watchword.devices.ocra import Suite
@@ -54,7 +54,7 @@ def tell_key(user: str, made: Device, serial: str) -> None:
 @click.option("--serial", default=None)
 @click.option("--delivery", metavar="DAY", default="")
 @click.option("--key-stdin", is_flag=True)
-@shared_options
+@act_options
 def ship(kind: str, user: str, serial: str | None, delivery: str, key_stdin: bool) -> None:
     """
     usage: watchword device ship KIND USER [--serial TEXT] [--delivery DAY] [--key-stdin]
@@ -66,6 +66,7 @@ def ship(kind: str, user: str, serial: str | None, delivery: str, key_stdin: boo
     --serial TEXT    the device's serial; else one is made
     --delivery DAY   when it is expected, as 2026-12-01
     --key-stdin      read the key from standard input: base32, or hex after hex:
+    --by WHO         who does it, for the record; else your login name
     --store PATH     the store's directory
     --config FILE    the daemon's settings
 
@@ -87,10 +88,12 @@ def ship(kind: str, user: str, serial: str | None, delivery: str, key_stdin: boo
 @click.option("--challenge", "challenge_id", metavar="ID", default=None)
 @click.option("--platform", type=click.Choice(["trading", "portal"]), default="portal")
 @click.option("--password", is_flag=True)
+@click.option("--address", metavar="IP", default=None)
 @shared_options
 def activate(
-    user: str, serial: str, challenge_id: str | None, platform: str, password: bool
-) -> None:
+    user: str, serial: str, challenge_id: str | None, platform: str, password: bool,
+    address: str | None,
+) -> None:  # fmt: skip
     """
     usage: watchword device activate USER SERIAL [--challenge ID] [--platform trading|portal]
 
@@ -101,6 +104,7 @@ def activate(
     --challenge ID   the challenge that is answered
     --platform       where the user is                            portal
     --password       the user has a password: it is read before the code
+    --address IP     from where the user comes
     --store PATH     the store's directory
     --config FILE    the daemon's settings
 
@@ -111,7 +115,7 @@ def activate(
     first = secret_line("password") if password else None
     response = secret_line("response")
     with enter() as door:
-        answer = door.life.activate(user, serial, response, challenge_id, platform, first)
+        answer = door.life.activate(user, serial, response, challenge_id, platform, first, address)
     speak(answer, detail=False)
 
 
@@ -124,7 +128,7 @@ def activate(
 @click.option("--delivery", metavar="DAY", default="")
 @click.option("--passcode", is_flag=True)
 @click.option("--key-stdin", is_flag=True)
-@shared_options
+@act_options
 def replace(
     user: str, serial: str, kind: str, because: str, new_serial: str | None, delivery: str,
     passcode: bool, key_stdin: bool,
@@ -140,6 +144,7 @@ def replace(
     --delivery DAY   when it is expected, as 2026-12-01
     --passcode       a temporary passcode until it comes, printed this once
     --key-stdin      read the key from standard input: base32, or hex after hex:
+    --by WHO         who does it, for the record; else your login name
     --store PATH     the store's directory
     --config FILE    the daemon's settings
 
@@ -161,7 +166,7 @@ def replace(
 @click.command("online-card", cls=Verb)
 @click.argument("user")
 @click.option("--serial", default=None)
-@shared_options
+@act_options
 def online_card(user: str, serial: str | None) -> None:
     """
     usage: watchword device online-card USER [--serial TEXT]
@@ -170,6 +175,7 @@ def online_card(user: str, serial: str | None) -> None:
     until the user has answered two of its cells.
 
     --serial TEXT    the card's serial; else one is made
+    --by WHO         who does it, for the record; else your login name
     --store PATH     the store's directory
     --config FILE    the daemon's settings
 
@@ -193,13 +199,14 @@ def becomes(state: str, said: str, user: str, serial: str) -> None:
 @click.command(cls=Verb)
 @click.argument("user")
 @click.argument("serial")
-@shared_options
+@act_options
 def suspend(user: str, serial: str) -> None:
     """
     usage: watchword device suspend USER SERIAL
 
     The device is not at hand: it verifies nothing until `watchword device resume`.
 
+    --by WHO         who does it, for the record; else your login name
     --store PATH     the store's directory
     --config FILE    the daemon's settings
 
@@ -212,7 +219,7 @@ def suspend(user: str, serial: str) -> None:
 @click.command(cls=Verb)
 @click.argument("user")
 @click.argument("serial")
-@shared_options
+@act_options
 def resume(user: str, serial: str) -> None:
     """
     usage: watchword device resume USER SERIAL
@@ -220,6 +227,7 @@ def resume(user: str, serial: str) -> None:
     A device that was shipped, suspended or lost is active: a temporary passcode and an online
     card of the user's have ended.
 
+    --by WHO         who does it, for the record; else your login name
     --store PATH     the store's directory
     --config FILE    the daemon's settings
 
@@ -232,13 +240,14 @@ def resume(user: str, serial: str) -> None:
 @click.command(cls=Verb)
 @click.argument("user")
 @click.argument("serial")
-@shared_options
+@act_options
 def lost(user: str, serial: str) -> None:
     """
     usage: watchword device lost USER SERIAL
 
     Whoever finds the device gets in nowhere with it. `watchword device resume` when it is found.
 
+    --by WHO         who does it, for the record; else your login name
     --store PATH     the store's directory
     --config FILE    the daemon's settings
 
@@ -251,13 +260,14 @@ def lost(user: str, serial: str) -> None:
 @click.command("return", cls=Verb)
 @click.argument("user")
 @click.argument("serial")
-@shared_options
+@act_options
 def return_(user: str, serial: str) -> None:
     """
     usage: watchword device return USER SERIAL
 
     The device came back to us: it verifies nothing any more.
 
+    --by WHO         who does it, for the record; else your login name
     --store PATH     the store's directory
     --config FILE    the daemon's settings
 
@@ -270,13 +280,14 @@ def return_(user: str, serial: str) -> None:
 @click.command(cls=Verb)
 @click.argument("user")
 @click.argument("serial")
-@shared_options
+@act_options
 def end(user: str, serial: str) -> None:
     """
     usage: watchword device end USER SERIAL
 
     The device is over for good, as one that broke: no state follows.
 
+    --by WHO         who does it, for the record; else your login name
     --store PATH     the store's directory
     --config FILE    the daemon's settings
 
@@ -292,7 +303,7 @@ def end(user: str, serial: str) -> None:
 @click.option("--delivery", metavar="DAY", default=None)
 @click.option("--activates-ms", type=int, default=None)
 @click.option("--expires-ms", type=int, default=None)
-@shared_options
+@act_options
 def dates(
     user: str, serial: str, delivery: str | None, activates_ms: int | None, expires_ms: int | None
 ) -> None:
@@ -304,6 +315,7 @@ def dates(
     --delivery DAY     when it is expected, as 2026-12-01
     --activates-ms T   when a shipped one is active of itself, milliseconds since 1970; 0: never
     --expires-ms T     when it ends; 0: never
+    --by WHO         who does it, for the record; else your login name
     --store PATH       the store's directory
     --config FILE      the daemon's settings
 

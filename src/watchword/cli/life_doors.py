@@ -20,7 +20,7 @@ class Life(Protocol):
     def ship(self, user: str, device: Device, serial: str | None, delivery: str) -> str: ...
     def activate(
         self, user: str, serial: str, response: str, challenge: str | None, platform: str,
-        password: str | None,
+        password: str | None, address: str | None,
     ) -> Answer: ...  # fmt: skip
     def replace(
         self, user: str, old: str, device: Device, serial: str | None, state: str, delivery: str,
@@ -45,11 +45,12 @@ class OwnLife:
 
     def activate(
         self, user: str, serial: str, response: str, challenge: str | None, platform: str,
-        password: str | None,
+        password: str | None, address: str | None,
     ) -> Answer:  # fmt: skip
         verdict = self._engine.activate(
-            user, serial, response, challenge=challenge, platform=platform, password=password
-        )
+            user, serial, response, challenge=challenge, platform=platform, password=password,
+            address=address,
+        )  # fmt: skip
         return Answer(verdict.code, verdict.device, verdict.retry_after_ms)
 
     def replace(
@@ -96,11 +97,12 @@ class RemoteLife:
 
     def activate(
         self, user: str, serial: str, response: str, challenge: str | None, platform: str,
-        password: str | None,
+        password: str | None, address: str | None,
     ) -> Answer:  # fmt: skip
         words: list[Any] = ["PLATFORM", platform]
         words += ["CHALLENGE", challenge] if challenge is not None else []
         words += ["PASSWORD", password] if password is not None else []
+        words += ["ADDRESS", address] if address is not None else []
         code = Code[str(self._ask("ACTIVATE", user, serial, response, *words))]
         return Answer(code, serial if code is Code.ACCEPTED else None, 0)
 

@@ -12,7 +12,7 @@ import click
 from watchword.errors import InvalidArgument
 from watchword.serve.config import Config
 
-__all__ = ["Chosen", "secret_line", "settings", "shared_options", "who"]
+__all__ = ["Chosen", "act_options", "secret_line", "settings", "shared_options", "who"]
 
 LINE_CHARS_MAX = 1024  # far past any code or key; the rest of a longer line is not read
 
@@ -21,10 +21,11 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 @dataclass
 class Chosen:
-    """What --store and --config said, wherever on the line they stood."""
+    """What --store, --config and --by said, wherever on the line they stood."""
 
     store: str | None = None
     config: str | None = None
+    by: str | None = None
 
 
 def remember(ctx: click.Context, option: click.Parameter, text: str | None) -> None:
@@ -38,6 +39,12 @@ def shared_options(command: Command) -> Command:
         option = click.option(name, metavar=shape, expose_value=False, callback=remember)
         command = option(command)
     return command
+
+
+def act_options(command: Command) -> Command:
+    """The same, and --by: of every verb whose act the journal keeps with who did it."""
+    option = click.option("--by", metavar="WHO", expose_value=False, callback=remember)
+    return option(shared_options(command))
 
 
 def settings() -> Config:
@@ -55,7 +62,12 @@ def settings() -> Config:
 
 
 def who() -> str:
-    """Whose act this is, for the record: the name under which the person is logged in here."""
+    """Whose act this is, for the record: --by's, else the name under which the person is logged in
+    here."""
+    context = click.get_current_context(silent=True)
+    said = context.find_root().ensure_object(Chosen).by if context else None
+    if said is not None:
+        return said
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # a user without a name

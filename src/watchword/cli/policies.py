@@ -1,13 +1,12 @@
 """`watchword policy`: the rules' figures, as a file to read, change, try and put in force."""
 
-import getpass
 import sys
 from contextlib import nullcontext
 
 import click
 
 from watchword.cli.doors import Door, enter, is_store
-from watchword.cli.options import settings, shared_options
+from watchword.cli.options import act_options, settings, shared_options, who
 from watchword.cli.words import Verb, Verbs, complain, hint, note, table, tell
 from watchword.figures import changes, dangers, text_of
 from watchword.policy import Policy
@@ -126,9 +125,8 @@ def diff(file: str) -> None:
 @policy.command("set", cls=Verb)
 @click.argument("file")
 @click.option("--force", is_flag=True)
-@click.option("--by", metavar="WHO", default=None)
-@shared_options
-def set_policy(file: str, force: bool, by: str | None) -> None:
+@act_options
+def set_policy(file: str, force: bool) -> None:
     """
     usage: watchword policy set FILE [--force] [--by WHO]
 
@@ -150,7 +148,7 @@ def set_policy(file: str, force: bool, by: str | None) -> None:
         warnings = door.check_policy(wanted)
         if warnings and not force:
             warn(warnings)
-        changed = door.set_policy(wanted, by or getpass.getuser(), force)
+        changed = door.set_policy(wanted, who(), force)
     for warning in warnings:
         note(f"warning: {warning}")
     note(f"{file} is in force; figures that changed: {changed}")

@@ -97,8 +97,11 @@ class RemoteDoor(RemoteEntryDoor, Keeping):
         cells = tuple(str(cell) for cell in listed(fields["cells"]))
         return Card(str(fields["serial"]), str(fields["kind"]), cells)
 
-    def resync(self, user: str, first: str, second: str, serial: str) -> Answer:
-        verdict = self._ask("DEVICE", "RESYNC", user, serial, first, second)
+    def resync(
+        self, user: str, first: str, second: str, serial: str, address: str | None
+    ) -> Answer:
+        words = ["ADDRESS", address] if address is not None else []
+        verdict = self._ask("DEVICE", "RESYNC", user, serial, first, second, *words)
         return Answer(Code[str(verdict)], serial, 0)
 
     def challenge(
@@ -193,8 +196,9 @@ class RemoteDoor(RemoteEntryDoor, Keeping):
         fields = mapping(self._ask("QUESTION", user))
         return Question(str(fields["id"]), str(fields["question"]))
 
-    def answer(self, user: str, id: str, answer: str) -> Answer:
-        return said(self._ask("ANSWER", user, id, answer))
+    def answer(self, user: str, id: str, answer: str, address: str | None) -> Answer:
+        words = ["ADDRESS", address] if address is not None else []
+        return said(self._ask("ANSWER", user, id, answer, *words))
 
     def change_pin(self, user: str, old: str, code: str, new: str, by: Change) -> Answer:
         words = ["PERSONAL", "\n".join(by.personal)] if by.personal else []
@@ -297,7 +301,8 @@ def said(reply: Reply) -> Answer:
 def of_change(by: Change) -> list[str]:
     words = ["PLATFORM", by.platform]
     words += ["DEVICE", by.device] if by.device is not None else []
-    return words + (["CHALLENGE", by.challenge] if by.challenge is not None else [])
+    words += ["CHALLENGE", by.challenge] if by.challenge is not None else []
+    return words + (["ADDRESS", by.address] if by.address is not None else [])
 
 
 def answer_of(reply: Reply) -> Answer:

@@ -8,7 +8,7 @@ import click
 from watchword import Device
 from watchword.cli.devices import Window, enrol, new_key
 from watchword.cli.doors import enter
-from watchword.cli.options import secret_line, shared_options
+from watchword.cli.options import act_options, secret_line
 from watchword.cli.words import Verb, hint, note, tell
 from watchword.devices.device import PRESETS
 from watchword.devices.ocra import Suite
@@ -42,7 +42,7 @@ def enrol_responder(user: str, made: Device, serial: str | None) -> None:
 @click.option("--serial", default=None)
 @click.option("--key-stdin", is_flag=True)
 @click.option("--pin", is_flag=True)
-@shared_options
+@act_options
 def ocra(
     user: str, suite: str, counter: int | None, look_ahead: int | None,
     window: tuple[int, int] | None, drift: int, serial: str | None, key_stdin: bool, pin: bool,
@@ -61,6 +61,7 @@ def ocra(
     --serial TEXT      the device's serial; else one is made
     --key-stdin        read the key from standard input: base32, or hex after hex:
     --pin              read a PIN, to be typed before every code, after the key
+    --by WHO         who does it, for the record; else your login name
     --store PATH       the store's directory
     --config FILE      the daemon's settings
 
@@ -83,7 +84,7 @@ def ocra(
 @click.option("--phone", metavar="KEY", default=None)
 @click.option("--key-stdin", is_flag=True)
 @click.option("--pin", is_flag=True)
-@shared_options
+@act_options
 def preset(
     kind: str, user: str, serial: str | None, issuer: str, phone: str | None, key_stdin: bool,
     pin: bool,
@@ -110,6 +111,7 @@ def preset(
     --phone KEY        of an ib-key that approves pushes: its public key, hex or base64
     --key-stdin        read the key from standard input: base32, or hex after hex:
     --pin              read a PIN, to be typed before every code, after the key
+    --by WHO         who does it, for the record; else your login name
     --store PATH       the store's directory
     --config FILE      the daemon's settings
 

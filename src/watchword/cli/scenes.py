@@ -267,7 +267,7 @@ def is_asked_a_question(story: "Story", daemon: "Daemon") -> None:
             asked = door.question(JUDY)
             story.line(f"> QUESTION {JUDY}: {asked.question}")
             right = next(answer for _, text, answer in QUESTIONS if text == asked.question)
-            told = door.answer(JUDY, asked.id, case(right))
+            told = door.answer(JUDY, asked.id, case(right), None)
             story.line(f"> ANSWER {JUDY} {case(right)}: {told.code.name}")
             if bool(told) is not (case is str):
                 raise Error("the demo expected an answer to be right exactly as it is")

@@ -10,7 +10,7 @@ import click
 from watchword.cli.answers import Change
 from watchword.cli.doors import enter
 from watchword.cli.logins import speak
-from watchword.cli.options import secret_line, shared_options
+from watchword.cli.options import act_options, secret_line, shared_options
 from watchword.cli.words import Verb, note, tell
 from watchword.policy import QUESTIONS
 
@@ -26,10 +26,12 @@ PLATFORMS = click.Choice(["trading", "portal"])
 @click.option("--device", metavar="SERIAL", default=None)
 @click.option("--challenge", metavar="ID", default=None)
 @click.option("--platform", type=PLATFORMS, default="portal")
-@shared_options
+@click.option("--address", metavar="IP", default=None)
+@act_options
 def password(
-    name: str, clear: bool, change: bool, device: str | None, challenge: str | None, platform: str
-) -> None:
+    name: str, clear: bool, change: bool, device: str | None, challenge: str | None, platform: str,
+    address: str | None,
+) -> None:  # fmt: skip
     """
     usage: watchword user password NAME [--clear | --change]
 
@@ -42,6 +44,8 @@ def password(
     --device        with --change: the one device whose code it is
     --challenge ID  with --change: the one challenge it answers
     --platform      with --change: where the user is                 portal
+    --address IP    with --change: from where the user comes
+    --by WHO         who does it, for the record; else your login name
     --store PATH     the store's directory
     --config FILE    the daemon's settings
 
@@ -55,7 +59,8 @@ def password(
         old, code = secret_line("old password"), secret_line("code")
         new = secret_line("new password")
         with enter() as door:
-            told = door.change_password(name, old, code, new, Change(device, challenge, platform))
+            by = Change(device, challenge, platform, address=address)
+            told = door.change_password(name, old, code, new, by)
         speak(told, detail=False)
         return
     text = None if clear else secret_line("password")
@@ -70,7 +75,7 @@ def password(
 @click.command(cls=Verb)
 @click.argument("name")
 @click.option("--clear", is_flag=True)
-@shared_options
+@act_options
 def questions(name: str, clear: bool) -> None:
     """
     usage: watchword user questions NAME [--clear]
@@ -80,6 +85,7 @@ def questions(name: str, clear: bool) -> None:
     security_questions on.
 
     --clear         take them away
+    --by WHO         who does it, for the record; else your login name
     --store PATH     the store's directory
     --config FILE    the daemon's settings
 
@@ -124,14 +130,16 @@ def question(name: str) -> None:
 @click.command(cls=Verb)
 @click.argument("name")
 @click.argument("id")
+@click.option("--address", metavar="IP", default=None)
 @shared_options
-def answer(name: str, id: str) -> None:
+def answer(name: str, id: str, address: str | None) -> None:
     """
-    usage: watchword user answer NAME ID
+    usage: watchword user answer NAME ID [--address IP]
 
     Decides one answer, read from a prompt or from standard input, to the question of that id.
     Exits 0 when it is right. A wrong one is counted; three in a row lock the user.
 
+    --address IP     from where the user comes
     --store PATH     the store's directory
     --config FILE    the daemon's settings
 
@@ -140,7 +148,7 @@ def answer(name: str, id: str) -> None:
     """
     text = secret_line("answer")
     with enter() as door:
-        told = door.answer(name, id, text)
+        told = door.answer(name, id, text, address)
     speak(told, detail=False)
 
 
@@ -149,20 +157,24 @@ def answer(name: str, id: str) -> None:
 @click.option("--device", metavar="SERIAL", default=None)
 @click.option("--challenge", metavar="ID", default=None)
 @click.option("--platform", type=PLATFORMS, default="portal")
+@click.option("--address", metavar="IP", default=None)
 @click.option("--personal", metavar="TEXT", multiple=True)
 @shared_options
 def pin(
-    user: str, device: str | None, challenge: str | None, platform: str, personal: tuple[str, ...]
-) -> None:
+    user: str, device: str | None, challenge: str | None, platform: str, address: str | None,
+    personal: tuple[str, ...],
+) -> None:  # fmt: skip
     """
     usage: watchword device pin USER [options]
 
     Changes the PIN of a device, as the user does it. Reads the old PIN, a code without it, and
-    the new PIN. A login like any other: counted, and with a wrong word nothing changes.
+    the new PIN. A login like any other: counted, and with a wrong word nothing changes. A phone
+    has one PIN: it is another for each of its users.
 
     --device        the one device whose code it is
     --challenge ID  the one challenge it answers
     --platform      where the user is                                portal
+    --address IP    from where the user comes
     --personal TEXT  birth date, phone, address, ID or name: no PIN may be part of it; again for
                     each
     --store PATH     the store's directory
@@ -174,6 +186,6 @@ def pin(
     old, code, new = secret_line("old PIN"), secret_line("code"), secret_line("new PIN")
     with enter() as door:
         told = door.change_pin(
-            user, old, code, new, Change(device, challenge, platform, personal)
+            user, old, code, new, Change(device, challenge, platform, personal, address)
         )
     speak(told, detail=False)

@@ -1,13 +1,12 @@
 """`watchword init, serve, config, key, clock`: the store, the daemon over it, and their keeping."""
 
-import getpass
 from dataclasses import replace
 
 import click
 
 from watchword import Engine
 from watchword.cli.doors import enter, is_store
-from watchword.cli.options import settings, shared_options
+from watchword.cli.options import act_options, settings, shared_options, who
 from watchword.cli.words import Verb, Verbs, note, tell
 from watchword.errors import Exists
 from watchword.serve.config import TEMPLATE
@@ -131,7 +130,7 @@ def key() -> None:
 
 
 @key.command(cls=Verb)
-@shared_options
+@act_options
 def rotate() -> None:
     """
     usage: watchword key rotate
@@ -139,6 +138,7 @@ def rotate() -> None:
     Makes a new key for the store's contents and encrypts every page under it, while logins go on.
     The key file stays: it guards the keys inside.
 
+    --by WHO         who does it, for the record; else your login name
     --store PATH     the store's directory
     --config FILE    the daemon's settings
 
@@ -163,9 +163,8 @@ def clock() -> None:
 
 
 @clock.command(cls=Verb)
-@click.option("--by", metavar="WHO", default=None)
-@shared_options
-def accept(by: str | None) -> None:
+@act_options
+def accept() -> None:
     """
     usage: watchword clock accept [--by WHO]
 
@@ -181,5 +180,5 @@ def accept(by: str | None) -> None:
         date && watchword clock accept --by "desk 4"
     """
     with enter() as door:
-        door.accept_clock(by or getpass.getuser())
+        door.accept_clock(who())
     note("the clock is accepted as it is")

@@ -1,13 +1,12 @@
 """`watchword user`: who may log in."""
 
-import getpass
 import time
 
 import click
 
 from watchword.cli.doors import enter
 from watchword.cli.entering import entry_lines
-from watchword.cli.options import shared_options
+from watchword.cli.options import act_options, shared_options, who
 from watchword.cli.words import Verb, Verbs, duration, note, table, tell
 
 __all__ = ["user"]
@@ -47,7 +46,7 @@ def user() -> None:
 @click.argument("name")
 @click.option("--state", type=click.Choice(STATES), default="open")
 @click.option("--realm", type=click.Choice(REALMS), default="live")
-@shared_options
+@act_options
 def add(name: str, state: str, realm: str) -> None:
     """
     usage: watchword user add NAME [--state open|pending|closed] [--realm live|paper]
@@ -55,6 +54,7 @@ def add(name: str, state: str, realm: str) -> None:
     Enrols a user: 1 to 64 lower-case letters and digits. A user who is pending or closed opens
     the portal only.
 
+    --by WHO         who does it, for the record; else your login name
     --store PATH     the store's directory
     --config FILE    the daemon's settings
 
@@ -117,9 +117,8 @@ def show(name: str) -> None:
 
 @user.command(cls=Verb)
 @click.argument("name")
-@click.option("--by", metavar="WHO", default=None)
-@shared_options
-def unlock(name: str, by: str | None) -> None:
+@act_options
+def unlock(name: str) -> None:
     """
     usage: watchword user unlock NAME [--by WHO]
 
@@ -134,13 +133,13 @@ def unlock(name: str, by: str | None) -> None:
         watchword user unlock alice --by "desk 4"
     """
     with enter() as door:
-        door.unlock(name, by or getpass.getuser())
+        door.unlock(name, who())
     note(f"{name} is unlocked")
 
 
 @user.command(cls=Verb)
 @click.argument("name")
-@shared_options
+@act_options
 def remove(name: str) -> None:
     """
     usage: watchword user remove NAME
@@ -148,6 +147,7 @@ def remove(name: str) -> None:
     Forgets a user and the user's devices. Codes already used stay used: a key that is enrolled
     again begins where it ended.
 
+    --by WHO         who does it, for the record; else your login name
     --store PATH     the store's directory
     --config FILE    the daemon's settings
 

@@ -13,7 +13,7 @@
                IB-KEY: [PHONE public-key] as well
                CODE-CARD, ONLINE-CODE-CARD: [COUNTER n]
     DEVICE GET user serial                 DEVICE LIST user
-    DEVICE SET user serial STATE s         DEVICE RESYNC user serial code code
+    DEVICE SET user serial STATE s         DEVICE RESYNC user serial code code [ADDRESS ip]
     DEVICE PASSCODE user [SERIAL s]        DEVICE REMOVE user serial
     USER PASSWORD, QUESTIONS: see secrets.py    DEVICE CELLS user serial
     USER ADDRESSES, IDENTITY, OPTOUT, ENTRY, LIMITS, WITHDRAWAL, DEVICE UNSHARE: see entering.py
@@ -305,8 +305,8 @@ def device_set(engine: Engine, words: list[str]) -> Reply:
 
 
 def device_resync(engine: Engine, words: list[str]) -> Reply:
-    no_more(words[4:])
-    verdict = engine.resync(words[0], words[2], words[3], device=words[1])
+    address = options(words[4:], ("ADDRESS",)).get("ADDRESS")
+    verdict = engine.resync(words[0], words[2], words[3], device=words[1], address=address)
     return Simple(verdict.code.name)
 
 

@@ -145,6 +145,7 @@ class Knowing:
             gateway=gateway, shed=fact is None,
             request_id=given.get("ID"), secret=given["PASSWORD"],
         )  # fmt: skip
+        self._engine._renew(words[0], given["PASSWORD"], fact, bool(verdict))
         return verdict
 
     async def _answer(
