@@ -45,6 +45,8 @@ void ww_lay_answer(const ww_tables *t, ww_scratch *s, uint32_t i, uint32_t *n, w
         w->steps = (uint32_t)count;
     }
     y->count = (uint32_t)counters * w->steps;
+    if (source->hash != WW_SHA1)
+        ww_look_behind(source);
     s->passed_over[i] |= ww_pin_typed(t, a, source) ? WW_PINNED : 0;
     s->source[*n] = source;
     s->owner[*n] = (uint8_t)i;

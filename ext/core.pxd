@@ -93,11 +93,7 @@ cdef extern from "watchword.h" nogil:
     ctypedef struct ww_far:
         uint32_t next, owner, alike, shared
 
-    ctypedef union ww_device_u:
-        ww_far far
-
     ctypedef struct ww_device:
-        ww_device_u u
         uint64_t moving
         uint32_t number, cold
         uint16_t period_s, resync
@@ -270,6 +266,7 @@ cdef extern from "watchword.h" nogil:
     ww_device *ww_device_first(const ww_tables *t, ww_user *u)
     ww_device *ww_device_next(const ww_tables *t, ww_user *u, ww_device *d)
     int64_t ww_device_t0(const ww_device *d)
+    ww_far *ww_far_of(const ww_device *d)
     ww_issue *ww_device_issue(ww_device *d)
     int ww_is_sms(const ww_device *d)
     void ww_passcode_key(ww_tables *t, const uint8_t *key, size_t size)

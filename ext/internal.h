@@ -261,7 +261,7 @@ static inline int ww_is_entry(uint32_t event)
     return event >= WW_EVENT_ADDRESSES && event <= WW_EVENT_WITHDRAWAL;
 }
 int ww_apply_share(ww_tables *t, ww_user *u, const ww_record *r);
-static inline uint32_t ww_shared(const ww_device *d) { return d->wide ? d->u.far.shared : 0; }
+static inline uint32_t ww_shared(const ww_device *d) { return d->wide ? ww_far_of(d)->shared : 0; }
 /* What an address is charged for. */
 static inline int ww_charges_source(const ww_attempt *a)
 {

@@ -22,8 +22,10 @@ int64_t ww_step_now(const ww_device *d, int64_t now_ms)
 /* Two divisions that nearly every device of a turn would repeat. */
 static inline int64_t step_now(ww_scratch *s, const ww_device *d, int64_t now_ms)
 {
-    if (d->wide)
+    if (d->wide) {
+        ww_look_behind(d);
         return ww_step_now(d, now_ms);
+    }
     if (s->period_s != d->period_s) {
         s->period_s = d->period_s;
         s->step = ww_step_now(d, now_ms);
@@ -48,6 +50,8 @@ static inline void window_of(ww_scratch *s, const ww_device *d, int resync, int6
         y->count = (uint32_t)count;
     } else {
         uint64_t moving = ww_get(&d->moving);
+        if (d->wide)
+            ww_look_behind(d);
         uint64_t left = UINT64_MAX - moving; /* the last counter of all is never used */
         uint64_t count = (resync ? WW_RESYNC_COUNTERS + 1u : d->window) + 1u;
         y->base = moving;

@@ -289,7 +289,19 @@ enum { WW_ROW_MAGIC = 0x31525757, WW_ROW_VERSION = 1 };
 
 /* ---- tables ---- */
 
-/* One device: a cache line when its hash is SHA-1 and t0 is 0, for then the midstates fit. */
+/* What few devices have; whole times need 48 bits. */
+typedef struct {
+    int64_t t0_s : 44;           /* 0 to 2^40                                                    */
+    uint64_t shared : 4;         /* WW_SHARED_OWN or _LENT; 0: with nobody                       */
+    uint64_t delivery_day : 16;  /* since 1970: when a shipped one is expected; 0: never         */
+    uint32_t next, alike;        /* of the user's, and of the chain of phones.c; + 1             */
+    uint32_t owner;              /* its user's slot                                              */
+    uint32_t replaces;           /* number of the device that ends when it is active             */
+    int64_t activates_ms, expires_ms;   /* 0: no such moment                                     */
+} ww_far;
+
+/* One device: a cache line when its hash is SHA-1, for then the midstates fit, and it has nothing
+ * that only few have. */
 typedef struct {
     uint64_t moving;             /* first position not used up: counter expected, last step + 1  */
     uint32_t number;             /* never used again; 0 is no device                             */
@@ -306,15 +318,7 @@ typedef struct {
     uint8_t failures;            /* in a row, for the cap                                        */
     union {
         uint32_t sha1[10];       /* inner, then outer midstate                                   */
-        struct {                 /* of a wide one; whole times need 48 bits                      */
-            int64_t t0_s : 44;           /* 0 to 2^40                                             */
-            uint64_t shared : 4;         /* WW_SHARED_OWN or _LENT; 0: with nobody              */
-            uint64_t delivery_day : 16;  /* since 1970: when a shipped one is expected; 0: never  */
-            uint32_t next, alike;        /* of the user's, and of the chain of phones.c; + 1      */
-            uint32_t owner;              /* its user's slot                                       */
-            uint32_t replaces;           /* number of the device that ends when it is active      */
-            int64_t activates_ms, expires_ms;   /* 0: no such moment                              */
-        } far;
+        ww_far far;              /* of a wide one of another hash: ww_far_of                     */
     } u;
 } ww_device;
 
@@ -347,11 +351,17 @@ typedef struct {
     int64_t until_ms;            /* then nothing                                                 */
 } ww_passcode;
 
-/* A further or wider device: the same line, and midstates of any hash behind it. */
+/* A further or wider device: the same line, and midstates of any hash behind it. Those of SHA-1
+ * stand in the line, and what few devices have behind it: so that an answer to a challenge takes two
+ * adjacent lines and no third. */
 typedef struct {
     ww_device line;              /* line.wide is 1                                               */
     ww_issue issue;
-    union { uint32_t w32[32]; uint64_t w64[16]; } mid; /* inner words, then outer words          */
+    union {
+        uint32_t w32[32];        /* inner words, then outer words                                */
+        uint64_t w64[16];
+        ww_far far;              /* of SHA-1                                                     */
+    } mid;
 } ww_wide;
 
 /* Failures in a row: their times as gaps, newest first; users and decoys alike. */
@@ -645,6 +655,7 @@ uint32_t ww_device_rank(const ww_policy *p, const ww_device *d);
 /* Of two devices that could answer: the higher rank, then the lower serial. */
 int ww_device_before(const ww_tables *t, const ww_policy *p, const ww_device *a,
                      const ww_device *b);
+ww_far *ww_far_of(const ww_device *d);                      /* it is wide */
 int64_t ww_device_t0(const ww_device *d);                   /* seconds */
 int64_t ww_step_now(const ww_device *d, int64_t now_ms);   /* floor((now - t0) / period) */
 
