@@ -103,6 +103,18 @@ static void best_texts(ww_hash hash, const void *const *mids, const void *const 
         kernels[c->rest[rest]].text[hash](mids + whole, texts + whole, blocks, out + whole, rest);
 }
 
+static void best_ocra(const void *const *mids, const uint32_t *own, size_t stride, size_t own_at,
+                      size_t own_words, const ww_common *common, uint32_t *out, size_t n)
+{
+    const choice *c = &best_text[WW_SHA1];
+    size_t rest = n & (c->lanes - 1), whole = n - rest;
+    if (whole > 0)
+        kernels[c->most].ocra(mids, own, stride, own_at, own_words, common, out, whole);
+    if (rest > 0)
+        kernels[c->rest[rest]].ocra(mids + whole, own + whole, stride, own_at, own_words, common,
+                                    out + whole, rest);
+}
+
 #define BEST_OF(name, hash)                                                                       \
     static void best_##name(const void *const *mids, const uint64_t *moving, uint32_t *out,       \
                             size_t n)                                                             \
@@ -133,7 +145,8 @@ static void kernel_offer(ww_kernel row, const costs cost)
     {ww_hotp_sha1_many_##isa, ww_hotp_sha256_many_##isa, ww_hotp_sha512_many_##isa},              \
         ww_totp_sha1_many_##isa, TEXTS_OF(isa)
 #define TEXTS_OF(isa)                                                                             \
-    {ww_text_sha1_many_##isa, ww_text_sha256_many_##isa, ww_text_sha512_many_##isa}
+    {ww_text_sha1_many_##isa, ww_text_sha256_many_##isa, ww_text_sha512_many_##isa},              \
+        ww_ocra_sha1_many_##isa
 
 __attribute__((constructor)) static void kernels_fill(void)
 {
@@ -159,7 +172,7 @@ __attribute__((constructor)) static void kernels_fill(void)
     ww_kernel *row = &kernels[kernels_count++];
     *row = (ww_kernel){"best", {0, 0, 0}, {best_sha1, best_sha256, best_sha512},
                         kernels[best[WW_SHA1].most].totp,
-                        {best_text_sha1, best_text_sha256, best_text_sha512}};
+                        {best_text_sha1, best_text_sha256, best_text_sha512}, best_ocra};
     for (int hash = 0; hash < WW_HASHES; hash++)
         row->lanes[hash] = (uint32_t)best[hash].lanes;
     kernel_now = row;

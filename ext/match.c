@@ -282,6 +282,7 @@ void ww_match_group(const ww_tables *t, const ww_kernel *k, const ww_batch *b, u
         match_same(k, s, same);
     if (s->asked > 0) {
         ww_match_whole(t, b, group, s, tries);
+        ww_match_alike(k, s, tries);
         ww_match_answers(t, k, b, group, s, tries);
         ww_match_cards(k, b, group, s, tries);
         ww_match_passcodes(t, b, group, s, tries);

@@ -41,6 +41,9 @@ typedef struct {
     uint32_t asked;                             /* tries of the group that are such              */
     uint32_t pushes;                            /* attempts of the group that name a push        */
     uint64_t texts[WW_TEXTS_CHUNK * (WW_TEXT_BYTES_MAX / 8)];
+    uint32_t own[WW_OWN_WORDS_MAX][WW_TEXTS_CHUNK]; /* or the words that differ, of one suite    */
+    const ww_suite *common_of;                  /* the last suite of such, or NULL               */
+    ww_common common;
     uint16_t text_try[WW_TEXTS_CHUNK];
     uint8_t text_bit[WW_TEXTS_CHUNK];
     size_t texts_used;                          /* the most bytes of any call                    */
@@ -112,6 +115,11 @@ static inline uint32_t ww_session_fits(const ww_attempt *a, const ww_suite *suit
     return !suite->session_bytes ||
            (uint32_t)a->second_len - a->challenge_len <= suite->session_bytes;
 }
+
+/* ---- alike.c ---- */
+
+/* Runs the lanes of suites that enough tries of the group have, and that have own_words. */
+void ww_match_alike(const ww_kernel *k, ww_scratch *s, uint32_t tries);
 
 /* ---- push.c ---- */
 

@@ -248,6 +248,7 @@ void ww_turn(ww_tables *t, const ww_policy *p, ww_batch *b, int64_t now_ms)
     const ww_kernel *k = ww_kernel_in_use();
     ww_scratch s;
     s.texts_used = 0;
+    s.common_of = NULL;
     s.lanes_used = s.tries_used = s.shared_count = s.period_s = s.named = s.found = 0;
     s.shared_from = 0;
     s.filled = s.idle = 0;

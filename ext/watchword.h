@@ -80,6 +80,8 @@ enum {
     WW_LANES_CHUNK = 512,               /* lanes handed to the kernel at once                     */
     WW_TEXTS_CHUNK = 64,                /* the same where each brings a message of its own        */
     WW_SHARED_STEPS_MAX = 8,            /* steps of one window whose words are shared             */
+    WW_SHARED_BLOCKS = 2,               /* of a message of OCRA, behind the block with its own    */
+    WW_OWN_WORDS_MAX = 6,               /* there: a counter and a question of 12 bytes            */
     WW_LOCKOUT_FAILURES_MAX = 100,
     WW_RING_INLINE = 11,                /* gaps in a user's own line: lockout_failures <= 12 */
     WW_RING_DEEP = 88,                  /* further deltas when the policy asks for more           */
@@ -432,6 +434,7 @@ typedef struct {
     uint8_t format, chars;       /* of the question: N, H or A, and how many                     */
     uint8_t pin_hash, pin_bytes; /* P                                                            */
     uint8_t blocks, text_len;
+    uint8_t own_at, own_words;   /* of the first block, where ww_ocra_many takes it; else 0      */
     uint8_t text[WW_SUITE_BYTES_MAX];
     uint64_t words[WW_TEXT_BYTES_MAX / 8];      /* as ww_text_many takes them                    */
 } ww_suite;
@@ -585,11 +588,23 @@ typedef void ww_hotp_many(const void *const *mids, const uint64_t *moving, uint3
 typedef void ww_totp_many(const void *const *mids, size_t n, const uint32_t (*shared)[80],
                           size_t steps, uint32_t *out);
 void ww_sha1_shared(uint64_t moving, uint32_t shared[80]);
+void ww_sha1_schedule(const uint32_t words[16], uint32_t shared[80]); /* of any block            */
 /* Messages of several blocks, all of one hash and one length: texts[i] points at blocks * 16 words
  * of lane i, in the machine's own order, padded as FIPS 180-4 5.1 says for a text that the key's
  * block came before. Mids, out and n as above. */
 typedef void ww_text_many(const void *const *mids, const void *const *texts, size_t blocks,
                           uint32_t *out, size_t n);
+
+/* SHA-1 for n answers to challenges of one suite whose messages differ in a few words of the first
+ * block alone: what is behind it is everybody's, and so is its message schedule. own[k * stride + i]
+ * is word own_at + k of lane i. */
+typedef struct {
+    uint32_t words[16];          /* the first block, zeros where a lane has its own              */
+    uint32_t shared[WW_SHARED_BLOCKS][80];
+} ww_common;
+typedef void ww_ocra_many(const void *const *mids, const uint32_t *own, size_t stride,
+                          size_t own_at, size_t own_words, const ww_common *common, uint32_t *out,
+                          size_t n);
 
 typedef struct {
     const char *name;            /* "portable", ...                                              */
@@ -597,6 +612,7 @@ typedef struct {
     ww_hotp_many *hotp[WW_HASHES];
     ww_totp_many *totp;          /* SHA-1 at a shared step; NULL: hotp is faster here            */
     ww_text_many *text[WW_HASHES];
+    ww_ocra_many *ocra;          /* SHA-1                                                        */
 } ww_kernel;
 
 size_t ww_kernels(const ww_kernel **rows);      /* rows this machine can run, portable first      */
@@ -737,6 +753,11 @@ int ww_suite_find(const ww_tables *t, const uint8_t *text, size_t len);    /* in
 int ww_suite_add(ww_tables *t, const uint8_t *text, size_t len); /* -1: none, or no room for it  */
 /* A question's text as hashed (section 5.1), zeros on its right cut off: bytes written, no more
  * than there are characters. */
+/* What messages of a suite with own_words have in common; and the words of one of them. question:
+ * as it is kept, or NULL. */
+void ww_suite_common(const ww_suite *s, ww_common *common);
+void ww_suite_own(const ww_suite *s, uint64_t counter,
+                  const uint8_t question[WW_QUESTION_INLINE_BYTES], uint32_t *own, size_t stride);
 size_t ww_question_pack(const ww_suite *s, const uint8_t *text, size_t len, uint8_t *packed);
 /* Bytes into a message's words, at a byte's offset. */
 void ww_text_put(const ww_suite *s, uint64_t *words, size_t at, const uint8_t *bytes, size_t n);

@@ -114,7 +114,7 @@ def jump_complaints(name: str, steps: list[Step], kinds: str, most: int) -> Iter
 def row_complaints(name: str, steps: list[Step]) -> Iterator[str]:
     """What a row offers walks over lanes and copies what a ragged end left; it calls the others,
     which take exactly one vector and hash it."""
-    if name.startswith(("ww_hotp_", "ww_totp_", "ww_text_")):
+    if name.startswith(("ww_hotp_", "ww_totp_", "ww_text_", "ww_ocra_")):
         yield from jump_complaints(name, steps, ANY_COUNT, JUMPS_PER_ROW_MAX)
     else:
         yield from jump_complaints(name, steps, WHOLE_COUNT, JUMPS_PER_VECTOR_MAX)
