@@ -17,12 +17,7 @@ static int is_alike(const ww_scratch *s, uint32_t n)
 static void run_alike(const ww_kernel *k, ww_scratch *s, const ww_suite *suite, uint32_t lanes)
 {
     uint32_t hit[WW_TEXTS_CHUNK];
-    if (s->common_of != suite) {
-        ww_suite_common(suite, &s->common);
-        s->common_of = suite;
-    }
-    k->ocra(s->mids, s->own[0], WW_TEXTS_CHUNK, suite->own_at, suite->own_words, &s->common,
-            s->out, lanes);
+    k->ocra(s->mids, s->own[0], WW_TEXTS_CHUNK, suite->own_at, &s->common, s->out, lanes);
     ww_lanes_ran(s, k->lanes[WW_SHA1], lanes, 1);
     if (s->lanes_used < lanes)
         s->lanes_used = lanes;
@@ -36,6 +31,9 @@ static void match_suite(const ww_kernel *k, ww_scratch *s, uint32_t first, uint3
 {
     const ww_suite *suite = s->answers[first].suite;
     uint32_t lanes = 0;
+    if (s->common_of != suite)
+        ww_suite_common(suite, &s->common, s->own[0], WW_TEXTS_CHUNK);
+    s->common_of = suite;
     for (uint32_t n = first; n < tries; n++) {
         if (!is_alike(s, n) || s->answers[n].suite != suite)
             continue;

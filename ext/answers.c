@@ -50,7 +50,7 @@ void ww_lay_answer(const ww_tables *t, ww_scratch *s, uint32_t i, uint32_t *n, w
     s->passed_over[i] |= ww_pin_typed(t, a, source) ? WW_PINNED : 0;
     s->source[*n] = source;
     s->owner[*n] = (uint8_t)i;
-    s->asked++;
+    ww_is_laid(s, source);
     ++*n;
 }
 

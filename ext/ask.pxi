@@ -166,11 +166,12 @@ def ocra_many(bytes suite, list keys, list counters, list questions):
         return None
     cdef uint8_t *mids = <uint8_t *>malloc(n * 40 + 1)
     cdef const void **at = <const void **>malloc(n * sizeof(void *) + 1)
-    cdef uint32_t *own = <uint32_t *>malloc(n * s.own_words * 4 + 1)
+    cdef uint32_t *own = <uint32_t *>malloc(n * WW_OWN_WORDS * 4 + 1)
     cdef uint32_t *out = <uint32_t *>malloc(n * 4 + 1)
     try:
         if mids == NULL or at == NULL or own == NULL or out == NULL:
             raise MemoryError
+        ww_suite_common(&s, &common, own, n)
         for i in range(n):
             key, question = keys[i], questions[i]
             if len(question) != s.chars:
@@ -181,9 +182,8 @@ def ocra_many(bytes suite, list keys, list counters, list questions):
             ww_question_pack(&s, <const uint8_t *>PyBytes_AS_STRING(question), s.chars, packed)
             ww_suite_own(&s, counters[i], packed, own + i, n)
             at[i] = mids + i * 40
-        ww_suite_common(&s, &common)
         with nogil:
-            k.ocra(at, own, n, s.own_at, s.own_words, &common, out, n)
+            k.ocra(at, own, n, s.own_at, &common, out, n)
         return [out[i] for i in range(n)]
     finally:
         if mids != NULL:

@@ -69,6 +69,7 @@ cdef extern from "watchword.h" nogil:
         WW_TEMPORARY_PASSCODE
         WW_SENT_MAX, WW_HELD_PER_USER_MAX
         WW_CARD_CELLS
+        WW_OWN_WORDS
         WW_CELL_CHARS
         WW_KINDS
         WW_LABELS
@@ -235,8 +236,8 @@ cdef extern from "watchword.h" nogil:
         uint32_t lanes[3]
         void (*text[3])(const void *const *, const void *const *, size_t, uint32_t *,
                         size_t) noexcept nogil
-        void (*ocra)(const void *const *, const uint32_t *, size_t, size_t, size_t,
-                     const ww_common *, uint32_t *, size_t) noexcept nogil
+        void (*ocra)(const void *const *, const uint32_t *, size_t, size_t, const ww_common *,
+                     uint32_t *, size_t) noexcept nogil
 
     ctypedef struct ww_row_needs:
         uint32_t users, wides, ids
@@ -290,7 +291,7 @@ cdef extern from "watchword.h" nogil:
     const uint8_t *ww_device_key(const ww_tables *t, const ww_device *d, size_t *size)
 
     int ww_suite_read(const uint8_t *text, size_t len, ww_suite *s)
-    void ww_suite_common(const ww_suite *s, ww_common *common)
+    void ww_suite_common(const ww_suite *s, ww_common *common, uint32_t *own, size_t stride)
     void ww_suite_own(const ww_suite *s, uint64_t counter, const uint8_t *question, uint32_t *own,
                       size_t stride)
     size_t ww_question_pack(const ww_suite *s, const uint8_t *text, size_t len, uint8_t *packed)

@@ -103,18 +103,6 @@ static void best_texts(ww_hash hash, const void *const *mids, const void *const 
         kernels[c->rest[rest]].text[hash](mids + whole, texts + whole, blocks, out + whole, rest);
 }
 
-static void best_ocra(const void *const *mids, const uint32_t *own, size_t stride, size_t own_at,
-                      size_t own_words, const ww_common *common, uint32_t *out, size_t n)
-{
-    const choice *c = &best_text[WW_SHA1];
-    size_t rest = n & (c->lanes - 1), whole = n - rest;
-    if (whole > 0)
-        kernels[c->most].ocra(mids, own, stride, own_at, own_words, common, out, whole);
-    if (rest > 0)
-        kernels[c->rest[rest]].ocra(mids + whole, own + whole, stride, own_at, own_words, common,
-                                    out + whole, rest);
-}
-
 #define BEST_OF(name, hash)                                                                       \
     static void best_##name(const void *const *mids, const uint64_t *moving, uint32_t *out,       \
                             size_t n)                                                             \
@@ -172,7 +160,8 @@ __attribute__((constructor)) static void kernels_fill(void)
     ww_kernel *row = &kernels[kernels_count++];
     *row = (ww_kernel){"best", {0, 0, 0}, {best_sha1, best_sha256, best_sha512},
                         kernels[best[WW_SHA1].most].totp,
-                        {best_text_sha1, best_text_sha256, best_text_sha512}, best_ocra};
+                        {best_text_sha1, best_text_sha256, best_text_sha512},
+                        kernels[best_text[WW_SHA1].most].ocra};
     for (int hash = 0; hash < WW_HASHES; hash++)
         row->lanes[hash] = (uint32_t)best[hash].lanes;
     kernel_now = row;
@@ -184,10 +173,7 @@ size_t ww_kernels(const ww_kernel **rows)
     return kernels_count;
 }
 
-const ww_kernel *ww_kernel_in_use(void)
-{
-    return kernel_now;
-}
+const ww_kernel *ww_kernel_in_use(void) { return kernel_now; }
 
 int ww_kernel_force(const char *name)
 {

@@ -199,7 +199,7 @@ static inline int ww_question_kept(const ww_suite *s)
     return s->chars <= (s->format == 'N' ? 28 : s->format == 'H' ? 24 : 12);
 }
 static_assert(WW_QUESTION_INLINE_BYTES == 12, "10^28 < 2^96, and 24 nibbles, and 12 characters");
-static_assert(3 + 8 + WW_QUESTION_INLINE_BYTES <= 4 * WW_OWN_WORDS_MAX,
+static_assert(3 + 8 + WW_QUESTION_INLINE_BYTES <= 4 * WW_OWN_WORDS,
               "a counter and a question anywhere in a word fit the words that lanes may own");
 
 /* ---- challenge.c and posed.c ---- */

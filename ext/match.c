@@ -93,7 +93,7 @@ static void add_pinned(ww_scratch *s, uint32_t *n, uint32_t owner, ww_device *d,
 {
     add_try(s, n, owner, d, source, resync, now_ms);
     s->passed_over[owner] |= WW_PINNED;
-    s->asked++;
+    ww_is_laid(s, source);
 }
 
 /* Whatever is not a plain counter or step. */
@@ -281,13 +281,20 @@ void ww_match_group(const ww_tables *t, const ww_kernel *k, const ww_batch *b, u
     if (same > 0)
         match_same(k, s, same);
     if (s->asked > 0) {
-        ww_match_whole(t, b, group, s, tries);
-        ww_match_alike(k, s, tries);
-        ww_match_answers(t, k, b, group, s, tries);
-        ww_match_cards(k, b, group, s, tries);
-        ww_match_passcodes(t, b, group, s, tries);
-        ww_match_pins(t, k, b, group, s, tries);
-        ww_match_answered(t, b, group, s, tries);
+        uint32_t laid = s->asked;
+        if (laid & 1u << WW_KIND_OCRA) {
+            ww_match_whole(t, b, group, s, tries);
+            ww_match_alike(k, s, tries);
+            ww_match_answers(t, k, b, group, s, tries);
+        }
+        if (laid & 1u << WW_KIND_CARD)
+            ww_match_cards(k, b, group, s, tries);
+        if (laid & 1u << WW_KIND_PASSCODE)
+            ww_match_passcodes(t, b, group, s, tries);
+        if (laid & (1u << WITH_PIN | 1u << WW_KIND_OCRA)) /* whose P is a PIN as well */
+            ww_match_pins(t, k, b, group, s, tries);
+        if (laid & 1u << WW_KIND_QUESTION)
+            ww_match_answered(t, b, group, s, tries);
     }
     for (uint32_t n = 0; n < tries; n++)
         present |= s->laid[n] ? 0 : 1u << s->source[n]->hash;

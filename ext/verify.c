@@ -95,7 +95,7 @@ static void look_ahead(const ww_tables *t, ww_batch *b, uint32_t from, ww_scratc
 static inline __attribute__((always_inline)) void
 look_further(const ww_tables *t, const ww_batch *b, uint32_t at)
 {
-    uint32_t slot = at < b->count && t->wides_used ? b->attempts[at].slot : WW_SLOT_NONE;
+    uint32_t slot = at < b->count ? b->attempts[at].slot : WW_SLOT_NONE;
     if (slot == WW_SLOT_NONE || !t->users[slot].more)
         return;
     const uint8_t *wide = (const uint8_t *)&t->wides[t->users[slot].more - 1];
@@ -228,7 +228,8 @@ static void decide_given(ww_tables *t, const ww_policy *p, ww_batch *b, uint32_t
     for (uint32_t i = 0; i < group; i++) {
         int has_id = *next < b->given_count && b->given[*next].at == from + i;
         ww_given *g = has_id ? &b->given[(*next)++] : NULL;
-        look_further(t, b, from + group + i);
+        if (t->wides_used)
+            look_further(t, b, from + group + i);
         if (g && ww_given_again(t, b, g, now_ms)) {
             ww_attempt *a = &b->attempts[from + i];
             if (a->came_due) /* it has, whoever asks */
@@ -253,7 +254,7 @@ void ww_turn(ww_tables *t, const ww_policy *p, ww_batch *b, int64_t now_ms)
     s.shared_from = 0;
     s.filled = s.idle = 0;
     b->units = 0;
-    uint32_t given = 0;
+    uint32_t given = 0, further = t->wides_used;
     for (uint32_t from = 0; from < b->count;) {
         look_ahead(t, b, from, &s);
         uint32_t tries, group = lay_group(t, p, b, from, &s, &tries, now_ms);
@@ -264,7 +265,8 @@ void ww_turn(ww_tables *t, const ww_policy *p, ww_batch *b, int64_t now_ms)
             decide_given(t, p, b, from, &s, group, now_ms, &given);
         else
             for (uint32_t i = 0; i < group; i++) {
-                look_further(t, b, from + group + i);
+                if (further)
+                    look_further(t, b, from + group + i);
                 decide_and_apply(t, p, b, from + i, &s, i, now_ms);
             }
         if (s.pushes)

@@ -81,7 +81,7 @@ enum {
     WW_TEXTS_CHUNK = 64,                /* the same where each brings a message of its own        */
     WW_SHARED_STEPS_MAX = 8,            /* steps of one window whose words are shared             */
     WW_SHARED_BLOCKS = 2,               /* of a message of OCRA, behind the block with its own    */
-    WW_OWN_WORDS_MAX = 6,               /* there: a counter and a question of 12 bytes            */
+    WW_OWN_WORDS = 6,                   /* there: a counter and a question of 12 bytes            */
     WW_LOCKOUT_FAILURES_MAX = 100,
     WW_RING_INLINE = 11,                /* gaps in a user's own line: lockout_failures <= 12 */
     WW_RING_DEEP = 88,                  /* further deltas when the policy asks for more           */
@@ -354,8 +354,8 @@ typedef struct {
 } ww_passcode;
 
 /* A further or wider device: the same line, and midstates of any hash behind it. Those of SHA-1
- * stand in the line, and what few devices have behind it: so that an answer to a challenge takes two
- * adjacent lines and no third. */
+ * stand in the line, and what few devices have behind it: so that an answer to a challenge takes
+ * two adjacent lines and no third. */
 typedef struct {
     ww_device line;              /* line.wide is 1                                               */
     ww_issue issue;
@@ -434,7 +434,8 @@ typedef struct {
     uint8_t format, chars;       /* of the question: N, H or A, and how many                     */
     uint8_t pin_hash, pin_bytes; /* P                                                            */
     uint8_t blocks, text_len;
-    uint8_t own_at, own_words;   /* of the first block, where ww_ocra_many takes it; else 0      */
+    uint8_t own_at, own_words;   /* of the first block, where ww_ocra_many takes it; else 0: of
+                                  * WW_OWN_WORDS, so many may differ, and those behind are alike */
     uint8_t text[WW_SUITE_BYTES_MAX];
     uint64_t words[WW_TEXT_BYTES_MAX / 8];      /* as ww_text_many takes them                    */
 } ww_suite;
@@ -596,15 +597,14 @@ typedef void ww_text_many(const void *const *mids, const void *const *texts, siz
                           uint32_t *out, size_t n);
 
 /* SHA-1 for n answers to challenges of one suite whose messages differ in a few words of the first
- * block alone: what is behind it is everybody's, and so is its message schedule. own[k * stride + i]
- * is word own_at + k of lane i. */
+ * block alone: what is behind it is everybody's, and so is its message schedule. own[k * stride +
+ * i] is word own_at + k of lane i, of WW_OWN_WORDS. */
 typedef struct {
     uint32_t words[16];          /* the first block, zeros where a lane has its own              */
     uint32_t shared[WW_SHARED_BLOCKS][80];
 } ww_common;
 typedef void ww_ocra_many(const void *const *mids, const uint32_t *own, size_t stride,
-                          size_t own_at, size_t own_words, const ww_common *common, uint32_t *out,
-                          size_t n);
+                          size_t own_at, const ww_common *common, uint32_t *out, size_t n);
 
 typedef struct {
     const char *name;            /* "portable", ...                                              */
@@ -753,9 +753,9 @@ int ww_suite_find(const ww_tables *t, const uint8_t *text, size_t len);    /* in
 int ww_suite_add(ww_tables *t, const uint8_t *text, size_t len); /* -1: none, or no room for it  */
 /* A question's text as hashed (section 5.1), zeros on its right cut off: bytes written, no more
  * than there are characters. */
-/* What messages of a suite with own_words have in common; and the words of one of them. question:
- * as it is kept, or NULL. */
-void ww_suite_common(const ww_suite *s, ww_common *common);
+/* What messages of a suite with own_words have in common, rows of own that are alike included; and
+ * the words of one of them. question: as it is kept, or NULL. */
+void ww_suite_common(const ww_suite *s, ww_common *common, uint32_t *own, size_t stride);
 void ww_suite_own(const ww_suite *s, uint64_t counter,
                   const uint8_t question[WW_QUESTION_INLINE_BYTES], uint32_t *own, size_t stride);
 size_t ww_question_pack(const ww_suite *s, const uint8_t *text, size_t len, uint8_t *packed);

@@ -116,7 +116,7 @@ static int sweep_ocra(const ww_kernel *row, const void *const *mids)
     enum { BLOCKS = 1 + WW_SHARED_BLOCKS };
     int wrong = 0;
     for (size_t n = 0; n <= MOST; n++) {
-        size_t words = 1 + n % WW_OWN_WORDS_MAX, at = n % (16 - words + 1);
+        size_t words = WW_OWN_WORDS, at = n % (16 - words + 1);
         uint32_t block[BLOCKS][16], texts[MOST][BLOCKS][16], right[MOST];
         const void *laid[MOST];
         ww_common common;
@@ -133,7 +133,7 @@ static int sweep_ocra(const ww_kernel *row, const void *const *mids)
             laid[i] = texts[i];
         }
         row->text[WW_SHA1](mids, laid, BLOCKS, right, n);
-        row->ocra(mids, own, n, at, words, &common, out, n);
+        row->ocra(mids, own, n, at, &common, out, n);
         uint32_t same = ww_equal((uint8_t *)out, (uint8_t *)right, n * sizeof *out);
         WW_PUBLIC(&same, sizeof same);
         wrong |= !same;
