@@ -226,7 +226,7 @@ def test_every_kind_of_device_has_a_row(kind: str) -> None:
     """Its verdicts are those the round was made to give, or the child ends."""
     rows = rounds_of(kind)
     assert [row["pass"] for row in rows] == ["wrong", "right", "again"] * 2
-    assert {row["attempts"] for row in rows} == {60}
+    assert {row["attempts"] % 60 for row in rows} == {0}
     table = kinds.table([{**row, "users": 60} for row in rows] + [
         {**row, "users": 60, "kind": "totp"} for row in rows
     ])  # fmt: skip
