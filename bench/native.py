@@ -38,6 +38,11 @@ def load(name: str, header: str = "", package: str = "", *, links: str = "") -> 
     return ctypes.CDLL(str(_built(name, [PEERS / f"{name}.c"], links.split())))
 
 
+def path_of(name: str) -> Path:
+    """bench/peers/<name>.c as a library that others preload."""
+    return _built(name, [PEERS / f"{name}.c"], [])
+
+
 @functools.cache
 def load_with_core(name: str) -> ctypes.CDLL:
     """bench/peers/<name>.c together with the whole C core."""

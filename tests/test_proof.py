@@ -81,7 +81,7 @@ def test_what_is_not_sanitized_exists_and_has_a_reason() -> None:
     for name, reason in sanitize.APART.items():
         assert (ROOT / name).exists(), name
         assert len(reason) > 10
-    for name in sanitize.PRELOADING:
+    for name in sanitize.APART_TESTS:
         path, _, test = name.partition("::")
         assert f"def {test}(" in (ROOT / path).read_text()
     path, old, _ = sanitize.PLANT

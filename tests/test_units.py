@@ -117,7 +117,7 @@ def test_sockets_are_taken_from_systemd(tmp_path: Path) -> None:
     settings.write_text(f'store = "{tmp_path}/store"\nunlocked_memory = true\n')
     command = [
         program("systemd-socket-activate"), "-l", f"127.0.0.1:{port}", "-l", str(path),
-        *(word for name in ("PATH", "PYTHONPATH") for word in ("-E", name)),
+        *(word for name in os.environ for word in ("-E", name)),
         sys.executable, "-m", "watchword", "serve", "--config", str(settings),
     ]  # fmt: skip
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as activated:

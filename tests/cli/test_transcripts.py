@@ -38,6 +38,7 @@ from watchword.cli.main import run
 HERE = Path(__file__).parent
 TRANSCRIPTS = sorted(HERE.glob("*.txt"))
 START_SECONDS_MAX = 20
+HANGS_SECONDS = 180  # a command that takes longer hangs; sanitizers make some ten times slower
 VERBS = ("stdin", "$", "times", "keep", "&", "end", "stdout", "stderr", "exit", "!")
 
 
@@ -70,8 +71,9 @@ class Session:
         else:
             assert shutil.which(words[0]), f"{words[0]} is not installed: see tests/tools.sh"
             done = subprocess.run(
-                words, input=self.stdin, text=True, capture_output=True, timeout=30, check=False
-            )
+                words, input=self.stdin, text=True, capture_output=True, timeout=HANGS_SECONDS,
+                check=False,
+            )  # fmt: skip
             self.stdout, self.stderr, self.code = done.stdout, done.stderr, done.returncode
         self.stdin, self.checked = "", False
 
