@@ -10,8 +10,10 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from bench.rows import RESULTS, Row
 from watchword import _engine
@@ -62,6 +64,14 @@ def banner(host: Row) -> str:
 def tell(row: Row) -> None:
     """A row from a child to its parent."""
     print(json.dumps(row), flush=True)
+
+
+def timed(call: Callable[[], Any]) -> tuple[Any, Row]:
+    """What a call said, and the wall and CPU seconds it took."""
+    wall, cpu = time.perf_counter(), time.thread_time()
+    said = call()
+    wall, cpu = time.perf_counter() - wall, time.thread_time() - cpu
+    return said, {"wall_s": wall, "cpu_s": cpu}
 
 
 def rounds(count: int) -> Iterator[int]:

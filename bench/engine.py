@@ -183,6 +183,10 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--scale", type=float, default=1.0, help="share of the usual users")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--save", action="store_true", help="keep the raw rows in bench/results/")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="the folder for raw rows")
+    parser.add_argument(
+        "--peers", type=int, choices=(0, 1), default=1, help="0: the table of kinds alone"
+    )
     parser.add_argument("--only", metavar="PEER/WAY", help="one peer, here, raw rows to stdout")
     parser.add_argument("--users", type=int, default=1000, help="with --only")
     parser.add_argument(
@@ -205,6 +209,26 @@ def main(arguments: list[str]) -> int:
         f"{host['date']}, load before {host['load']}; kernel {host['kernel']}; "
         f"median of {options.rounds} rounds, seed {options.seed}\n"
     )
+    if options.peers:
+        runs = run(options)
+        print(table(runs))
+        if options.save:
+            path = options.results / f"engine-{host['date']}.jsonl"
+            lines = [{"machine": host, "seed": options.seed}]
+            lines += [row for rows in runs for row in rows]
+            path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+            print(f"\nraw rows: {path}")
+    if options.kinds:
+        kinds = importlib.import_module("bench.kinds")
+        rows = kinds.run(options)
+        print("\n" + kinds.table(rows))
+        if options.save:
+            print(f"\nraw rows: {kinds.keep(options, rows)}")
+    return 0
+
+
+def run(options: argparse.Namespace) -> list[list[dict[str, Any]]]:
+    """The rows of every peer, a list each."""
     children = [
         Child(f"{name}/{way}", max(10, int(users * options.scale)), options)
         for name, way, users in ROWS
@@ -215,15 +239,4 @@ def main(arguments: list[str]) -> int:
         print(f"  round {number}: all answers agree", file=sys.stderr)
     for child in children:
         child.end()
-    runs = [child.rows for child in children]
-    print(table(runs))
-    kinds = importlib.import_module("bench.kinds")
-    kind_rows = kinds.run(options) if options.kinds else []
-    print("\n" + kinds.table(kind_rows) if kind_rows else "")
-    if options.save:
-        path = RESULTS / f"engine-{host['date']}.jsonl"
-        lines = [{"machine": host, "seed": options.seed}, *(row for rows in runs for row in rows)]
-        lines += kind_rows
-        path.write_text("".join(json.dumps(line) + "\n" for line in lines))
-        print(f"\nraw rows: {path.relative_to(RESULTS.parents[1])}")
-    return 0
+    return [child.rows for child in children]

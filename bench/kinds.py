@@ -3,27 +3,28 @@
 A row is a kind, in a process of its own, and the rows take turns, a round each. A round asks every
 device that is asked, untimed, then times three passes over all users in random order: wrong
 answers, right ones, the right ones again. Every verdict is compared with what the round was made to
-give. The peers of the suite compute the same responses in Python. A share is of what the hash could
-do: the kernel's newest kept rate over the compressions that an attempt takes.
+give. Phones are in pushes.py, the lanes of answers without the engine in answers.py. The peers of
+the suite compute the same responses in Python. A share is of what the hash could do: the kernel's
+newest kept rate over the compressions that an attempt takes.
 """
 
 import argparse
-import json
 import random
 import sys
-import time
-from collections.abc import Callable
 from functools import partial
 from importlib import import_module
+from pathlib import Path
 from statistics import median
 from typing import Any
 
 import numpy as np
 
+from bench import answers, pushes
+from bench.children import tell, timed
 from bench.engine import PASSES, Child
 from bench.native import MissingError
 from bench.peers import ocra as least
-from bench.rows import Row, load
+from bench.rows import Row, host, load, save
 from watchword import Card, Code, Device, Engine, Policy, hotp, totp
 from watchword.devices import passcode
 from watchword.devices.card import cells
@@ -39,10 +40,10 @@ SUITES = {
 COMPRESSIONS = {
     "totp": ("sha1", 6), "hotp": ("sha1", 22), "ocra-sha1": ("sha1", 4),
     "ocra-sha256": ("sha256", 4), "ocra-sha512": ("sha512", 3), "card": ("sha1", 4),
-    "passcode": ("sha256", 2),
+    "passcode": ("sha256", 2), answers.KIND: ("sha1", 4),
 }  # fmt: skip
 MIXED = ("totp", "hotp", "ocra-sha1", "card", "passcode")
-KINDS = (*COMPRESSIONS, "mixed")
+KINDS = (*COMPRESSIONS, "mixed", *pushes.KINDS)
 PEERS = ("oath", "ocra")  # of ocra-sha1, and how many attempts they make
 PEER_ATTEMPTS = 20_000
 
@@ -123,18 +124,19 @@ class Standing:
         }
 
 
-def timed(call: Callable[[], Any]) -> tuple[Any, Row]:
-    wall, cpu = time.perf_counter(), time.thread_time()
-    said = call()
-    wall, cpu = time.perf_counter() - wall, time.thread_time() - cpu
-    return said, {"wall_s": wall, "cpu_s": cpu}
-
-
 def measure(kind: str, users: int, rounds: int, seed: int) -> None:
     """The child's part, as bench.engine's: a round for each line it is told."""
     if kind in PEERS:
         measure_peer(kind, users, rounds, seed)
-        return
+    elif kind in pushes.KINDS:
+        pushes.measure(kind, users, rounds, seed)
+    elif kind == answers.KIND:
+        answers.measure(SUITES["ocra-sha1"], users, rounds, seed)
+    else:
+        measure_devices(kind, users, rounds, seed)
+
+
+def measure_devices(kind: str, users: int, rounds: int, seed: int) -> None:
     standing = Standing(kind, users, seed)
     for number in range(rounds + 1):
         sys.stdin.readline()
@@ -162,10 +164,6 @@ def measure_peer(peer: str, users: int, rounds: int, seed: int) -> None:
                 raise SystemExit(f"{peer}: {name} codes were not all decided as made")
             tell({"kind": does, "peer": peer, "pass": name, "round": number,
                   "attempts": len(keys), **took})
-
-
-def tell(row: Row) -> None:
-    print(json.dumps(row), flush=True)
 
 
 def peers_here() -> list[str]:
@@ -196,6 +194,12 @@ def run(options: argparse.Namespace) -> list[Row]:
             child.end()
             rows += [{**row, "users": users} for row in child.rows]
     return rows
+
+
+def keep(options: argparse.Namespace, rows: list[Row]) -> Path:
+    """The raw rows, for `python -m bench report`."""
+    run_host = host(seed=options.seed, quick=options.scale < 1)
+    return save("kinds", run_host, rows, options.results)
 
 
 def rate(rows: list[Row], **wanted: object) -> float:

@@ -8,7 +8,7 @@ not written. Pictures go to bench/results/. Quick runs are left out, unless told
 import argparse
 from pathlib import Path
 
-from bench import daemon, engine, plots, soak, tables
+from bench import daemon, engine, kinds, plots, soak, tables
 from bench.rows import RESULTS, Row, Run, load
 
 README = Path(__file__).parent / "README.md"
@@ -25,7 +25,7 @@ def main(arguments: list[str]) -> int:
             run for run in load(name, options.results)
             if options.with_quick or not run.host.get("quick")
         ]
-        for name in ("engine", "kernel", "scale", "daemon", "soak")
+        for name in ("engine", "kinds", "kernel", "scale", "daemon", "soak")
     }  # fmt: skip
     sections = write_sections(kept)
     text = options.readme.read_text()
@@ -48,6 +48,8 @@ def write_sections(kept: dict[str, list[Run]]) -> dict[str, str]:
     newest = {name: runs[-1] for name, runs in kept.items() if runs}
     if "engine" in newest:
         sections["engine"] = f"{engine_table(newest['engine'])}\n\n{measured(newest['engine'])}"
+    if "kinds" in newest:
+        sections["kinds"] = f"{kinds.table(newest['kinds'].rows)}\n\n{measured(newest['kinds'])}"
     if "kernel" in newest:
         run = newest["kernel"]
         sections["kernel"] = f"{tables.kernel_tables(run.rows)}\n\n{measured(run)}"

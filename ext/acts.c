@@ -61,10 +61,10 @@ static int device_remove(ww_tables *t, ww_user *u, uint32_t number)
     ww_wide *w = (ww_wide *)(void *)d;
     uint32_t at = (uint32_t)(w - t->wides) + 1, *link = &u->more;
     while (*link != at)
-        link = &t->wides[*link - 1].line.u.far.next;
-    *link = d->u.far.next;
+        link = &ww_far_of(&t->wides[*link - 1].line)->next;
+    *link = ww_far_of(d)->next;
     ww_wipe(w, sizeof *w);
-    w->line.u.far.next = t->wides_free;
+    ww_far_of(&w->line)->next = t->wides_free;
     t->wides_free = at;
     return 0;
 }
@@ -118,17 +118,18 @@ static int has_room(const ww_tables *t, ww_user *u, const ww_spec *s)
     return count < (s->kind < WW_KIND_PASSWORD ? (uint32_t)WW_DEVICES_PER_USER_MAX : OTHERS_MAX);
 }
 
-static ww_wide *wide_new(ww_tables *t, const ww_user *u, uint32_t *at)
+static ww_wide *wide_new(ww_tables *t, const ww_user *u, uint8_t hash, uint32_t *at)
 {
     *at = t->wides_free;
     if (*at)
-        t->wides_free = t->wides[*at - 1].line.u.far.next;
+        t->wides_free = ww_far_of(&t->wides[*at - 1].line)->next;
     else
         *at = ++t->wides_used;
     ww_wide *w = &t->wides[*at - 1];
     memset(w, 0, sizeof *w);
     w->line.wide = 1;
-    w->line.u.far.owner = (uint32_t)(u - t->users);
+    w->line.hash = hash & 3u; /* which says where its user stands */
+    ww_far_of(&w->line)->owner = (uint32_t)(u - t->users);
     return w;
 }
 
@@ -137,14 +138,10 @@ static ww_wide *wide_new(ww_tables *t, const ww_user *u, uint32_t *at)
 ww_device *ww_device_widen(ww_tables *t, ww_user *u)
 {
     uint32_t at;
-    ww_wide *w = wide_new(t, u, &at);
-    uint32_t owner = w->line.u.far.owner;
-    w->line = u->device;
+    ww_wide *w = wide_new(t, u, u->device.hash, &at);
+    w->line = u->device; /* SHA-1: its midstates stay where they are */
     w->line.wide = 1;
-    memcpy(&w->mid, u->device.u.sha1, sizeof u->device.u.sha1);
-    memset(&w->line.u, 0, sizeof w->line.u);
-    w->line.u.far.next = u->more;
-    w->line.u.far.owner = owner;
+    ww_far_of(&w->line)->next = u->more;
     u->more = at;
     ww_wipe(&u->device, sizeof u->device);
     return &w->line;
@@ -167,10 +164,11 @@ ww_device *ww_device_place(ww_tables *t, ww_user *u, const ww_spec *spec, const 
         own = d->u.sha1;
     } else {
         uint32_t at;
-        ww_wide *w = wide_new(t, u, &at);
+        ww_wide *w = wide_new(t, u, spec->hash, &at);
         d = &w->line;
-        d->u.far.t0_s = spec->t0_s & (2 * WW_T0_S_MAX - 1);
-        d->u.far.shared = spec->shared;
+        ww_far *far = ww_far_of(d);
+        far->t0_s = spec->t0_s & (2 * WW_T0_S_MAX - 1);
+        far->shared = spec->shared;
         u->sharing |= spec->shared != 0;
         t->shared_used += spec->shared != 0;
         if (spec->dated)
@@ -180,9 +178,9 @@ ww_device *ww_device_place(ww_tables *t, ww_user *u, const ww_spec *spec, const 
         w->issue.phone = ocra ? phone_len(&t->suites[suite], spec) : 0;
         uint32_t *link = &u->more;
         while (*link)
-            link = &t->wides[*link - 1].line.u.far.next;
+            link = &ww_far_of(&t->wides[*link - 1].line)->next;
         *link = at;
-        own = &w->mid;
+        own = spec->hash == WW_SHA1 ? (void *)d->u.sha1 : &w->mid;
     }
     if (mid || kept) /* whose text nobody knows: what is kept stands where midstates do */
         memcpy(own, mid ? mid : spec->key, ww_mid_bytes((ww_hash)spec->hash));

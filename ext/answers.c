@@ -45,10 +45,12 @@ void ww_lay_answer(const ww_tables *t, ww_scratch *s, uint32_t i, uint32_t *n, w
         w->steps = (uint32_t)count;
     }
     y->count = (uint32_t)counters * w->steps;
+    if (source->hash != WW_SHA1)
+        ww_look_behind(source);
     s->passed_over[i] |= ww_pin_typed(t, a, source) ? WW_PINNED : 0;
     s->source[*n] = source;
     s->owner[*n] = (uint8_t)i;
-    s->asked++;
+    ww_is_laid(s, source);
     ++*n;
 }
 
@@ -124,7 +126,6 @@ void ww_lay_named(const ww_tables *t, const ww_batch *b, const ww_attempt *a, ww
 static void put_question(const ww_tables *t, const ww_try *y, const ww_answer *w,
                          const uint8_t *posed, uint64_t *words)
 {
-    static const uint8_t inline_chars[3] = {28, 24, 12}; /* that fit WW_QUESTION_INLINE_BYTES */
     const ww_suite *s = w->suite;
     if (!y->device)
         return;
@@ -134,7 +135,7 @@ static void put_question(const ww_tables *t, const ww_try *y, const ww_answer *w
     }
     const ww_issue *issue = issue_of(y->device);
     uint32_t place = w->platform & 1u;
-    if (s->chars <= inline_chars[s->format == 'N' ? 0 : s->format == 'H' ? 1 : 2]) {
+    if (ww_question_kept(s)) {
         ww_text_put(s, words, s->question_at, issue->question[place], WW_QUESTION_INLINE_BYTES);
         return;
     }

@@ -151,3 +151,46 @@ def text_many(str algorithm, list keys, list texts):
         free(words)
         free(at)
         free(out)
+
+
+def ocra_many(bytes suite, list keys, list counters, list questions):
+    """31-bit truncations of OCRA's HMACs through the kernel row in use, as answers of one suite are
+    held against it; None: messages of this suite differ in more than a few words."""
+    cdef ww_suite s
+    cdef ww_common common
+    cdef const ww_kernel *k = ww_kernel_in_use()
+    cdef size_t n = len(keys), i
+    cdef uint8_t[64] packed
+    cdef bytes key, question
+    if ww_suite_read(<const uint8_t *>PyBytes_AS_STRING(suite), len(suite), &s):
+        raise InvalidArgument("suite is one of RFC 6287")
+    if not s.own_words:
+        return None
+    cdef uint8_t *mids = <uint8_t *>malloc(n * 40 + 1)
+    cdef const void **at = <const void **>malloc(n * sizeof(void *) + 1)
+    cdef uint32_t *own = <uint32_t *>malloc(n * WW_OWN_WORDS * 4 + 1)
+    cdef uint32_t *out = <uint32_t *>malloc(n * 4 + 1)
+    try:
+        if mids == NULL or at == NULL or own == NULL or out == NULL:
+            raise MemoryError
+        ww_suite_common(&s, &common, own, n)
+        for i in range(n):
+            key, question = keys[i], questions[i]
+            if len(question) != s.chars:
+                raise InvalidArgument(f"a question of this suite has {s.chars} characters")
+            ww_hmac_mid(<ww_hash><int>WW_SHA1, <const uint8_t *>PyBytes_AS_STRING(key),
+                        PyBytes_GET_SIZE(key), mids + i * 40)
+            memset(packed, 0, sizeof(packed))
+            ww_question_pack(&s, <const uint8_t *>PyBytes_AS_STRING(question), s.chars, packed)
+            ww_suite_own(&s, counters[i], packed, own + i, n)
+            at[i] = mids + i * 40
+        with nogil:
+            k.ocra(at, own, n, s.own_at, &common, out, n)
+        return [out[i] for i in range(n)]
+    finally:
+        if mids != NULL:
+            ww_wipe(mids, n * 40)
+        free(mids)
+        free(at)
+        free(own)
+        free(out)

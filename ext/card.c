@@ -179,7 +179,7 @@ void ww_lay_card(ww_scratch *s, uint32_t i, uint32_t *n, ww_device *d, const ww_
     y->count = 1;
     s->source[*n] = source;
     s->owner[*n] = (uint8_t)i;
-    s->asked++;
+    ww_is_laid(s, source);
     ++*n;
 }
 

@@ -90,11 +90,12 @@ void ww_lay_code(ww_scratch *s, uint32_t i, uint32_t *n, ww_device *d, const ww_
     s->answers[*n] = (ww_answer){.steps = 1, .platform = a->platform,
                                  .overdue = (uint8_t)overdue};
     y->device = d;
+    ww_look_behind(source);
     y->base = ww_get(&source->moving);
     y->count = 1;
     s->source[*n] = source;
     s->owner[*n] = (uint8_t)i;
-    s->asked++;
+    ww_is_laid(s, source);
     ++*n;
 }
 

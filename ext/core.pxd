@@ -69,6 +69,7 @@ cdef extern from "watchword.h" nogil:
         WW_TEMPORARY_PASSCODE
         WW_SENT_MAX, WW_HELD_PER_USER_MAX
         WW_CARD_CELLS
+        WW_OWN_WORDS
         WW_CELL_CHARS
         WW_KINDS
         WW_LABELS
@@ -93,11 +94,7 @@ cdef extern from "watchword.h" nogil:
     ctypedef struct ww_far:
         uint32_t next, owner, alike, shared
 
-    ctypedef union ww_device_u:
-        ww_far far
-
     ctypedef struct ww_device:
-        ww_device_u u
         uint64_t moving
         uint32_t number, cold
         uint16_t period_s, resync
@@ -123,7 +120,7 @@ cdef extern from "watchword.h" nogil:
     ctypedef struct ww_suite:
         uint16_t counter_at
         uint32_t step_s
-        uint8_t digits, chars, text_len, blocks
+        uint8_t digits, chars, text_len, blocks, own_at, own_words
         uint8_t text[64]
 
     ctypedef struct ww_streak:
@@ -230,12 +227,17 @@ cdef extern from "watchword.h" nogil:
         uint32_t units, lanes, idle_lanes, given_count
         ww_given *given
 
+    ctypedef struct ww_common:
+        pass
+
     ctypedef struct ww_kernel:
         const char *name
         void (*hotp[3])(const void *const *, const uint64_t *, uint32_t *, size_t) noexcept nogil
         uint32_t lanes[3]
         void (*text[3])(const void *const *, const void *const *, size_t, uint32_t *,
                         size_t) noexcept nogil
+        void (*ocra)(const void *const *, const uint32_t *, size_t, size_t, const ww_common *,
+                     uint32_t *, size_t) noexcept nogil
 
     ctypedef struct ww_row_needs:
         uint32_t users, wides, ids
@@ -270,6 +272,7 @@ cdef extern from "watchword.h" nogil:
     ww_device *ww_device_first(const ww_tables *t, ww_user *u)
     ww_device *ww_device_next(const ww_tables *t, ww_user *u, ww_device *d)
     int64_t ww_device_t0(const ww_device *d)
+    ww_far *ww_far_of(const ww_device *d)
     ww_issue *ww_device_issue(ww_device *d)
     int ww_is_sms(const ww_device *d)
     void ww_passcode_key(ww_tables *t, const uint8_t *key, size_t size)
@@ -290,6 +293,10 @@ cdef extern from "watchword.h" nogil:
     const uint8_t *ww_device_key(const ww_tables *t, const ww_device *d, size_t *size)
 
     int ww_suite_read(const uint8_t *text, size_t len, ww_suite *s)
+    void ww_suite_common(const ww_suite *s, ww_common *common, uint32_t *own, size_t stride)
+    void ww_suite_own(const ww_suite *s, uint64_t counter, const uint8_t *question, uint32_t *own,
+                      size_t stride)
+    size_t ww_question_pack(const ww_suite *s, const uint8_t *text, size_t len, uint8_t *packed)
     int ww_suite_find(const ww_tables *t, const uint8_t *text, size_t len)
     void ww_question(const uint64_t key[2], const ww_suite *s, uint64_t who, uint32_t n,
                      uint8_t *text)

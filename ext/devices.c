@@ -16,7 +16,9 @@ ww_device *ww_device_first(const ww_tables *t, ww_user *u)
 
 ww_device *ww_device_next(const ww_tables *t, ww_user *u, ww_device *d)
 {
-    uint32_t next = d == &u->device ? u->more : d->u.far.next;
+    if (u->devices == 1)
+        return NULL; /* what says so stands in a line of its own */
+    uint32_t next = d == &u->device ? u->more : ww_far_of(d)->next;
     return next ? &t->wides[next - 1].line : NULL;
 }
 
@@ -30,7 +32,13 @@ ww_device *ww_device_find(const ww_tables *t, ww_user *u, uint32_t number)
 
 const void *ww_device_mid(const ww_device *d)
 {
-    return d->wide ? (const void *)&((const ww_wide *)(const void *)d)->mid : d->u.sha1;
+    return d->hash == WW_SHA1 ? d->u.sha1 : (const void *)&((const ww_wide *)(const void *)d)->mid;
+}
+
+ww_far *ww_far_of(const ww_device *d)
+{
+    ww_wide *w = (ww_wide *)(uintptr_t)d; /* tables can be written to, whoever reads */
+    return d->hash == WW_SHA1 ? &w->mid.far : &w->line.u.far;
 }
 
 ww_issue *ww_device_issue(ww_device *d) { return &((ww_wide *)(void *)d)->issue; }
@@ -106,4 +114,4 @@ int ww_device_before(const ww_tables *t, const ww_policy *p, const ww_device *a,
     return order ? order < 0 : a_len < b_len;
 }
 
-int64_t ww_device_t0(const ww_device *d) { return d->wide ? d->u.far.t0_s : 0; }
+int64_t ww_device_t0(const ww_device *d) { return d->wide ? ww_far_of(d)->t0_s : 0; }

@@ -133,7 +133,8 @@ static void kernel_offer(ww_kernel row, const costs cost)
     {ww_hotp_sha1_many_##isa, ww_hotp_sha256_many_##isa, ww_hotp_sha512_many_##isa},              \
         ww_totp_sha1_many_##isa, TEXTS_OF(isa)
 #define TEXTS_OF(isa)                                                                             \
-    {ww_text_sha1_many_##isa, ww_text_sha256_many_##isa, ww_text_sha512_many_##isa}
+    {ww_text_sha1_many_##isa, ww_text_sha256_many_##isa, ww_text_sha512_many_##isa},              \
+        ww_ocra_sha1_many_##isa
 
 __attribute__((constructor)) static void kernels_fill(void)
 {
@@ -159,7 +160,8 @@ __attribute__((constructor)) static void kernels_fill(void)
     ww_kernel *row = &kernels[kernels_count++];
     *row = (ww_kernel){"best", {0, 0, 0}, {best_sha1, best_sha256, best_sha512},
                         kernels[best[WW_SHA1].most].totp,
-                        {best_text_sha1, best_text_sha256, best_text_sha512}};
+                        {best_text_sha1, best_text_sha256, best_text_sha512},
+                        kernels[best_text[WW_SHA1].most].ocra};
     for (int hash = 0; hash < WW_HASHES; hash++)
         row->lanes[hash] = (uint32_t)best[hash].lanes;
     kernel_now = row;
@@ -171,10 +173,7 @@ size_t ww_kernels(const ww_kernel **rows)
     return kernels_count;
 }
 
-const ww_kernel *ww_kernel_in_use(void)
-{
-    return kernel_now;
-}
+const ww_kernel *ww_kernel_in_use(void) { return kernel_now; }
 
 int ww_kernel_force(const char *name)
 {

@@ -34,14 +34,16 @@ def sharers_of(Core core, uint32_t slot, uint32_t number):
     device (slot, number of their device, whether it is lent to them)."""
     cdef ww_device *d = ww_device_find(&core.t, &core.t.users[slot], number)
     cdef ww_device *other
+    cdef ww_far *far
     if d == NULL or not d.wide:
         return 0, []
     found = []
     other = ww_sharer_first(&core.t, d)
     while other != NULL:
-        found.append((other.u.far.owner, other.number, other.u.far.shared == WW_SHARED_LENT))
+        far = ww_far_of(other)
+        found.append((far.owner, other.number, far.shared == WW_SHARED_LENT))
         other = ww_sharer_next(&core.t, d, other)
-    return d.u.far.shared, sorted(found)
+    return ww_far_of(d).shared, sorted(found)
 
 
 def key_shared(Core core, uint32_t slot, uint32_t number):

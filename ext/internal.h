@@ -191,6 +191,17 @@ void ww_streak_clear(ww_streak *s, uint32_t *deep);
 void ww_streak_deepen(const ww_streak *s, uint32_t *deep, uint32_t kept);
 int ww_apply_challenge(ww_tables *t, const ww_record *r);
 
+/* ---- ocra.c ---- */
+
+/* Whether questions of a suite are kept as they are hashed: what they pack to fits. */
+static inline int ww_question_kept(const ww_suite *s)
+{
+    return s->chars <= (s->format == 'N' ? 28 : s->format == 'H' ? 24 : 12);
+}
+static_assert(WW_QUESTION_INLINE_BYTES == 12, "10^28 < 2^96, and 24 nibbles, and 12 characters");
+static_assert(3 + 8 + WW_QUESTION_INLINE_BYTES <= 4 * WW_OWN_WORDS,
+              "a counter and a question anywhere in a word fit the words that lanes may own");
+
 /* ---- challenge.c and posed.c ---- */
 
 /* HMAC-SHA256 under the token key; the first byte says of what. At most WW_TOKEN_TEXT_MAX bytes. */
@@ -262,7 +273,7 @@ static inline int ww_is_entry(uint32_t event)
     return event >= WW_EVENT_ADDRESSES && event <= WW_EVENT_WITHDRAWAL;
 }
 int ww_apply_share(ww_tables *t, ww_user *u, const ww_record *r);
-static inline uint32_t ww_shared(const ww_device *d) { return d->wide ? d->u.far.shared : 0; }
+static inline uint32_t ww_shared(const ww_device *d) { return d->wide ? ww_far_of(d)->shared : 0; }
 /* What an address is charged for. */
 static inline int ww_charges_source(const ww_attempt *a)
 {
@@ -306,6 +317,7 @@ void ww_sha512_block(uint64_t state[8], const uint8_t block[128]);
 #define WW_ROW(isa)                                                                               \
     ww_hotp_many ww_hotp_sha1_many_##isa, ww_hotp_sha256_many_##isa, ww_hotp_sha512_many_##isa;   \
     ww_totp_many ww_totp_sha1_many_##isa;                                                         \
+    ww_ocra_many ww_ocra_sha1_many_##isa;                                                         \
     ww_text_many ww_text_sha1_many_##isa, ww_text_sha256_many_##isa, ww_text_sha512_many_##isa
 
 WW_ROW(portable);

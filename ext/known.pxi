@@ -101,7 +101,7 @@ def phone_lines(Core core, uint32_t slot, uint32_t number):
     cdef ww_device *other = ww_phone_first(&core.t, d)
     found = []
     while other != NULL:
-        found.append((other.number, other.u.far.owner))
+        found.append((other.number, ww_far_of(other).owner))
         other = ww_phone_next(&core.t, d, other)
     return [(owner, one) for one, owner in sorted(found)] or [(slot, number)]
 

@@ -27,24 +27,26 @@ int ww_dates_legal(const ww_dates *dates)
 int ww_device_dates(const ww_device *d, ww_dates *dates)
 {
     *dates = (ww_dates){0};
-    if (d->dated)
-        *dates = (ww_dates){.delivery_day = d->u.far.delivery_day, .replaces = d->u.far.replaces,
-                            .activates_ms = d->u.far.activates_ms,
-                            .expires_ms = d->u.far.expires_ms};
-    return d->dated;
+    if (!d->dated)
+        return 0;
+    const ww_far *far = ww_far_of(d);
+    *dates = (ww_dates){.delivery_day = far->delivery_day, .replaces = far->replaces,
+                        .activates_ms = far->activates_ms, .expires_ms = far->expires_ms};
+    return 1;
 }
 
 void ww_device_set_dates(ww_user *u, ww_device *d, const ww_dates *dates)
 {
-    d->u.far.delivery_day = dates->delivery_day & UINT16_MAX;
-    d->u.far.replaces = dates->replaces;
-    d->u.far.activates_ms = dates->activates_ms;
-    d->u.far.expires_ms = dates->expires_ms;
+    ww_far *far = ww_far_of(d);
+    far->delivery_day = dates->delivery_day & UINT16_MAX;
+    far->replaces = dates->replaces;
+    far->activates_ms = dates->activates_ms;
+    far->expires_ms = dates->expires_ms;
     d->dated = 1;
     u->dated = 1;
 }
 
-static int64_t expires_of(const ww_device *d) { return d->dated ? d->u.far.expires_ms : 0; }
+static int64_t expires_of(const ww_device *d) { return d->dated ? ww_far_of(d)->expires_ms : 0; }
 
 /* ---- what comes due ---- */
 
@@ -56,7 +58,8 @@ static int comes_active(const ww_device *d, int64_t at_ms)
 {
     if (d->state != WW_SHIPPED || !d->dated)
         return 0;
-    int64_t activates_ms = d->u.far.activates_ms, expires_ms = d->u.far.expires_ms;
+    const ww_far *far = ww_far_of(d);
+    int64_t activates_ms = far->activates_ms, expires_ms = far->expires_ms;
     return activates_ms && at_ms >= activates_ms && (!expires_ms || activates_ms < expires_ms);
 }
 
@@ -66,7 +69,7 @@ static int ends_with(const ww_device *d, const ww_device *other)
     if (d == other || other->kind >= WW_KIND_PASSWORD)
         return 0;
     return (ww_is_temporary(d) && !ww_is_temporary(other)) ||
-           (other->dated && other->u.far.replaces == d->number);
+           (other->dated && ww_far_of(other)->replaces == d->number);
 }
 
 ww_device_state ww_device_stands(const ww_tables *t, ww_user *u, const ww_device *d, int64_t at_ms)

@@ -22,8 +22,10 @@ int64_t ww_step_now(const ww_device *d, int64_t now_ms)
 /* Two divisions that nearly every device of a turn would repeat. */
 static inline int64_t step_now(ww_scratch *s, const ww_device *d, int64_t now_ms)
 {
-    if (d->wide)
+    if (d->wide) {
+        ww_look_behind(d);
         return ww_step_now(d, now_ms);
+    }
     if (s->period_s != d->period_s) {
         s->period_s = d->period_s;
         s->step = ww_step_now(d, now_ms);
@@ -48,6 +50,8 @@ static inline void window_of(ww_scratch *s, const ww_device *d, int resync, int6
         y->count = (uint32_t)count;
     } else {
         uint64_t moving = ww_get(&d->moving);
+        if (d->wide)
+            ww_look_behind(d);
         uint64_t left = UINT64_MAX - moving; /* the last counter of all is never used */
         uint64_t count = (resync ? WW_RESYNC_COUNTERS + 1u : d->window) + 1u;
         y->base = moving;
@@ -89,7 +93,7 @@ static void add_pinned(ww_scratch *s, uint32_t *n, uint32_t owner, ww_device *d,
 {
     add_try(s, n, owner, d, source, resync, now_ms);
     s->passed_over[owner] |= WW_PINNED;
-    s->asked++;
+    ww_is_laid(s, source);
 }
 
 /* Whatever is not a plain counter or step. */
@@ -277,12 +281,20 @@ void ww_match_group(const ww_tables *t, const ww_kernel *k, const ww_batch *b, u
     if (same > 0)
         match_same(k, s, same);
     if (s->asked > 0) {
-        ww_match_whole(t, b, group, s, tries);
-        ww_match_answers(t, k, b, group, s, tries);
-        ww_match_cards(k, b, group, s, tries);
-        ww_match_passcodes(t, b, group, s, tries);
-        ww_match_pins(t, k, b, group, s, tries);
-        ww_match_answered(t, b, group, s, tries);
+        uint32_t laid = s->asked;
+        if (laid & 1u << WW_KIND_OCRA) {
+            ww_match_whole(t, b, group, s, tries);
+            ww_match_alike(k, s, tries);
+            ww_match_answers(t, k, b, group, s, tries);
+        }
+        if (laid & 1u << WW_KIND_CARD)
+            ww_match_cards(k, b, group, s, tries);
+        if (laid & 1u << WW_KIND_PASSCODE)
+            ww_match_passcodes(t, b, group, s, tries);
+        if (laid & (1u << WITH_PIN | 1u << WW_KIND_OCRA)) /* whose P is a PIN as well */
+            ww_match_pins(t, k, b, group, s, tries);
+        if (laid & 1u << WW_KIND_QUESTION)
+            ww_match_answered(t, b, group, s, tries);
     }
     for (uint32_t n = 0; n < tries; n++)
         present |= s->laid[n] ? 0 : 1u << s->source[n]->hash;

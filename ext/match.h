@@ -7,7 +7,7 @@
 
 #include "internal.h"
 
-enum { TRIES_MAX = 320, MET = 4 * WW_GROUP_ATTEMPTS_MAX };
+enum { TRIES_MAX = 320, MET = 4 * WW_GROUP_ATTEMPTS_MAX, WITH_PIN = WW_KINDS };
 
 typedef struct {
     ww_try tries[TRIES_MAX];
@@ -38,9 +38,13 @@ typedef struct {
     /* OCRA: what its tries have besides, and messages for lanes of one hash and length */
     ww_answer answers[TRIES_MAX];
     uint8_t posed[WW_GROUP_ATTEMPTS_MAX][WW_POSED_CHARS_MAX]; /* questions that ids carry */
-    uint32_t asked;                             /* tries of the group that are such              */
+    uint32_t asked;                             /* kinds of the group's tries that are no plain
+                                                 * counter or step, and WITH_PIN: a bit each     */
     uint32_t pushes;                            /* attempts of the group that name a push        */
     uint64_t texts[WW_TEXTS_CHUNK * (WW_TEXT_BYTES_MAX / 8)];
+    uint32_t own[WW_OWN_WORDS][WW_TEXTS_CHUNK]; /* or the words that differ, of one suite        */
+    const ww_suite *common_of;                  /* the last suite of such, or NULL               */
+    ww_common common;
     uint16_t text_try[WW_TEXTS_CHUNK];
     uint8_t text_bit[WW_TEXTS_CHUNK];
     size_t texts_used;                          /* the most bytes of any call                    */
@@ -53,6 +57,22 @@ static inline void ww_lanes_ran(ww_scratch *s, uint32_t width, uint32_t lanes, u
 {
     s->filled += lanes * times;
     s->idle += ((0u - lanes) & (width - 1)) * times;
+}
+
+/* The lines behind a wide device's own two are asked for: midstates of other hashes than SHA-1, and
+ * what is kept of a passcode. By the time lanes are run they are here. */
+static inline __attribute__((always_inline)) void ww_look_behind(const ww_device *d)
+{
+    const uint8_t *wide = (const uint8_t *)d;
+    __builtin_prefetch(wide + 128);
+    if (d->hash == WW_SHA512)
+        __builtin_prefetch(wide + 192);
+}
+
+/* A try was laid that match.c leaves to another file: which of them looks for it. */
+static inline void ww_is_laid(ww_scratch *s, const ww_device *source)
+{
+    s->asked |= 1u << source->kind | (uint32_t)source->prefix << WITH_PIN;
 }
 
 /* What an attempt on a store without users computes with: nobody's key. */
@@ -102,6 +122,11 @@ static inline uint32_t ww_session_fits(const ww_attempt *a, const ww_suite *suit
     return !suite->session_bytes ||
            (uint32_t)a->second_len - a->challenge_len <= suite->session_bytes;
 }
+
+/* ---- alike.c ---- */
+
+/* Runs the lanes of suites that enough tries of the group have, and that have own_words. */
+void ww_match_alike(const ww_kernel *k, ww_scratch *s, uint32_t tries);
 
 /* ---- push.c ---- */
 

@@ -90,6 +90,58 @@ void ww_text_put(const ww_suite *s, uint64_t *words, size_t at, const uint8_t *b
         to[(at + i) ^ flip] = bytes[i];
 }
 
+/* Of a question that is kept: bytes that may be other than zero. A number is no longer in hex than
+ * in decimals. */
+static size_t question_bytes(const ww_suite *s)
+{
+    size_t most = s->format == 'A' ? s->chars : (s->chars + 1u) / 2;
+    return most < WW_QUESTION_INLINE_BYTES ? most : WW_QUESTION_INLINE_BYTES;
+}
+
+/* Which words of its message an attempt alone knows, where all of them are in the first block and
+ * nothing but a counter and a question that is kept makes them. */
+static void own_words(ww_suite *s)
+{
+    size_t from = s->counter_at ? s->counter_at : s->question_at;
+    size_t end = s->question_at + question_bytes(s);
+    if (s->hash != WW_SHA1 || !s->digits || s->pin_at || s->session_at || s->time_at ||
+        s->blocks != 1 + WW_SHARED_BLOCKS || end > 64 || !ww_question_kept(s))
+        return;
+    size_t at = from / 4 < 16 - WW_OWN_WORDS ? from / 4 : 16 - WW_OWN_WORDS;
+    s->own_at = (uint8_t)at;
+    s->own_words = (uint8_t)((end + 3) / 4 - at);
+}
+
+void ww_suite_common(const ww_suite *s, ww_common *common, uint32_t *own, size_t stride)
+{
+    const uint8_t *words = (const uint8_t *)s->words;
+    memcpy(common->words, words, sizeof common->words);
+    for (size_t b = 0; b < WW_SHARED_BLOCKS; b++) {
+        uint32_t block[16];
+        memcpy(block, words + (b + 1) * sizeof block, sizeof block);
+        ww_sha1_schedule(block, common->shared[b]);
+    }
+    for (size_t k = s->own_words; k < WW_OWN_WORDS; k++)
+        for (size_t i = 0; i < stride; i++)
+            own[k * stride + i] = common->words[s->own_at + k];
+}
+
+void ww_suite_own(const ww_suite *s, uint64_t counter,
+                  const uint8_t question[WW_QUESTION_INLINE_BYTES], uint32_t *own, size_t stride)
+{
+    uint8_t bytes[4 * WW_OWN_WORDS + WW_QUESTION_INLINE_BYTES] = {0};
+    size_t at = (s->counter_at ? s->counter_at : s->question_at) - 4u * s->own_at;
+    if (s->counter_at) {
+        ww_store_be64(bytes + at, counter);
+        at += 8;
+    }
+    if (question)
+        memcpy(bytes + at, question, WW_QUESTION_INLINE_BYTES);
+    const uint8_t *alike = (const uint8_t *)s->words + 4u * s->own_at;
+    for (size_t k = 0; k < s->own_words; k++)
+        own[k * stride] = ww_load_be32(bytes + 4 * k) | ww_load_le32(alike + 4 * k);
+}
+
 int ww_suite_read(const uint8_t *text, size_t len, ww_suite *s)
 {
     cursor c = {text, text + len};
@@ -119,6 +171,7 @@ int ww_suite_read(const uint8_t *text, size_t len, ww_suite *s)
     ww_text_put(s, s->words, 0, text, len);
     ww_text_put(s, s->words, at, &one, 1);
     ww_text_put(s, s->words, bytes - sizeof bits, bits, sizeof bits);
+    own_words(s);
     return 0;
 }
 

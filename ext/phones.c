@@ -21,7 +21,7 @@ static const uint8_t *key_of(const ww_tables *t, const ww_device *d, size_t *len
     *len = 0;
     if (!d->wide || !t->phones)
         return NULL;
-    return d->u.far.shared ? ww_device_key(t, d, len) : ww_device_phone(t, d, len);
+    return ww_far_of(d)->shared ? ww_device_key(t, d, len) : ww_device_phone(t, d, len);
 }
 
 ww_device *ww_linked_first(const ww_tables *t, const ww_device *d)
@@ -45,7 +45,7 @@ void ww_phone_link(ww_tables *t, ww_device *d)
     if (!len)
         return;
     uint32_t *bucket = bucket_of(t, key, len);
-    d->u.far.alike = *bucket;
+    ww_far_of(d)->alike = *bucket;
     *bucket = (uint32_t)((ww_wide *)(void *)d - t->wides) + 1;
 }
 
@@ -57,9 +57,9 @@ void ww_phone_unlink(ww_tables *t, const ww_device *d)
         return;
     uint32_t *link = bucket_of(t, key, len);
     while (*link && &t->wides[*link - 1].line != d)
-        link = &t->wides[*link - 1].line.u.far.alike;
+        link = &ww_far_of(&t->wides[*link - 1].line)->alike;
     if (*link)
-        *link = d->u.far.alike;
+        *link = ww_far_of(d)->alike;
 }
 
 void ww_phones_rebuild(ww_tables *t)
@@ -78,7 +78,7 @@ static ww_device *phone_from(const ww_tables *t, const uint8_t *key, size_t len,
         const uint8_t *phone = ww_device_phone(t, other, &other_len);
         if (other_len == len && !memcmp(phone, key, len))
             return other;
-        at = other->u.far.alike;
+        at = ww_far_of(other)->alike;
     }
     return NULL;
 }
@@ -94,7 +94,7 @@ ww_device *ww_phone_next(const ww_tables *t, const ww_device *d, const ww_device
 {
     size_t len;
     const uint8_t *key = ww_device_phone(t, d, &len);
-    return phone_from(t, key, len, other->u.far.alike);
+    return phone_from(t, key, len, ww_far_of(other)->alike);
 }
 
 int ww_phone_pin_fits(const ww_tables *t, const uint8_t key[WW_PHONE_BYTES], const uint8_t *pin,
@@ -108,7 +108,7 @@ int ww_phone_pin_fits(const ww_tables *t, const uint8_t key[WW_PHONE_BYTES], con
         const uint8_t *own = ww_device_pin(t, d, &own_len);
         if (phone_len && !memcmp(phone, key, WW_PHONE_BYTES))
             differs |= own_len != pin_len ? 1u : 1u ^ ww_equal(own, pin, pin_len);
-        at = d->u.far.alike;
+        at = ww_far_of(d)->alike;
     }
     WW_PUBLIC(&differs, sizeof differs); /* what is told, and nothing of where */
     return !differs;

@@ -30,7 +30,8 @@ static ww_device *sharer_from(const ww_tables *t, const ww_device *d, ww_device 
         if (other != d && ww_shared(other) && other->kind == d->kind && other_len == len &&
             ww_equal(other_key, key, len))
             return other;
-        other = other->u.far.alike ? &t->wides[other->u.far.alike - 1].line : NULL;
+        uint32_t alike = ww_far_of(other)->alike;
+        other = alike ? &t->wides[alike - 1].line : NULL;
     }
     return NULL;
 }
@@ -42,7 +43,7 @@ ww_device *ww_sharer_first(const ww_tables *t, const ww_device *d)
 
 ww_device *ww_sharer_next(const ww_tables *t, const ww_device *d, ww_device *sharer)
 {
-    uint32_t alike = sharer->u.far.alike;
+    uint32_t alike = ww_far_of(sharer)->alike;
     return alike ? sharer_from(t, d, &t->wides[alike - 1].line) : NULL;
 }
 
@@ -87,7 +88,7 @@ int ww_apply_share(ww_tables *t, ww_user *u, const ww_record *r)
         return 0;
     if (d == &u->device)
         d = ww_device_widen(t, u); /* where there is room for it */
-    d->u.far.shared = WW_SHARED_OWN;
+    ww_far_of(d)->shared = WW_SHARED_OWN;
     u->sharing = 1;
     t->shared_used++;
     ww_phone_link(t, d);

@@ -161,7 +161,7 @@ static uint32_t put_twins(const ww_tables *t, const ww_event_in *in, const findi
             uint32_t n = ww_sharers_of(t, d, sharers);
             for (uint32_t i = 0; i < n && left; i++, left--) {
                 put_moved(out + units, a, in, sharers[i], ends, drift);
-                out[units++].user = t->users[sharers[i]->u.far.owner].id;
+                out[units++].user = t->users[ww_far_of(sharers[i])->owner].id;
             }
         }
     }

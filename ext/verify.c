@@ -86,24 +86,23 @@ static void look_ahead(const ww_tables *t, ww_batch *b, uint32_t from, ww_scratc
     }
 }
 
-/* Further devices hang on their users. Those of the group that follows were asked for before this
- * one was laid, and are here by now. Inlined: a function that only asks for memory has no effects,
- * and compilers leave calls of such out. */
+/* A further device hangs on its user: its line, and the one beside it with what it was asked. Those
+ * of the group that follows are asked for one by one while this one is decided: its users are here
+ * by now, and finding a page goes on beside a decision. What stands behind these two lines a kind
+ * asks for itself when it is laid (ww_look_behind), but for what leads to a user's next device.
+ * Inlined: a function that only asks for memory has no effects, and compilers leave calls of such
+ * out. */
 static inline __attribute__((always_inline)) void
-look_further(const ww_tables *t, const ww_batch *b, uint32_t from)
+look_further(const ww_tables *t, const ww_batch *b, uint32_t at)
 {
-    uint32_t most = from + WW_GROUP_ATTEMPTS_MAX;
-    for (most = most < b->count ? most : b->count; from < most; from++) {
-        uint32_t slot = b->attempts[from].slot;
-        uint32_t more = slot == WW_SLOT_NONE ? 0 : t->users[slot].more;
-        if (!more)
-            continue;
-        const uint8_t *wide = (const uint8_t *)&t->wides[more - 1];
-        __builtin_prefetch(wide);
-        __builtin_prefetch(wide + 64);
+    uint32_t slot = at < b->count ? b->attempts[at].slot : WW_SLOT_NONE;
+    if (slot == WW_SLOT_NONE || !t->users[slot].more)
+        return;
+    const uint8_t *wide = (const uint8_t *)&t->wides[t->users[slot].more - 1];
+    __builtin_prefetch(wide);
+    __builtin_prefetch(wide + 64);
+    if (t->users[slot].devices > 1)
         __builtin_prefetch(wide + 128);
-        __builtin_prefetch(wide + 192);
-    }
 }
 
 /* A name to its user: what was found by its hash alone, if that is whose name it is. */
@@ -235,6 +234,8 @@ static void decide_given(ww_tables *t, const ww_policy *p, ww_batch *b, uint32_t
     for (uint32_t i = 0; i < group; i++) {
         int has_id = *next < b->given_count && b->given[*next].at == from + i;
         ww_given *g = has_id ? &b->given[(*next)++] : NULL;
+        if (t->wides_used)
+            look_further(t, b, from + group + i);
         if (g && ww_given_again(t, b, g, now_ms)) {
             ww_attempt *a = &b->attempts[from + i];
             if (a->came_due) /* it has, whoever asks */
@@ -254,24 +255,26 @@ void ww_turn(ww_tables *t, const ww_policy *p, ww_batch *b, int64_t now_ms)
     const ww_kernel *k = ww_kernel_in_use();
     ww_scratch s;
     s.texts_used = 0;
+    s.common_of = NULL;
     s.lanes_used = s.tries_used = s.shared_count = s.period_s = s.named = s.found = 0;
     s.shared_from = 0;
     s.filled = s.idle = 0;
     b->units = 0;
-    uint32_t given = 0;
+    uint32_t given = 0, further = t->wides_used;
     for (uint32_t from = 0; from < b->count;) {
         look_ahead(t, b, from, &s);
         uint32_t tries, group = lay_group(t, p, b, from, &s, &tries, now_ms);
         if (s.tries_used < tries)
             s.tries_used = tries;
-        if (t->wides_used)
-            look_further(t, b, from + group);
         ww_match_group(t, k, b, from, &s, tries);
         if (given < b->given_count)
             decide_given(t, p, b, from, &s, group, now_ms, &given);
         else
-            for (uint32_t i = 0; i < group; i++)
+            for (uint32_t i = 0; i < group; i++) {
+                if (further)
+                    look_further(t, b, from + group + i);
                 decide_and_apply(t, p, b, from + i, &s, i, now_ms);
+            }
         if (s.pushes)
             ww_push_claims(t, b, from, &s, group);
         from += group;

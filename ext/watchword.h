@@ -80,6 +80,8 @@ enum {
     WW_LANES_CHUNK = 512,               /* lanes handed to the kernel at once                     */
     WW_TEXTS_CHUNK = 64,                /* the same where each brings a message of its own        */
     WW_SHARED_STEPS_MAX = 8,            /* steps of one window whose words are shared             */
+    WW_SHARED_BLOCKS = 2,               /* of a message of OCRA, behind the block with its own    */
+    WW_OWN_WORDS = 6,                   /* there: a counter and a question of 12 bytes            */
     WW_LOCKOUT_FAILURES_MAX = 100,
     WW_RING_INLINE = 11,                /* gaps in a user's own line: lockout_failures <= 12 */
     WW_RING_DEEP = 88,                  /* further deltas when the policy asks for more           */
@@ -289,7 +291,19 @@ enum { WW_ROW_MAGIC = 0x31525757, WW_ROW_VERSION = 1 };
 
 /* ---- tables ---- */
 
-/* One device: a cache line when its hash is SHA-1 and t0 is 0, for then the midstates fit. */
+/* What few devices have; whole times need 48 bits. */
+typedef struct {
+    int64_t t0_s : 44;           /* 0 to 2^40                                                    */
+    uint64_t shared : 4;         /* WW_SHARED_OWN or _LENT; 0: with nobody                       */
+    uint64_t delivery_day : 16;  /* since 1970: when a shipped one is expected; 0: never         */
+    uint32_t next, alike;        /* of the user's, and of the chain of phones.c; + 1             */
+    uint32_t owner;              /* its user's slot                                              */
+    uint32_t replaces;           /* number of the device that ends when it is active             */
+    int64_t activates_ms, expires_ms;   /* 0: no such moment                                     */
+} ww_far;
+
+/* One device: a cache line when its hash is SHA-1, for then the midstates fit, and it has nothing
+ * that only few have. */
 typedef struct {
     uint64_t moving;             /* first position not used up: counter expected, last step + 1  */
     uint32_t number;             /* never used again; 0 is no device                             */
@@ -306,15 +320,7 @@ typedef struct {
     uint8_t failures;            /* in a row, for the cap                                        */
     union {
         uint32_t sha1[10];       /* inner, then outer midstate                                   */
-        struct {                 /* of a wide one; whole times need 48 bits                      */
-            int64_t t0_s : 44;           /* 0 to 2^40                                             */
-            uint64_t shared : 4;         /* WW_SHARED_OWN or _LENT; 0: with nobody              */
-            uint64_t delivery_day : 16;  /* since 1970: when a shipped one is expected; 0: never  */
-            uint32_t next, alike;        /* of the user's, and of the chain of phones.c; + 1      */
-            uint32_t owner;              /* its user's slot                                       */
-            uint32_t replaces;           /* number of the device that ends when it is active      */
-            int64_t activates_ms, expires_ms;   /* 0: no such moment                              */
-        } far;
+        ww_far far;              /* of a wide one of another hash: ww_far_of                     */
     } u;
 } ww_device;
 
@@ -347,11 +353,17 @@ typedef struct {
     int64_t until_ms;            /* then nothing                                                 */
 } ww_passcode;
 
-/* A further or wider device: the same line, and midstates of any hash behind it. */
+/* A further or wider device: the same line, and midstates of any hash behind it. Those of SHA-1
+ * stand in the line, and what few devices have behind it: so that an answer to a challenge takes
+ * two adjacent lines and no third. */
 typedef struct {
     ww_device line;              /* line.wide is 1                                               */
     ww_issue issue;
-    union { uint32_t w32[32]; uint64_t w64[16]; } mid; /* inner words, then outer words          */
+    union {
+        uint32_t w32[32];        /* inner words, then outer words                                */
+        uint64_t w64[16];
+        ww_far far;              /* of SHA-1                                                     */
+    } mid;
 } ww_wide;
 
 /* Failures in a row: their times as gaps, newest first; users and decoys alike. */
@@ -422,6 +434,8 @@ typedef struct {
     uint8_t format, chars;       /* of the question: N, H or A, and how many                     */
     uint8_t pin_hash, pin_bytes; /* P                                                            */
     uint8_t blocks, text_len;
+    uint8_t own_at, own_words;   /* of the first block, where ww_ocra_many takes it; else 0: of
+                                  * WW_OWN_WORDS, so many may differ, and those behind are alike */
     uint8_t text[WW_SUITE_BYTES_MAX];
     uint64_t words[WW_TEXT_BYTES_MAX / 8];      /* as ww_text_many takes them                    */
 } ww_suite;
@@ -579,11 +593,22 @@ typedef void ww_hotp_many(const void *const *mids, const uint64_t *moving, uint3
 typedef void ww_totp_many(const void *const *mids, size_t n, const uint32_t (*shared)[80],
                           size_t steps, uint32_t *out);
 void ww_sha1_shared(uint64_t moving, uint32_t shared[80]);
+void ww_sha1_schedule(const uint32_t words[16], uint32_t shared[80]); /* of any block            */
 /* Messages of several blocks, all of one hash and one length: texts[i] points at blocks * 16 words
  * of lane i, in the machine's own order, padded as FIPS 180-4 5.1 says for a text that the key's
  * block came before. Mids, out and n as above. */
 typedef void ww_text_many(const void *const *mids, const void *const *texts, size_t blocks,
                           uint32_t *out, size_t n);
+
+/* SHA-1 for n answers to challenges of one suite whose messages differ in a few words of the first
+ * block alone: what is behind it is everybody's, and so is its message schedule. own[k * stride +
+ * i] is word own_at + k of lane i, of WW_OWN_WORDS. */
+typedef struct {
+    uint32_t words[16];          /* the first block, zeros where a lane has its own              */
+    uint32_t shared[WW_SHARED_BLOCKS][80];
+} ww_common;
+typedef void ww_ocra_many(const void *const *mids, const uint32_t *own, size_t stride,
+                          size_t own_at, const ww_common *common, uint32_t *out, size_t n);
 
 typedef struct {
     const char *name;            /* "portable", ...                                              */
@@ -591,6 +616,7 @@ typedef struct {
     ww_hotp_many *hotp[WW_HASHES];
     ww_totp_many *totp;          /* SHA-1 at a shared step; NULL: hotp is faster here            */
     ww_text_many *text[WW_HASHES];
+    ww_ocra_many *ocra;          /* SHA-1                                                        */
 } ww_kernel;
 
 size_t ww_kernels(const ww_kernel **rows);      /* rows this machine can run, portable first      */
@@ -652,6 +678,7 @@ uint32_t ww_device_rank(const ww_policy *p, const ww_device *d);
 /* Of two devices that could answer: the higher rank, then the lower serial. */
 int ww_device_before(const ww_tables *t, const ww_policy *p, const ww_device *a,
                      const ww_device *b);
+ww_far *ww_far_of(const ww_device *d);                      /* it is wide */
 int64_t ww_device_t0(const ww_device *d);                   /* seconds */
 int64_t ww_step_now(const ww_device *d, int64_t now_ms);   /* floor((now - t0) / period) */
 
@@ -733,6 +760,11 @@ int ww_suite_find(const ww_tables *t, const uint8_t *text, size_t len);    /* in
 int ww_suite_add(ww_tables *t, const uint8_t *text, size_t len); /* -1: none, or no room for it  */
 /* A question's text as hashed (section 5.1), zeros on its right cut off: bytes written, no more
  * than there are characters. */
+/* What messages of a suite with own_words have in common, rows of own that are alike included; and
+ * the words of one of them. question: as it is kept, or NULL. */
+void ww_suite_common(const ww_suite *s, ww_common *common, uint32_t *own, size_t stride);
+void ww_suite_own(const ww_suite *s, uint64_t counter,
+                  const uint8_t question[WW_QUESTION_INLINE_BYTES], uint32_t *own, size_t stride);
 size_t ww_question_pack(const ww_suite *s, const uint8_t *text, size_t len, uint8_t *packed);
 /* Bytes into a message's words, at a byte's offset. */
 void ww_text_put(const ww_suite *s, uint64_t *words, size_t at, const uint8_t *bytes, size_t n);

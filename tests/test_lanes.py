@@ -101,6 +101,49 @@ def test_row_takes_texts_of_several_blocks(row: str, algorithm: str, rng: Any) -
         assert _engine.text_many(algorithm, keys, texts) == right, (row, length, size, rng)
 
 
+# Their own words begin at each place of a word, with a counter before the question and without.
+ALIKE = [
+    f"OCRA-1:HOTP-SHA1-{digits}:{counted}Q{question}"
+    for digits in (6, 10) for counted in ("", "C-") for question in ("N08", "N28", "H24", "A12")
+]  # fmt: skip
+APART = ["OCRA-1:HOTP-SHA256-6:QN08", "OCRA-1:HOTP-SHA1-0:QN08", "OCRA-1:HOTP-SHA1-6:QN29",
+         "OCRA-1:HOTP-SHA1-6:QA13", "OCRA-1:HOTP-SHA1-6:QN08-PSHA1",
+         "OCRA-1:HOTP-SHA1-6:QN08-S064", "OCRA-1:HOTP-SHA1-6:QN08-T30S"]  # fmt: skip
+
+
+def packed(suite: str, question: str) -> bytes:
+    """RFC 6287 section 5.1: 128 bytes; a number in hex without zeros in front."""
+    if ":QA" in suite.replace("C-", ""):
+        return question.encode().ljust(128, b"\0")
+    text = f"{int(question):x}" if ":QN" in suite.replace("C-", "") else question
+    return bytes.fromhex(text.ljust(256, "0"))
+
+
+@pytest.mark.parametrize("suite", ALIKE)
+def test_row_takes_answers_of_one_suite_at_every_size(row: str, suite: str, rng: Any) -> None:
+    letters = {"N": "0123456789", "H": "0123456789ABCDEF", "A": "09AZaz"}
+    form, chars = suite[-3], int(suite[-2:])
+    for size in SIZES[:18]:
+        keys = [rng.randbytes(rng.choice(KEY_LENGTHS)) for _ in range(size)]
+        counters = [rng.choice([*COUNTERS, rng.getrandbits(64)]) for _ in range(size)]
+        questions = ["".join(rng.choices(letters[form], k=chars)) for _ in range(size)]
+        if size:
+            questions[0] = letters[form][-1] * chars
+        right = []
+        for key, counter, question in zip(keys, counters, questions, strict=True):
+            count = counter.to_bytes(8, "big") if ":C-" in suite else b""
+            message = suite.encode() + b"\0" + count + packed(suite, question)
+            right.append(_engine.truncate(hmac.digest(key, message, "sha1")))
+        asked = [question.encode() for question in questions]
+        said = _engine.ocra_many(suite.encode(), keys, counters, asked)
+        assert said == right, (row, suite, size, rng)
+
+
+@pytest.mark.parametrize("suite", APART)
+def test_suites_of_another_shape_are_left_to_whole_texts(suite: str) -> None:
+    assert _engine.ocra_many(suite.encode(), [], [], []) is None
+
+
 # ---- tests/lanes.c, built two ways --------------------------------------------------------------
 
 

@@ -181,23 +181,10 @@ class Told:
         assert [said[0], str(self.door.failures("alice")[0])] == expected
 
 
-def play(door: Any, title: str, name: str) -> None:
+def played(door: Any, title: str, name: str) -> None:
     """A table from its first row to its last, through a door that nobody has been through yet."""
     verb, door.title, door.now_s = VERBS[name](door), title + name, door.begins_s
-    told = Told(door, verb)
-    for user, serials in (("alice", verb.devices), ("bob", [])):
-        door.add_user(user)
-        for serial in serials:
-            door.add_device(user, serial)
-    verb.begin()
-    try:
-        for line in TABLES[title][1].strip().splitlines():
-            try:
-                told.row(line)
-            except AssertionError as error:
-                pytest.fail(f"{name}: {line.strip()}\n{error}", pytrace=False)
-    finally:
-        door.close()
+    play(Told(door, verb), TABLES[title][1], begin=verb.begin, alice=verb.devices, bob=())
 
 
 EVERY = [pytest.param(title, name, id=f"{name}: {title}") for title in TABLES for name in VERBS]
@@ -206,7 +193,7 @@ EVERY = [pytest.param(title, name, id=f"{name}: {title}") for title in TABLES fo
 @pytest.mark.parametrize("door", [TwinDoor, EngineDoor])
 @pytest.mark.parametrize(("title", "name"), EVERY)
 def test_table(title: str, name: str, door: Any) -> None:
-    play(door(**TABLES[title][0]), title, name)
+    played(door(**TABLES[title][0]), title, name)
 
 
 @pytest.fixture(scope="module")
@@ -220,4 +207,4 @@ def daemons(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemons]:
 def test_table_through_a_daemon(title: str, name: str, daemons: Daemons) -> None:
     at = [each.values for each in EVERY].index((title, name))
     served = daemons.of({**POLICY, **TABLES[title][0]})
-    play(DaemonDoor(served, WEEKS_APART_S * (1 + at)), title, name)
+    played(DaemonDoor(served, WEEKS_APART_S * (1 + at)), title, name)

@@ -1,8 +1,9 @@
 /* The kernel without the engine: the core's own rows, called in loops that nothing else slows down.
  *
- * Three loops: lanes whose midstates stay in the first cache; a table of many users read at random
- * with the kernel alone; and the same with all that matching a code takes, by the core's public
- * functions. The second is the ceiling of the third, and both are of the engine's turn.
+ * Four loops: lanes whose midstates stay in the first cache; a table of many users read at random
+ * with the kernel alone; the same with all that matching a code takes, by the core's public
+ * functions; and a table of OCRA devices with all that matching an answer takes. The second is the
+ * ceiling of the third, and all are of the engine's turn.
  */
 #define _GNU_SOURCE /* madvise */
 #include "watchword.h"
@@ -172,6 +173,72 @@ int table_match(const char *name, const ww_user *table, const uint32_t *users,
             for (size_t i = 0; i < count; i++)
                 masks[from + i] |= (uint8_t)(hit[i] << j);
         }
+    }
+    return 0;
+}
+
+/* ---- answers to challenges ---- */
+
+/* Devices of one suite as the engine lays them out, keys of KEY_BYTES each. NULL: no memory, or no
+ * suite whose messages differ in a few words alone. */
+ww_wide *ocra_make(const ww_suite *suite, const uint8_t *keys, size_t n)
+{
+    const size_t huge = (size_t)2 << 20;
+    if (!suite->own_words)
+        return NULL;
+    uint8_t *at = mmap(NULL, n * sizeof(ww_wide) + huge, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (at == MAP_FAILED)
+        return NULL;
+    at += huge - (uintptr_t)at % huge;
+    madvise(at, n * sizeof(ww_wide), MADV_HUGEPAGE);
+    ww_wide *table = (ww_wide *)(void *)at;
+    for (size_t i = 0; i < n; i++) {
+        table[i].line = (ww_device){.kind = WW_KIND_OCRA, .state = WW_ACTIVE, .hash = WW_SHA1,
+                                    .wide = 1, .digits = suite->digits & 15u, .number = 1};
+        ww_hmac_mid(WW_SHA1, keys + KEY_BYTES * i, KEY_BYTES, table[i].line.u.sha1);
+    }
+    return table;
+}
+
+size_t ocra_suite_bytes(void) { return sizeof(ww_suite); }
+
+/* Puts a question to every device, of as many characters as the suite has. */
+void ocra_ask(const ww_suite *suite, ww_wide *table, const uint8_t *questions, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        uint8_t *to = table[i].issue.question[WW_TRADING];
+        memset(to, 0, WW_QUESTION_INLINE_BYTES);
+        ww_question_pack(suite, questions + suite->chars * i, suite->chars, to);
+    }
+}
+
+/* Messages, HMACs, codes, and which of them were typed, in groups as the engine has. */
+int ocra_match(const char *name, const ww_suite *suite, const ww_wide *table,
+               const uint32_t *devices, const uint32_t *typed, size_t n, uint8_t *hits)
+{
+    const ww_kernel *k = row_named(name);
+    const void *mids[GROUP];
+    uint32_t own[WW_OWN_WORDS][GROUP], out[GROUP], hit[GROUP], misfit[GROUP] = {0};
+    ww_common common;
+    if (!k)
+        return -1;
+    ww_suite_common(suite, &common, own[0], GROUP);
+    for (size_t from = 0; from < n; from += GROUP) {
+        size_t count = n - from < GROUP ? n - from : GROUP;
+        for (size_t i = 0; i < count; i++) {
+            const ww_wide *w = &table[devices[from + i]];
+            mids[i] = ww_device_mid(&w->line);
+            ww_suite_own(suite, w->line.moving, w->issue.question[WW_TRADING], &own[0][i], GROUP);
+            if (from + GROUP + i < n) {
+                __builtin_prefetch(&table[devices[from + GROUP + i]].line);
+                __builtin_prefetch(&table[devices[from + GROUP + i]].issue);
+            }
+        }
+        k->ocra(mids, own[0], GROUP, suite->own_at, &common, out, count);
+        ww_match_many(out, typed + from, misfit, suite->digits, hit, count);
+        for (size_t i = 0; i < count; i++)
+            hits[from + i] = (uint8_t)hit[i];
     }
     return 0;
 }

@@ -32,12 +32,19 @@ void ww_sha1_block(uint32_t state[5], const uint8_t block[64])
     ww_wipe(w, sizeof w);
 }
 
-/* FIPS 180-4 6.1.2: the message schedule of a counter's block, the rounds' constants added. */
 void ww_sha1_shared(uint64_t moving, uint32_t shared[80])
 {
-    static const uint32_t k[4] = {0x5a827999u, 0x6ed9eba1u, 0x8f1bbcdcu, 0xca62c1d6u};
-    uint32_t w[80] = {(uint32_t)(moving >> 32), (uint32_t)moving, 0x80000000u};
+    uint32_t w[16] = {(uint32_t)(moving >> 32), (uint32_t)moving, 0x80000000u};
     w[15] = (64 + 8) * 8;
+    ww_sha1_schedule(w, shared);
+}
+
+/* FIPS 180-4 6.1.2: the message schedule of a block, the rounds' constants added. */
+void ww_sha1_schedule(const uint32_t words[16], uint32_t shared[80])
+{
+    static const uint32_t k[4] = {0x5a827999u, 0x6ed9eba1u, 0x8f1bbcdcu, 0xca62c1d6u};
+    uint32_t w[80];
+    memcpy(w, words, 16 * sizeof *w);
     for (int t = 16; t < 80; t++)
         w[t] = v_rol(w[t - 3] ^ w[t - 8] ^ w[t - 14] ^ w[t - 16], 1);
     for (int t = 0; t < 80; t++)

@@ -110,6 +110,45 @@ void ROW(ww_text_sha1_many)(const void *const *mids, const void *const *texts, s
     text_many(sha1_text, LANES, mids, texts, blocks, out, n);
 }
 
+/* One vector of answers to one suite's challenges: a block with words of their own, then blocks
+ * that are everybody's. */
+static void sha1_ocra(const void *const *mids, const uint32_t *own, size_t stride, size_t own_at,
+                      const ww_common *common, uint32_t *out)
+{
+    v_t mid[10], block[16], w[16];
+    v_columns(mid, mids, 10);
+    for (int i = 0; i < 16; i++)
+        block[i] = v_set1(common->words[i]);
+    for (size_t k = 0; k < WW_OWN_WORDS; k++)
+        memcpy(&block[own_at + k], own + k * stride, sizeof block[0]);
+    for (int i = 0; i < 16; i++) /* words that are indexed by numbers alone stay in registers */
+        w[i] = block[i];
+    sha1_compress(mid, w);
+    for (size_t b = 0; b < WW_SHARED_BLOCKS; b++)
+        sha1_compress_shared(mid, common->shared[b]);
+    v_t code = sha1_outer(mid, mid + 5);
+    v_store_low32(out, code);
+}
+
+void ROW(ww_ocra_sha1_many)(const void *const *mids, const uint32_t *own, size_t stride,
+                            size_t own_at, const ww_common *common, uint32_t *out, size_t n)
+{
+    size_t i = 0;
+    for (; n - i >= LANES; i += LANES)
+        sha1_ocra(mids + i, own + i, stride, own_at, common, out + i);
+    if (i == n)
+        return;
+    const void *tail_mids[LANES];
+    uint32_t tail_own[WW_OWN_WORDS * LANES] = {0}, tail_out[LANES];
+    for (size_t lane = 0; lane < LANES; lane++)
+        tail_mids[lane] = mids[i + lane < n ? i + lane : i];
+    for (size_t k = 0; k < WW_OWN_WORDS; k++)
+        memcpy(tail_own + k * LANES, own + k * stride + i, (n - i) * sizeof *own);
+    sha1_ocra(tail_mids, tail_own, LANES, own_at, common, tail_out);
+    memcpy(out + i, tail_out, (n - i) * sizeof *out);
+    ww_wipe(tail_out, sizeof tail_out);
+}
+
 /* One vector of devices at `steps` counters in a row, each with its shared words. */
 static void sha1_totp(const void *const *mids, const uint32_t (*shared)[80], size_t steps,
                       uint32_t *out, size_t stride)

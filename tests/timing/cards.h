@@ -82,7 +82,7 @@ static int cards_of(world *w, uint32_t users, int64_t now_ms)
         (void)VALGRIND_CHECK_MEM_IS_DEFINED(w->b.attempts, w->b.count * sizeof *w->b.attempts);
         (void)VALGRIND_CHECK_MEM_IS_DEFINED(w->b.records, w->b.units * sizeof *w->b.records);
         for (uint32_t i = 0; i < w->t.wides_used; i++)
-            (void)VALGRIND_CHECK_MEM_IS_DEFINED(&w->t.wides[i], offsetof(ww_wide, mid));
+            expect_public(&w->t.wides[i]);
         WW_PUBLIC(w->b.attempts, w->b.count * sizeof *w->b.attempts);
 #endif
         wrong |= cards_judged_wrongly(w, row);

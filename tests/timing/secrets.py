@@ -61,6 +61,11 @@ PLANTS = (
         "        uint32_t code = ww_reduce(s->out[lane], suite->digits);",
     ),
     Plant(
+        "suite_looks_at_hits", "alike.c",
+        "        ww_mask_set(&s->tries[s->text_try[lane]]",
+        "        if (hit[lane]) ww_mask_set(&s->tries[s->text_try[lane]]",
+    ),
+    Plant(
         "pin_is_looked_at", "answers.c",
         "        ww_text_put(s, words, s->pin_at, pin, len);",
         "        if (pin[0]) ww_text_put(s, words, s->pin_at, pin, len);",

@@ -145,6 +145,15 @@ static inline void code_text(uint32_t code, uint32_t digits, uint8_t *text)
 }
 
 /* What an OCRA device shows for a question as it was asked (RFC 6287 5.1). */
+#ifdef WATCHWORD_CHECK_SECRETS
+/* A wide device but for its midstates, which stand in its line or behind its issue. */
+static inline void expect_public(const ww_wide *w)
+{
+    (void)VALGRIND_CHECK_MEM_IS_DEFINED(&w->line, offsetof(ww_device, u));
+    (void)VALGRIND_CHECK_MEM_IS_DEFINED(&w->issue, sizeof w->issue);
+}
+#endif
+
 static inline uint32_t answer_of(const ww_suite *s, const uint8_t *key, size_t key_len,
                                  const uint8_t *prompt, uint64_t counter, const uint8_t *pin,
                                  const uint8_t *session, uint64_t step)
