@@ -9,6 +9,7 @@ import pytest
 from code_told import second_of
 from daemons import Daemons
 from entry_doors import PINS, key_of
+from plays import play
 from secret_doors import ANSWERS, POLICY
 from verb_doors import DaemonDoor, EngineDoor, Said, TwinDoor
 from verb_tables import TABLES
