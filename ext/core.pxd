@@ -9,11 +9,9 @@ cdef extern from "watchword.h" nogil:
         WW_SERIAL_BYTES_MAX
         WW_SUITES_MAX
         WW_SESSION_BYTES_MAX
-        WW_TOKEN_CHARS
-        WW_TOKEN_CHARS_MAX
+        WW_TOKEN_CHARS, WW_TOKEN_CHARS_MAX
         WW_ANSWERS_MAX
-        WW_QUESTION_CHARS_MIN
-        WW_QUESTION_CHARS_MAX
+        WW_QUESTION_CHARS_MIN, WW_QUESTION_CHARS_MAX
         WW_PURPOSE_BYTES_MAX
         WW_CHALLENGE_KINDS_MAX
         WW_BATCH_ATTEMPTS_MAX
@@ -27,8 +25,7 @@ cdef extern from "watchword.h" nogil:
         WW_ROW_MAGIC
         WW_ROW_VERSION
         WW_SLOT_NONE
-        WW_DIRTY_STATE
-        WW_DIRTY_IDENTITY
+        WW_DIRTY_STATE, WW_DIRTY_IDENTITY
         WW_DEVICES_PER_USER_MAX
         WW_WIRE_INLINE_BYTES_MAX
         WW_WIRE_COMMAND_BYTES_MAX
