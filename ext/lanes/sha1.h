@@ -124,8 +124,9 @@ static void sha1_ocra(const void *const *mids, const uint32_t *own, size_t strid
     for (int i = 0; i < 16; i++) /* words that are indexed by numbers alone stay in registers */
         w[i] = block[i];
     sha1_compress(mid, w);
-    for (size_t b = 0; b < WW_SHARED_BLOCKS; b++)
-        sha1_compress_shared(mid, common->shared[b]);
+    _Static_assert(WW_SHARED_BLOCKS == 2, "one line for each: a loop of two is kept as a flag");
+    sha1_compress_shared(mid, common->shared[0]);
+    sha1_compress_shared(mid, common->shared[1]);
     v_t code = sha1_outer(mid, mid + 5);
     v_store_low32(out, code);
 }
