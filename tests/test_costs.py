@@ -172,6 +172,21 @@ def test_a_password_that_is_another_by_then_stays(monkeypatch: pytest.MonkeyPatc
         assert engine.verify("alice", code(3, "alice")) and engine._costs._held == {}
 
 
+def test_what_was_hashed_before_a_renewal_is_right_after_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Two logins close together: the second is hashed while the first one's renewal lands."""
+    with watchword.Engine.open(policy=policy(OLD)) as engine:
+        enrolled(engine, "alice")
+        engine.set_policy(policy(NEW), by="desk 4")
+        facts = [engine._fact("alice", text, False) for text in (PASSWORD, "wrong horse")]
+        assert engine.verify("alice", code(0, "alice"), password=PASSWORD)
+        assert comes(lambda: renewed(engine, "alice"))
+        monkeypatch.setattr(engine, "_fact", lambda *_: facts.pop())
+        assert not engine.verify("alice", code(1, "alice"), password="wrong horse")
+        assert engine.verify("alice", code(2, "alice"), password=PASSWORD)
+
+
 def test_who_has_none_pays_as_the_others_do(monkeypatch: pytest.MonkeyPatch) -> None:
     with watchword.Engine.open(policy=policy(OLD)) as engine:
         for n in range(6):

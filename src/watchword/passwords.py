@@ -86,14 +86,16 @@ class Passwords(Parts):
         password, questions, _ = secrets_kept(self._core, slot)
         return password is not None, len(questions)
 
-    def _password_acts(self, number: int, kept: bytes, by: str = "") -> bytes:
-        """The old password goes, the new one comes."""
+    def _password_acts(
+        self, number: int, kept: bytes, by: str = "", *, same: bool = False
+    ) -> bytes:
+        """The old password goes, the new one comes. same: it is the old one, hashed anew, and keeps
+        its number, by which attempts that were hashed meanwhile say what they were held against."""
         found = secrets_kept(self._core, number & 0xFFFFFFFF)[0]
         gone = b"" if found is None else lifecycle.device_remove(number, found[0], by)
+        coming = found[0] if same and found else self._core.next_device()
         self._costs.moved(self._cost_of(number), KEPT.unpack(kept)[2:5])
-        return gone + lifecycle.secret_add(
-            number, self._core.next_device(), "password", kept, SERIAL, by
-        )
+        return gone + lifecycle.secret_add(number, coming, "password", kept, SERIAL, by)
 
     def _cost_of(self, number: int) -> tuple[int, int, int] | None:
         """The figures that a user's password is kept under; without one None."""
@@ -154,9 +156,10 @@ class Passwords(Parts):
         with contextlib.suppress(Error), self._deciding():
             user, _ = self._user(name)
             found = secrets_kept(self._core, user & 0xFFFFFFFF)[0]
-            if found is not None and found[0] == number:
+            stands = found is not None and found[0] == number
+            if stands and self._cost_of(user) != figures[1:]:
                 kept = KEPT.pack(figures.salt, made, *figures[1:], 0)
-                self._act(self._password_acts(user, kept, RENEWED))
+                self._act(self._password_acts(user, kept, RENEWED, same=True))
 
     def _facts(
         self, users: Any, passwords: Sequence[str | None], vouched: bool
