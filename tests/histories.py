@@ -104,6 +104,7 @@ def history(seed: int, figures: Figures) -> History:
     devices = rng.choice([0, 1, 1, 2, 2, 3, 3, 16])
     steps += [(0, "add_device", "alice", device_words(rng)) for _ in range(devices)]
     steps += [(0, "add_user", "bob", "open", "live"), (0, "add_device", "bob", device_words(rng))]
+    steps += lapsed(figures) if seed % 50 == 49 else []    # the last on its engine: see there
     steps += together(rng) if rng.random() < 0.1 else []
     if rng.random() < 0.2:
         steps.append((0, "add_device", "alice", {**device_words(rng, "hotp"), "pin": PIN}))
@@ -159,6 +160,17 @@ def hammering(rng: random.Random, figures: Figures) -> list[Step]:
     apart = figures.lockout_window_ms // max(1, failures - 1)
     wait = rng.choice([0, apart - 1, apart, apart + 1])
     return [(wait, "verify", who, "wrong", options)] * (failures + 2)
+
+
+def lapsed(figures: Figures) -> list[Step]:
+    """A passcode whose full time is over opens the portal alone; after any time there was."""
+    options = {**NOTHING, "realm": "live"}
+    words = {"kind": "passcode", "key": 3, "label": "temporary-passcode"}
+    return [
+        (25_000 * DAY_MS, "add_device", "bob", words),
+        (figures.passcode_ms, "verify", "bob", (1, 0), {**options, "platform": "trading"}),
+        (0, "verify", "bob", (1, 0), {**options, "platform": "portal"}),
+    ]  # fmt: skip
 
 
 def together(rng: random.Random) -> list[Step]:
