@@ -53,7 +53,7 @@ def test_continuous_integration_runs_the_readme_command() -> None:
     """.ci/run takes the line by its place; the line is there, once, and whole."""
     commands = re.findall(r"^<!-- tests -->\n```sh\n(.*)\n```$", README, re.M)
     assert len(commands) == 1
-    assert commands[0].endswith(".venv/bin/python -m pytest -q -n 2 --dist loadfile")
+    assert commands[0].endswith(".venv/bin/python -m pytest -q -n 3 --dist loadfile")
     script = (ROOT / ".ci" / "run").read_text()
     assert "<!-- tests -->" in script
     assert "README.md" in script
