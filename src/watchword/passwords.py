@@ -94,13 +94,12 @@ class Passwords(Parts):
         found = secrets_kept(self._core, number & 0xFFFFFFFF)[0]
         gone = b"" if found is None else lifecycle.device_remove(number, found[0], by)
         coming = found[0] if same and found else self._core.next_device()
-        self._costs.moved(self._cost_of(number), KEPT.unpack(kept)[2:5])
+        self._costs.moved(cost_in(found), KEPT.unpack(kept)[2:5])
         return gone + lifecycle.secret_add(number, coming, "password", kept, SERIAL, by)
 
     def _cost_of(self, number: int) -> tuple[int, int, int] | None:
         """The figures that a user's password is kept under; without one None."""
-        found = secrets_kept(self._core, number & 0xFFFFFFFF)[0]
-        return None if found is None else KEPT.unpack(found[1])[2:5]
+        return cost_in(secrets_kept(self._core, number & 0xFFFFFFFF)[0])
 
     def _figures(self, salt: bytes) -> Figures:
         policy = self._policy
@@ -157,7 +156,7 @@ class Passwords(Parts):
             user, _ = self._user(name)
             found = secrets_kept(self._core, user & 0xFFFFFFFF)[0]
             stands = found is not None and found[0] == number
-            if stands and self._cost_of(user) != figures[1:]:
+            if stands and cost_in(found) != figures[1:]:
                 kept = KEPT.pack(figures.salt, made, *figures[1:], 0)
                 self._act(self._password_acts(user, kept, RENEWED, same=True))
 
@@ -188,6 +187,11 @@ class Passwords(Parts):
         if not isinstance(user, (str, bytes)):
             raise InvalidArgument(f"user is str, not {type(user).__name__}")
         return self._asked_of(user, text)
+
+
+def cost_in(found: tuple[int, bytes] | None) -> tuple[int, int, int] | None:
+    """The figures of a password as secrets_kept finds it."""
+    return None if found is None else KEPT.unpack(found[1])[2:5]
 
 
 def new_password(policy: Policy, name: str, password: str) -> bytes:

@@ -1,11 +1,12 @@
 """Bugs put into the access list on purpose, each for as long as a `with` block lasts."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
+from tests.crash.plants import broken
 from watchword import Engine
 from watchword.serve import knowing, limits, roll
 from watchword.serve.commands import Commands
@@ -95,14 +96,5 @@ PLANTS: dict[str, Callable[[], list[Change]]] = {
 SHOWN, PACKED = knowing.shown, roll.names_packed
 
 
-@contextlib.contextmanager
-def planted(name: str) -> Iterator[None]:
-    changes = PLANTS[name]()
-    before = [(where, what, getattr(where, what)) for where, what, _ in changes]
-    try:
-        for where, what, by in changes:
-            setattr(where, what, by)
-        yield
-    finally:
-        for where, what, was in before:
-            setattr(where, what, was)
+def planted(name: str) -> contextlib.AbstractContextManager[None]:
+    return broken(*PLANTS[name]())
