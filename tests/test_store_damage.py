@@ -5,6 +5,7 @@ silence, never anything that was not written. The one thing no store can see is 
 looks torn, as a crash leaves it; it may be missing only as long as nothing else knew of it.
 """
 
+import contextlib
 import os
 import random
 import shutil
@@ -100,11 +101,9 @@ def test_the_wreck_is_whole(wreck: Wreck, broken: Path) -> None:
 @pytest.mark.parametrize("name", ["pages.db", "pages.db-wal", "journal", "live", "closed pages.db"])
 def test_a_flipped_bit_is_harmless_or_named(wreck: Wreck, rng: Seeded, name: str) -> None:
     with quick() as place:
+        whole = copy(wreck.path, place / "whole")
         if name.startswith("closed"):  # everything folded into the database
-            whole = copy(wreck.path, place / "whole")
             contents(whole)
-        else:
-            whole = wreck.path
         for _ in range(60):
             path = copy(whole, place / "store")
             files = {
@@ -134,6 +133,22 @@ def test_a_flipped_bit_is_harmless_or_named(wreck: Wreck, rng: Seeded, name: str
                 before = {k: v for k, v in wreck.held.pages.items() if k[0] != "state"}
                 allowed.append(wreck.held._replace(pages=before))
             assert found in allowed, where
+
+
+@pytest.mark.parametrize("file", ["pages.db", "journal/00000001.db"])
+def test_a_flipped_bit_in_a_name_is_named(wreck: Wreck, rng: Seeded, file: str) -> None:
+    """Names of tables and columns: no seal covers them, each is asked for somewhere else."""
+    with quick() as place:
+        whole = copy(wreck.path, place / "whole")
+        contents(whole)
+        text = (whole / file).read_bytes()
+        at, end = text.index(b"CREATE"), text.rindex(b"CREATE") + 60
+        while (at := at + rng.randrange(1, 6)) < end:
+            path = copy(whole, place / "store")
+            bit = rng.randrange(8)
+            flip(path / file, at, bit)
+            with contextlib.suppress(StoreDamaged):
+                assert contents(path) == wreck.held, f"bit {bit} of byte {at}: {rng}"
 
 
 def test_a_flipped_bit_before_the_last_commit_is_never_a_torn_tail(

@@ -54,15 +54,16 @@ CHECKPOINT_FRAMES: Final = (4 << 20) // PAGE_BYTES
 _STORE: Final = struct.Struct(">I16sQ")  # format, store id, incarnation
 _HEAD: Final = struct.Struct(">Q16s")  # turn, tag
 _LIFE: Final = struct.Struct(">QQ")  # incarnation, its first turn
-_TABLES: Final = """
-CREATE TABLE note(name TEXT PRIMARY KEY, body BLOB NOT NULL, mac BLOB NOT NULL) WITHOUT ROWID;
-CREATE TABLE key(id INTEGER PRIMARY KEY, nonce BLOB NOT NULL, wrapped BLOB NOT NULL);
-CREATE TABLE segment(number INTEGER PRIMARY KEY, body BLOB NOT NULL, mac BLOB NOT NULL);
-""" + "".join(
-    f"CREATE TABLE {table}(number INTEGER PRIMARY KEY, turn INTEGER NOT NULL,"
-    " generation INTEGER NOT NULL, key_id INTEGER NOT NULL, nonce BLOB NOT NULL,"
-    " image BLOB NOT NULL);"
-    for table in TABLES
+_TABLES: Final = (
+    "CREATE TABLE note(name TEXT PRIMARY KEY, body BLOB NOT NULL, mac BLOB NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE key(id INTEGER PRIMARY KEY, nonce BLOB NOT NULL, wrapped BLOB NOT NULL)",
+    "CREATE TABLE segment(number INTEGER PRIMARY KEY, body BLOB NOT NULL, mac BLOB NOT NULL)",
+    *(
+        f"CREATE TABLE {table}(number INTEGER PRIMARY KEY, turn INTEGER NOT NULL,"
+        " generation INTEGER NOT NULL, key_id INTEGER NOT NULL, nonce BLOB NOT NULL,"
+        " image BLOB NOT NULL)"
+        for table in TABLES
+    ),
 )
 
 class Catalog:
@@ -95,6 +96,7 @@ class Catalog:
         version = int(self.connection.pragma("user_version"))
         if wal.lost_commit(self.path + "-wal", wal_frames(self.connection)):
             raise StoreDamaged(f"{DATABASE}-wal is damaged: it lost commits that were made durable")
+        self._expect_tables()
         self._expect_format(version)
         self._expect_master()
         self._load_keys()
@@ -114,6 +116,12 @@ class Catalog:
         self.checkpoint()
         if version < FORMAT:
             self._raise_format()
+
+    def _expect_tables(self) -> None:
+        """No seal covers the names of tables and columns, and each is asked for somewhere."""
+        found = {sql for (sql,) in self.connection.execute("SELECT sql FROM sqlite_schema") if sql}
+        if found != set(_TABLES):
+            raise StoreDamaged(f"{DATABASE} is damaged: its tables are not those that were made")
 
     def _expect_format(self, version: int) -> None:
         body, _mac = self._stored_note("store")
@@ -376,7 +384,7 @@ def _create(path: str, keys: Keyring) -> None:
             with connection:
                 connection.pragma("application_id", APPLICATION_ID)
                 connection.pragma("user_version", FORMAT)
-                list(connection.execute(_TABLES))
+                list(connection.execute(";".join(_TABLES)))
                 connection.executemany("INSERT INTO note VALUES(?,?,?)", notes)
                 for key_id in (SECRET_ID, 1):
                     connection.execute(

@@ -195,13 +195,13 @@ class Pages:
         table, keys, seen = TABLES[index], self._catalog.keys, 0
         buffer = bytearray()
         cursor = self._reading = self._catalog.connection.cursor()
-        rows = cursor.execute(
-            f"SELECT {_SHORT}, image FROM {table} WHERE ?1 IS NULL OR number=?1 "  # noqa: S608
-            "ORDER BY number",
-            (only,),
-        )
         try:
             with believing(f"{DATABASE}, table {table}"):
+                rows = cursor.execute(
+                    f"SELECT {_SHORT}, image FROM {table} "  # noqa: S608
+                    "WHERE ?1 IS NULL OR number=?1 ORDER BY number",
+                    (only,),
+                )
                 for number, turn, generation, key_id, nonce, image in rows:
                     what = f"{DATABASE}: table {table}, page {number}"
                     size = max(0, len(image) - TAG_BYTES)
