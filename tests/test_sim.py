@@ -70,6 +70,9 @@ FOUND_BY = {
     "restriction_forgotten_at_reopen": 6,
     "sharing_forgotten_at_reopen": 13,
     "limit_looked_at_alone": 6,
+    "pin_for_whoever_asked": 0,
+    "change_before_its_turn": 6,
+    "others_pin_forgotten_at_reopen": 0,
 }
 
 # What once broke a promise, shortened, and what it was.
@@ -104,6 +107,7 @@ MET = {
     "something posed", "an answer to a client", "too many answers", "an id again", "an id misused",
     "an activation", "a moment that had come", "an illegal state",
     "a withdrawal", "a withdrawal refused", "a device shared",
+    "a PIN changed for several", "a gateway changed a PIN",
     *(f"a crash: {policy}" for policy in (*POLICIES, "killed")),
 }  # fmt: skip
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import watchword
-from tests.sim.phones import PHONES, PIN
+from tests.sim.phones import PHONES
 from watchword.devices import passcode
 from watchword.errors import Busy
 from watchword.reference import Device
@@ -29,6 +29,7 @@ class Acts:
         serial: Callable[[str, Any], str | None]
         shown: dict[str, str]
         met: Any
+        pin_of: Callable[[bytes], str]
 
     def expect_act(self, verb: str, who: str, *words: Any) -> str:
         """Prepares the twin's act; how the refusal begins that it must meet instead, or nothing."""
@@ -120,7 +121,7 @@ class Acts:
         if own.label != "ib-key":
             return watchword.Device.of(figures.pop("label", "") or own.kind, own.key, **figures)
         own.phone = b"" if any(d.phone for d in self.devices(who)) else PHONES[int(own.phone)]
-        device = watchword.Device.ib_key(own.key, PIN, own.phone or None)
+        device = watchword.Device.ib_key(own.key, self.pin_of(own.phone), own.phone or None)
         own.pin_hash, own.suite = device.pin_hash, device.suite
         own.look_ahead = own.back = own.forward = 0
         return device

@@ -287,7 +287,8 @@ class Checker:
                     user.account, user.realm, user.streak.count, user.streak.lock_until_ms,
                     [(d.serial, stands(user, d, self.twin.latest_ms), d.capped, d.moving, d.drift,
                       d.failures, d.issued,
-                      tuple(d.standing[at].n if at in d.standing else None for at in (0, 1)))
+                      tuple(d.standing[at].n if at in d.standing else None for at in (0, 1)),
+                      d.pin_hash)
                      for d in user.devices],
                     [(d.kind, d.suite, d.issued, 0 in d.standing) for d in user.known],
                     user.wrong_answers,
@@ -307,7 +308,8 @@ class Checker:
         return (
             ACCOUNTS[account], REALMS[realm], failures, lock_until,
             [(d[1], DEVICE_STATES[d[3]], bool(d[4]), *d[13:16], d[18],
-              tuple(stands and stands[0] for stands in d[19])) for d in devices],
+              tuple(stands and stands[0] for stands in d[19]), core.device_pin(slot, d[0]))
+             for d in devices],
             *known_of(core, slot),
         )  # fmt: skip
 

@@ -17,6 +17,7 @@ from watchword.errors import StoreFailed
 from watchword.lifecycle import names_packed
 from watchword.serve.admin import Admin
 from watchword.serve.commands import Commands
+from watchword.serve.knowing import Knowing
 
 __all__ = ["Doors"]
 
@@ -27,6 +28,7 @@ LIMITS = SimpleNamespace(
 )  # fmt: skip
 CONNECTIONS_MAX = 5
 PASSES_MAX = 1_000  # more than any story needs: beyond it something goes round in circles
+OF_CHANGES = 3  # what the verb of a change is given: words, options, and who asked
 ADMIN = -1  # the number of the administration socket's one client
 VERBS = {"unlock": "UNLOCK", "remove_user": "REMOVE", "add_user": "ADD", "set_user": "SET"}
 
@@ -58,6 +60,8 @@ class Doors:
         self.gateways: dict[int, Gateway] = {}
         self.awaited: list[tuple[Asked, Any, Any]] = []
         self.lost: list[tuple[str, str]] = []
+        self.knowing = Knowing(self.engine, self.gather)
+        self.repinning = {}
 
     def gateway(self: Any, number: int, reasons: bool = True) -> Gateway:
         """The client of that number, connected when it is not."""
@@ -66,7 +70,7 @@ class Doors:
             if number == ADMIN:
                 door: Any = OpenAdmin(self.engine, self.loop, 1, dict)
             else:
-                door = Commands(0, reasons, dict, self.engine.achallenge)
+                door = Commands(0, reasons, dict, self.engine.achallenge, knowing=self.knowing)
             found = self.gateways[number] = Gateway(self, number, door)
             if not found.open:
                 found.ended = True
@@ -171,10 +175,13 @@ class Doors:
         client.deliver(10_000)
 
     def on_work(self: Any) -> None:
-        """The thread of acts does one."""
+        """The thread of acts, or that of changes, does one."""
         if not self.loop.work:
             return
-        future, run = self.loop.work.popleft()
+        future, run, words = self.loop.work.popleft()
+        if len(words) == OF_CHANGES:
+            self.work_of_change(future, run, words[1]["ADDRESS"].decode())
+            return
         client = self.gateways[ADMIN]
         verb, who, words, told = client.acts.popleft()
         expected = self.expect_act(verb, who, *words)

@@ -32,7 +32,8 @@ class SimLoop:
 
     def __init__(self) -> None:
         self.now_s = 1_000.0
-        self.work: deque[tuple[Any, Callable[[], Any]]] = deque()
+        self.work: deque[tuple[Any, Callable[[], Any], tuple[Any, ...]]] = deque()
+        self.tasks: list[Any] = []  # what was promised by a coroutine
         self.ready: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
 
     def time(self) -> float:
@@ -56,8 +57,17 @@ class SimLoop:
 
     def run_in_executor(self, _worker: Any, call: Callable[..., Any], *args: Any) -> Any:
         future = self.create_future()
-        self.work.append((future, lambda: call(*args)))
+        self.work.append((future, lambda: call(*args), args))
         return future
+
+    def create_task(self, promise: Any) -> "asyncio.Task[Any]":
+        self.tasks.append(promise)
+        return asyncio.Task(promise, loop=self)  # type: ignore[arg-type]
+
+    def close(self) -> None:
+        """Nobody goes on."""
+        for promise in self.tasks:
+            promise.close()
 
     def run_pass(self, excused: Callable[[], bool]) -> None:
         """One pass: what was ready when it began."""

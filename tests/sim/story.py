@@ -14,6 +14,7 @@ from tests.sim.filing import Filing
 from tests.sim.given import with_ids
 from tests.sim.kinds import Kinds
 from tests.sim.living import with_life
+from tests.sim.repins import with_repins
 from tests.sim.tears import POLICIES
 from watchword.reference import Figures
 
@@ -46,7 +47,7 @@ def story_of(seed: int, turns: int) -> Story:
     """So many steps that ask or act, and what happens between them."""
     a = Author(rng := random.Random(seed), figures := figures_of(rng))
     steps = with_life(seed, a.steps(turns), a.users, a.device)
-    return figures, with_ids(seed, entered(seed, steps))
+    return figures, with_repins(seed, with_ids(seed, entered(seed, steps)), a.users)
 
 
 class Author(Filing, Kinds):
@@ -331,8 +332,7 @@ class Author(Filing, Kinds):
     # ---- in between
 
     def wait(self) -> Step:
-        window = self.window_ms
-        edges = [window - 1, window, window + 1, window // 3]
+        edges = [*(self.window_ms + by for by in (-1, 0, 1)), self.window_ms // 3]
         return "wait", self.rng.choice([1, 15_000, 29_999, 30_000, 30_000, 60_000, 90_000, *edges])
 
     def jump(self) -> Step:

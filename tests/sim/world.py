@@ -26,6 +26,7 @@ from tests.sim.knowing import Knowing
 from tests.sim.living import Living
 from tests.sim.looking import look_back
 from tests.sim.phones import Phones
+from tests.sim.repins import Repins
 from watchword import StoreFailed, reference_card, reference_ocra
 from watchword.errors import Error
 from watchword.reference import PLATFORMS, Attempt, Figures
@@ -40,7 +41,7 @@ LIVES_MAX = 12  # openings that one crash may take: a fault, a crash, another, a
 Step = tuple[Any, ...]
 
 
-class World(Acts, Entering, Files, Given, Knowing, Living, Phones, Doors):
+class World(Acts, Entering, Files, Given, Knowing, Living, Phones, Repins, Doors):
     """`play` runs steps; BrokenError says what was broken."""
 
     def __init__(self, seed: int, figures: Figures) -> None:
@@ -51,6 +52,7 @@ class World(Acts, Entering, Files, Given, Knowing, Living, Phones, Doors):
         self.shown: dict[str, str] = {}  # the id of the challenge a user was shown last
         self.questions: dict[str, tuple[str, str]] = {}  # id and text of what was asked last
         self.pushed: dict[str, list[tuple[str, int]]] = {}
+        self.repinned: tuple[Attempt, str] | None = None
         self.serials = self.addresses = self.ended_for = 0
         self.tear, self.again = ("kept", 0), deque[tuple[int, bool, str, int]]()
         self.meanwhile: list[Step] = []
@@ -120,6 +122,7 @@ class World(Acts, Entering, Files, Given, Knowing, Living, Phones, Doors):
         self.engine._keeper = None  # a cycle less for the collector
         self.gateways.clear()
         self.awaited.clear()
+        self.loop.close()
 
     def crash(self) -> None:
         self.crashes += 1
