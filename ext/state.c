@@ -346,8 +346,9 @@ WW_ROAD uint32_t ww_decide(const ww_tables *t, const ww_policy *p, ww_attempt *a
 
     /* A failure charges the device named, or every active one, which device = 0 says. */
     int named = a->has_serial || a->challenge_len || a->event == WW_EVENT_RESYNC;
+    uint32_t why; /* a push that nobody has decided was tried against nothing, as a challenge */
     int charge = failed && tries && a->event != WW_EVENT_ANSWER &&
-                 !(empty && amiss && !locked && !(in->limited & WW_PUSHED)) &&
+                 !(empty && amiss && !locked && ww_unanswered(in, &why)) &&
                  !(named && in->tries[0].device->state == WW_ENDED);
     uint32_t lead = UINT32_MAX; /* the device the main record speaks of */
     uint32_t each = 0;          /* not every active one was tried: each says for itself */

@@ -5,6 +5,7 @@ A door enrols, asks and answers; what it says is a verdict's name, its reason, t
 matched, and what the state is afterwards.
 """
 
+from pathlib import Path
 from typing import Any
 
 from served import ReplyError, Served
@@ -201,6 +202,13 @@ sys.exit(daemon.run(Config.load(sys.argv[1])))
 OPTIONS = {"look_ahead": "LOOKAHEAD", "drift_max": "DRIFT"}
 
 
+def set_clock(clock: Path, ms: int) -> None:
+    """At once: whoever reads meanwhile finds the one time or the other, and no empty file."""
+    coming = clock.with_suffix(".coming")
+    coming.write_text(str(ms))
+    coming.replace(clock)
+
+
 class DaemonDoor:
     """The daemon: attempts and asks on its port, acts on its own socket. It gives no reasons, and
     the device of an accepted response alone. `begins_s` sets one table apart from the next, in time
@@ -226,7 +234,7 @@ class DaemonDoor:
     @now_s.setter
     def now_s(self, seconds: int) -> None:
         self._now_s = seconds
-        self._clock.write_text(str(seconds * 1000))
+        set_clock(self._clock, seconds * 1000)
 
     def add_user(self, name: str) -> None:
         self._acts.ask("USER", "ADD", self._prefix + name)

@@ -4,6 +4,7 @@ engine, and a daemon over its two sockets. Moments are milliseconds from where a
 
 from typing import Any
 
+from challenge_doors import set_clock
 from served import ReplyError, Served
 
 import watchword
@@ -178,7 +179,7 @@ class DaemonDoor:
     @now_ms.setter
     def now_ms(self, moment: int) -> None:
         self._now_ms = moment
-        self._clock.write_text(str(moment))
+        set_clock(self._clock, moment)
 
     @staticmethod
     def _words(serial: str) -> list[object]:

@@ -20,6 +20,8 @@ from watchword.reference import Challenge, Figures, Reference
 
 PIN = "4711"
 SUITE = "OCRA-1:HOTP-SHA256-8:QN06-PSHA256"
+PASSWORD = "correct horse"
+COSTS = {"password_memory_kib": 32, "password_passes": 1}   # the smallest legal ones
 PRIVATE: dict[str, Any] = {
     "phone": ed25519.Ed25519PrivateKey.from_private_bytes(bytes(range(32))),
     "phone2": ec.derive_private_key(123_456_789, ec.SECP256R1()),
@@ -36,8 +38,8 @@ def public(serial: str) -> bytes:
 
 
 def device_of(serial: str) -> watchword.Device:
-    if serial == "gold":
-        return watchword.Device.gold(KEY)
+    if serial in ("gold", "dsc"):
+        return watchword.Device.of(serial, KEY)
     phone = None if serial == "manual" else public(serial)
     return watchword.Device.ib_key(KEY + serial.encode(), PIN, phone)
 
@@ -78,11 +80,14 @@ class TwinDoor(challenge_doors.TwinDoor):
             name,
             reference.Device(
                 made.mechanism, made.key, serial, algorithm=made.algorithm, digits=made.digits,
-                look_ahead=0, back=0, forward=0, suite=made.suite, label=made.kind,
+                look_ahead=made.look_ahead, back=0, forward=0, suite=made.suite, label=made.kind,
                 pin_hash=made.pin_hash, phone=made.phone,
             ),
             self.now_s * 1000,
         )  # fmt: skip
+
+    def set_password(self, user: str) -> None:
+        self.twin.set_password(user, PASSWORD, self.now_s * 1000)
 
     def push(self, user: str, text: str = "", **options: Any) -> Asked:
         self.count += 1
@@ -123,7 +128,7 @@ class EngineDoor(challenge_doors.EngineDoor):
     def __init__(self, **figures: Any) -> None:
         self.now_s, self.count = 0, 0
         self.engine = watchword.Engine.open(
-            policy=watchword.Policy(**figures), clock=lambda: self.now_s * 1000,
+            policy=watchword.Policy(**COSTS, **figures), clock=lambda: self.now_s * 1000,
             entropy=self.random,
         )  # fmt: skip
 
@@ -133,6 +138,9 @@ class EngineDoor(challenge_doors.EngineDoor):
 
     def add_device(self, name: str, serial: str) -> None:
         self.engine.add_device(name, device_of(serial), serial=serial)
+
+    def set_password(self, user: str) -> None:
+        self.engine.set_password(user, PASSWORD)
 
     def push(self, user: str, text: str = "", **options: Any) -> Asked:
         p = self.engine.push(user, text=text, **options)
@@ -177,6 +185,9 @@ class DaemonDoor(challenge_doors.DaemonDoor):
         words += ["PIN", PIN] if made.kind == "ib-key" else []
         words += ["PHONE", public(serial).hex()] if made.phone else []
         self._acts.ask("DEVICE", "ADD", self._prefix + name, made.kind, *words)
+
+    def set_password(self, user: str) -> None:
+        self._acts.ask("USER", "PASSWORD", self._prefix + user, "SET", PASSWORD)
 
     def push(self, user: str, text: str = "", **options: Any) -> Asked:
         name = self._prefix + user

@@ -9,8 +9,9 @@ A row: a second; then one of
        those of her devices
   CAPITALS ...                  an act of administration
 HOW: right or wrong, an approval under that number; deny. OPTIONS: - or several of purpose=,
-device=, id=, realm=, typed=, joined by commas. typed: manual is the right response to a manual
-challenge.
+device=, id=, realm=, typed=, password=, joined by commas. typed: manual is the right response to a
+manual challenge, code1 what `dsc` shows at its counter 1. password: right, or whatever is not;
+PASSWORD USER gives one.
 """
 
 import signal
@@ -21,7 +22,17 @@ from typing import Any
 import pytest
 from challenge_doors import DRIVER
 from plays import play
-from push_doors import KEY, PIN, SUITE, Asked, DaemonDoor, EngineDoor, TwinDoor
+from push_doors import (
+    COSTS,
+    KEY,
+    PASSWORD,
+    PIN,
+    SUITE,
+    Asked,
+    DaemonDoor,
+    EngineDoor,
+    TwinDoor,
+)
 from served import Served
 
 import watchword
@@ -191,6 +202,70 @@ TABLES: dict[str, tuple[list[str], dict[str, Any], str]] = {
         9    tell b phone right pin              approved
         10   say  alice trading id=b             ACCEPTED NONE phone 12 0 0
         """),
+    "a wrong code beside a push that is pending, or approved": (["dsc", "phone"], {}, """
+        0    push alice trading -                a
+        1    say  alice trading typed=000000     REJECTED WRONG - 0 1 1+0
+        2    say  alice trading id=a             CHALLENGE PENDING - 0 1 1+0
+        3    list alice phone                    a
+        4    tell a phone right pin              approved
+        5    say  alice trading typed=000000     REJECTED WRONG - 0 2 2+0
+        6    say  alice trading id=a             ACCEPTED NONE phone 12 0 2+0
+        7    say  alice trading typed=code0      ACCEPTED NONE dsc 12 0 0+0
+        """),
+    "a right code beside a push that is pending": (["dsc", "phone"], {}, """
+        0    push alice trading -                a
+        1    say  alice trading typed=code0      ACCEPTED NONE dsc 12 0 0+0
+        2    say  alice trading id=a             CHALLENGE PENDING - 0 0 0+0
+        3    tell a phone right pin              approved
+        4    say  alice trading id=a             ACCEPTED NONE phone 12 0 0+0
+        """),
+    "a wrong password beside a push that is pending": (["dsc", "phone"], {}, """
+        0    PASSWORD alice
+        0    push alice trading -                a
+        1    say  alice trading typed=code0,password=wrong REJECTED PASSWORD - 0 1 1+0
+        2    say  alice trading typed=code1      REJECTED PASSWORD - 0 2 2+0
+        3    say  alice trading typed=code0,password=right REJECTED WRONG - 0 3 3+0
+        4    say  alice trading id=a,password=right CHALLENGE PENDING - 0 3 3+0
+        5    say  alice trading id=a             CHALLENGE PENDING - 0 3 3+0
+        6    list alice phone                    a
+        7    tell a phone right pin              approved
+        8    say  alice trading typed=code2,password=wrong REJECTED PASSWORD - 0 4 4+0
+        9    say  alice trading id=a,password=right ACCEPTED NONE phone 12 0 4+0
+        10   say  alice trading typed=code3,password=right ACCEPTED NONE dsc 12 0 0+0
+        """),
+    "a wrong password with the push itself: a failure, and it stays as it was": (
+        ["dsc", "phone"], {}, """
+        0    PASSWORD alice
+        0    push alice trading -                a
+        1    say  alice trading id=a,password=wrong REJECTED PASSWORD - 0 1 0+0
+        2    say  alice trading id=a,password=right CHALLENGE PENDING - 0 1 0+0
+        3    list alice phone                    a
+        4    tell a phone right pin              approved
+        5    say  alice trading id=a,password=right ACCEPTED NONE phone 12 0 0+0
+        6    push alice trading -                b
+        7    push alice trading -                c
+        8    say  alice trading id=b,password=wrong REJECTED PASSWORD - 0 1 0+0
+        9    say  alice trading id=b,password=right EXPIRED CANCELLED - 0 1 0+0
+        67   say  alice trading id=c,password=wrong REJECTED PASSWORD - 0 2 0+0
+        68   say  alice trading id=c,password=right EXPIRED OVERDUE - 0 2 0+0
+        69   push nobody trading -               n
+        70   say  nobody trading id=n,password=wrong REJECTED UNKNOWN_USER - 0 2 0+0
+        71   say  nobody trading id=n            CHALLENGE PENDING - 0 2 0+0
+        """),
+    "a wrong password uses up what was approved": (["dsc", "phone"], {}, """
+        0    PASSWORD alice
+        0    push alice trading -                a
+        1    tell a phone right pin              approved
+        2    say  alice trading id=a,password=wrong REJECTED PASSWORD - 0 1 0+1
+        3    say  alice trading id=a,password=right REJECTED NO_CHALLENGE - 0 2 0+1
+        4    push alice trading -                b
+        5    tell b phone right pin              approved
+        6    say  alice trading id=b             REJECTED PASSWORD - 0 3 0+2
+        7    say  alice trading id=b,password=right REJECTED NO_CHALLENGE - 0 4 0+2
+        8    push alice trading -                c
+        9    tell c phone right pin              approved
+        10   say  alice trading id=c,password=right ACCEPTED NONE phone 12 0 0+0
+        """),
     "the cap suspends the phone that denies": (["phone"], {"failures_cap": 2}, """
         0    push alice trading -                a
         0    tell a phone deny none              denied
@@ -219,6 +294,8 @@ class Told:
         if "id" in found:
             named = found.pop("id")
             found["challenge"] = "0" * 32 if named == "forged" else self.known[named].id
+        if found.get("password") == "right":
+            found["password"] = PASSWORD
         return found
 
     def push(self, user: str, platform: str, options: str, *expected: str) -> None:
@@ -253,6 +330,8 @@ class Told:
         if typed == "manual":
             prompt = next(known.prompt for known in self.known.values() if known.id == asked)
             typed = watchword.ocra(SUITE, KEY + b"phone", prompt, pin=PIN)
+        elif typed.startswith("code"):
+            typed = watchword.hotp(KEY, int(typed.removeprefix("code")))
         verdict, reason, serial, session = self.door.say(user, typed, platform=platform, **words)
         count, devices = self.door.failures("alice")
         seen = [verdict, reason or expected[1], serial or expected[2]]
@@ -264,6 +343,8 @@ class Told:
         self.door.now_s = self.door.begins_s + int(second)
         if verb == "REMOVE":
             self.door.remove(*words)
+        elif verb == "PASSWORD":
+            self.door.set_password(*words)
         elif verb.isupper():
             self.door.act(verb, *words)
         else:
@@ -295,7 +376,7 @@ def daemons(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Serv
         folder: Path = tmp_path_factory.mktemp(f"d{at}")
         driver = folder / "driver.py"
         driver.write_text(DRIVER)
-        policy = "".join(f"{name} = {figure}\n" for name, figure in figures.items())
+        policy = "".join(f"{name} = {is_}\n" for name, is_ in (COSTS | figures).items())
         served = Served(folder, f"[policy]\n{policy}", driver=[str(driver)])
         (folder / "watchword.toml.now").write_text("0")
         running[str(figures)] = served.start()

@@ -588,7 +588,7 @@ class Reference:
         if user is None or not right or amiss:
             if user is not None and amiss and (right or empty):
                 reason = Reason.PASSWORD
-            if empty and amiss and claim is None:
+            if empty and amiss and self._unanswered(claim) is not None:
                 charge = Charge([], named, passed_over)
             return self._rejected(main, over, streak, charge, user, matched, reason, now_ms)
         if not tried[0].is_current:
