@@ -189,12 +189,15 @@ static int read_id(const uint8_t *text, uint8_t id[WW_PUSH_ID_BYTES])
     return 0;
 }
 
-/* The push that is named, when it is this user's, for this platform, and of the device named. */
+/* The push that is named, when it is this user's, for this platform, and of the device named; none
+ * changes a PIN. */
 static ww_push *own_push(const ww_tables *t, const ww_batch *b, const ww_attempt *a)
 {
     uint8_t id[WW_PUSH_ID_BYTES] = {0};
     ww_user *u = a->slot == WW_SLOT_NONE ? NULL : &t->users[a->slot];
     if (a->response_len || a->event != WW_EVENT_ATTEMPT || read_id(b->bytes + a->second_at, id))
+        return NULL;
+    if (a->first & WW_FIRST_PIN) /* a change takes the PIN that was, and nobody typed it here */
         return NULL;
     ww_push *push = ww_push_find(t, id);
     if (!push || push->name_hash != a->name_hash || push->platform != a->platform ||

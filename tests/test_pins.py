@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from push_doors import PIN, SUITE, Asked
+from push_doors import device_of as push_device
 from secret_doors import ANSWERS, POLICY, QUESTIONS, serving
 from served import KEY, ReplyError
 
@@ -148,6 +150,26 @@ def test_a_phone_has_one_pin_for_however_many(tmp_path: Path) -> None:
         for name in [*names, "late"]:
             assert holds(engine, name, "8255") and not holds(engine, name, "4711")
         assert holds(engine, "stranger", "4711")
+
+
+@pytest.mark.parametrize("old", [PIN, "9999"])
+def test_what_a_phone_approves_changes_no_pin(old: str) -> None:
+    """Nobody typed the old one with it: an approval is not the answer that a change takes."""
+    with opened() as engine:
+        engine.add_user("alice")
+        engine.add_device("alice", push_device("phone"), serial="phone")
+        asked = engine.push("alice", platform="portal")
+        shown = Asked("alice", (asked.id, asked.number, "", 0), "portal", "", "")
+        assert engine.decide_push(
+            asked.id, decision="approve", number=asked.number, unlocked="biometric",
+            signature=shown.answer("phone", "approve", asked.number, "biometric"),
+        ) == "approved"  # fmt: skip
+        refused = engine.change_pin("alice", old, "", "8255", challenge=asked.id)
+        assert refused.code is watchword.Code.REJECTED and engine.user("alice").failures == 1
+        assert engine.verify("alice", "", platform="portal", challenge=asked.id)
+        prompt = engine.challenge("alice", platform="portal").prompt
+        response = watchword.ocra(SUITE, KEY + b"phone", prompt, pin=PIN)
+        assert engine.verify("alice", response, platform="portal")
 
 
 def test_a_store_opened_again_knows_pins(tmp_path: Path) -> None:

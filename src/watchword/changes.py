@@ -41,11 +41,11 @@ class Changes(Passwords, Questions):
         """Another PIN for the device whose response this is: an attempt, and the PIN is another
         when its verdict is ACCEPTED. A phone has one PIN: it is another for each of its users.
 
-        The response is without PIN; of a device that signs its PIN, made with the old one. Refused
-        as InvalidArgument, before anything is counted: a new PIN that is too short or too plain, or
-        part of `personal` (birth date, phone, address, ID, names). One that this kind of device
-        cannot have is refused so after the right response, which is then used up. Errors:
-        InvalidArgument, StoreFailed.
+        The response is without PIN; of a device that signs its PIN, made with the old one. What a
+        phone approved is none, since nobody typed the old PIN with it. Refused as InvalidArgument,
+        before anything is counted: a new PIN that is too short or too plain, or part of `personal`
+        (birth date, phone, address, ID, names). One that this kind of device cannot have is refused
+        so after the right response, which is then used up. Errors: InvalidArgument, StoreFailed.
         """
         text = pins.new_pin("new_pin", new_pin, personal)
         if not utf8_text("old_pin", old_pin):
