@@ -45,7 +45,8 @@ KEYS = Keys(derive(SECRET, "watchword names", 16), derive(SECRET, "watchword cha
 PASSCODES = passcode.ALPHABET
 SAID = (
     "verify", "verify_many", "resync", "challenge", "push", "decide_push", "enrol_phone",
-    "change_pin", "question", "answer", "import_rows", "activate", "given", "again", *ENTERING,
+    "change_pin", "change_password", "question", "answer", "import_rows", "activate", "given",
+    "again", *ENTERING,
 )  # fmt: skip
 
 

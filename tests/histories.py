@@ -13,8 +13,9 @@ from typing import Any
 from histories_entry import entering
 from histories_files import file_words, policy_words
 from histories_ids import sent_again
+from histories_knowing import NOTHING, PIN, knowing
 from histories_life import LIFE, with_life
-from histories_phones import PINS, decision_words, enrol_words, repinning
+from histories_phones import PINS, decision_words, enrol_words
 
 from watchword.reference import Figures
 
@@ -28,10 +29,6 @@ COINCIDENT_KEYS = [
 ]
 
 COINCIDENT = 3                  # the number of such a key in a history
-PIN = "4711"                    # of every device whose suite has P
-PASSWORDS = ["correct horse", "battery staple"]
-POOLS = [("pets", "Which pet?", "Rex"), ("cities", "Which city?", "San Diego"),
-             ("schools", "Which school?", "St. Mary's")]  # fmt: skip
 PURPOSES = [None, None, None, "wire 100", "wire 200"]
 
 # What answers a challenge: the kind, its suite. Every element of a suite, and every hash.
@@ -55,11 +52,6 @@ RESPONDERS = [
 # What the caller and a client pose: lengths that suites have, and others.
 QUESTIONS = [None] * 20 + ["SIG1", "SIG11000", "12345678", "5343", "A1B2C3d4", "9" * 10, "z" * 64]
 CLIENTS = [None] * 20 + ["CLI22220", "12345678", "10000000", "A1B2C3D4", "123456", "c" * 10]
-
-NOTHING = {
-    "device": None, "address": None, "challenge": None, "session": None, "push": None,
-    "pin": None, "before": 0, "first": None,
-}  # fmt: skip
 
 Step = tuple[Any, ...]
 History = tuple[int, list[Step]]
@@ -116,7 +108,7 @@ def history(seed: int, figures: Figures) -> History:
     for _ in range(rng.randint(5, STEPS_MAX)):
         wait, dice = rng.choice(waits), rng.random()
         if rng.random() < 0.12:
-            steps += knowing(rng, wait)
+            steps += knowing(rng, wait, attempt_words)
         if rng.random() < 0.08:
             steps += sent_again(rng, attempt_words)
         if enters and rng.random() < 0.2:
@@ -196,33 +188,6 @@ def answering(rng: random.Random, wait: int) -> list[Step]:
         *shut,
         (later, "verify", who, (rng.randrange(3), rng.choice([0, 0, 0, 1, -1])), options),
     ]
-
-
-def knowing(rng: random.Random, wait: int) -> list[Step]:
-    """What users know is set, changed, asked and answered."""
-    who, dice = rng.choice(["alice"] * 6 + ["bob"] * 3), rng.random()
-    if dice < 0.2:
-        return [(wait, "set_password", who, rng.choice([0, 0, 1, None]))]
-    if dice < 0.3:
-        return [(wait, "set_questions", who)]
-    if dice < 0.4:
-        return repinning(rng, wait, NOTHING)
-    if dice < 0.6:
-        _, typed, options = attempt_words(rng)
-        old, new = (rng.choice([PIN, PIN, *PINS]) for _ in range(2))
-        if rng.random() < 0.5:      # more often than by chance it is a device that has one
-            typed, options = ("pinned", 0), {**NOTHING, "platform": "portal", "realm": "live"}
-        return [(wait, "change_pin", who, typed, old, new, options)]
-    who = rng.choice([who, who, who, "nobody", "Alice", "al_ice"])
-    steps: list[Step] = []
-    for _ in range(rng.choice([1, 1, 2, 4])):
-        if rng.random() < 0.9:
-            steps.append((wait, "question", who, rng.randrange(2**64)))
-        which = rng.choice([0] * 8 + [1, "another's", "f00", ""])
-        said = rng.choice(["right", "right", "wrong", "wrong", ""])
-        address = rng.choice([None, None, "1", "::1"])
-        steps.append((rng.choice([0, 0, 1000]), "answer", who, which, said, address))
-    return steps
 
 
 def asking_on(rng: random.Random) -> list[Step]:

@@ -8,13 +8,15 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from histories import NOTHING, PASSWORDS, POOLS
+from histories_knowing import NOTHING, PASSWORDS, POOLS
 from histories_phones import PINS
 from said import answer_of
 
 import watchword
 from watchword import _engine, reference
 from watchword.reference import Attempt, Reference, User
+
+PUSH_ID_CHARS = 32
 
 
 class Knowing:
@@ -72,6 +74,22 @@ class Knowing:
         if answer.verdict is reference.Verdict.ACCEPTED:
             changed = [r for r in self.twin.journal[-1][1] if r.event is reference.Event.PIN]
             self.seen |= {"a PIN for every user of a phone"} if len(changed) > 1 else set()
+        return answer_of(verdict), tuple(answer)
+
+    def change_password(
+        self, who: str, word: Any, new: int, options: dict[str, Any]
+    ) -> tuple[Any, Any]:
+        a = self.attempt(who, word, options)
+        a = replace(a, password=a.password or "none of his", vouched=False)
+        verdict = self.engine.change_password(
+            a.name, str(a.password), a.response, PASSWORDS[new], pin=a.pin, device=a.device,
+            challenge=a.challenge, platform=a.platform, address=a.address,
+        )  # fmt: skip
+        answer = self.twin.change_password(a, PASSWORDS[new], self.now_ms)
+        self.seen |= {repr(answer.verdict), repr(answer.reason)}
+        self.seen |= {f"a change of password: {answer.verdict.name}"}
+        if a.challenge and len(a.challenge) == PUSH_ID_CHARS:
+            self.seen |= {f"a change of password by push: {answer.verdict.name}"}
         return answer_of(verdict), tuple(answer)
 
     def phones_pin(self, who: str) -> str:

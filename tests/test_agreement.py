@@ -116,6 +116,8 @@ def test_histories_reach_everything() -> None:
         for event in ATTEMPTS
     }
     assert "a PIN for every user of a phone" in seen
+    changed = {f"a change of password{by}: ACCEPTED" for by in ("", " by push")}
+    assert {*changed, "a change of password: REJECTED", "a change of password: LOCKED"} <= seen
     assert {"a row wrong", "a row there", "shared", "withdrawn"} <= seen
     everything = [*reference.Verdict, *reference.Reason, *Event]
     assert seen >= {"posed", "answered", "too many codes", "too many answers", "id misused"}

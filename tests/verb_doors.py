@@ -34,11 +34,9 @@ class TwinDoor(entry_doors.TwinDoor):
         return answer.verdict.name, answer.reason.name, answer.device or "-"
 
     def password(self, user: str, old: str, response: str, new: str, **options: Any) -> Said:
-        """The twin knows the attempt as an opt-in's, which changes nothing here."""
-        said = self.opt_in(user, response, password=old, **options)
-        if said[0] == "ACCEPTED":
-            self.set_password(user, new)
-        return said
+        attempt = Attempt(user, response, platform="portal", password=old, **options)
+        answer = self.twin.change_password(attempt, new, self.now_s * 1000)
+        return answer.verdict.name, answer.reason.name, answer.device or "-"
 
     def answered(self, user: str, id: str, text: str, **options: Any) -> Said:
         answer = self.twin.answer(user, id, text, self.now_s * 1000, **options)

@@ -79,10 +79,13 @@ class Doubled:
     SAID = (
         "add_user", "set_user", "remove_user", "unlock", "add_device", "set_device",
         "remove_device", "attempt", "challenge", "push", "decide_push", "enrol_phone",
-        "set_password", "set_questions", "change_pin", "question", "answer", "ship_device",
-        "replace_device", "online_card", "set_dates", "raise_floors",
+        "set_password", "set_questions", "change_pin", "change_password", "question", "answer",
+        "ship_device", "replace_device", "online_card", "set_dates", "raise_floors",
     )  # fmt: skip
-    ASKED = ("challenge", "push", "decide_push", "enrol_phone", "question", "change_pin")
+    ASKED = (
+        "challenge", "push", "decide_push", "enrol_phone", "question", "change_pin",
+        "change_password",
+    )  # fmt: skip
 
     def __init__(self, first: Reference, other: Reference) -> None:
         self.first, self.other = first, other

@@ -13,7 +13,7 @@ import hmac
 import ipaddress
 import string
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import IntEnum, IntFlag
 from typing import NamedTuple
@@ -637,7 +637,8 @@ class Reference:
             return None
         named, user = self.pushes.of(a.challenge), self._found(a.name)
         own = (a.name, user.number if user else None, PLATFORMS.index(a.platform))
-        if a.response or not named or (named.name, named.user, named.platform) != own:
+        meant = named and (named.name, named.user, named.platform) == own
+        if not named or not meant or a.response or a.needs_pin:
             return Claim()
         phone = next((d for d in user.devices if d.number == named.device), None) if user else None
         if named.device and (phone is None or a.device not in (None, phone.serial)):
@@ -929,14 +930,16 @@ class Reference:
     # ---- what a user knows ----------------------------------------------------------------------
 
     def _set_known(self, user: User, gone: str, new: list[Device], now_ms: int) -> None:
+        self._turn(self._known_anew(user, gone, new), now_ms)
+
+    def _known_anew(self, user: User, gone: str, new: list[Device]) -> list[Record]:
         first = self.devices_used + 1
-        self._turn(
-            [Record(Event.DEVICE_REMOVE, user.number, device=d.number)
-             for d in user.known if d.kind == gone]
-            + [Record(Event.DEVICE_ADD, user.number, device=first + i, tail=d)
-               for i, d in enumerate(new)],
-            now_ms,
-        )  # fmt: skip
+        return [
+            *(Record(Event.DEVICE_REMOVE, user.number, device=d.number)
+              for d in user.known if d.kind == gone),
+            *(Record(Event.DEVICE_ADD, user.number, device=first + i, tail=d)
+              for i, d in enumerate(new)),
+        ]  # fmt: skip
 
     def set_password(self, name: str, password: str | None, now_ms: int) -> None:
         new = [Device("password", password.encode())] if password is not None else []
@@ -955,19 +958,26 @@ class Reference:
         return replace(a, realm=user.realm if user else a.realm)
 
     def change_pin(self, a: Attempt, pin: str, now_ms: int) -> Answer:
-        """An attempt, and in its turn what follows from its acceptance."""
-        came = self._come_due(a, now_ms)
-        answer, records = self.decide(self.own_realm(replace(a, needs_pin=True)), now_ms)
-        if answer.verdict is Verdict.ACCEPTED:
-            user = self.users[a.name]
-            changed = self._device(user, str(answer.device))
+        """An attempt, and in its turn what follows from its acceptance. A phone's approval is no
+        answer here: nobody typed the old PIN with it."""
+
+        def follows(answer: Answer) -> list[Record]:
+            changed = self._device(self.users[a.name], str(answer.device))
             serves = [(d.number, other.number) for other in self.users.values()
                       for d in other.devices
                       if d is changed or (changed.phone and d.phone == changed.phone)]  # fmt: skip
-            records += [Record(Event.PIN, whose, device=number, tail=pin)
-                        for number, whose in sorted(serves)]  # fmt: skip
-        self._turn(records, now_ms, came)
-        return answer
+            return [Record(Event.PIN, whose, device=number, tail=pin)
+                    for number, whose in sorted(serves)]  # fmt: skip
+
+        return self.attempt_then(self.own_realm(replace(a, needs_pin=True)), now_ms, follows)
+
+    def change_password(self, a: Attempt, password: str, now_ms: int) -> Answer:
+        """An attempt with the old one, which a device has to answer; another follows from it."""
+        new = [Device("password", password.encode())]
+        return self.attempt_then(
+            self.own_realm(replace(a, needs_device=True)), now_ms,
+            lambda _: self._known_anew(self.users[a.name], "password", new),
+        )  # fmt: skip
 
     def question(self, name: str, dice: int, now_ms: int) -> tuple[str, str]:
         """The id and the text of the question that stands, or of one picked; what nobody set is
@@ -1467,9 +1477,17 @@ class Reference:
 
     def attempt(self, attempt: Attempt, now_ms: int) -> Answer:
         """One attempt, decided and applied; what the phone decided is claimed by it."""
+        return self.attempt_then(attempt, now_ms, lambda _: [])
+
+    def attempt_then(
+        self, attempt: Attempt, now_ms: int, follows: Callable[[Answer], list[Record]]
+    ) -> Answer:
+        """And in its turn what follows from its acceptance."""
         came = self._come_due(attempt, now_ms)
         claim = self._claim(attempt, now_ms)
         answer, records = self.decide(attempt, now_ms)
+        if answer.verdict is Verdict.ACCEPTED:
+            records += follows(answer)
         self._turn(records, now_ms, came)
         looked_at = records and answer.reason is not Reason.ADDRESS
         if claim and claim.push and claim.stands in DECIDED and looked_at:

@@ -50,12 +50,12 @@ def opt_out(twin: Reference, name: str, now_ms: int) -> bool:
 
 def opt_in(twin: Reference, a: Attempt, now_ms: int) -> Answer:
     """An attempt that a device has to answer, and in its turn what follows."""
-    came = twin._come_due(a, now_ms)
-    answer, records = twin.decide(twin.own_realm(replace(a, needs_device=True)), now_ms)
-    if answer.verdict is Verdict.ACCEPTED and twin.users[a.name].opted_out:
-        records.append(Record(Event.OPT, twin.users[a.name].number))
-    twin._turn(records, now_ms, came)
-    return answer
+
+    def follows(_: Answer) -> list[Record]:
+        user = twin.users[a.name]
+        return [Record(Event.OPT, user.number)] if user.opted_out else []
+
+    return twin.attempt_then(twin.own_realm(replace(a, needs_device=True)), now_ms, follows)
 
 
 def share(twin: Reference, asker: str, a: Attempt, now_ms: int) -> Said:
