@@ -14,7 +14,7 @@ import pytest
 from served import KEY, SECONDS_MAX, Served
 
 import watchword
-from watchword import hashing, lifecycle
+from watchword import hashing, lifecycle, passwords
 from watchword._engine import password_figures, secrets_kept
 from watchword.costs import Costs
 
@@ -143,6 +143,39 @@ def test_every_door_renews(tmp_path: Path) -> None:
         for name in names:
             assert comes(partial(renewed, engine, name)), name
         assert engine._costs._held == {NEW: len(names)}
+
+
+def test_whoever_logs_in_and_closes_has_it_renewed(tmp_path: Path) -> None:
+    """As the command line does: it ends as soon as it has said what came of the login."""
+    slow = (65_536, 4, 1)
+    with watchword.Engine.open(tmp_path / "s", policy=policy(OLD)) as engine:
+        for name in ("alice", "bob", "carol"):
+            enrolled(engine, name)
+    with watchword.Engine.open(tmp_path / "s", policy=policy(slow)) as engine:
+        for name in ("alice", "bob"):
+            assert engine.verify(name, code(0, name), password=PASSWORD)
+    with watchword.Engine.open(tmp_path / "s") as engine:
+        assert password_figures(engine._core) == {slow: 2, OLD: 1}
+        assert engine.verify("alice", code(1, "alice"), password=PASSWORD)
+
+
+def test_a_renewal_that_does_not_end_keeps_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(passwords, "RENEWAL_SECONDS_MAX", 0.05)
+    with watchword.Engine.open(policy=policy(OLD)) as engine:
+        enrolled(engine, "alice")
+        engine.set_policy(policy(NEW), by="desk 4")
+        real, held = engine._hasher.take, list[Any]()
+
+        def take(text: bytes, figures: Any, tell: Any) -> bool:
+            if getattr(tell, "func", None) == engine._renewed:
+                held.append((text, figures, tell))
+                return True
+            return real(text, figures, tell)
+
+        monkeypatch.setattr(engine._hasher, "take", take)
+        assert engine.verify("alice", code(0, "alice"), password=PASSWORD)
+    assert held
+    assert real(*held[0]), "and it finds the engine closed"
 
 
 def test_a_password_that_is_another_by_then_stays(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -106,7 +106,7 @@ class Engine(
             derive(secret, "watchword names", 16), derive(secret, "watchword challenges", 48),
             self._passcode_key, self._kept_key_of_pins, derive(secret, "watchword request ids", 16),
         )
-        self._hasher = Hasher(derive(secret, "watchword passwords", 32))
+        self._hasher, self._renewals = Hasher(derive(secret, "watchword passwords", 32)), set()
         self._mark_key, self._tombs = derive(secret, "watchword fingerprints", 32), Tombs()
         self._gone = Names()
         told_to(self._core, self._policy)
@@ -239,13 +239,18 @@ class Engine(
     def close(self) -> None:
         """Makes all durable, writes the pages, lets go of the store. Twice is no error.
 
-        Whoever is in a call is answered first; whoever calls later is told that it is closed.
+        Whoever is in a call is answered first; whoever calls later is told that it is closed. What
+        logins are renewing (a password under older costs) is kept, which it waits 10 seconds for.
         """
         if self._pid != os.getpid():
             return  # the files are the parent's
         with self._closing:
             if not self._closed:
-                self._close()
+                try:
+                    if self._ended is None:
+                        self._end_renewals()
+                finally:
+                    self._close()
 
     def _close(self) -> None:
         with self._lock:

@@ -8,6 +8,7 @@ to it.
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Protocol
 
 from watchword._engine import Batch, Core, Gate, Gather, Split
@@ -42,6 +43,7 @@ class _Parts(Protocol):
     _passcode_key: bytes
     _kept_key_of_pins: bytes
     _hasher: Hasher
+    _renewals: "set[SimpleQueue[None]]"     # of passwords, under way; each hears when it is done
     _costs: Costs
     _entropy: Callable[[int], bytes]
     _courier: Courier | None

@@ -8,9 +8,11 @@ repeats any of it.
 """
 
 import contextlib
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from queue import Empty, SimpleQueue
 from typing import Any, Final
 
 from watchword import lifecycle
@@ -36,6 +38,7 @@ from watchword.policy import Policy
 __all__ = ["SERIAL", "Passwords", "busy", "new_password"]
 
 SERIAL: Final = b"*"             # no device has it
+RENEWAL_SECONDS_MAX: Final = 10.0        # that closing waits for what logins renew
 RENEWED: Final = "the password's user, by logging in"       # who kept it under other figures
 
 def busy() -> Busy:
@@ -136,7 +139,7 @@ class Passwords(Parts):
         self, user: str | bytes, password: str | bytes | None, fact: Fact | None, let_in: bool
     ) -> None:
         """Hashes a password that was right under the policy's figures, where it is kept under
-        others: on the threads that hash, and nobody waits for it."""
+        others: on the threads that hash, and nobody waits for it but closing."""
         if not let_in or fact is None or not fact.number or not fact.first & RIGHT:
             return
         asked = self._password_asked(user, password)
@@ -144,14 +147,32 @@ class Passwords(Parts):
         if asked is None or asked.number != fact.number or asked.figures[1:] == figures[1:]:
             return
         name = user if isinstance(user, str) else user.decode()
-        self._hasher.take(asked.text, figures, partial(self._renewed, name, asked.number, figures))
+        done: SimpleQueue[None] = SimpleQueue()
+        self._renewals.add(done)
+        told = partial(self._renewed, name, asked.number, figures, done)
+        if not self._hasher.take(asked.text, figures, told):
+            self._renewals.discard(done)
+
+    def _end_renewals(self) -> None:
+        """What logins renew is kept before the engine closes; what takes too long is not."""
+        until = time.monotonic() + RENEWAL_SECONDS_MAX
+        for done in tuple(self._renewals):
+            with contextlib.suppress(Empty):
+                done.get(timeout=max(0.0, until - time.monotonic()))
 
     def _renewed(
-        self, name: str, number: int, figures: Figures, made: bytes | BaseException
-    ) -> None:
-        """It is kept, unless the password is another by now, or the engine has ended."""
-        if isinstance(made, BaseException):
-            return
+        self, name: str, number: int, figures: Figures, done: "SimpleQueue[None]",
+        made: bytes | BaseException,
+    ) -> None:  # fmt: skip
+        try:
+            if not isinstance(made, BaseException):
+                self._keep_renewed(name, number, figures, made)
+        finally:
+            self._renewals.discard(done)
+            done.put(None)
+
+    def _keep_renewed(self, name: str, number: int, figures: Figures, made: bytes) -> None:
+        """Unless the password is another by now, or the engine has ended."""
         with contextlib.suppress(Error), self._deciding():
             user, _ = self._user(name)
             found = secrets_kept(self._core, user & 0xFFFFFFFF)[0]
