@@ -11,7 +11,9 @@ cdef inline int take_text(object text, const char **at, Py_ssize_t *size) except
         at[0] = PyBytes_AS_STRING(text)
         size[0] = PyBytes_GET_SIZE(text)
     else:
-        raise InvalidArgument(f"names and responses are str or bytes, not {type(text).__name__}")
+        raise InvalidArgument(
+            "user, response, device, challenge and pin are str or bytes, not "
+            f"{type(text).__name__}")
     return 0
 
 
@@ -267,7 +269,8 @@ def expect_texts(texts):
     for text in texts:
         if not (PyUnicode_Check(text) or isinstance(text, bytes)):
             raise InvalidArgument(
-                f"names and responses are str or bytes, not {type(text).__name__}")
+                "users, responses, devices, challenges and passwords are str or bytes, not "
+                f"{type(text).__name__}")
 
 
 def pack_address(address):

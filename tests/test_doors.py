@@ -1,7 +1,6 @@
 """The Python doors under any input at all: an answer, or one of Watchword's errors; nothing else.
 
-What is drawn leans towards what is almost legal, since the first byte refuses everything else.
-WATCHWORD_SEED repeats a run; a failure is printed with the smallest input that has it.
+What is drawn is fuzzed.py's; phones, PINs and questions are test_doors_known.py's.
 """
 
 import contextlib
@@ -9,15 +8,12 @@ import io
 import os
 import string
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from conftest import SEED
-from hypothesis import HealthCheck, given, settings
-from hypothesis import seed as begin_with
+from fuzzed import ADDRESSES, ANY, CODES, NAMES, PLACES, TEXT, answered, fuzzed
 from hypothesis import strategies as st
 from standing import KEY, T
 
@@ -27,31 +23,6 @@ from watchword.formats import otpauth
 from watchword.serve.config import Config
 
 EXITS = range(6)
-CODES = {int(code) for code in Code}
-TEXT = st.text(max_size=40) | st.text("abcABC0123456789 \0\xe9\udc80", max_size=200)
-ANY = st.none() | st.booleans() | st.integers() | st.floats() | st.binary(max_size=20) | TEXT
-
-
-def fuzzed(examples: int, **drawn: Any) -> Callable[[Any], Any]:
-    """A test over so many drawn inputs, the same again under the same WATCHWORD_SEED."""
-    quiet = settings(max_examples=examples, deadline=None, database=None,
-                     suppress_health_check=list(HealthCheck))  # fmt: skip
-
-    def around(test: Any) -> Any:
-        return begin_with(SEED)(quiet(given(**drawn)(test)))
-
-    return around
-
-
-def answered(call: Callable[[], Any]) -> Any:
-    """What a door answers; None when it refuses in our words. Anything else is raised."""
-    try:
-        return call()
-    except Error as refused:
-        assert refused.args
-        assert str(refused)
-        return None
-
 
 # ---- texts that are parsed -----------------------------------------------------------------------
 
@@ -127,10 +98,6 @@ def standing() -> Any:
         engine.add_device("alice", Device.totp(KEY), serial="S1")
         yield engine
 
-
-NAMES = st.sampled_from(["alice", "Alice", "alice ", "", "nobody", "a" * 65, "a" * 129]) | ANY
-PLACES = st.sampled_from(["trading", "portal", "live", "paper"]) | ANY
-ADDRESSES = st.sampled_from(["10.0.0.1", "::1", "::ffff:1.2.3.4", "1.2.3", "fe80::1%eth0"]) | ANY
 
 
 @fuzzed(300, user=NAMES, response=ANY, platform=PLACES, realm=PLACES,

@@ -194,7 +194,7 @@ def test_many_phones_keep_their_own_pins(store: Store) -> None:
         ({"platform": "desk"}, "platform is one of"),
         ({"serial": "a b"}, "serial is 1 to 32"),
         ({"challenge": 7}, "challenge is str"),
-        ({"token": 7}, "names and responses are str"),
+        ({"token": 7}, "token is str or bytes, not int"),
         ({"gateway": ""}, "gateway is text"),
         ({"address": "x"}, "address is not"),
     ],

@@ -331,7 +331,7 @@ def test_the_daemon_asks_and_changes(tmp_path: Path) -> None:
                 (("CHANGEPIN", "alice", "4711", "2", "1111"), "INVALID new_pin"),
                 (("CHANGEPIN", "alice", "4711", "2", "0701", "PERSONAL", "x\n1907-01-07"),
                  "INVALID new_pin"),
-                (("CHANGEPASSWORD", "alice", "a", "b", "short"), "INVALID password"),
+                (("CHANGEPASSWORD", "alice", "a", "b", "short"), "INVALID new_password"),
             ):
                 with pytest.raises(ReplyError, match=rf"^{said}"):
                     client.ask(*command)

@@ -396,5 +396,5 @@ def legal_serial(serial: object) -> str:
 
 
 def one_of(name: str, word: object, words: tuple[str, ...]) -> None:
-    if word not in words:
+    if not isinstance(word, str) or word not in words:
         raise InvalidArgument(f"{name} is one of {', '.join(words)}")

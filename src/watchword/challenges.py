@@ -8,7 +8,7 @@ import asyncio
 
 from watchword import _engine
 from watchword._engine import ANSWERS_MAX, PLATFORMS, PURPOSE_BYTES_MAX
-from watchword.acts import utf8
+from watchword.acts import one_of, utf8
 from watchword.delivery import Delivery
 from watchword.devices.ocra import QUESTION_CHARS_MAX, QUESTION_CHARS_MIN
 from watchword.errors import Busy, InvalidArgument
@@ -159,8 +159,7 @@ class Challenges(Parts):
         """The challenge, the turn to wait for before it is shown, and the code that goes out then.
         No challenge: as many codes were sent, or answers given, as may be. phone: of one that takes
         pushes, alone."""
-        if platform not in PLATFORMS:
-            raise InvalidArgument(f"platform is one of {', '.join(PLATFORMS)}")
+        one_of("platform", platform, PLATFORMS)
         aim = None if purpose is None else utf8("purpose", purpose)
         if aim is not None and not 1 <= len(aim) <= PURPOSE_BYTES_MAX:
             raise InvalidArgument(f"purpose is text of 1 to {PURPOSE_BYTES_MAX} bytes")

@@ -15,7 +15,7 @@ from watchword.devices.arguments import utf8_text
 from watchword.devices.ocra import Suite
 from watchword.errors import InvalidArgument
 from watchword.hashing import KEPT, NEEDS_DEVICE, NEEDS_PIN, SALT_BYTES
-from watchword.logins import place_of
+from watchword.logins import expect_text, place_of
 from watchword.passwords import Passwords, busy, new_password
 from watchword.questions import Questions
 
@@ -59,7 +59,7 @@ class Changes(Passwords, Questions):
             wanted = self._device(user, view.serial)
             sort = pin_kept(self._core, number & 0xFFFFFFFF, wanted)
             try:
-                pins.prefix_pin(view.kind, text)
+                pins.prefix_pin(view.kind, text, "new_pin")
                 if sort == "prefix":
                     pins.new_pin("new_pin", text, (), self._policy.pin_chars_min)
             except InvalidArgument as error:
@@ -102,7 +102,7 @@ class Changes(Passwords, Questions):
     ) -> Verdict:
         """Another password: an attempt with the old one and a right response, and the password is
         another when its verdict is ACCEPTED. Errors: InvalidArgument, Busy, StoreFailed."""
-        text = new_password(self._policy, user, new_password_)
+        text = new_password(self._policy, user, new_password_, "new_password")
         figures = self._figures(self._entropy(SALT_BYTES))
         fact, made = self._fact(user, utf8("old_password", old_password).decode(), False), None
         if fact is not None:
@@ -126,6 +126,10 @@ class Changes(Passwords, Questions):
     ) -> Verdict:  # fmt: skip
         """One attempt, and in its row what follows from ACCEPTED, which a device has to answer.
         given: a request id, and the password that was tried with it."""
+        utf8("user", user)      # what follows names the user again
+        expect_text("response", response)
+        for name, word in (("device", device), ("challenge", challenge), ("pin", pin)):
+            expect_text(name, word, optional=True)
         where, _ = place_of(platform, "live")
         names, within = self._asker(gateway)
         realm, bound = said_within(within)

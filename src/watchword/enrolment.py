@@ -13,7 +13,7 @@ from watchword.devices.phone import public_key as phone_key
 from watchword.devices.pins import phone_pin
 from watchword.errors import Error, Exists, InvalidArgument
 from watchword.hashing import WITHIN
-from watchword.logins import place_of
+from watchword.logins import expect_text, place_of
 from watchword.parts import Parts
 from watchword.views import Enrolment, User
 
@@ -51,6 +51,7 @@ class Enrolments(Parts):
         phone = phone_key(public_key)
         made = Device.ib_key(self._entropy(KEY_BYTES), phone_pin(pin), phone)
         places = place_of(platform, "live")
+        expect_text("token", token)
         given = None if serial is None else legal_serial(serial)
         names, within = self._asker(gateway)
         bound = WITHIN if within else 0

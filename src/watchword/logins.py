@@ -25,6 +25,7 @@ from watchword._engine import (
     id_text,
     pack_address,
 )
+from watchword.acts import one_of
 from watchword.errors import InvalidArgument
 from watchword.hashing import UNTOLD, VOUCHED_FOR, Fact
 from watchword.parts import Parts
@@ -266,9 +267,14 @@ def place_of(platform: str, realm: str) -> tuple[int, int]:
         return PLACES[platform, realm]
     except (KeyError, TypeError):
         pass
-    if platform not in PLATFORMS:
-        raise InvalidArgument(f"platform is one of {', '.join(PLATFORMS)}")
+    one_of("platform", platform, PLATFORMS)
     raise InvalidArgument(f"realm is one of {', '.join(REALMS)}")
+
+
+def expect_text(name: str, word: object, *, optional: bool = False) -> None:
+    """What a client typed or names: as text, or as its bytes."""
+    if not (isinstance(word, (str, bytes)) or (optional and word is None)):
+        raise InvalidArgument(f"{name} is str or bytes, not {type(word).__name__}")
 
 
 def _session(session: bytes) -> None:
@@ -286,7 +292,7 @@ def _parts(threads: int, count: int, addresses: Sequence[str | None] | None) -> 
 
 def _entries(name: str, column: Any) -> int:
     """How many entries a column has. Errors: InvalidArgument when it is no column."""
-    if not isinstance(column, (str, bytes)):
+    if not isinstance(column, (str, bytes, dict, set, frozenset)):
         try:
             return len(column)
         except TypeError:  # no length at all, or a numpy array of no dimension

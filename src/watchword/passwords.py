@@ -215,11 +215,14 @@ def cost_in(found: tuple[int, bytes] | None) -> tuple[int, int, int] | None:
     return None if found is None else KEPT.unpack(found[1])[2:5]
 
 
-def new_password(policy: Policy, name: str, password: str) -> bytes:
-    """A password that may be set. Errors: InvalidArgument."""
-    text, least = utf8("password", password), policy.password_bytes_min
+def new_password(policy: Policy, name: str, password: str, called: str = "password") -> bytes:
+    """A password that may be set. called: the argument. Errors: InvalidArgument."""
+    text, least = utf8(called, password), policy.password_bytes_min
+    utf8("user", name)
     if not least <= len(text) <= PASSWORD_BYTES_MAX:
-        raise InvalidArgument(f"password is {least} to {PASSWORD_BYTES_MAX} bytes of UTF-8")
+        raise InvalidArgument(f"{called} is {least} to {PASSWORD_BYTES_MAX} bytes of UTF-8")
     if len(set(text)) == 1 or password.casefold() == name.casefold():
-        raise InvalidArgument("password is neither one character over and over nor the user's name")
+        raise InvalidArgument(
+            f"{called} is neither one character over and over nor the user's name"
+        )
     return text

@@ -12,7 +12,7 @@ from typing import Final
 
 from watchword import _engine
 from watchword._engine import DEVICE_STATES, PLATFORMS, PURPOSE_BYTES_MAX
-from watchword.acts import utf8
+from watchword.acts import one_of, utf8
 from watchword.delivery import Delivery, wake_id
 from watchword.devices.phone import (
     DECISIONS,
@@ -225,8 +225,7 @@ class Pushes(Parts):
     ) -> tuple[Push | None, int, Delivery | None]:
         """The push, the turn to wait for before it is shown, and its phone's wake-up. No push: as
         many as may be were asked, and the wake-up names the phone whose challenge is left."""
-        if platform not in PLATFORMS:
-            raise InvalidArgument(f"platform is one of {', '.join(PLATFORMS)}")
+        one_of("platform", platform, PLATFORMS)
         if purpose is not None and not 1 <= len(utf8("purpose", purpose)) <= PURPOSE_BYTES_MAX:
             raise InvalidArgument(f"purpose is text of 1 to {PURPOSE_BYTES_MAX} bytes")
         if len(utf8("text", text)) > TEXT_BYTES_MAX:
@@ -331,9 +330,9 @@ def is_id(id: object) -> bool:
 
 
 def expect_answer(decision: object, unlocked: object, number: object) -> None:
-    if decision not in DECISIONS:
-        raise InvalidArgument(f"decision is one of {', '.join(DECISIONS)}")
-    if unlocked not in UNLOCKED or (decision == "approve" and unlocked == "none"):
+    one_of("decision", decision, DECISIONS)
+    known = isinstance(unlocked, str) and unlocked in UNLOCKED
+    if not known or (decision == "approve" and unlocked == "none"):
         raise InvalidArgument("unlocked is pin or biometric; with deny, none as well")
     if decision == "deny":
         if number is not None:

@@ -13,6 +13,7 @@ from watchword.acts import said_by, utf8
 from watchword.confining import said_within
 from watchword.devices import pins
 from watchword.errors import Busy, InvalidArgument
+from watchword.logins import expect_text
 from watchword.parts import Parts
 from watchword.policy import QUESTIONS
 from watchword.views import Question
@@ -123,6 +124,9 @@ class Questions(Parts):
         """
         self._expect_questions()
         names, within = self._asker(gateway)
+        expect_text("user", user)
+        expect_text("answer", answer)
+        expect_text("id", id, optional=True)
         token = "" if id is None else id
         realm, first = said_within(within)
         with self._lock:
@@ -158,14 +162,16 @@ class Questions(Parts):
             )
 
 
+def several(given: object, count: int) -> bool:
+    return isinstance(given, Sequence) and not isinstance(given, str) and len(given) == count
+
+
 def read(questions: Sequence[tuple[str, str, str]]) -> list[tuple[bytes, bytes, str]]:
     """Three, each of another pool. Errors: InvalidArgument."""
     found = []
-    if isinstance(questions, str) or len(questions) != QUESTIONS:
+    if not several(questions, QUESTIONS) or not all(several(given, 3) for given in questions):
         raise InvalidArgument(f"questions are {QUESTIONS} of (pool, question, answer)")
     for given in questions:
-        if isinstance(given, str) or len(given) != 3:
-            raise InvalidArgument(f"questions are {QUESTIONS} of (pool, question, answer)")
         pool, text, answer = (
             utf8(name, word)
             for name, word in zip(("pool", "question", "answer"), given, strict=True)

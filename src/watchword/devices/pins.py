@@ -29,16 +29,16 @@ PHYSICAL = ("alpine", "dsc", "dsc-plus", "gold", "platinum")    # they have keys
 SALT_BYTES, KEPT_BYTES = 16, 48     # of a PIN typed before a code: salt and HMAC-SHA256
 
 
-def phone_pin(pin: object) -> str:
-    """An ib-key's PIN: 4 to 6 ASCII letters, digits and specials."""
+def phone_pin(pin: object, name: str = "pin") -> str:
+    """An ib-key's PIN: 4 to 6 ASCII letters, digits and specials. name: the argument."""
     if (
         not isinstance(pin, str)
         or not PHONE_PIN_CHARS_MIN <= len(pin) <= PHONE_PIN_CHARS_MAX
         or not set(pin) <= PHONE_PIN_CHARS
     ):
         raise InvalidArgument(
-            f"pin must be text of {PHONE_PIN_CHARS_MIN} to {PHONE_PIN_CHARS_MAX} ASCII letters, "
-            "digits and specials"
+            f"{name} must be text of {PHONE_PIN_CHARS_MIN} to {PHONE_PIN_CHARS_MAX} ASCII "
+            "letters, digits and specials"
         )
     return pin
 
@@ -71,10 +71,10 @@ def kept(secret: bytes, salt: bytes, text: str) -> bytes:
     return salt + hmac.digest(secret, salt + text.encode(), hashlib.sha256)
 
 
-def prefix_pin(kind: str, pin: object) -> str:
-    """A PIN that is typed before the code of a device of this kind."""
+def prefix_pin(kind: str, pin: object, name: str = "pin") -> str:
+    """A PIN that is typed before the code of a device of this kind. name: the argument."""
     if kind == "ib-key":
-        return phone_pin(pin)
+        return phone_pin(pin, name)
     characters = string.digits if kind in PHYSICAL else PHONE_PIN_CHARS
     if (
         not isinstance(pin, str)
@@ -83,7 +83,7 @@ def prefix_pin(kind: str, pin: object) -> str:
     ):
         sort = "digits" if kind in PHYSICAL else "ASCII letters, digits and specials"
         raise InvalidArgument(
-            f"pin must be text of {PREFIX_CHARS_MIN} to {PREFIX_CHARS_MAX} {sort}"
+            f"{name} must be text of {PREFIX_CHARS_MIN} to {PREFIX_CHARS_MAX} {sort}"
         )
     return pin
 
@@ -99,7 +99,8 @@ def new_pin(name: str, pin: object, personal: Sequence[str], chars_min: int = 1)
     steps = {ord(b) - ord(a) for a, b in itertools.pairwise(typed)}
     if len(typed) > 1 and len(steps) == 1 and steps <= {-1, 0, 1}:
         raise InvalidArgument(f"{name} must not be one character repeated, or a run up or down")
-    if isinstance(personal, str) or not all(isinstance(fact, str) for fact in personal):
+    told = isinstance(personal, Sequence) and not isinstance(personal, str)
+    if not told or not all(isinstance(fact, str) for fact in personal):
         raise InvalidArgument("personal is a sequence of str")
     folded = typed.casefold()
     if any(folded in form for fact in personal for form in forms(fact.casefold())):
