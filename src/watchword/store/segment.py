@@ -44,8 +44,8 @@ __all__ = [
 FORMAT: Final = 1  # of a segment file
 PAGE_BYTES: Final = 4096
 SALT_BYTES: Final = 32
-AHEAD_BYTES: Final = 1 << 20  # written ahead with one sync, for which a commit may have to wait
-AHEAD_PACE: Final = 2.0  # rests after it, in times of what it took
+AHEAD_BYTES: Final = 256 << 10  # written ahead with one sync, for which a commit may have to wait
+AHEAD_PACE: Final = 3.0  # rests after it, in times of what it took
 _MAGIC: Final = b"WWSG"
 _HEADER: Final = struct.Struct(">4sH16sQQQ16sI32s")
 _TABLES: Final = """
@@ -154,17 +154,17 @@ class Segment:
         return Tip(turn, before, row_time_ms(row))
 
     def write_ahead(self, size: int) -> None:
-        """Writes its -wal up to `size` bytes with zeros, in steps that a first row ends: it and
-        what follows come there, and the rest is written as it comes."""
-        self._ahead = max(self._ahead, self.size)
+        """Fills the rest of its -wal up to `size` bytes with zeros, in steps between two commits:
+        what they wrote meanwhile is left alone."""
         while self._ahead < size:
             began = time.monotonic()
             with self.lock:
-                if self.header is not None or self.closed:
+                if self.closed:
                     return
-                step = min(AHEAD_BYTES, size - self._ahead)
-                wal.write_ahead(self.path + "-wal", self._ahead, step)
-            self._ahead += step
+                at = max(self._ahead, self.size)
+                step = max(0, min(AHEAD_BYTES, size - at))
+                wal.write_ahead(self.path + "-wal", at, step)
+                self._ahead = at + step
             time.sleep(AHEAD_PACE * (time.monotonic() - began))
 
     def close(self) -> None:
