@@ -137,8 +137,8 @@ def redis_benchmark(
     port: int, words: list[str], *, users: int, depth: int, requests: int,
     more: tuple[str, ...] = (),
 ) -> Row:  # fmt: skip
-    """One run of redis-benchmark after one half as long, which is not counted: __rand_int__ in words
-    is a user's number."""
+    """One run of redis-benchmark, after half of it as a warm-up: __rand_int__ in words is a user's
+    number."""
     for count in (requests // 2, requests):
         command = ["redis-benchmark", "-p", str(port), "-c", str(CONNECTIONS), "-P", str(depth),
                    "-n", str(count), "-r", str(users), "--csv", *more, *words]  # fmt: skip
