@@ -23,6 +23,7 @@ from bench.children import banner
 from bench.rows import RESULTS, Row, host, save
 
 DEPTHS = (1, 16, 64)
+TIMES = {1: 1, 16: 4, 64: 8}  # the requests at each, so that it takes seconds
 BARS = ("0.75", "1.80", "2.80")  # VERIFY against a synced SET, at each
 RATES = (0.1, 0.25, 0.5, 0.75, 0.9)  # of the highest of a closed loop
 HALF = 0.5
@@ -76,7 +77,7 @@ def by_redis_benchmark(bench: Bench) -> None:
     users = bench.options.users
     for number in range(bench.options.rounds):
         for depth in DEPTHS:
-            requests = bench.options.requests * (1 if depth == 1 else 4)
+            requests = bench.options.requests * TIMES[depth]
             for what, words in (("SET", ["SET", NAME, "123456"]), ("GET", ["GET", NAME])):
                 with bench.redis(durable=what == "SET") as server:
                     row = loads.redis_benchmark(
@@ -178,7 +179,7 @@ def by_known_sync(bench: Bench) -> None:
         store = servers.make_store(folder, users)
         for number in range(bench.options.rounds):
             for depth in DEPTHS:
-                requests = bench.options.requests * (1 if depth == 1 else 4)
+                requests = bench.options.requests * TIMES[depth]
                 many = {"users": users, "depth": depth, "requests": requests}
                 about = {"what": "known sync", "sync_us": SYNC_US, "round": number, "users": users}
                 with servers.redis(folder, cpu, durable=True, sync_us=SYNC_US) as server:

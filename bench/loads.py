@@ -137,13 +137,15 @@ def redis_benchmark(
     port: int, words: list[str], *, users: int, depth: int, requests: int,
     more: tuple[str, ...] = (),
 ) -> Row:  # fmt: skip
-    """One run of redis-benchmark: __rand_int__ in words is a user's number."""
-    command = ["redis-benchmark", "-p", str(port), "-c", str(CONNECTIONS), "-P", str(depth),
-               "-n", str(requests), "-r", str(users), "--csv", *more, *words]  # fmt: skip
-    done = subprocess.run(command, text=True, capture_output=True)
-    lines = [line for line in done.stdout.splitlines() if line.startswith('"')]
-    if done.returncode or len(lines) < 2:
-        raise SystemExit(f"{' '.join(command)}\n{done.stdout}{done.stderr}")
+    """One run of redis-benchmark, after half of it as a warm-up: __rand_int__ in words is a user's
+    number."""
+    for count in (requests // 2, requests):
+        command = ["redis-benchmark", "-p", str(port), "-c", str(CONNECTIONS), "-P", str(depth),
+                   "-n", str(count), "-r", str(users), "--csv", *more, *words]  # fmt: skip
+        done = subprocess.run(command, text=True, capture_output=True)
+        lines = [line for line in done.stdout.splitlines() if line.startswith('"')]
+        if done.returncode or len(lines) < 2:
+            raise SystemExit(f"{' '.join(command)}\n{done.stdout}{done.stderr}")
     said = list(csv.DictReader(io.StringIO("\n".join(lines))))[-1]
     return {
         "commands": requests, "seconds": requests / float(said["rps"]), "depth": depth,

@@ -24,6 +24,7 @@ STATES_PLANT_MAX = 20_000
 CUTS = 5
 SEEN_AT_ONCE = {  # the next opening does not know a thing, or the load's own restore
     "key_retired_early", "segment_noted_late", "copied_without_the_live_segment",
+    "cut_into_the_rows",
 }  # fmt: skip
 
 

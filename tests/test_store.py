@@ -112,6 +112,39 @@ def test_a_journal_of_many_segments_is_one_journal(path: Path, rng: Seeded, tick
     store.close()
 
 
+def test_a_busy_journal_writes_its_next_files_ahead(path: Path, rng: Seeded) -> None:
+    store = open_store(path, KEY, segment_bytes=SMALL)
+    rows = append(store, 1, rng, size=10)
+    store.tick()  # a row is far more than a sixty-fourth of so small a segment
+    first, *ahead = sorted(path.glob("journal/*-wal"))
+    assert [file.stat().st_size for file in (first, *ahead)] == [SMALL] * 3
+    while store.counters()["spare_segments"] == 2:
+        rows |= append(store, 1, rng, size=10)
+    rows |= append(store, 3, rng, size=10)  # into what was written ahead
+    assert [file.stat().st_size for file in ahead] == [SMALL] * 2
+    killed = copy(path, path.with_name("killed"))
+    assert contents(killed).rows == rows, rng
+    for at in (SMALL - 1, SMALL - 5000):  # beyond the rows nothing says anything
+        flip = copy(path, path.with_name(f"flipped-{at}"))
+        with (flip / ahead[0].relative_to(path)).open("r+b") as file:
+            file.seek(at)
+            file.write(b"\x40")
+        assert contents(flip).rows == rows, (at, rng)
+    store.close()
+    left = {file: file.stat().st_size for file in path.glob("journal/*-wal")}
+    assert all(left.get(file, 0) < SMALL for file in ahead), left
+    assert contents(path).rows == rows, rng
+
+
+def test_a_journal_that_is_not_busy_takes_no_room_ahead(path: Path, rng: Seeded) -> None:
+    store = open_store(path, KEY)
+    for _ in range(3):
+        append(store, 3, rng)
+        store.tick()
+    assert sum(file.stat().st_size for file in path.glob("journal/*")) < 1 << 20
+    store.close()
+
+
 def test_every_life_goes_on_where_the_last_one_ended(path: Path, rng: Seeded) -> None:
     rows = {}
     for life in range(6):

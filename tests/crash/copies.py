@@ -25,7 +25,10 @@ def copies_kept(root: str, witness: Witness, promises: int) -> str:
             if promises > promise:
                 return f"{name} was promised, and is not there"
             continue
-        faults = prove_files(path, RawKey(KEY)).faults
+        try:
+            faults = prove_files(path, RawKey(KEY)).faults
+        except Error as error:
+            return f"{name} is there and cannot be looked at: {error}"
         if faults:
             return f"{name} is there and not whole: {faults[0]}"
         if name == AGAIN:

@@ -12,11 +12,12 @@ from typing import Any
 import apsw
 
 from watchword import Engine, Error
-from watchword.store import backup, catalog, journal, recovery, segment, sqlite
+from watchword.store import backup, catalog, journal, recovery, segment, sqlite, wal
 from watchword.store.catalog import Catalog
 from watchword.store.disk import connect, fold_wal
 from watchword.store.journal import Journal
 from watchword.store.link import ENDED, PACKED, Link
+from watchword.store.segment import PAGE_BYTES
 
 from .preload import Event, Kind, Recorder
 
@@ -114,6 +115,16 @@ def packed_before_it_is_noted() -> Any:
     return broken((journal, "note_ended", hasty), (recovery, "note_ended", hasty))
 
 
+def cut_into_the_rows() -> Any:
+    """What was written ahead is given back, and the last frame of the rows with it."""
+
+    def hasty(path: str, size: int) -> None:
+        wal_cut(path, size - PAGE_BYTES)
+
+    wal_cut = wal.cut
+    return broken((wal, "cut", hasty))
+
+
 def not_settled() -> Any:
     """What recovery found in the page cache is believed without being written and synced."""
 
@@ -204,8 +215,9 @@ REPLAY: dict[str, Plant] = {
     for plant in (
         answer_before_sync, synchronous_normal, renamed_without_sync, directory_never_synced,
         dropped_before_it_is_noted, dropped_before_the_pages, packed_before_it_is_noted,
-        not_settled, head_noted_first, key_retired_early, segment_noted_late, pages_of_the_future,
-        copied_without_the_live_segment, copied_under_its_own_name, restored_as_it_was,
+        cut_into_the_rows, not_settled, head_noted_first, key_retired_early, segment_noted_late,
+        pages_of_the_future, copied_without_the_live_segment, copied_under_its_own_name,
+        restored_as_it_was,
     )
 }  # fmt: skip
 LOOP: dict[str, Plant] = {

@@ -12,7 +12,8 @@ from collections.abc import Callable
 
 from watchword import Device, Engine, Policy, bulk, hotp, restore
 from watchword.life import TRANSITIONS
-from watchword.store import open_store
+from watchword.store import open_store, recovery
+from watchword.store.recovery import PACK_FACTOR
 from watchword.store.sqlite import SqliteStore
 
 from .copies import AGAIN, BACKUP
@@ -61,7 +62,7 @@ class Work:
         self.witness = witness
         self.path = path
         self.now_ms = BEGIN_MS
-        self.serials = 0
+        self.serials = self._lives = 0
         self._rng = rng
         self._gone: list[bytes] = []  # keys of devices that were removed
         self.engine: Engine | None = None
@@ -69,6 +70,9 @@ class Work:
     # ---- lives ----
 
     def open(self) -> Engine:
+        # Rows this small are always folded; those of a crowd stay in their -wal.
+        self._lives += 1
+        recovery.PACK_FACTOR = 1 << 20 if self._lives % 2 == 0 else PACK_FACTOR
         engine = self.engine = reopen(self.path, lambda: self.now_ms)
         self.witness.watch(engine)
         there = {self.witness.keys.get(device[DEVICE_NUMBER])
@@ -93,6 +97,7 @@ class Work:
         else:
             abandon(engine)
         self.engine = None
+        recovery.PACK_FACTOR = PACK_FACTOR
 
     def step(self, engine: Engine) -> None:
         self.now_ms += self._rng.choice([0, 1, 500, 10_000, 40_000])

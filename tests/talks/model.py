@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 __all__ = ["LOCKOUT", "Gateway", "Model", "Speaker", "Try"]
 
-LOCKOUT = 10
+LOCKOUT = 4  # few, so that conversations this short come to it
 STRANGER_COMMANDS_MAX = 5
 SMALL_TALK = ("PING", "ECHO", "CLIENT", "SELECT", "COMMAND", "HELLO", "AUTH", "RESET")
 STRANGERS = ("HELLO", "AUTH", "RESET")

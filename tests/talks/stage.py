@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any
 
-from tests.talks.model import Gateway
-from watchword import Device, Engine
+from tests.talks.model import LOCKOUT, Gateway
+from watchword import Device, Engine, Policy
 from watchword._engine import Clients, Gather
 from watchword.serve import limits
 from watchword.serve.commands import GATEWAYS
@@ -45,7 +45,8 @@ class Stage:
     """Made on a loop that runs; close it there."""
 
     def __init__(self, gateways: list[Gateway]) -> None:
-        self.engine = Engine.open(clock=lambda: MOMENT_MS)
+        policy = Policy(lockout_failures=LOCKOUT)
+        self.engine = Engine.open(clock=lambda: MOMENT_MS, policy=policy)
         loop = asyncio.get_running_loop()
         gather = Gather(self.engine)
         names = {name: getattr(limits, name) for name in limits.__all__}

@@ -26,6 +26,7 @@ __all__ = [
     "expect_database",
     "expect_library",
     "fold_wal",
+    "has_room",
     "sync_directory",
     "unlink",
     "wal_frames",
@@ -61,6 +62,12 @@ def sync_directory(path: str) -> None:
         os.fsync(file)
     finally:
         os.close(file)
+
+
+def has_room(path: str, size: int) -> bool:
+    """Whether the disk that holds `path` has `size` bytes left."""
+    disk = os.statvfs(path)
+    return disk.f_bavail * disk.f_frsize >= size
 
 
 def create_private(path: str) -> None:

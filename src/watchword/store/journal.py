@@ -15,7 +15,7 @@ from typing import Final
 
 from watchword.errors import InvalidArgument
 from watchword.store.catalog import Catalog
-from watchword.store.disk import unlink
+from watchword.store.disk import has_room, unlink
 from watchword.store.history import close_reader, rows_between
 from watchword.store.link import ENDED, MADE, Anchor, Link
 from watchword.store.recovery import note_ended, recover, replay
@@ -24,6 +24,8 @@ from watchword.store.segment import Reader, Row, Segment, segment_name
 __all__ = ["Journal"]
 
 SPARES: Final = 2  # segments made ahead: a second of the fastest stream measured fills two
+BUSY_PART: Final = 64  # of a segment, filled between two ticks: the next ones are written ahead
+ROOM_SEGMENTS: Final = 8  # that the disk must have left for it
 
 
 class Journal:
@@ -41,6 +43,7 @@ class Journal:
         self._spares: deque[Segment] = deque()
         self.ended: deque[Segment] = deque()  # to be closed and noted
         self._dropped: deque[int] = deque()  # to be unlinked
+        self._seen = 0, 0  # where rows went at the last tick: the segment's number, its size
         self._noted = catalog.head()[0]
         self.anchor = catalog.anchor()
         self.links, self.tip, highest = recover(path, catalog)  # links: ended segments, in order
@@ -84,6 +87,7 @@ class Journal:
         while self.current.header is not None and len(self._spares) < SPARES:
             with self._making:
                 self._spares.append(self._make())
+        self._write_ahead()
         self._unlink_dropped()
 
     def drop_before(self, turn: int) -> int:
@@ -186,6 +190,16 @@ class Journal:
                 )
             segment.close()
             self.ended.popleft()
+
+    def _write_ahead(self) -> None:
+        """The room of what comes next, for a journal that grows fast: a sync takes half the time
+        over blocks that are there. One that grows slowly takes no room for it."""
+        (number, before), ahead = self._seen, self._segment_bytes
+        self._seen = self.current.number, self.current.size
+        grown = self.current.size - (before if number == self.current.number else 0)
+        if grown >= ahead // BUSY_PART and has_room(self.path, ROOM_SEGMENTS * ahead):
+            for segment in (self.current, *self._spares):
+                segment.write_ahead(ahead)
 
     def _unlink_dropped(self) -> None:
         while self._dropped:

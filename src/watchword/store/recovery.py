@@ -25,7 +25,7 @@ from watchword.store.segment import PAGE_BYTES, Reader, Tip, segment_name
 __all__ = ["expect_there", "note_ended", "numbers_found", "recover", "replay"]
 
 VERIFY_BYTES: Final = 256 << 20  # newest part verified at every opening, covered by pages or not
-PACK_FACTOR: Final = 4  # a -wal this much larger than its rows is folded into the database
+PACK_FACTOR = 4  # a -wal this much larger than its rows is folded into the database
 _FILE: Final = re.compile(r"(\d{8})\.db(-wal|-journal|-shm)?")
 
 
@@ -79,6 +79,7 @@ def note_ended(
     """
     if link.size < sealed_bytes * PACK_FACTOR:
         catalog.set_link(link)
+        wal.cut(connection.filename_wal, link.size)
         return link
     link = link._replace(state=PACKED, size=sealed_bytes)
     catalog.set_link(link)

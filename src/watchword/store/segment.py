@@ -13,6 +13,7 @@ import os
 import secrets
 import struct
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Final, NamedTuple, Self
@@ -43,6 +44,8 @@ __all__ = [
 FORMAT: Final = 1  # of a segment file
 PAGE_BYTES: Final = 4096
 SALT_BYTES: Final = 32
+AHEAD_BYTES: Final = 256 << 10  # written ahead with one sync, for which a commit may have to wait
+AHEAD_PACE: Final = 3.0  # rests after it, in times of what it took
 _MAGIC: Final = b"WWSG"
 _HEADER: Final = struct.Struct(">4sH16sQQQ16sI32s")
 _TABLES: Final = """
@@ -107,7 +110,7 @@ class Segment:
         self.header: Header | None = None
         self.last = 0
         self.sealed_bytes = 0  # of rows, seals included
-        self._frames = 0
+        self._frames = self._ahead = 0
         create_private(self.path)
         self.connection = connect(self.path, keep_wal=True)
         self._cursor = self.connection.cursor()
@@ -149,6 +152,20 @@ class Segment:
                 execute("COMMIT")
             self.last = turn
         return Tip(turn, before, row_time_ms(row))
+
+    def write_ahead(self, size: int) -> None:
+        """Fills the rest of its -wal up to `size` bytes with zeros, in steps between two commits:
+        what they wrote meanwhile is left alone."""
+        while self._ahead < size:
+            began = time.monotonic()
+            with self.lock:
+                if self.closed:
+                    return
+                at = max(self._ahead, self.size)
+                step = max(0, min(AHEAD_BYTES, size - at))
+                wal.write_ahead(self.path + "-wal", at, step)
+                self._ahead = at + step
+            time.sleep(AHEAD_PACE * (time.monotonic() - began))
 
     def close(self) -> None:
         with self.lock:

@@ -14,7 +14,9 @@ import os
 import struct
 from typing import Final
 
-__all__ = ["HEADER_BYTES", "SETTLE_BYTES", "lost_commit", "settle", "wal_bytes"]
+__all__ = [
+    "HEADER_BYTES", "SETTLE_BYTES", "cut", "lost_commit", "settle", "wal_bytes", "write_ahead",
+]  # fmt: skip
 
 _HEADER: Final = struct.Struct(">8I")  # magic, format, page size, count, salts, checksums
 _FRAME: Final = struct.Struct(">6I")  # page, size after commit or 0, salts, checksums
@@ -62,6 +64,36 @@ def wal_bytes(path: str, frames: int) -> int:
     with open(path, "rb") as file:
         head = file.read(_HEADER.size)
     return _HEADER.size + frames * (_FRAME.size + int(_HEADER.unpack(head)[2]))
+
+
+def write_ahead(path: str, at: int, size: int) -> None:
+    """Zeros, durably, where nothing was written yet: no frame, to SQLite and to `lost_commit`.
+
+    A commit that then comes there changes neither the file's length nor where its blocks lie, so
+    that its sync carries data alone. They have to be written: room that a file system has only
+    promised it notes down with the first write.
+    """
+    file = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        if os.fstat(file).st_size <= at:
+            zeros, done = bytes(size), 0
+            while done < size:
+                done += os.pwrite(file, zeros[done:], at + done)
+            os.fdatasync(file)
+    finally:
+        os.close(file)
+
+
+def cut(path: str, size: int) -> None:
+    """Gives back what was written ahead and not used."""
+    if not os.path.exists(path):
+        return  # which is for whoever opens it to judge
+    file = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        if os.fstat(file).st_size > size:
+            os.ftruncate(file, size)
+    finally:
+        os.close(file)
 
 
 def settle(path: str, size: int) -> None:
