@@ -118,12 +118,14 @@ class Acts:
 
     def _made(self, who: str, own: Device, figures: dict[str, Any]) -> watchword.Device:
         """The library's device, and what of it the twin's lacks. One phone a user."""
+        if own.kind == "ocra":     # of suites without time: there is no window
+            own.back = own.forward = 0
         if own.label != "ib-key":
             return watchword.Device.of(figures.pop("label", "") or own.kind, own.key, **figures)
         own.phone = b"" if any(d.phone for d in self.devices(who)) else PHONES[int(own.phone)]
         device = watchword.Device.ib_key(own.key, self.pin_of(own.phone), own.phone or None)
         own.pin_hash, own.suite = device.pin_hash, device.suite
-        own.look_ahead = own.back = own.forward = 0
+        own.look_ahead = 0
         return device
 
     def on_challenge(
