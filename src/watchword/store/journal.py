@@ -9,6 +9,7 @@ when that came too late does `append` make a file itself.
 
 import os
 import threading
+import time
 from collections import deque
 from collections.abc import Iterator
 from typing import Final
@@ -26,6 +27,7 @@ __all__ = ["Journal"]
 SPARES: Final = 2  # segments made ahead: a second of the fastest stream measured fills two
 BUSY_PART: Final = 64  # of a segment, filled between two ticks: the next ones are written ahead
 ROOM_SEGMENTS: Final = 8  # that the disk must have left for it
+AHEAD_SECONDS_MAX: Final = 0.5  # of a tick; pages wait for it, and whoever closes the store
 
 
 class Journal:
@@ -195,11 +197,12 @@ class Journal:
         """The room of what comes next, for a journal that grows fast: a sync takes half the time
         over blocks that are there. One that grows slowly takes no room for it."""
         (number, before), ahead = self._seen, self._segment_bytes
+        until = time.monotonic() + AHEAD_SECONDS_MAX
         self._seen = self.current.number, self.current.size
         grown = self.current.size - (before if number == self.current.number else 0)
         if grown >= ahead // BUSY_PART and has_room(self.path, ROOM_SEGMENTS * ahead):
             for segment in (self.current, *self._spares):
-                segment.write_ahead(ahead)
+                segment.write_ahead(ahead, until)
 
     def _unlink_dropped(self) -> None:
         while self._dropped:

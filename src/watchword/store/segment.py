@@ -45,7 +45,7 @@ FORMAT: Final = 1  # of a segment file
 PAGE_BYTES: Final = 4096
 SALT_BYTES: Final = 32
 AHEAD_BYTES: Final = 256 << 10  # written ahead with one sync, for which a commit may have to wait
-AHEAD_PACE: Final = 3.0  # rests after it, in times of what it took
+AHEAD_PACE: Final = 1.0  # rests after it, in times of what it took
 _MAGIC: Final = b"WWSG"
 _HEADER: Final = struct.Struct(">4sH16sQQQ16sI32s")
 _TABLES: Final = """
@@ -153,11 +153,10 @@ class Segment:
             self.last = turn
         return Tip(turn, before, row_time_ms(row))
 
-    def write_ahead(self, size: int) -> None:
+    def write_ahead(self, size: int, until: float) -> None:
         """Fills the rest of its -wal up to `size` bytes with zeros, in steps between two commits:
-        what they wrote meanwhile is left alone."""
-        while self._ahead < size:
-            began = time.monotonic()
+        what they wrote meanwhile is left alone. until: when to leave the rest for another time."""
+        while self._ahead < size and (began := time.monotonic()) < until:
             with self.lock:
                 if self.closed:
                     return
