@@ -13,7 +13,6 @@ from collections.abc import Callable
 from watchword import Device, Engine, Policy, bulk, hotp, restore
 from watchword.life import TRANSITIONS
 from watchword.store import open_store, recovery
-from watchword.store.recovery import PACK_FACTOR
 from watchword.store.sqlite import SqliteStore
 
 from .copies import AGAIN, BACKUP
@@ -70,9 +69,6 @@ class Work:
     # ---- lives ----
 
     def open(self) -> Engine:
-        # Rows this small are always folded; those of a crowd stay in their -wal.
-        self._lives += 1
-        recovery.PACK_FACTOR = 1 << 20 if self._lives % 2 == 0 else PACK_FACTOR
         engine = self.engine = reopen(self.path, lambda: self.now_ms)
         self.witness.watch(engine)
         there = {self.witness.keys.get(device[DEVICE_NUMBER])
@@ -86,10 +82,16 @@ class Work:
 
     def live(self, steps: int) -> None:
         """Opens the store, does so many things to it, and lets go of it one way or the other."""
-        engine = self.open()
-        for _ in range(steps):
-            self.step(engine)
-        self.end(engine)
+        self._lives += 1
+        # Rows this small are always folded; every other life leaves them, as it does a crowd's.
+        before, recovery.PACK_FACTOR = recovery.PACK_FACTOR, 4 if self._lives % 2 else 1 << 20
+        try:
+            engine = self.open()
+            for _ in range(steps):
+                self.step(engine)
+            self.end(engine)
+        finally:
+            recovery.PACK_FACTOR = before
 
     def end(self, engine: Engine) -> None:
         if self._rng.random() < 0.5:
@@ -97,7 +99,6 @@ class Work:
         else:
             abandon(engine)
         self.engine = None
-        recovery.PACK_FACTOR = PACK_FACTOR
 
     def step(self, engine: Engine) -> None:
         self.now_ms += self._rng.choice([0, 1, 500, 10_000, 40_000])
