@@ -34,6 +34,7 @@ HOWS: Final = ("once", "on")
 KINDS: Final = ("birth", "life", "engine")
 SMALL: Final = 30_000
 STEPS: Final = 10
+KEEPER_SECONDS_MAX: Final = 10.0
 
 
 class Life(Protocol):
@@ -45,6 +46,7 @@ class Life(Protocol):
 
     def live(self, path: Path) -> None: ...
     def close(self) -> None: ...
+    def settle(self) -> None: ...
     def expect_dead(self) -> None: ...
     def expect(self, path: Path, what: str) -> None: ...
 
@@ -105,6 +107,9 @@ class StoreLife:
         if self.store is not None:
             self.store.close()
 
+    def settle(self) -> None:
+        """It has no thread of its own."""
+
     def expect_dead(self) -> None:
         store = self.store
         if store is None:
@@ -159,6 +164,13 @@ class EngineLife:
             with contextlib.suppress(StoreFailed):
                 engine.close()
             abandon(engine)
+
+    def settle(self) -> None:
+        """The keeper may have been in the midst of something; it ends by itself, and soon."""
+        engine = self._work.engine if self._work is not None else None
+        if engine is not None and engine._keeper is not None and engine._keeper._thread.is_alive():
+            engine._keeper._thread.join(KEEPER_SECONDS_MAX)
+            assert not engine._keeper._thread.is_alive(), "the keeper goes on over a dead store"
 
     def expect_dead(self) -> None:
         assert self._work is not None
@@ -284,6 +296,7 @@ class Sweep:
 
     def _expect_dead(self, life: Life, work: Path, what: str) -> None:
         """A store that failed refuses without touching the disk."""
+        life.settle()
         self._library.faults_arm(str(work).encode(), 1 << 60, 0, 0)
         try:
             life.expect_dead()
