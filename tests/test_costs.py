@@ -159,20 +159,28 @@ def test_whoever_logs_in_and_closes_has_it_renewed(tmp_path: Path) -> None:
         assert engine.verify("alice", code(1, "alice"), password=PASSWORD)
 
 
+def renewals_held(
+    engine: watchword.Engine, monkeypatch: pytest.MonkeyPatch
+) -> tuple[Any, list[Any]]:
+    """What really hashes, and the renewals that are kept from it from now on."""
+    real, held = engine._hasher.take, list[Any]()
+
+    def take(text: bytes, figures: Any, tell: Any) -> bool:
+        if getattr(tell, "func", None) == engine._renewed:
+            held.append((text, figures, tell))
+            return True
+        return bool(real(text, figures, tell))
+
+    monkeypatch.setattr(engine._hasher, "take", take)
+    return real, held
+
+
 def test_a_renewal_that_does_not_end_keeps_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(passwords, "RENEWAL_SECONDS_MAX", 0.05)
     with watchword.Engine.open(policy=policy(OLD)) as engine:
         enrolled(engine, "alice")
         engine.set_policy(policy(NEW), by="desk 4")
-        real, held = engine._hasher.take, list[Any]()
-
-        def take(text: bytes, figures: Any, tell: Any) -> bool:
-            if getattr(tell, "func", None) == engine._renewed:
-                held.append((text, figures, tell))
-                return True
-            return real(text, figures, tell)
-
-        monkeypatch.setattr(engine._hasher, "take", take)
+        real, held = renewals_held(engine, monkeypatch)
         assert engine.verify("alice", code(0, "alice"), password=PASSWORD)
     assert held
     assert real(*held[0]), "and it finds the engine closed"
@@ -183,15 +191,7 @@ def test_a_password_that_is_another_by_then_stays(monkeypatch: pytest.MonkeyPatc
     with watchword.Engine.open(policy=policy(OLD)) as engine:
         enrolled(engine, "alice")
         engine.set_policy(policy(NEW), by="desk 4")
-        real, held = engine._hasher.take, list[Any]()
-
-        def take(text: bytes, figures: Any, tell: Any) -> bool:
-            if getattr(tell, "func", None) == engine._renewed:
-                held.append((text, figures, tell))
-                return True
-            return real(text, figures, tell)
-
-        monkeypatch.setattr(engine._hasher, "take", take)
+        real, held = renewals_held(engine, monkeypatch)
         assert engine.verify("alice", code(0, "alice"), password=PASSWORD)
         engine.set_password("alice", "another horse")
         monkeypatch.undo()

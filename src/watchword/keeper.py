@@ -7,7 +7,6 @@ likely as any other each pass writes all pages, and rows are what recovery can r
 """
 
 import contextlib
-import os
 import struct
 import threading
 import time
@@ -19,6 +18,7 @@ from watchword._engine import Core, ids_behind, ids_from
 from watchword.errors import StoreFailed
 from watchword.store import Page, Store
 from watchword.store.commits import said
+from watchword.store.disk import room
 from watchword.store.sqlite import SEGMENT_BYTES
 
 if TYPE_CHECKING:
@@ -173,9 +173,8 @@ class Keeper:
 
     def look_at_disk(self) -> None:
         """Below the reserve logins are BUSY while administration goes on (RULES section 7)."""
-        disk = os.statvfs(self._engine._path)
-        self.disk_bytes = disk.f_blocks * disk.f_frsize
-        free = self.disk_free_bytes = disk.f_bavail * disk.f_frsize
+        free, self.disk_bytes = room(self._engine._path)
+        self.disk_free_bytes = free
         self.low_disk = (
             f"the disk has {free >> 20} MB left, less than the reserve of "
             f"{RESERVE_BYTES >> 20} MB" if free < RESERVE_BYTES else ""

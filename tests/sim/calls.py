@@ -170,7 +170,6 @@ class Machine:
             put(disk, open=self.opened, apsw=sqlite)
             put(wal, open=self.opened)
             put(owner, fcntl=locks)
-            put(watchword.keeper, os=self)
             put(watchword.logins, SPLIT_ATTEMPTS_MIN=SPLIT_ATTEMPTS_MIN)
             put(watchword.keeper.Keeper, start=watchword.keeper.Keeper.look_at_disk)
             put(watchword.store, SEGMENT_BYTES=self.rng.choice(SEGMENT_BYTES))

@@ -26,7 +26,7 @@ __all__ = [
     "expect_database",
     "expect_library",
     "fold_wal",
-    "has_room",
+    "room",
     "sync_directory",
     "unlink",
     "wal_frames",
@@ -64,10 +64,10 @@ def sync_directory(path: str) -> None:
         os.close(file)
 
 
-def has_room(path: str, size: int) -> bool:
-    """Whether the disk that holds `path` has `size` bytes left."""
+def room(path: str) -> tuple[int, int]:
+    """Of the disk that holds `path`: the bytes it has left for us, and all it has."""
     disk = os.statvfs(path)
-    return disk.f_bavail * disk.f_frsize >= size
+    return disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize
 
 
 def create_private(path: str) -> None:

@@ -16,7 +16,7 @@ from typing import Final
 
 from watchword.errors import InvalidArgument
 from watchword.store.catalog import Catalog
-from watchword.store.disk import has_room, unlink
+from watchword.store.disk import room, unlink
 from watchword.store.history import close_reader, rows_between
 from watchword.store.link import ENDED, MADE, Anchor, Link
 from watchword.store.recovery import note_ended, recover, replay
@@ -41,7 +41,7 @@ class Journal:
         self._making = threading.Lock()  # of files and their numbers
         self.reading = threading.Lock()  # of ended files, one at a time (history.py)
         self.reader: Reader | None = None
-        self.closed = False
+        self.closed = self._broken = False
         self._spares: deque[Segment] = deque()
         self.ended: deque[Segment] = deque()  # to be closed and noted
         self._dropped: deque[int] = deque()  # to be unlinked
@@ -56,7 +56,11 @@ class Journal:
         """Makes rows durable. Whatever is raised, none of them is promised."""
         if self.current.size >= self._segment_bytes:
             self.end_segment()
-        self.tip = self.current.append(self._keys, self.tip, rows)
+        try:
+            self.tip = self.current.append(self._keys, self.tip, rows)
+        except BaseException:
+            self._broken = True  # a tick under way writes no more
+            raise
 
     def replay(self, after: int) -> Iterator[tuple[int, memoryview]]:
         """Turn and plain row from turn `after` + 1 on, before the first append."""
@@ -198,11 +202,15 @@ class Journal:
         over blocks that are there. One that grows slowly takes no room for it."""
         (number, before), ahead = self._seen, self._segment_bytes
         until = time.monotonic() + AHEAD_SECONDS_MAX
+
+        def going() -> bool:
+            return not self._broken and time.monotonic() < until
+
         self._seen = self.current.number, self.current.size
         grown = self.current.size - (before if number == self.current.number else 0)
-        if grown >= ahead // BUSY_PART and has_room(self.path, ROOM_SEGMENTS * ahead):
+        if grown >= ahead // BUSY_PART and room(self.path)[0] >= ROOM_SEGMENTS * ahead:
             for segment in (self.current, *self._spares):
-                segment.write_ahead(ahead, until)
+                segment.write_ahead(ahead, going)
 
     def _unlink_dropped(self) -> None:
         while self._dropped:

@@ -14,7 +14,7 @@ import secrets
 import struct
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import Final, NamedTuple, Self
 
@@ -153,10 +153,11 @@ class Segment:
             self.last = turn
         return Tip(turn, before, row_time_ms(row))
 
-    def write_ahead(self, size: int, until: float) -> None:
+    def write_ahead(self, size: int, going: Callable[[], bool]) -> None:
         """Fills the rest of its -wal up to `size` bytes with zeros, in steps between two commits:
-        what they wrote meanwhile is left alone. until: when to leave the rest for another time."""
-        while self._ahead < size and (began := time.monotonic()) < until:
+        what they wrote meanwhile is left alone. going: whether to take one more step."""
+        while self._ahead < size and going():
+            began = time.monotonic()
             with self.lock:
                 if self.closed:
                     return
