@@ -83,6 +83,17 @@ def test_enrolling_many_leaves_no_login_busy(path, asked, monkeypatch):
 # ---- a pass under way ----
 
 
+def test_a_pass_rests_less_the_more_rows_wait_for_it(path, asked, monkeypatch):
+    with on_disk(path) as engine:
+        eases = []
+        for waiting in (0, keeper.PASS_BYTES, (keeper.PASS_BYTES + keeper.HURRY_BYTES) // 2,
+                        keeper.HURRY_BYTES, keeper.UNCOVERED_BYTES_MAX):  # fmt: skip
+            monkeypatch.setattr(engine, "_uncovered", lambda waiting=waiting: waiting)
+            eases.append(engine._keeper._ease())
+        monkeypatch.undo()
+    assert eases == [1.0, 1.0, 0.5, 0.0, 0.0]
+
+
 def slow_pass(path, monkeypatch, pace):
     """An engine in the midst of a pass that rests far longer than this test waits."""
     monkeypatch.setattr(keeper, "PASS_SECONDS", 0.02)

@@ -31,7 +31,8 @@ __all__ = [
 ]  # fmt: skip
 
 PASS_SECONDS = 1.0          # between two looks at the disk
-PASS_BYTES = 64 << 20       # rows without their pages: so many begin a pass
+PASS_BYTES = 128 << 20      # rows without their pages: so many begin a pass
+HURRY_BYTES = 240 << 20     # and so many have it rest no more; in between it rests less and less
 PASS_TICKS = 30             # looks after which a pass begins anyway
 UNCOVERED_BYTES_MAX = 320 << 20  # ten million records; beyond them logins are BUSY
 RESERVE_BYTES = 2 * SEGMENT_BYTES
@@ -100,7 +101,8 @@ class Keeper:
 
     def _rest(self, ends: "SimpleQueue[None]", seconds: float) -> None:
         with contextlib.suppress(Empty):
-            ends.get(timeout=seconds)
+            if seconds > 0:
+                ends.get(timeout=seconds)
 
     def _keep_house(self) -> None:
         """What has to be done about once in `pass_seconds`, also in the midst of a long pass."""
@@ -123,9 +125,8 @@ class Keeper:
                     engine._store.write_pages(pages)
                     if pace and time.monotonic() - self._house_kept >= self.pass_seconds:
                         self._keep_house()
-                    rest = pace and not self._closing and not self._hurried
-                    if rest and engine._uncovered() < UNCOVERED_BYTES_MAX // 2:
-                        self._rest(self._hurry, pace * (time.monotonic() - at))
+                    if not self._closing and not self._hurried:
+                        self._rest(self._hurry, pace * self._ease() * (time.monotonic() - at))
             except BaseException:
                 # What was copied counts as clean and was not written: a pass that covers it, for
                 # an interrupt alone ends no engine, would let recovery skip its rows.
@@ -138,6 +139,12 @@ class Keeper:
                 engine._commits.wait(began)
                 engine._store.write_pages([Page("covered", 0, began, latest)])
                 engine._covered, engine._covered_bytes = began, rows
+
+    def _ease(self) -> float:
+        """How much of its rests a pass may take: all of them, or none while rows come faster than
+        it covers them."""
+        left = HURRY_BYTES - self._engine._uncovered()
+        return min(1.0, max(0.0, left / (HURRY_BYTES - PASS_BYTES)))
 
     @contextlib.contextmanager
     def resting(self) -> Iterator[None]:
