@@ -77,16 +77,24 @@ static uint64_t who_of(const ww_tables *t, const ww_device *d)
 
 int ww_card_keep(ww_tables *t, ww_device *d, uint32_t platform)
 {
-    ww_issue *issue = ww_device_issue(d);
-    uint32_t pair[2], stands = issue->open[platform].stands;
-    memset(issue->question[platform], 0, WW_QUESTION_INLINE_BYTES);
-    if (!stands)
+    ww_issue *issue = ww_issue_of(t, d);
+    ww_own_card *own = d->wide ? NULL : &ww_user_around(d)->card;
+    const ww_open *open = &issue->open[platform];
+    uint8_t *to = own ? own->pair : issue->question[platform];
+    uint32_t pair[2];
+    if (own)
+        ww_open_end(t, d, platform);
+    else
+        memset(to, 0, WW_QUESTION_INLINE_BYTES);
+    if (!open->stands)
         return 0;
-    if (stands - 1 != d->moving || ww_card_spent(d))
+    if (open->stands - 1 != d->moving || ww_card_spent(d))
         return -1;
-    ww_card_pair(t->ask_key, who_of(t, d), d->window, stands - 1, pair);
-    issue->question[platform][0] = (uint8_t)pair[0];
-    issue->question[platform][1] = (uint8_t)pair[1];
+    ww_card_pair(t->ask_key, who_of(t, d), d->window, open->stands - 1, pair);
+    to[0] = (uint8_t)pair[0];
+    to[1] = (uint8_t)pair[1];
+    if (own)
+        own->stands |= (uint8_t)((1u | (open->purpose ? 0 : WW_CARD_FREE)) << platform);
     return 0;
 }
 
@@ -168,6 +176,21 @@ void ww_card_cells(const uint8_t *key, size_t len, uint8_t text[WW_CARD_CELLS][W
 
 /* ---- answers ---- */
 
+int ww_card_open(const ww_device *d, uint32_t platform)
+{
+    if (!d->wide)
+        return ww_user_around(d)->card.stands & WW_CARD_FREE << platform;
+    const ww_open *open = &((const ww_wide *)(const void *)d)->issue.open[platform];
+    return open->stands && !open->purpose;
+}
+
+/* The cells it was asked for last. */
+static inline const uint8_t *pair_of(const ww_device *d, uint32_t platform)
+{
+    return d->wide ? ((const ww_wide *)(const void *)d)->issue.question[platform]
+                   : ww_user_around(d)->card.pair;
+}
+
 void ww_lay_card(ww_scratch *s, uint32_t i, uint32_t *n, ww_device *d, const ww_device *source,
                  const ww_attempt *a)
 {
@@ -177,6 +200,7 @@ void ww_lay_card(ww_scratch *s, uint32_t i, uint32_t *n, ww_device *d, const ww_
     y->device = d;
     y->base = source->moving;
     y->count = 1;
+    memcpy(s->pairs[*n], pair_of(source, a->platform & 1u), sizeof s->pairs[*n]);
     s->source[*n] = source;
     s->owner[*n] = (uint8_t)i;
     ww_is_laid(s, source);
@@ -236,11 +260,9 @@ void ww_match_cards(const ww_kernel *k, const ww_batch *b, uint32_t group, ww_sc
             run_cells(k, b, group, s, cards);
             cards = 0;
         }
-        const ww_issue *issue = &((const ww_wide *)(const void *)source)->issue;
-        const uint8_t *pair = issue->question[s->answers[n].platform & 1u];
         for (uint32_t i = 0; i < 2; i++) {
-            s->mids[2 * cards + i] = ww_device_mid(source);
-            s->moving[2 * cards + i] = CELL_MESSAGE + pair[i];
+            s->mids[2 * cards + i] = source->u.sha1;
+            s->moving[2 * cards + i] = CELL_MESSAGE + s->pairs[n][i];
         }
         s->laid[n] = 1;
         s->cards[cards++] = (uint16_t)n;

@@ -96,7 +96,8 @@ static inline __attribute__((always_inline)) void
 look_further(const ww_tables *t, const ww_batch *b, uint32_t at)
 {
     uint32_t slot = at < b->count ? b->attempts[at].slot : WW_SLOT_NONE;
-    if (slot == WW_SLOT_NONE || !t->users[slot].more)
+    if (slot == WW_SLOT_NONE || !t->users[slot].more ||
+        (t->users[slot].card.here && t->users[slot].devices == 1))
         return;
     const uint8_t *wide = (const uint8_t *)&t->wides[t->users[slot].more - 1];
     __builtin_prefetch(wide);
