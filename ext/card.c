@@ -213,60 +213,66 @@ static inline uint64_t no_less(uint64_t bytes, uint64_t c)
     return (bytes + ONES * (0x80 - c)) & (ONES << 7);
 }
 
-/* Six letters as a number of thirty bits, all at once and without branches on them; *fits: 0 when
- * they are none. */
-static uint32_t read_answer(const ww_batch *b, const ww_attempt *a, uint32_t *fits)
+/* Six letters as a number of thirty bits, all at once and without branches on them; above those
+ * when they are none. Nothing of it is a multiplication, so that compilers take several side by
+ * side. */
+static inline uint64_t read_answer(uint64_t typed)
 {
     const uint64_t places = UINT64_MAX >> 16, fives = 0x00ff00ff00ff00ff;
-    size_t len = a->response_len == ANSWER_CHARS ? ANSWER_CHARS : 0; /* lengths are no secret */
-    uint64_t typed = ww_load_few(b->bytes + a->response_at, len), low = typed & ~(ONES << 7);
+    uint64_t low = typed & ~(ONES << 7);
     uint64_t a_on = no_less(low, 'A'), j_on = no_less(low, 'J'), p_on = no_less(low, 'P');
     uint64_t known = (no_less(low, '2') & ~no_less(low, '9' + 1)) |
                      (a_on & ~no_less(low, 'H' + 1)) | (j_on & ~no_less(low, 'N' + 1)) |
                      (p_on & ~no_less(low, 'Z' + 1));
-    uint64_t bad = (~(known & ~typed) & (ONES << 7)) & places;
-    uint64_t numbers = low - ONES * '2' - 7 * (a_on >> 7) - (j_on >> 7) - (p_on >> 7);
+    uint64_t bad = (~(known & ~typed) & (ONES << 7)) & places, above = UINT64_MAX << 32;
+    uint64_t after_h = a_on >> 7; /* 7 of 8 */
+    uint64_t numbers = low - ONES * '2' - ((after_h << 3) - after_h) - (j_on >> 7) - (p_on >> 7);
     numbers = ((numbers & fives) << 5) + ((numbers >> 8) & fives); /* by twos, ten bits each */
-    *fits = (len != 0) & (1u ^ ww_nonzero_u32((uint32_t)(bad >> 32) | (uint32_t)bad));
-    return (uint32_t)((numbers & 1023) << 20 | (numbers >> 16 & 1023) << 10 |
-                      (numbers >> 32 & 1023));
+    return ((numbers & 1023) << 20 | (numbers >> 16 & 1023) << 10 | (numbers >> 32 & 1023)) +
+           ((bad | bad << 32) & above);
 }
 
-static void run_cells(const ww_kernel *k, const ww_batch *b, uint32_t group, ww_scratch *s,
-                      uint32_t cards)
+static void run_cells(const ww_kernel *k, ww_scratch *s, uint64_t *typed, uint32_t cards)
 {
     const uint32_t cell = (1u << CELL_BITS) - 1;
     k->hotp[WW_SHA1](s->mids, s->moving, s->out, 2 * (size_t)cards);
     ww_lanes_ran(s, k->lanes[WW_SHA1], 2 * cards, 1);
     if (s->lanes_used < 2 * cards)
         s->lanes_used = 2 * cards;
+    for (uint32_t i = 0; i < cards; i++)
+        typed[i] = read_answer(typed[i]);
     for (uint32_t i = 0; i < cards; i++) {
-        uint32_t n = s->cards[i], fits;
-        uint32_t typed = read_answer(b, &b->attempts[group + s->owner[n]], &fits);
         uint32_t both = (s->out[2 * i] & cell) << CELL_BITS | (s->out[2 * i + 1] & cell);
-        ww_mask_set(&s->tries[n].mask, 0, ww_eq_u32(typed, both) & fits);
+        s->tries[s->cards[i]].mask.lo = ww_eq_u32((uint32_t)typed[i], both) &
+                                        ww_eq_u32((uint32_t)(typed[i] >> 32), 0);
     }
 }
 
 void ww_match_cards(const ww_kernel *k, const ww_batch *b, uint32_t group, ww_scratch *s,
                     uint32_t tries)
 {
-    uint32_t cards = 0;
+    uint64_t typed[TRIES_CHUNK];
+    uint32_t cards = 0, most = 0;
     for (uint32_t n = 0; n < tries; n++) {
         const ww_device *source = s->source[n];
         if (source->kind != WW_KIND_CARD)
             continue;
         if (cards == TRIES_CHUNK) {
-            run_cells(k, b, group, s, cards);
+            run_cells(k, s, typed, cards);
             cards = 0;
         }
+        const ww_attempt *a = &b->attempts[group + s->owner[n]];
+        size_t len = a->response_len == ANSWER_CHARS ? ANSWER_CHARS : 0; /* no secret */
+        typed[cards] = ww_load_few(b->bytes + a->response_at, len);
         for (uint32_t i = 0; i < 2; i++) {
             s->mids[2 * cards + i] = source->u.sha1;
             s->moving[2 * cards + i] = CELL_MESSAGE + s->pairs[n][i];
         }
         s->laid[n] = 1;
         s->cards[cards++] = (uint16_t)n;
+        most = most < cards ? cards : most;
     }
     if (cards)
-        run_cells(k, b, group, s, cards);
+        run_cells(k, s, typed, cards);
+    ww_wipe(typed, most * sizeof typed[0]);
 }

@@ -184,7 +184,10 @@ static uint32_t lay_group(ww_tables *t, const ww_policy *p, ww_batch *b, uint32_
         }
         s->first[i] = (uint16_t)*tries;
         read_digits(b->bytes + a->response_at, a->response_len, &s->value[0][i], &s->digits[0][i]);
-        read_digits(b->bytes + a->second_at, a->second_len, &s->value[1][i], &s->digits[1][i]);
+        s->value[1][i] = s->digits[1][i] = 0; /* as nothing is read */
+        if (a->second_len)
+            read_digits(b->bytes + a->second_at, a->second_len, &s->value[1][i],
+                        &s->digits[1][i]);
         ww_lay_attempt(t, b, a, s, i, tries, now_ms);
     }
     s->first[i] = (uint16_t)*tries;
