@@ -184,8 +184,7 @@ int ww_card_open(const ww_device *d, uint32_t platform)
     return open->stands && !open->purpose;
 }
 
-/* The cells it was asked for last. */
-static inline const uint8_t *pair_of(const ww_device *d, uint32_t platform)
+const uint8_t *ww_card_asked(const ww_device *d, uint32_t platform)
 {
     return d->wide ? ((const ww_wide *)(const void *)d)->issue.question[platform]
                    : ww_user_around(d)->card.pair;
@@ -200,7 +199,7 @@ void ww_lay_card(ww_scratch *s, uint32_t i, uint32_t *n, ww_device *d, const ww_
     y->device = d;
     y->base = source->moving;
     y->count = 1;
-    memcpy(s->pairs[*n], pair_of(source, a->platform & 1u), sizeof s->pairs[*n]);
+    memcpy(s->pairs[*n], ww_card_asked(source, a->platform & 1u), sizeof s->pairs[*n]);
     s->source[*n] = source;
     s->owner[*n] = (uint8_t)i;
     ww_is_laid(s, source);

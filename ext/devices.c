@@ -46,7 +46,8 @@ ww_issue *ww_device_issue(ww_device *d) { return &((ww_wide *)(void *)d)->issue;
 
 ww_issue *ww_issue_of(const ww_tables *t, const ww_device *d)
 {
-    return d->wide ? &((ww_wide *)(uintptr_t)d)->issue : &t->wides[ww_user_around(d)->more - 1].issue;
+    return d->wide ? &((ww_wide *)(uintptr_t)d)->issue
+                   : &t->wides[ww_user_around(d)->more - 1].issue;
 }
 
 ww_open ww_device_open(const ww_tables *t, const ww_device *d, uint32_t platform)

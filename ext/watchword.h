@@ -894,6 +894,7 @@ void ww_card_pair(const uint64_t key[2], uint64_t who, int once, uint32_t n, uin
 /* Answers until card_shown_percent of the cells were shown. */
 uint32_t ww_card_left(const ww_tables *t, const ww_policy *p, const ww_device *d);
 void ww_card_cells(const uint8_t *key, size_t len, uint8_t text[WW_CARD_CELLS][WW_CELL_CHARS]);
+const uint8_t *ww_card_asked(const ww_device *d, uint32_t platform);   /* its pair, if one stands */
 int ww_card_keep(ww_tables *t, ww_device *d, uint32_t platform);   /* ww_question_keep's part    */
 /* What stands when this card is asked, or with d NULL the one that a name seems to have. No time is
  * in it, so that to ask again is to see the same, whenever that is and whoever asks. */
