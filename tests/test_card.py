@@ -16,10 +16,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from standing import KEY, Bench, T, on_disk
+from standing import KEY, Bench, on_disk
 
 import watchword
-from watchword import Card, Challenge, Code, Device, InvalidArgument, NotFound, _engine, lifecycle
+from watchword import Card, Code, Device, InvalidArgument, NotFound, _engine, lifecycle
 from watchword import reference_card as twin
 from watchword.devices.card import ANSWERS_MAX, CELLS, cells
 from watchword.policy import Policy
@@ -235,49 +235,6 @@ def test_an_answer_stays_given(tmp_path: Path, pages: bool) -> None:
         assert engine.challenge("alice", platform="portal", purpose="wire") == asked
         named["challenge"] = asked.id
         assert engine.verify("alice", card.answer(asked.prompt), **named)
-
-
-@pytest.mark.parametrize("reopened", ["pages", "journal", "not"])
-@pytest.mark.parametrize("further", [False, True])
-def test_what_stands_stays_so_where_a_card_has_dates(
-    tmp_path: Path, further: bool, reopened: str
-) -> None:
-    """The first device stands in its user's own line, one with dates does not: what was asked of
-    it before, on one platform with a purpose, moves with it, and what was used up does not."""
-    path, card = tmp_path / "store", Card("", "", cells(KEY))
-    with on_disk(path) as engine:
-        engine.add_user("alice")
-        engine.add_device("alice", Device.code_card(KEY), serial="C1")
-        if further:
-            engine.add_device("alice", Device.totp(b"t" * 20), serial="T1")
-        used = engine.challenge("alice", platform="portal")
-        assert engine.verify("alice", card.answer(used.prompt), platform="portal")
-        named = engine.challenge("alice", purpose="wire")
-        asked = engine.challenge("alice", platform="portal")
-        engine.set_dates("alice", "C1", expires_ms=T + 86_400_000)
-        if reopened == "pages":
-            engine._keeper.write()  # type: ignore[union-attr]
-        if reopened == "not":
-            answer_what_stands(engine, card, used, named, asked)
-    if reopened != "not":
-        with on_disk(path) as engine:
-            answer_what_stands(engine, card, used, named, asked)
-            engine.remove_device("alice", "C1")
-            engine.add_device("alice", Device.code_card(b"another" * 3), serial="C2")
-            assert engine.challenge("alice").kind == "code-card"
-
-
-def answer_what_stands(
-    engine: watchword.Engine, card: Card, used: Challenge, named: Challenge, asked: Challenge
-) -> None:
-    answer = card.answer(asked.prompt)
-    assert not engine.verify("alice", answer), "on trading it was asked for a purpose alone"
-    for old in (used, dataclasses.replace(named, id=used.id)):
-        text = card.answer(old.prompt)
-        assert not engine.verify("alice", text, platform="portal", challenge=old.id)
-    assert engine.verify("alice", answer, challenge=named.id)
-    assert not engine.verify("alice", answer, platform="portal")
-    assert not engine.verify("alice", answer, platform="portal", challenge=asked.id)
 
 
 def test_removed_and_enrolled_again_it_goes_on(tmp_path: Path) -> None:
