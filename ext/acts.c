@@ -46,6 +46,18 @@ static void cold_drop(ww_tables *t, uint32_t ref)
     t->cold_dead += WW_COLD_BYTES(a_len, b_len);
 }
 
+static void wide_drop(ww_tables *t, ww_user *u, uint32_t at)
+{
+    ww_wide *w = &t->wides[at - 1];
+    uint32_t *link = &u->more;
+    while (*link != at)
+        link = &ww_far_of(&t->wides[*link - 1].line)->next;
+    *link = ww_far_of(&w->line)->next;
+    ww_wipe(w, sizeof *w);
+    ww_far_of(&w->line)->next = t->wides_free;
+    t->wides_free = at;
+}
+
 static int device_remove(ww_tables *t, ww_user *u, uint32_t number)
 {
     ww_device *d = ww_device_find(t, u, number);
@@ -54,18 +66,14 @@ static int device_remove(ww_tables *t, ww_user *u, uint32_t number)
     ww_phone_unlink(t, d);
     cold_drop(t, d->cold);
     u->devices--;
-    if (d == &u->device) {
-        ww_wipe(d, sizeof *d);
+    if (d->wide) {
+        wide_drop(t, u, (uint32_t)((ww_wide *)(void *)d - t->wides) + 1);
         return 0;
     }
-    ww_wide *w = (ww_wide *)(void *)d;
-    uint32_t at = (uint32_t)(w - t->wides) + 1, *link = &u->more;
-    while (*link != at)
-        link = &ww_far_of(&t->wides[*link - 1].line)->next;
-    *link = ww_far_of(d)->next;
-    ww_wipe(w, sizeof *w);
-    ww_far_of(&w->line)->next = t->wides_free;
-    t->wides_free = at;
+    if (u->card.here)
+        wide_drop(t, u, u->more);
+    memset(&u->card, 0, sizeof u->card);
+    ww_wipe(d, sizeof *d);
     return 0;
 }
 
@@ -138,16 +146,28 @@ static ww_wide *wide_new(ww_tables *t, const ww_user *u, uint8_t hash, uint32_t 
 ww_device *ww_device_widen(ww_tables *t, ww_user *u)
 {
     uint32_t at;
-    ww_wide *w = wide_new(t, u, u->device.hash, &at);
+    ww_wide *w;
+    if (u->card.here) { /* it has one, and there it says again what stands */
+        w = &t->wides[u->more - 1];
+        for (uint32_t place = 0; place < WW_PLATFORMS; place++) {
+            w->issue.open[place] = ww_device_open(t, &u->device, place);
+            if (w->issue.open[place].stands)
+                memcpy(w->issue.question[place], u->card.pair, sizeof u->card.pair);
+        }
+        memset(&u->card, 0, sizeof u->card);
+    } else {
+        w = wide_new(t, u, u->device.hash, &at);
+        ww_far_of(&w->line)->next = u->more;
+        u->more = at;
+    }
     w->line = u->device; /* SHA-1: its midstates stay where they are */
     w->line.wide = 1;
-    ww_far_of(&w->line)->next = u->more;
-    u->more = at;
     ww_wipe(&u->device, sizeof u->device);
     return &w->line;
 }
 
-/* Places a device in the user's own line when it is the first and its midstates fit there. */
+/* Places a device in the user's own line when it is the first and fits there: a card all but what
+ * was asked of it. */
 ww_device *ww_device_place(ww_tables *t, ww_user *u, const ww_spec *spec, const void *mid)
 {
     ww_device *d;
@@ -157,11 +177,15 @@ ww_device *ww_device_place(ww_tables *t, ww_user *u, const ww_spec *spec, const 
     int suite = ocra ? ww_suite_add(t, spec->suite, spec->suite_len) : 0;
     if (suite < 0 || !has_room(t, u, spec) || (ocra && !suite_fits(&t->suites[suite], spec)))
         return NULL;
-    if (!u->devices && spec->hash == WW_SHA1 && !spec->t0_s && spec->kind < WW_KIND_OCRA &&
-        !spec->shared && !spec->dated) {
+    if (!u->devices && spec->hash == WW_SHA1 && !spec->t0_s && !spec->shared && !spec->dated &&
+        (spec->kind < WW_KIND_OCRA || spec->kind == WW_KIND_CARD)) {
         d = &u->device;
         memset(d, 0, sizeof *d);
         own = d->u.sha1;
+        if (spec->kind == WW_KIND_CARD) {
+            wide_new(t, u, WW_SHA1, &u->more)->line.wide = 0;
+            u->card = (ww_own_card){.here = 1};
+        }
     } else {
         uint32_t at;
         ww_wide *w = wide_new(t, u, spec->hash, &at);

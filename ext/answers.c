@@ -57,15 +57,17 @@ void ww_lay_answer(const ww_tables *t, ww_scratch *s, uint32_t i, uint32_t *n, w
 int ww_lay_open(const ww_tables *t, ww_scratch *s, uint32_t i, uint32_t *n, ww_device *d,
                 const ww_attempt *a, int64_t now_ms)
 {
-    const ww_open *open = &issue_of(d)->open[a->platform & 1u];
-    int card = d->kind == WW_KIND_CARD; /* a pair of cells has no time to run out in */
-    if (a->event != WW_EVENT_ATTEMPT || open->purpose || !open->stands ||
-        !(card || ww_open_current(open, ww_epoch(t, now_ms))))
+    if (a->event != WW_EVENT_ATTEMPT)
         return 0;
-    if (card) {
+    if (d->kind == WW_KIND_CARD) {
+        if (!ww_card_open(d, a->platform & 1u))
+            return 0;
         ww_lay_card(s, i, n, d, d, a);
         return 1;
     }
+    const ww_open *open = &issue_of(d)->open[a->platform & 1u];
+    if (open->purpose || !ww_open_current(open, ww_epoch(t, now_ms)))
+        return 0;
     ww_lay_answer(t, s, i, n, d, d, a, 0, now_ms);
     return 1;
 }
@@ -98,12 +100,12 @@ void ww_lay_named(const ww_tables *t, const ww_batch *b, const ww_attempt *a, ww
     const uint8_t *serial = ww_cold_second(t, d->cold, &len);
     if (a->has_serial && (len != a->serial_len || memcmp(serial, b->bytes + a->serial_at, len)))
         return;
-    const ww_open *open = &issue_of(d)->open[a->platform & 1u];
-    if (open->stands != token.count + 1 || open->epoch != token.epoch ||
-        open->purpose != token.purpose)
+    ww_open open = ww_device_open(t, d, a->platform & 1u);
+    if (open.stands != token.count + 1 || open.epoch != token.epoch ||
+        open.purpose != token.purpose)
         return; /* answered, or another has taken its place */
     if (ww_is_sms(d)) {
-        int overdue = ww_second(t, now_ms) >= open->epoch;
+        int overdue = ww_second(t, now_ms) >= open.epoch;
         if (token.count != d->moving)
             return; /* one key enrolled twice: used up there */
         s->inactive[i] = 0;
@@ -115,7 +117,7 @@ void ww_lay_named(const ww_tables *t, const ww_batch *b, const ww_attempt *a, ww
         ww_lay_card(s, i, n, d, d, a);
         return;
     }
-    ww_lay_answer(t, s, i, n, d, d, a, !ww_open_current(open, ww_epoch(t, now_ms)), now_ms);
+    ww_lay_answer(t, s, i, n, d, d, a, !ww_open_current(&open, ww_epoch(t, now_ms)), now_ms);
     if (token.posed_len)
         s->answers[*n - 1].posed = (uint8_t)ww_question_pack(
             s->answers[*n - 1].suite, posed, token.posed_len, s->posed[i]);

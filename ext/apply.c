@@ -78,7 +78,7 @@ static int apply_attempt(ww_tables *t, ww_user *u, const ww_record *r, int64_t n
             ww_device_issue(d)->answers = 0;
         } else if (d->kind == WW_KIND_CARD) { /* on both platforms it was asked for the same pair */
             for (uint32_t place = 0; place < WW_PLATFORMS; place++)
-                ww_device_issue(d)->open[place].stands = 0;
+                ww_open_end(t, d, place);
         } else if (r->event == WW_EVENT_RESYNC && r->verdict == WW_ACCEPTED) {
             d->resync = 0;
         }
@@ -110,7 +110,7 @@ int ww_apply_challenge(ww_tables *t, const ww_record *r)
         return -1;
     ww_mark_dirty(t, (uint32_t)r->user, WW_DIRTY_STATE);
     memcpy(&tail, r + 1, sizeof tail);
-    ww_issue *issue = ww_device_issue(d);
+    ww_issue *issue = ww_issue_of(t, d);
     if (issue->issued <= r->moving)
         issue->issued = (uint32_t)r->moving + 1;
     uint32_t answers = issue->answers;

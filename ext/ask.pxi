@@ -1,14 +1,14 @@
 # Challenges at the door: one is asked for, in a turn of its own; and what is asked, for tests.
 
-cdef tuple opens_of(const ww_issue *issue):
+cdef tuple opens_of(const ww_tables *t, const ww_device *d, bint asked):
     """What stands on each platform: (count, epoch, whether it has a purpose), or None."""
     cdef ww_open o
     cdef list found = []
     cdef int platform
     for platform in range(WW_PLATFORMS):
         memset(&o, 0, sizeof(o))
-        if issue != NULL:
-            o = issue.open[platform]
+        if asked:
+            o = ww_device_open(t, d, platform)
         found.append((o.stands - 1, o.epoch, o.purpose != 0) if o.stands else None)
     return tuple(found)
 

@@ -77,16 +77,24 @@ static uint64_t who_of(const ww_tables *t, const ww_device *d)
 
 int ww_card_keep(ww_tables *t, ww_device *d, uint32_t platform)
 {
-    ww_issue *issue = ww_device_issue(d);
-    uint32_t pair[2], stands = issue->open[platform].stands;
-    memset(issue->question[platform], 0, WW_QUESTION_INLINE_BYTES);
-    if (!stands)
+    ww_issue *issue = ww_issue_of(t, d);
+    ww_own_card *own = d->wide ? NULL : &ww_user_around(d)->card;
+    const ww_open *open = &issue->open[platform];
+    uint8_t *to = own ? own->pair : issue->question[platform];
+    uint32_t pair[2];
+    if (own)
+        ww_open_end(t, d, platform);
+    else
+        memset(to, 0, WW_QUESTION_INLINE_BYTES);
+    if (!open->stands)
         return 0;
-    if (stands - 1 != d->moving || ww_card_spent(d))
+    if (open->stands - 1 != d->moving || ww_card_spent(d))
         return -1;
-    ww_card_pair(t->ask_key, who_of(t, d), d->window, stands - 1, pair);
-    issue->question[platform][0] = (uint8_t)pair[0];
-    issue->question[platform][1] = (uint8_t)pair[1];
+    ww_card_pair(t->ask_key, who_of(t, d), d->window, open->stands - 1, pair);
+    to[0] = (uint8_t)pair[0];
+    to[1] = (uint8_t)pair[1];
+    if (own)
+        own->stands |= (uint8_t)((1u | (open->purpose ? 0 : WW_CARD_FREE)) << platform);
     return 0;
 }
 
@@ -168,6 +176,20 @@ void ww_card_cells(const uint8_t *key, size_t len, uint8_t text[WW_CARD_CELLS][W
 
 /* ---- answers ---- */
 
+int ww_card_open(const ww_device *d, uint32_t platform)
+{
+    if (!d->wide)
+        return ww_user_around(d)->card.stands & WW_CARD_FREE << platform;
+    const ww_open *open = &((const ww_wide *)(const void *)d)->issue.open[platform];
+    return open->stands && !open->purpose;
+}
+
+const uint8_t *ww_card_asked(const ww_device *d, uint32_t platform)
+{
+    return d->wide ? ((const ww_wide *)(const void *)d)->issue.question[platform]
+                   : ww_user_around(d)->card.pair;
+}
+
 void ww_lay_card(ww_scratch *s, uint32_t i, uint32_t *n, ww_device *d, const ww_device *source,
                  const ww_attempt *a)
 {
@@ -177,6 +199,7 @@ void ww_lay_card(ww_scratch *s, uint32_t i, uint32_t *n, ww_device *d, const ww_
     y->device = d;
     y->base = source->moving;
     y->count = 1;
+    memcpy(s->pairs[*n], ww_card_asked(source, a->platform & 1u), sizeof s->pairs[*n]);
     s->source[*n] = source;
     s->owner[*n] = (uint8_t)i;
     ww_is_laid(s, source);
@@ -189,62 +212,66 @@ static inline uint64_t no_less(uint64_t bytes, uint64_t c)
     return (bytes + ONES * (0x80 - c)) & (ONES << 7);
 }
 
-/* Six letters as a number of thirty bits, all at once and without branches on them; *fits: 0 when
- * they are none. */
-static uint32_t read_answer(const ww_batch *b, const ww_attempt *a, uint32_t *fits)
+/* Six letters as a number of thirty bits, all at once and without branches on them; above those
+ * when they are none. Nothing of it is a multiplication, so that compilers take several side by
+ * side. */
+static inline uint64_t read_answer(uint64_t typed)
 {
     const uint64_t places = UINT64_MAX >> 16, fives = 0x00ff00ff00ff00ff;
-    size_t len = a->response_len == ANSWER_CHARS ? ANSWER_CHARS : 0; /* lengths are no secret */
-    uint64_t typed = ww_load_few(b->bytes + a->response_at, len), low = typed & ~(ONES << 7);
+    uint64_t low = typed & ~(ONES << 7);
     uint64_t a_on = no_less(low, 'A'), j_on = no_less(low, 'J'), p_on = no_less(low, 'P');
     uint64_t known = (no_less(low, '2') & ~no_less(low, '9' + 1)) |
                      (a_on & ~no_less(low, 'H' + 1)) | (j_on & ~no_less(low, 'N' + 1)) |
                      (p_on & ~no_less(low, 'Z' + 1));
-    uint64_t bad = (~(known & ~typed) & (ONES << 7)) & places;
-    uint64_t numbers = low - ONES * '2' - 7 * (a_on >> 7) - (j_on >> 7) - (p_on >> 7);
+    uint64_t bad = (~(known & ~typed) & (ONES << 7)) & places, above = UINT64_MAX << 32;
+    uint64_t after_h = a_on >> 7; /* 7 of 8 */
+    uint64_t numbers = low - ONES * '2' - ((after_h << 3) - after_h) - (j_on >> 7) - (p_on >> 7);
     numbers = ((numbers & fives) << 5) + ((numbers >> 8) & fives); /* by twos, ten bits each */
-    *fits = (len != 0) & (1u ^ ww_nonzero_u32((uint32_t)(bad >> 32) | (uint32_t)bad));
-    return (uint32_t)((numbers & 1023) << 20 | (numbers >> 16 & 1023) << 10 |
-                      (numbers >> 32 & 1023));
+    return ((numbers & 1023) << 20 | (numbers >> 16 & 1023) << 10 | (numbers >> 32 & 1023)) +
+           ((bad | bad << 32) & above);
 }
 
-static void run_cells(const ww_kernel *k, const ww_batch *b, uint32_t group, ww_scratch *s,
-                      uint32_t cards)
+static void run_cells(const ww_kernel *k, ww_scratch *s, uint64_t *typed, uint32_t cards)
 {
     const uint32_t cell = (1u << CELL_BITS) - 1;
     k->hotp[WW_SHA1](s->mids, s->moving, s->out, 2 * (size_t)cards);
     ww_lanes_ran(s, k->lanes[WW_SHA1], 2 * cards, 1);
     if (s->lanes_used < 2 * cards)
         s->lanes_used = 2 * cards;
+    for (uint32_t i = 0; i < cards; i++)
+        typed[i] = read_answer(typed[i]);
     for (uint32_t i = 0; i < cards; i++) {
-        uint32_t n = s->cards[i], fits;
-        uint32_t typed = read_answer(b, &b->attempts[group + s->owner[n]], &fits);
         uint32_t both = (s->out[2 * i] & cell) << CELL_BITS | (s->out[2 * i + 1] & cell);
-        ww_mask_set(&s->tries[n].mask, 0, ww_eq_u32(typed, both) & fits);
+        s->tries[s->cards[i]].mask.lo = ww_eq_u32((uint32_t)typed[i], both) &
+                                        ww_eq_u32((uint32_t)(typed[i] >> 32), 0);
     }
 }
 
 void ww_match_cards(const ww_kernel *k, const ww_batch *b, uint32_t group, ww_scratch *s,
                     uint32_t tries)
 {
-    uint32_t cards = 0;
+    uint64_t typed[TRIES_CHUNK];
+    uint32_t cards = 0, most = 0;
     for (uint32_t n = 0; n < tries; n++) {
         const ww_device *source = s->source[n];
         if (source->kind != WW_KIND_CARD)
             continue;
         if (cards == TRIES_CHUNK) {
-            run_cells(k, b, group, s, cards);
+            run_cells(k, s, typed, cards);
             cards = 0;
         }
-        const ww_issue *issue = &((const ww_wide *)(const void *)source)->issue;
-        const uint8_t *pair = issue->question[s->answers[n].platform & 1u];
+        const ww_attempt *a = &b->attempts[group + s->owner[n]];
+        size_t len = a->response_len == ANSWER_CHARS ? ANSWER_CHARS : 0; /* no secret */
+        typed[cards] = ww_load_few(b->bytes + a->response_at, len);
         for (uint32_t i = 0; i < 2; i++) {
-            s->mids[2 * cards + i] = ww_device_mid(source);
-            s->moving[2 * cards + i] = CELL_MESSAGE + pair[i];
+            s->mids[2 * cards + i] = source->u.sha1;
+            s->moving[2 * cards + i] = CELL_MESSAGE + s->pairs[n][i];
         }
         s->laid[n] = 1;
         s->cards[cards++] = (uint16_t)n;
+        most = most < cards ? cards : most;
     }
     if (cards)
-        run_cells(k, b, group, s, cards);
+        run_cells(k, s, typed, cards);
+    ww_wipe(typed, most * sizeof typed[0]);
 }

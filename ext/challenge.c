@@ -80,7 +80,7 @@ void ww_question(const uint64_t key[2], const ww_suite *s, uint64_t who, uint32_
 
 int ww_question_keep(ww_tables *t, ww_device *d, uint32_t platform)
 {
-    ww_issue *issue = ww_device_issue(d);
+    ww_issue *issue = ww_issue_of(t, d);
     if (issue->open[platform].stands > issue->issued)
         return -1;
     if (d->kind == WW_KIND_CARD)
@@ -222,7 +222,7 @@ static ww_device *device_asked(const ww_tables *t, const ww_policy *p, ww_user *
             continue;
         if ((sms ? !a->sends : !ww_is_asked(d->kind) || a->sms) ||
             stands(t, u, d, now_ms) != (a->activates ? WW_SHIPPED : WW_ACTIVE) ||
-            ww_device_issue(d)->issued >= UINT32_MAX - 1)
+            ww_issue_of(t, d)->issued >= UINT32_MAX - 1)
             continue;
         if ((d->kind == WW_KIND_CARD && ww_card_spent(d)) || (a->phone && !ww_has_phone(d)))
             continue;

@@ -271,6 +271,8 @@ cdef extern from "watchword.h" nogil:
     int64_t ww_device_t0(const ww_device *d)
     ww_far *ww_far_of(const ww_device *d)
     ww_issue *ww_device_issue(ww_device *d)
+    ww_issue *ww_issue_of(const ww_tables *t, const ww_device *d)
+    ww_open ww_device_open(const ww_tables *t, const ww_device *d, uint32_t platform)
     int ww_is_sms(const ww_device *d)
     void ww_passcode_key(ww_tables *t, const uint8_t *key, size_t size)
     void ww_kept_key(ww_tables *t, const uint8_t *key, size_t size)

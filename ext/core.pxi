@@ -496,7 +496,7 @@ cdef class Core:
             steps, issue = d.window if totp else 0, NULL
             full_until = until = 0
             if d.kind == WW_KIND_OCRA or d.kind == WW_KIND_CARD or ww_is_sms(d):
-                issue = ww_device_issue(d)
+                issue = ww_issue_of(&self.t, d)
                 steps = issue.steps
             elif d.kind == WW_KIND_PASSCODE:
                 full_until = ww_passcode_of(d).full_until_ms
@@ -507,7 +507,7 @@ cdef class Core:
                 d.period_s, steps >> 4, steps & 15, 0 if totp else d.window, d.drift_max,
                 ww_device_t0(d), d.moving, d.drift, d.failures, d.label,
                 self.suite_of(issue) if d.kind == WW_KIND_OCRA else "",
-                0 if issue == NULL else issue.issued, opens_of(issue),
+                0 if issue == NULL else issue.issued, opens_of(&self.t, d, issue != NULL),
                 ww_card_left(&self.t, &self.p, d) if d.kind == WW_KIND_CARD else None,
                 full_until, until, self.phone_of(d), bool(d.resync), dates_of(d)))
             d = ww_device_next(&self.t, u, d)

@@ -18,7 +18,8 @@ ww_device *ww_device_next(const ww_tables *t, ww_user *u, ww_device *d)
 {
     if (u->devices == 1)
         return NULL; /* what says so stands in a line of its own */
-    uint32_t next = d == &u->device ? u->more : ww_far_of(d)->next;
+    uint32_t next = d != &u->device ? ww_far_of(d)->next
+                    : u->card.here  ? ww_far_of(&t->wides[u->more - 1].line)->next : u->more;
     return next ? &t->wides[next - 1].line : NULL;
 }
 
@@ -42,6 +43,28 @@ ww_far *ww_far_of(const ww_device *d)
 }
 
 ww_issue *ww_device_issue(ww_device *d) { return &((ww_wide *)(void *)d)->issue; }
+
+ww_issue *ww_issue_of(const ww_tables *t, const ww_device *d)
+{
+    return d->wide ? &((ww_wide *)(uintptr_t)d)->issue
+                   : &t->wides[ww_user_around(d)->more - 1].issue;
+}
+
+ww_open ww_device_open(const ww_tables *t, const ww_device *d, uint32_t platform)
+{
+    ww_open open = ww_issue_of(t, d)->open[platform];
+    if (!d->wide && !(ww_user_around(d)->card.stands >> platform & 1u))
+        open.stands = 0;
+    return open;
+}
+
+void ww_open_end(const ww_tables *t, ww_device *d, uint32_t platform)
+{
+    if (d->wide)
+        ww_issue_of(t, d)->open[platform].stands = 0;
+    else
+        ww_user_around(d)->card.stands &= (uint8_t)~((1u | WW_CARD_FREE) << platform);
+}
 
 /* A PIN's digest stands behind the key, as long as the suite says. */
 static size_t pin_bytes(const ww_tables *t, const ww_device *d)

@@ -25,7 +25,8 @@ static uint32_t raised(uint64_t count, uint32_t gap, uint32_t most)
     return count < most && gap < most - count ? (uint32_t)count + gap : most;
 }
 
-static void put_floor(const ww_user *u, const ww_device *d, const ww_lost *lost, ww_record *o)
+static void put_floor(const ww_tables *t, const ww_user *u, const ww_device *d,
+                      const ww_lost *lost, ww_record *o)
 {
     const uint32_t issued_most = UINT32_MAX - 2;
     memset(o, 0, sizeof *o);
@@ -36,8 +37,7 @@ static void put_floor(const ww_user *u, const ww_device *d, const ww_lost *lost,
     o->place = d->state;
     uint32_t most = d->kind == WW_KIND_CARD ? ww_card_answers(d->window) : 0;
     if (ww_keeps_issue(d))
-        o->lock_ms = raised(((const ww_wide *)(const void *)d)->issue.issued, lost->issues,
-                            issued_most);
+        o->lock_ms = raised(ww_issue_of(t, d)->issued, lost->issues, issued_most);
     switch (d->kind) {
     case WW_KIND_TOTP:
         if (step_floor(d, lost->ended_ms) > o->moving)
@@ -67,7 +67,7 @@ uint32_t ww_floors(const ww_tables *t, const ww_lost *lost, uint32_t *at, ww_rec
             continue;
         for (ww_device *d = ww_device_first(t, u); d; d = ww_device_next(t, u, d))
             if (d->kind != WW_KIND_PASSWORD)
-                put_floor(u, d, lost, &out[units++]);
+                put_floor(t, u, d, lost, &out[units++]);
     }
     return units;
 }
@@ -86,7 +86,7 @@ int ww_apply_floor(ww_tables *t, const ww_record *r)
         d->resync = 1;
     if (!ww_keeps_issue(d))
         return 0;
-    ww_issue *issue = ww_device_issue(d);
+    ww_issue *issue = ww_issue_of(t, d);
     if (issue->issued < r->lock_ms)
         issue->issued = r->lock_ms;
     for (uint32_t place = 0; place < WW_PLATFORMS; place++) {

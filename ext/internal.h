@@ -128,7 +128,13 @@ static inline void ww_mark_dirty(ww_tables *t, uint32_t slot, uint32_t bits)
         __atomic_fetch_or(page, (uint8_t)bits, __ATOMIC_RELAXED);
 }
 
-/* Kinds that answer challenges: they stand in ww_wide and have a ww_issue. */
+/* Whose own line a device is that is not wide. */
+static inline ww_user *ww_user_around(const ww_device *d)
+{
+    return (ww_user *)((uintptr_t)d - offsetof(ww_user, device));
+}
+
+/* Kinds that answer challenges: they have a ww_issue. */
 static inline int ww_is_asked(uint32_t kind) { return kind - WW_KIND_OCRA <= 1u; }
 static inline int ww_has_issue(const ww_device *d) { return ww_is_asked(d->kind) || ww_is_sms(d); }
 /* And one that asks for an answer: its issue is kept as well. */

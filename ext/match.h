@@ -49,6 +49,7 @@ typedef struct {
     uint8_t text_bit[WW_TEXTS_CHUNK];
     size_t texts_used;                          /* the most bytes of any call                    */
     uint16_t cards[WW_LANES_CHUNK / 2];         /* tries of code cards, two lanes each           */
+    uint8_t pairs[TRIES_MAX][2];                /* and their cells                               */
     uint32_t filled, idle;                      /* lanes that were run, with a message and not   */
 } ww_scratch;
 
@@ -179,6 +180,8 @@ void ww_match_whole(const ww_tables *t, const ww_batch *b, uint32_t group, ww_sc
 
 /* ---- card.c ---- */
 
+/* Whether it was asked for a pair that any attempt may answer: one has no time to run out in. */
+int ww_card_open(const ww_device *d, uint32_t platform);
 /* Adds the pair that a code card is asked for, or with d NULL that of a decoy. */
 void ww_lay_card(ww_scratch *s, uint32_t i, uint32_t *n, ww_device *d, const ww_device *source,
                  const ww_attempt *a);

@@ -65,17 +65,12 @@ size_t ww_page_identity_max(const ww_tables *t, uint32_t page)
     return bytes;
 }
 
-static const ww_issue *issue_of(const ww_device *d)
-{
-    return ww_is_asked(d->kind) ? &((const ww_wide *)(const void *)d)->issue : NULL;
-}
-
 static uint8_t *put_device(const ww_tables *t, const ww_device *d, uint8_t *to)
 {
     size_t key_len, serial_len, pin_len;
     const uint8_t *pin = ww_device_pin(t, d, &pin_len), *key = ww_device_key(t, d, &key_len);
     const uint8_t *serial = ww_cold_second(t, d->cold, &serial_len);
-    const ww_issue *issue = issue_of(d);
+    const ww_issue *issue = ww_is_asked(d->kind) ? ww_issue_of(t, d) : NULL;
     const ww_suite *suite = d->kind == WW_KIND_OCRA ? &t->suites[issue->suite] : NULL;
     int totp = d->kind == WW_KIND_TOTP;
     uint32_t steps = totp ? d->window : issue ? issue->steps : 0;
@@ -318,14 +313,18 @@ size_t ww_page_state_encode(const ww_tables *t, uint32_t page, uint8_t *out)
             to = put(to, d->moving, 8);
             to = put(to, (uint8_t)d->drift, 1);
             to = put(to, d->failures, 1);
-            uint64_t answers = ww_has_issue(d) ? ww_device_issue(d)->answers : 0;
+            uint64_t answers = ww_has_issue(d) ? ww_issue_of(t, d)->answers : 0;
             to = put(to, d->state | (uint32_t)d->capped << 3 | (answers ? ANSWERED : 0u) |
                              (d->resync ? RESYNC : 0u), 1);
             to = put(to, answers, answers != 0);
             if (ww_keeps_issue(d)) {
-                to = put(to, ww_device_issue(d)->issued, 4);
-                to = put_bytes(to, ww_device_issue(d)->open, sizeof issue_of(d)->open);
-                to = put_bytes(to, ww_device_issue(d)->sent_s, ww_is_sms(d) ? 4 * WW_SENT_MAX : 0);
+                const ww_issue *issue = ww_issue_of(t, d);
+                to = put(to, issue->issued, 4);
+                for (uint32_t at = 0; at < WW_PLATFORMS; at++) {
+                    ww_open open = ww_device_open(t, d, at);
+                    to = put_bytes(to, &open, sizeof open);
+                }
+                to = put_bytes(to, issue->sent_s, ww_is_sms(d) ? 4 * WW_SENT_MAX : 0);
             }
         }
     }
@@ -349,7 +348,7 @@ static void take_streak(reader *r, ww_tables *t, uint32_t slot, ww_streak *s)
 
 static void take_issue(reader *r, ww_tables *t, ww_device *d, uint32_t answered)
 {
-    ww_issue *issue = ww_device_issue(d);
+    ww_issue *issue = ww_issue_of(t, d);
     issue->answers = (uint8_t)take(r, answered);
     issue->issued = (uint32_t)take(r, 4);
     take_text(r, (uint8_t *)issue->open, sizeof issue->open, sizeof issue->open);

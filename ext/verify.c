@@ -96,7 +96,8 @@ static inline __attribute__((always_inline)) void
 look_further(const ww_tables *t, const ww_batch *b, uint32_t at)
 {
     uint32_t slot = at < b->count ? b->attempts[at].slot : WW_SLOT_NONE;
-    if (slot == WW_SLOT_NONE || !t->users[slot].more)
+    if (slot == WW_SLOT_NONE || !t->users[slot].more ||
+        (t->users[slot].card.here && t->users[slot].devices == 1))
         return;
     const uint8_t *wide = (const uint8_t *)&t->wides[t->users[slot].more - 1];
     __builtin_prefetch(wide);
@@ -183,7 +184,10 @@ static uint32_t lay_group(ww_tables *t, const ww_policy *p, ww_batch *b, uint32_
         }
         s->first[i] = (uint16_t)*tries;
         read_digits(b->bytes + a->response_at, a->response_len, &s->value[0][i], &s->digits[0][i]);
-        read_digits(b->bytes + a->second_at, a->second_len, &s->value[1][i], &s->digits[1][i]);
+        s->value[1][i] = s->digits[1][i] = 0; /* as nothing is read */
+        if (a->second_len)
+            read_digits(b->bytes + a->second_at, a->second_len, &s->value[1][i],
+                        &s->digits[1][i]);
         ww_lay_attempt(t, b, a, s, i, tries, now_ms);
     }
     s->first[i] = (uint16_t)*tries;

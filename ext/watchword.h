@@ -332,7 +332,8 @@ typedef struct {
 } ww_open;
 
 /* What an OCRA device has besides: its suite, and the challenges it was given; a code card has the
- * two indices in place of a question; a device that codes are sent to: what was sent. */
+ * two indices in place of a question (but one in its user's own line: ww_own_card); a device that
+ * codes are sent to: what was sent. */
 typedef struct {
     uint32_t issued;             /* the count that the next challenge gets                       */
     uint8_t suite;               /* index into suites                                            */
@@ -385,12 +386,24 @@ typedef struct {
 
 enum { WW_SHARED_OWN = 1, WW_SHARED_LENT = 2 };  /* a device: its owner's, or lent to this user  */
 
+/* The code card in its user's own line: what an answer is held against. The rest of its ww_issue
+ * stands in the wide that `more` leads to first, which is no device of its own: an answer needs
+ * nothing of it, and is used up here alone (ww_device_open). */
+typedef struct {
+    uint8_t here;                /* 1: there is one                                              */
+    uint8_t stands;              /* by platform a bit: the pair was asked for there, and is not
+                                  * used up; WW_CARD_FREE << platform: for no purpose            */
+    uint8_t pair[2];             /* indices of cells                                             */
+} ww_own_card;
+enum { WW_CARD_FREE = 1 << WW_PLATFORMS };
+
 /* One user: three adjacent cache lines. */
 typedef struct {
     uint64_t id;                 /* generation << 32 | slot; never used again                    */
-    uint32_t more;               /* first further device + 1, an index into wides; 0: none       */
+    uint32_t more;               /* first further device + 1, an index into wides; 0: none; of
+                                  * an own card its issue, and behind that the first             */
     uint32_t extra;              /* cold reference of a ww_extra and of ranges; 0: none          */
-    uint32_t spare0;
+    ww_own_card card;
     uint8_t name_len;            /* 0: the slot is free                                          */
     uint8_t account : 2, realm : 1, wrong_answers : 2;
     uint8_t dated : 1;           /* a device of his has dates                                    */
@@ -670,7 +683,12 @@ ww_device *ww_device_first(const ww_tables *t, ww_user *u);
 ww_device *ww_device_next(const ww_tables *t, ww_user *u, ww_device *d);
 ww_device *ww_device_find(const ww_tables *t, ww_user *u, uint32_t number);
 const void *ww_device_mid(const ww_device *d);
-ww_issue *ww_device_issue(ww_device *d);
+ww_issue *ww_device_issue(ww_device *d);                    /* it is wide */
+/* The same of any that is asked: a card stands in its user's own line where it can. */
+ww_issue *ww_issue_of(const ww_tables *t, const ww_device *d);
+/* What was asked of it on a platform, as it stands; and nothing stands there any more. */
+ww_open ww_device_open(const ww_tables *t, const ww_device *d, uint32_t platform);
+void ww_open_end(const ww_tables *t, ww_device *d, uint32_t platform);
 const uint8_t *ww_device_key(const ww_tables *t, const ww_device *d, size_t *len);
 const uint8_t *ww_device_pin(const ww_tables *t, const ww_device *d, size_t *len);
 const char *ww_kind_name(uint32_t kind, uint32_t label);    /* RULES 3's, else "totp", ... */
@@ -876,6 +894,7 @@ void ww_card_pair(const uint64_t key[2], uint64_t who, int once, uint32_t n, uin
 /* Answers until card_shown_percent of the cells were shown. */
 uint32_t ww_card_left(const ww_tables *t, const ww_policy *p, const ww_device *d);
 void ww_card_cells(const uint8_t *key, size_t len, uint8_t text[WW_CARD_CELLS][WW_CELL_CHARS]);
+const uint8_t *ww_card_asked(const ww_device *d, uint32_t platform);   /* its pair, if one stands */
 int ww_card_keep(ww_tables *t, ww_device *d, uint32_t platform);   /* ww_question_keep's part    */
 /* What stands when this card is asked, or with d NULL the one that a name seems to have. No time is
  * in it, so that to ask again is to see the same, whenever that is and whoever asks. */

@@ -1,12 +1,15 @@
 """ext/pages.c and ext/rows.c: a store's pages and rows bring back the state that wrote them."""
 
+import dataclasses
 from array import array
+from pathlib import Path
 
 import pytest
-from standing import KEY, Bench
+from standing import KEY, Bench, T, on_disk
 
-from watchword import Device, ocra, totp
+from watchword import Card, Challenge, Device, Engine, ocra, totp
 from watchword._engine import Core
+from watchword.devices.card import cells
 
 TIME_AT = 24  # in a row's header
 
@@ -226,3 +229,46 @@ def test_pages_of_another_format_are_refused(version):
 
 def other_version(page, version):
     return page[:4] + version.to_bytes(4, "little") + page[8:]
+
+
+@pytest.mark.parametrize("reopened", ["pages", "journal", "not"])
+@pytest.mark.parametrize("further", [False, True])
+def test_what_stands_stays_so_where_a_card_has_dates(
+    tmp_path: Path, further: bool, reopened: str
+) -> None:
+    """The first device stands in its user's own line, one with dates does not: what was asked of
+    it before, on one platform with a purpose, moves with it, and what was used up does not."""
+    path, card = tmp_path / "store", Card("", "", cells(KEY))
+    with on_disk(path) as engine:
+        engine.add_user("alice")
+        engine.add_device("alice", Device.code_card(KEY), serial="C1")
+        if further:
+            engine.add_device("alice", Device.totp(b"t" * 20), serial="T1")
+        used = engine.challenge("alice", platform="portal")
+        assert engine.verify("alice", card.answer(used.prompt), platform="portal")
+        named = engine.challenge("alice", purpose="wire")
+        asked = engine.challenge("alice", platform="portal")
+        engine.set_dates("alice", "C1", expires_ms=T + 86_400_000)
+        if reopened == "pages":
+            engine._keeper.write()  # type: ignore[union-attr]
+        if reopened == "not":
+            answer_what_stands(engine, card, used, named, asked)
+    if reopened != "not":
+        with on_disk(path) as engine:
+            answer_what_stands(engine, card, used, named, asked)
+            engine.remove_device("alice", "C1")
+            engine.add_device("alice", Device.code_card(b"another" * 3), serial="C2")
+            assert engine.challenge("alice").kind == "code-card"
+
+
+def answer_what_stands(
+    engine: Engine, card: Card, used: Challenge, named: Challenge, asked: Challenge
+) -> None:
+    answer = card.answer(asked.prompt)
+    assert not engine.verify("alice", answer), "on trading it was asked for a purpose alone"
+    for old in (used, dataclasses.replace(named, id=used.id)):
+        text = card.answer(old.prompt)
+        assert not engine.verify("alice", text, platform="portal", challenge=old.id)
+    assert engine.verify("alice", answer, challenge=named.id)
+    assert not engine.verify("alice", answer, platform="portal")
+    assert not engine.verify("alice", answer, platform="portal", challenge=asked.id)

@@ -87,11 +87,10 @@ static inline uint32_t card_answer(const ww_tables *t, ww_device *d, uint32_t pl
                                    uint8_t *to)
 {
     static uint8_t cells[WW_CARD_CELLS][WW_CELL_CHARS];
-    const ww_issue *issue = ww_device_issue(d);
     size_t len;
-    if (!issue->open[platform].stands)
+    if (!ww_device_open(t, d, platform).stands)
         return 0;
-    const uint8_t *key = ww_device_key(t, d, &len), *pair = issue->question[platform];
+    const uint8_t *key = ww_device_key(t, d, &len), *pair = ww_card_asked(d, platform);
     ww_card_cells(key, len, cells);
     memcpy(to, cells[pair[0] - 1], WW_CELL_CHARS);
     memcpy(to + WW_CELL_CHARS, cells[(pair[1] - 1 + (off > 0 ? 1 : 0)) % WW_CARD_CELLS],
@@ -112,7 +111,7 @@ static inline void asked_look(asked_before *b, const ww_tables *t, uint32_t user
         for (ww_device *d = ww_device_first(t, &t->users[slot]); d;
              d = ww_device_next(t, &t->users[slot], d))
             for (uint32_t at = 0; ww_has_issue(d) && at < WW_PLATFORMS; at++)
-                b->open[d->number][at] = ww_device_issue(d)->open[at];
+                b->open[d->number][at] = ww_device_open(t, d, at);
 }
 
 /* One was accepted: it stood before the turn, for ten minutes at most unless it is a card's, and was

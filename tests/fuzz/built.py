@@ -105,7 +105,7 @@ PLANTS = {
         "turn", "ext/apply.c", "ww_device_issue(d)->open[r->place & 1u].stands = 0;",
         "ww_device_issue(d)->open[~r->place & 1u].stands = 0;"),
     "a challenge that has run out is good": Plant(
-        "turn", "ext/answers.c", "!ww_open_current(open, ww_epoch(t, now_ms)), now_ms);",
+        "turn", "ext/answers.c", "!ww_open_current(&open, ww_epoch(t, now_ms)), now_ms);",
         "0, now_ms);"),
     "a push is claimed again": Plant(
         "turn", "ext/push.c", "        push->claimed = 1;\n", ""),

@@ -193,7 +193,10 @@ static inline void world_holds(const world *w)
             HOLDS(d->kind > WW_KIND_NONE && d->kind < WW_KINDS);
             HOLDS((d->kind == WW_KIND_PASSCODE) ==
                   (d->label == WW_TEMPORARY_PASSCODE || d->label == WW_SMS));
-            HOLDS(d->kind < WW_KIND_OCRA || d->wide);
+            HOLDS(d->kind < WW_KIND_OCRA || d->kind == WW_KIND_CARD || d->wide);
+            HOLDS(d->wide || d == &u->device);
+            if (d == &u->device)
+                HOLDS(!d->wide && u->card.here == (d->kind == WW_KIND_CARD));
             HOLDS(d->hash < WW_HASHES && d->state <= WW_ENDED && d->label < WW_LABELS);
             if (d->kind == WW_KIND_OCRA) {
                 const ww_issue *issue = ww_device_issue(d);
@@ -202,13 +205,14 @@ static inline void world_holds(const world *w)
                 HOLDS(issue->open[0].stands <= issue->issued);
                 HOLDS(issue->open[1].stands <= issue->issued);
             } else if (d->kind == WW_KIND_CARD) {
-                HOLDS(d->wide && d->hash == WW_SHA1 && d->window <= 1);
+                HOLDS(d->hash == WW_SHA1 && d->window <= 1);
                 for (uint32_t at = 0; at < WW_PLATFORMS; at++) {
-                    const ww_open *open = &ww_device_issue(d)->open[at];
-                    const uint8_t *pair = ww_device_issue(d)->question[at];
-                    HOLDS(!open->stands || (open->stands - 1 == d->moving && !ww_card_spent(d)));
+                    const ww_open open = ww_device_open(t, d, at);
+                    const uint8_t *pair = ww_card_asked(d, at);
+                    HOLDS(!open.stands || (open.stands - 1 == d->moving && !ww_card_spent(d)));
                     HOLDS(pair[0] <= WW_CARD_CELLS && pair[1] <= WW_CARD_CELLS);
-                    HOLDS(!open->stands || (pair[0] && pair[1] && pair[0] != pair[1]));
+                    HOLDS(!open.stands || (pair[0] && pair[1] && pair[0] != pair[1]));
+                    HOLDS(d->wide || open.stands || !(u->card.stands >> at & 1));
                 }
             } else if (d->kind >= WW_KIND_PASSWORD) {
                 HOLDS(d->hash == WW_SHA256 && !d->digits && !d->prefix && d->state == WW_ACTIVE);

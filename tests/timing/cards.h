@@ -2,7 +2,8 @@
  * own keys of questions and of ids. For secrets.c.
  *
  * Public are the two indices, for they are shown, and how many pairs were answered. Each row below
- * must also get its verdict, by the pair that stands or by its id, one by one and as one batch.
+ * must also get its verdict, by the pair that stands or by its id, one by one and as one batch, in
+ * its user's own line and out of it.
  */
 #ifndef CARDS_H
 #define CARDS_H
@@ -59,7 +60,10 @@ static int cards_of(world *w, uint32_t users, int64_t now_ms)
         snprintf(names[i], sizeof names[i], "card%u", i);
         ww_spec spec = {.kind = WW_KIND_CARD, .digits = 6, .label = WW_CODE_CARD,
                         .look_ahead = i % 2};
-        world_device(w, world_user(w, names[i], WW_OPEN), spec, card_key, CARD_KEY);
+        uint32_t slot = world_user(w, names[i], WW_OPEN);
+        world_device(w, slot, spec, card_key, CARD_KEY);
+        if (i % 3 == 2) /* and where a further device stands */
+            (void)ww_device_widen(&w->t, &w->t.users[slot]);
         asks[i] = (ww_ask){.name = (const uint8_t *)names[i], .name_len = strlen(names[i])};
         ww_challenge(&w->t, &w->p, &asks[i], now_ms);
     }
@@ -83,6 +87,8 @@ static int cards_of(world *w, uint32_t users, int64_t now_ms)
         (void)VALGRIND_CHECK_MEM_IS_DEFINED(w->b.records, w->b.units * sizeof *w->b.records);
         for (uint32_t i = 0; i < w->t.wides_used; i++)
             expect_public(&w->t.wides[i]);
+        for (uint32_t i = 0; i < w->t.users_used; i++)
+            (void)VALGRIND_CHECK_MEM_IS_DEFINED(&w->t.users[i].card, sizeof(ww_own_card));
         WW_PUBLIC(w->b.attempts, w->b.count * sizeof *w->b.attempts);
 #endif
         wrong |= cards_judged_wrongly(w, row);

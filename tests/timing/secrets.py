@@ -87,9 +87,9 @@ PLANTS = (
     ),
     Plant(
         "pair_is_looked_at", "card.c",
-        "        ww_mask_set(&s->tries[n].mask, 0, ww_eq_u32(typed, both) & fits);",
-        "        if (typed == both) __asm__ volatile(\"\");\n"
-        "        ww_mask_set(&s->tries[n].mask, 0, ww_eq_u32(typed, both) & fits);",
+        "        s->tries[s->cards[i]].mask.lo = ww_eq_u32((uint32_t)typed[i], both) &",
+        "        if (typed[i] == both) __asm__ volatile(\"\");\n"
+        "        s->tries[s->cards[i]].mask.lo = ww_eq_u32((uint32_t)typed[i], both) &",
     ),
     Plant(
         "sent_code_is_looked_at", "codes.c",
