@@ -4,12 +4,12 @@ Everything is the engine's own code. Three of its steps tell the checker that th
 journal's and the keeper's turns come when a story says so, on the one thread there is.
 """
 
-import hashlib
 from collections import deque
 from collections.abc import Callable
 from typing import Any
 
 from tests.sim.checker import Checker
+from tests.sim.hasher import Hasher
 from watchword import Delivery, Engine
 
 __all__ = ["SimEngine"]
@@ -33,21 +33,12 @@ class Phone:
         pass
 
 
-class Hasher:
-    """Passwords hashed at once, and cheaply."""
-
-    def hash(self, text: bytes, figures: Any) -> bytes:
-        return hashlib.sha256(figures.salt + text).digest()
-
-    def close(self) -> None:
-        pass
-
-
 class SimEngine(Engine):
     """`checker` is set as soon as the engine is open."""
 
     checker: Checker | None = None
     phone: Phone
+    _hasher: Hasher  # type: ignore[assignment]
 
     def _take(self, batch: Any, now_ms: int, names: bytes, gateways: int) -> int:
         before = self._turn
@@ -83,6 +74,11 @@ class SimEngine(Engine):
             self.checker.acted(self, self.checker.now_ms())
         return found
 
+    def _end_renewals(self) -> None:
+        """Ten seconds are enough for all that logins renew."""
+        self._hasher.renew()
+        super()._end_renewals()
+
     def _now(self) -> int:
         now_ms = super()._now()
         if self.checker is not None and self.checker.guard is not None:
@@ -98,7 +94,7 @@ class SimEngine(Engine):
 
         self.checker, self.tap = checker, []
         self._courier = self.phone = Phone(self, checker)  # type: ignore[assignment]
-        self._hasher = Hasher()  # type: ignore[assignment]
+        self._hasher = Hasher()
         self._commits.when_durable = when_durable  # type: ignore[method-assign]
         return waiting
 

@@ -1,0 +1,414 @@
+"""Passwords in a world and in a story: given, changed and taken away by a program or through a
+gateway, and logins with the right one, another, an old one, none, or a gateway's word.
+
+A password is hashed while others go on: a story says when a thread is done with it, and what came
+before that. Rule: it was held against what stood when it came, and lets in only where that stands
+still. What a story has of it is drawn by dice of its own and put between its other steps.
+"""
+
+import contextlib
+import random
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from tests.sim.checker import Asked, address_bytes, answer_of
+from tests.sim.doors import VOUCHES
+from tests.sim.knowing import PASSWORDS
+from tests.sim.network import Gateway, frame
+from tests.sim.tears import POLICIES
+from watchword.reference import Attempt
+
+__all__ = ["Passwords", "with_passwords"]
+
+Step = tuple[Any, ...]
+GATEWAY = "tcp"         # that of every gateway of a story
+NO_RIGHT = "-NOPERM only a gateway with the right first-factor vouches"
+
+
+class Passwords:
+    """Steps of a world."""
+
+    if TYPE_CHECKING:
+        engine: Any
+        checker: Any
+        machine: Any
+        met: Any
+        awaited: list[tuple[Asked, Any, Any]]
+        changing: dict[str, tuple[Asked, Gateway, Callable[[bool], None]]]
+        pushed: dict[str, list[tuple[str, int]]]
+        address: Callable[[], str]
+        asked: Callable[..., Any]
+        attempt: Callable[..., Attempt]
+        gateway: Callable[..., Gateway]
+        identified: Callable[..., Asked]
+        own_password: Callable[[str], str | None]
+        step: Callable[[Step], None]
+        told_for: Callable[..., None]
+        begin_awaited: Callable[[Asked, Any], None]
+        repassed: tuple[Attempt, str] | None    # what was asked last: an attempt, and the new one
+        entered_last: tuple[Asked, str, int] | None     # with its id, and in which life
+
+    # ---- what is said
+
+    def _said(self, who: str, typed: Any, word: Any, options: dict[str, Any]) -> Attempt:
+        """word: a number of PASSWORDS, "own", "vouched", or None; typed: "push" claims one."""
+        by_push = typed == "push"
+        a = self.attempt(who, "" if by_push else typed, options)
+        if by_push:
+            pushed = self.pushed.get(who, [])
+            a = replace(a, response="", challenge=pushed[0][0] if pushed else "0" * 32)
+        if word == "vouched":
+            return replace(a, vouched=True)
+        own = self.own_password(who) if word == "own" else None
+        return replace(a, password=PASSWORDS[word] if isinstance(word, int) else own)
+
+    @contextlib.contextmanager
+    def _beside(self, steps: Sequence[Step], at: int = 0) -> Iterator[None]:
+        """What others do while a call waits for its first digest, or for a later one."""
+        amid = self.engine._hasher.amid
+        if steps:
+            amid.extend([lambda: None] * at)
+            amid.append(lambda: self._meanwhile(steps))
+        yield
+        amid.clear()
+
+    def _meanwhile(self, steps: Sequence[Step]) -> None:
+        checker = self.checker
+        asking, acting = checker.asking, checker.acting
+        checker.asking = checker.acting = None
+        for step in steps:
+            if not self.machine.disk.off:
+                self.met["something while a password was hashed"] += 1
+                self.step(step)
+        checker.asking, checker.acting = asking, acting
+
+    def hold_gathered(self, address: str) -> None:
+        self.checker.hold(self.checker.pending[address_bytes(address)][-1])
+
+    def on_hash(self, n: int) -> None:
+        """A thread is done with one of the passwords that wait."""
+        hasher, turn = self.engine._hasher, self.engine._turn
+        if hasher.waiting:
+            hasher.work(n)
+            self.met["a password renewed"] += self.engine._turn > turn
+
+    # ---- logins
+
+    def on_login(
+        self, who: str, typed: Any, word: Any, options: dict[str, Any],
+        amid: Sequence[Step] = (), full: bool = False,
+    ) -> None:  # fmt: skip
+        """A program's. full: too many passwords wait, and the attempt is BUSY."""
+        a = self._said(who, typed, word, options)
+        full = full and a.password is not None
+        amid = () if full or a.password is None else amid
+        asked, hasher = Asked(replace(a, shed=full)), self.engine._hasher
+        self.checker.hold(asked)
+        self.checker.asking = [asked]
+        hasher.is_full = full
+        with self._beside(amid):
+            verdict = self.asked(
+                lambda: self.engine.verify(
+                    a.name, a.response, platform=a.platform, realm=a.realm, device=a.device,
+                    address=a.address, challenge=a.challenge, password=a.password,
+                    first_factor=a.vouched,
+                )
+            )  # fmt: skip
+        hasher.is_full = False
+        if verdict is not None:
+            self.met["a login met another password"] += self.checker.as_held(asked) is not a
+            self.checker.answered(asked, answer_of(verdict), self.engine._turn)
+
+    def on_login_many(self, words: Sequence[tuple[str, Any, Any]], platform: str) -> None:
+        options = {"platform": platform}
+        said = [self._said(who, typed, word, options) for who, typed, word in words]
+        asked = [Asked(a) for a in said]
+        for one in asked:
+            self.checker.hold(one)
+        self.checker.asking = list(asked)
+        codes = self.asked(
+            lambda: self.engine.verify_many(
+                [a.name for a in said], [a.response for a in said], platform=platform,
+                passwords=[a.password for a in said],
+            )
+        )  # fmt: skip
+        if codes is not None:
+            for one, code in zip(asked, codes, strict=True):
+                self.checker.answered(one, (int(code),), self.engine._turn)
+
+    def on_enter(
+        self, number: int | None, who: str, typed: Any, word: Any, platform: str, by_id: bool
+    ) -> None:
+        """Through a gateway; or, of no number, an awaited call. Answered once it is hashed, and its
+        turn is durable."""
+        client = None if number is None else self.gateway(number)
+        if client is not None and client.ended:
+            return
+        a = self._said(who, typed, word, {"platform": platform, "address": self.address()})
+        if client is not None and a.vouched and number != VOUCHES:
+            client.say(frame("VERIFY", a.name, a.response, "FIRSTFACTOR"), NO_RIGHT)
+            client.deliver(10_000)
+            return
+        asked, id = Asked(a), None
+        if by_id and client is not None:
+            id = f"of a password {a.address}"
+            asked = self.identified(a, id, GATEWAY)
+            self.entered_last = asked, id, self.checker.lives
+        self.checker.waits(asked)
+        if client is None:
+            self.checker.hold(asked)
+            self.begin_awaited(asked, self.engine.averify(
+                a.name, a.response, platform=a.platform, realm=a.realm, address=a.address,
+                challenge=a.challenge, password=a.password, first_factor=a.vouched,
+            ))  # fmt: skip
+            return
+        words = ["VERIFY", a.name, a.response, "PLATFORM", a.platform, "ADDRESS", str(a.address)]
+        words += ["PASSWORD", a.password] if a.password is not None else []
+        words += ["CHALLENGE", a.challenge] if a.challenge is not None else []
+        words += ["FIRSTFACTOR"] if a.vouched else []
+        client.say(frame(*words, *(["ID", id] if id else [])), [asked])
+        client.deliver(10_000)
+
+    def on_enter_again(self, changed: bool) -> None:
+        """Whoever did not hear asks again, unless the first may yet have its turn; changed: by
+        another password, which is misuse."""
+        if self.entered_last is None:
+            return
+        first, id, life = self.entered_last
+        if first.answer is None and life == self.checker.lives:
+            return
+        a = first.attempt
+        if changed and a.password is not None:
+            a = replace(a, password=PASSWORDS[a.password == PASSWORDS[0]])
+        self.met["a password again by its id"] += a.password is not None
+        self.told_for(self.identified(a, id, GATEWAY), id, GATEWAY)
+
+    # ---- changes
+
+    def on_repass(
+        self, who: str, typed: Any, old: Any, new: int, platform: str, number: int | None,
+        amid: Sequence[Step] = (), at: int = 0,
+    ) -> None:  # fmt: skip
+        """number: of the gateway that asks; None: an embedding program does."""
+        a = self._said(who, typed, old, {"platform": platform})
+        self.repassed = replace(a, password=a.password or "none of his"), PASSWORDS[new]
+        self._repass(number, amid, at)
+
+    def on_repass_again(self, number: int | None) -> None:
+        if self.repassed is not None and not self.changing:
+            self._repass(number)
+
+    def _repass(self, number: int | None, amid: Sequence[Step] = (), at: int = 0) -> None:
+        assert self.repassed is not None
+        a, new = self.repassed
+        asked = Asked(a)
+        if number is None:
+            asked.play = self._changes(asked, new)
+            self.checker.hold(asked)
+            self.checker.asking = [asked]
+            with self._beside(amid, at):
+                verdict = self.asked(lambda: self.engine.change_password(
+                    a.name, a.password, a.response, new, platform=a.platform, device=a.device,
+                    challenge=a.challenge,
+                ))  # fmt: skip
+            if verdict is not None:
+                self.met["a password changed"] += bool(verdict)
+                self.checker.answered(asked, answer_of(verdict), self.engine._turn)
+            return
+        client = self.gateway(number)
+        if client.ended:
+            return
+        asked.attempt = a = replace(a, address=self.address())
+        asked.play = self._changes(asked, new)
+        self.changing[str(a.address)] = asked, client, self._by_a_gateway
+        words = ["CHANGEPASSWORD", a.name, str(a.password), a.response, new]
+        words += ["PLATFORM", a.platform, "ADDRESS", str(a.address)]
+        words += ["CHALLENGE", a.challenge] if a.challenge is not None else []
+        client.say(frame(*words), [asked])
+        client.deliver(10_000)
+
+    def _changes(self, asked: Asked, new: str) -> Callable[[int, bool], Any]:
+        def play(now_ms: int, busy: bool) -> Any:
+            a = replace(self.checker.as_held(asked), shed=busy)
+            return self.checker.twin.change_password(a, new, now_ms)
+
+        return play
+
+    def _by_a_gateway(self, changed: bool) -> None:
+        self.met["a gateway changed a password"] += changed
+
+
+# ---- in a story
+
+
+def with_passwords(seed: int, steps: list[Step], users: Sequence[str]) -> list[Step]:
+    """A story's steps, and in some stories passwords between them."""
+    rng, told = random.Random(f"passwords {seed}"), list(steps)
+    if rng.random() < 0.4:
+        return told
+    for _ in range(rng.choice([1, 2, 4])):
+        at = rng.randrange(len(told) // 4, len(told))
+        told[at:at] = Episode(rng, users).steps()
+    return told
+
+
+class Episode:
+    """A user gets a password, it is used and changed, and more often than not it goes again."""
+
+    def __init__(self, rng: random.Random, users: Sequence[str]) -> None:
+        self.rng, self.who = rng, rng.choice(users)
+        self.device = rng.choice([0, 0, 1])
+        self.platform = rng.choice(["trading", "portal"])
+
+    def steps(self) -> list[Step]:
+        rng, who = self.rng, self.who
+        steps: list[Step] = [("user", "unlock", who)] if rng.random() < 0.6 else []
+        steps += self.given(rng.randrange(2))
+        for _ in range(rng.choice([1, 2, 3])):
+            sort = [self.logins, self.late, self.change, self.by_id, self.renewal, self.pushed]
+            steps += rng.choice([*sort, self.late, self.change])()
+        steps += [("settle",), ("login", who, self.typed(), "own", self.options())]
+        return steps + [("password", who, None)] * (rng.random() < 0.7)
+
+    def typed(self) -> Any:
+        return self.rng.choice([(self.device, "fresh")] * 6 + ["wrong", "again", ""])
+
+    def word(self) -> Any:
+        return self.rng.choice(["own"] * 6 + [0, 1, 2, None, "vouched"])
+
+    def options(self) -> dict[str, Any]:
+        return {"platform": self.platform}
+
+    def tear(self) -> tuple[str, int]:
+        return self.rng.choice((*POLICIES, "dropped", "killed")), self.rng.randrange(2**16)
+
+    def crash(self) -> Step:
+        return "crash", *self.tear(), ()
+
+    def crash_in(self) -> Step:
+        moment = self.rng.choice([1, 2, 3, 4, 6]), self.rng.random() < 0.5
+        return "crash_in", *moment, *self.tear(), ()
+
+    def given(self, word: int, amid: Sequence[Step] = ()) -> list[Step]:
+        """By a program, or by the administration socket."""
+        if amid or self.rng.random() < 0.6:
+            return [("password", self.who, word, amid)]
+        told = "tell", "set_password", self.who, (PASSWORDS[word],)
+        return [told, ("settle",)] if self.rng.random() < 0.7 else [told, ("pass",), ("work",)]
+
+    def taken(self) -> list[Step]:
+        if self.rng.random() < 0.5:
+            return [("password", self.who, None)]
+        return [("tell", "clear_password", self.who, ()), ("settle",)]
+
+    def other(self) -> list[Step]:
+        """What a password meets that is hashed for long."""
+        rng, who = self.rng, self.who
+        dice = rng.random()
+        if dice < 0.35:
+            return self.given(rng.randrange(3))[:1]
+        if dice < 0.5:
+            return [self.repass(None)]
+        if dice < 0.6:
+            return rng.choice([[("password", who, None)], [
+                ("user", "remove_user", who), ("user", "add_user", who, "open", "live"),
+                ("password", who, rng.randrange(2)),
+            ]])  # fmt: skip
+        if dice < 0.7:
+            return [("verify", who, "wrong", {})] * rng.choice([2, 5])
+        if dice < 0.75:
+            return [("login", who, self.typed(), self.word(), self.options())]
+        steps: list[Step] = [
+            ("close",), ("keep", ()), self.crash(), self.crash_in(), ("wait", 30_000),
+            ("jump", rng.choice([-30_000, 3_600_000])), ("user", "unlock", who),
+        ]  # fmt: skip
+        return [rng.choice(steps)]
+
+    def repass(self, number: int | None, amid: Sequence[Step] = ()) -> Step:
+        old, new = self.rng.choice(["own"] * 5 + [0, 1]), self.rng.randrange(3)
+        words = self.who, self.typed(), old, new, self.platform, number
+        return "repass", *words, tuple(amid), self.rng.choice([0, 1])
+
+    def enter(self, by_id: bool = False) -> Step:
+        number = self.rng.choice([0, 1, VOUCHES, VOUCHES] + [None] * (not by_id))
+        return "enter", number, self.who, self.typed(), self.word(), self.platform, by_id
+
+    # ---- sorts of episodes
+
+    def logins(self) -> list[Step]:
+        rng, steps = self.rng, []
+        for _ in range(rng.choice([1, 2, 4])):
+            amid = tuple(self.other()) if rng.random() < 0.5 else ()
+            steps.append((
+                "login", self.who, self.typed(), self.word(), self.options(), amid,
+                rng.random() < 0.1,
+            ))  # fmt: skip
+        if rng.random() < 0.2:
+            words = [(self.who, self.typed(), self.word()) for _ in range(3)]
+            steps.append(("login_many", tuple(words), self.platform))
+        return steps
+
+    def late(self) -> list[Step]:
+        """Some on their way at once, hashed in any order, and something else between."""
+        rng = self.rng
+        steps: list[Step] = [self.enter() for _ in range(rng.choice([1, 2, 3, 5]))]
+        steps += [("pass",)] + [("hash", rng.randrange(4))] * rng.choice([0, 0, 1])
+        steps += self.other() if rng.random() < 0.8 else []
+        for _ in range(rng.choice([1, 2, 4])):
+            steps += [("hash", rng.randrange(4)), *[("pass",)] * rng.choice([0, 1, 2])]
+            steps += self.other() * (rng.random() < 0.2)
+        return [*steps, *rng.choice([[("settle",)], [("land",), ("pass",)], []])]
+
+    def change(self) -> list[Step]:
+        """A change, by whom it may be, a crash about its time; then who knows which."""
+        rng, number = self.rng, self.rng.choice([None, None, 0, 1])
+        steps = [self.crash_in()] if rng.random() < 0.4 else []
+        amid = self.other() if number is None and rng.random() < 0.4 else ()
+        steps.append(self.repass(number, amid))
+        if number is not None:
+            steps += rng.choice([[("settle",)]] * 3 + [[("pass",), ("lose", number, False)]])
+        steps += rng.choice([[], [], [("keep", ())], [self.crash()], [("kill",)]])
+        steps += [("repass_again", rng.choice([None, number]))] * rng.choice([0, 1])
+        steps += [("settle",)] * (number is not None)
+        for word in rng.sample([0, 1, 2, "own", None], rng.choice([1, 2, 3])):
+            steps.append(("login", self.who, (self.device, "fresh"), word, self.options()))
+        return steps
+
+    def by_id(self) -> list[Step]:
+        """A login that is asked again by whoever did not hear; charged once, or let in once."""
+        rng, first = self.rng, self.enter(by_id=True)
+        steps: list[Step] = [first, ("pass",), ("hash", 0), ("pass",)]
+        steps += [("settle",)] * (rng.random() < 0.7)
+        steps += [("lose", first[1], False)] * (rng.random() < 0.5)
+        steps += rng.choice([[], [], self.other(), [self.crash()], [("keep", ()), self.crash()]])
+        steps += [("enter_again", rng.random() < 0.2)] * rng.choice([1, 2])
+        return steps + [self.crash(), ("enter_again", False)] * rng.choice([0, 1])
+
+    def renewal(self) -> list[Step]:
+        """Another cost for passwords from now on: the next login has its own kept so, unless it is
+        another by then."""
+        rng = self.rng
+        dearer: Step = ("policy", {"password_passes": rng.choice([1, 2, 2])})
+        right: Step = ("login", self.who, (self.device, "fresh"), "own", self.options())
+        steps = [dearer, right, *rng.choice([[], self.other(), self.given(2)])]
+        steps += [("hash", 0)] * rng.choice([0, 1, 1])
+        steps += rng.choice([[], [("close",)], [("keep", ())], [self.crash()]])
+        steps += [("login", self.who, (self.device, "fresh"), rng.choice([0, 1, "own"]), {})]
+        return [*steps, ("policy", {"password_passes": 1})]
+
+    def pushed(self) -> list[Step]:
+        """What a phone approved stands where a code would."""
+        rng, who = self.rng, self.who
+        steps: list[Step] = [("phone", who, rng.randrange(2)), ("push", who, self.platform)]
+        steps.append(("decide", who, 0, "approve", False, "pin", False))
+        claimed = rng.choice(["login", "enter", "repass"])
+        old = rng.choice(["own", "own", 0, None])
+        if claimed == "login":
+            steps.append(("login", who, "push", old, self.options(), tuple(self.other())))
+        elif claimed == "enter":
+            words = who, "push", rng.choice([old, "vouched"]), self.platform, False
+            steps += [("enter", rng.choice([0, VOUCHES]), *words), ("pass",), ("settle",)]
+        else:
+            steps.append(("repass", who, "push", old, rng.randrange(3), self.platform, None))
+        return [*steps, ("login", who, "push", old, self.options())]
