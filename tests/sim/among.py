@@ -7,7 +7,7 @@ from typing import Any
 from tests.sim.entering import entered
 from tests.sim.given import with_ids
 from tests.sim.living import with_life
-from tests.sim.passwords import with_passwords
+from tests.sim.passing import with_passwords
 from tests.sim.repins import with_repins
 
 __all__ = ["with_more"]
