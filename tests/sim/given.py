@@ -62,6 +62,7 @@ class Given:
         gathered: Any
         asked: Any
         own_password: Any
+        devices: Any
         begin_awaited: Any
 
     def identified(self, a: Attempt, id: str, gateway: str = GATEWAY) -> Asked:
@@ -139,4 +140,14 @@ class Given:
             self.met["an id misused"] += 1
             return
         self.met["an id again"] += asked.again
-        self.checker.answered(asked, answer_of(verdict), self.engine._turn)
+        said = answer_of(verdict)
+        if said[2] is None and self._has_gone(asked):
+            said = (*said[:2], asked.answer.device, *said[3:])  # type: ignore[union-attr]
+        self.checker.answered(asked, said, self.engine._turn)
+
+    def _has_gone(self, asked: Asked) -> bool:
+        """Whether an answer that is told again names a device that there is no more: a store that
+        was opened since knows no serial of it."""
+        device = asked.answer.device if asked.again and asked.answer else None
+        there = any(d.serial == device for d in self.devices(asked.attempt.name))
+        return device is not None and not there and self.checker.lives > 1

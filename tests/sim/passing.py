@@ -35,8 +35,8 @@ class Episode:
     def steps(self) -> list[Step]:
         rng, who = self.rng, self.who
         steps: list[Step] = []
-        if rng.random() < 0.8:      # nothing else is in the way
-            counts = {"kind": "hotp", "key": rng.randrange(4), "look_ahead": 3}
+        if rng.random() < 0.8:      # nothing else is in the way; nobody lends such a device
+            counts = {"kind": "hotp", "key": 0, "algorithm": "sha256", "look_ahead": 3}
             steps += [("room", True), ("keep", ()), ("accept_clock",)]
             steps += [("user", "add_user", who, "open", "live"), ("user", "unlock", who)]
             steps += [("remove_device", who, 0), ("add_device", who, counts)]
@@ -168,7 +168,7 @@ class Episode:
         dearer: Step = ("policy", {"password_passes": rng.choice([1, 2, 2, 2])})
         right: Step = ("login", self.who, ("shown", 0), "own", self.options())
         steps = [("user", "unlock", self.who), dearer, right]
-        steps += rng.choice([[], [], self.other(), [("password", self.who, 2)]])
+        steps += rng.choice([[], self.other(), *[[("password", self.who, 2)]] * 2])
         steps += [("hash", 0)] * rng.choice([0, 2, 2, 2])
         steps += rng.choice([[], [], [("close",)], [("keep", ())], [self.crash()]])
         for word in rng.sample([0, 1, "own"], 2):
