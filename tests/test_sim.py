@@ -27,7 +27,7 @@ SEEDS_MAX = 30
 FOUND_BY = {
     "last_row_not_told": 0,
     "answer_before_sync": 0,
-    "gathered_answer_before_sync": 5,
+    "gathered_answer_before_sync": 6,
     "refusal_before_its_turn": 49,
     "challenge_before_its_turn": 0,
     "question_before_its_turn": 26,
@@ -57,7 +57,7 @@ FOUND_BY = {
     "challenge_good_twice": 0,
     "question_of_another_case": 0,
     "answer_left_out": 0,
-    "any_signature_approves": 48,
+    "any_signature_approves": 33,
     "any_number_approves": 39,
     "push_outlives_its_time": 0,
     "told_again_before_its_turn": 0,
@@ -73,6 +73,12 @@ FOUND_BY = {
     "pin_for_whoever_asked": 0,
     "change_before_its_turn": 6,
     "others_pin_forgotten_at_reopen": 0,
+    "password_told_before_its_turn": 6,
+    "proof_outlives_its_password": 5,
+    "password_charged_again": 13,
+    "renewed_over_another": 37,
+    "changed_password_forgotten_at_reopen": 79,
+    "nobody_asks_for_the_password": 2,
 }
 
 # What once broke a promise, shortened, and what it was.
@@ -108,6 +114,9 @@ MET = {
     "an activation", "a moment that had come", "an illegal state",
     "a withdrawal", "a withdrawal refused", "a device shared",
     "a PIN changed for several", "a gateway changed a PIN",
+    "a password changed", "a gateway changed a password", "a password renewed",
+    "a password again by its id", "a login met another password", "a call that met a close",
+    "something while a password was hashed",
     *(f"a crash: {policy}" for policy in (*POLICIES, "killed")),
 }  # fmt: skip
 

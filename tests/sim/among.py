@@ -4,6 +4,7 @@ always did."""
 from collections.abc import Callable
 from typing import Any
 
+from tests.sim.asking import with_asking
 from tests.sim.entering import entered
 from tests.sim.given import with_ids
 from tests.sim.living import with_life
@@ -20,4 +21,5 @@ def with_more(
 ) -> list[Step]:
     """device: draws words, by dice that are lent to it."""
     told = with_ids(seed, entered(seed, with_life(seed, steps, users, device)))
-    return with_passwords(seed, with_repins(seed, told, users), users)
+    told = with_passwords(seed, with_repins(seed, told, users), users)
+    return with_asking(seed, told, users)

@@ -85,7 +85,7 @@ def mains_of(row: bytes) -> list[bytes]:
     at, found = HEADER.size + names_bytes, []
     while at < len(row):
         event, units = row[at], row[at + 3]
-        if event in (Event.ATTEMPT, Event.RESYNC, Event.ACTIVATE):
+        if event in (Event.ATTEMPT, Event.RESYNC, Event.ACTIVATE, Event.ANSWER):
             found.append(row[at + 32 : at + 48])
         at += 32 * (1 + units)
     return found

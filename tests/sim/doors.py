@@ -82,7 +82,8 @@ class Doors:
         self.lost: list[tuple[str, str]] = []
         self.knowing = Held(self.engine, self.gather)
         self.knowing.hold = self.hold_gathered
-        self.changing = {}
+        self.changing, self.made, self.refusals = {}, {}, 0
+        self.engine.asks = self
 
     def gateway(self: Any, number: int, reasons: bool = True) -> Gateway:
         """The client of that number, connected when it is not."""
@@ -91,7 +92,8 @@ class Doors:
             if number == ADMIN:
                 door: Any = OpenAdmin(self.engine, self.loop, 1, dict)
             else:
-                door = Commands(0, reasons, dict, self.engine.achallenge, knowing=self.knowing)
+                ask, send = self.engine.achallenge, self.engine.asend_code
+                door = Commands(0, reasons, dict, ask, send, self.knowing)
             found = self.gateways[number] = Gateway(self, number, door)
             if not found.open:
                 found.ended = True

@@ -1,5 +1,6 @@
-"""Passwords in a story, drawn by dice of its own and put between its other steps: given, used, changed
-and taken away, beside crashes, closings and whatever else may come while one is hashed."""
+"""Passwords in a story, drawn by dice of its own and put between its other steps: given, used,
+changed and taken away, beside crashes, closings and whatever else may come while one is hashed.
+"""
 
 import random
 from collections.abc import Sequence
@@ -43,7 +44,7 @@ class Episode:
         steps += self.given(rng.randrange(2))
         for _ in range(rng.choice([1, 2, 3])):
             sort = [self.logins, self.late, self.change, self.by_id, self.renewal, self.pushed]
-            steps += rng.choice([*sort, self.late, self.change])()
+            steps += rng.choice([*sort, self.late, self.change, self.renewal])()
         steps += [("settle",), ("login", who, self.typed(), "own", self.options())]
         return steps + [("password", who, None)] * (rng.random() < 0.7)
 
@@ -121,7 +122,7 @@ class Episode:
                 rng.random() < 0.1,
             ))  # fmt: skip
         if rng.random() < 0.2:
-            words = [(self.who, self.typed(), self.word()) for _ in range(3)]
+            words = [(self.who, self.typed(n), rng.choice(["own", 0, 1, None])) for n in range(3)]
             steps.append(("login_many", tuple(words), self.platform))
         return steps
 

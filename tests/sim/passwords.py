@@ -121,7 +121,8 @@ class Passwords:
             )  # fmt: skip
         hasher.is_full = False
         if verdict is not None:
-            self.met["a login met another password"] += self.checker.as_held(asked) is not asked.attempt
+            stands = self.checker.as_held(asked) is asked.attempt
+            self.met["a login met another password"] += not stands
             self.checker.answered(asked, answer_of(verdict), self.engine._turn)
 
     def on_login_many(self, words: Sequence[tuple[str, Any, Any]], platform: str) -> None:

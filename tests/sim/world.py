@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from tests.sim.acts import Acts
+from tests.sim.asking import Asking
 from tests.sim.calls import Machine
 from tests.sim.checker import Asked, Checker, answer_of
 from tests.sim.disk import Fault
@@ -42,7 +43,9 @@ LIVES_MAX = 12  # openings that one crash may take: a fault, a crash, another, a
 Step = tuple[Any, ...]
 
 
-class World(Acts, Entering, Files, Given, Knowing, Living, Passwords, Phones, Repins, Doors):
+class World(
+    Acts, Asking, Entering, Files, Given, Knowing, Living, Passwords, Phones, Repins, Doors
+):
     """`play` runs steps; BrokenError says what was broken."""
 
     def __init__(self, seed: int, figures: Figures) -> None:
@@ -54,6 +57,7 @@ class World(Acts, Entering, Files, Given, Knowing, Living, Passwords, Phones, Re
         self.questions: dict[str, tuple[str, str]] = {}  # id and text of what was asked last
         self.pushed: dict[str, list[tuple[str, int]]] = {}
         self.repinned: tuple[Attempt, str] | None = None
+        self.twins: list[Any] = []
         self.repassed: tuple[Attempt, str] | None = None
         self.entered_last: tuple[Asked, str, int] | None = None
         self.serials = self.addresses = self.ended_for = 0
