@@ -236,7 +236,9 @@ def episode(rng: random.Random, who: str) -> list[Step]:
         ship = "ship", who, words, 0, 0
         asks = [("challenge", who, "portal", NEW_DEVICE, LAST)]
         return [*begin, ship, *asks, ("activate_by", number, who, LAST), *landed, *after]
+    shows = {"kind": "hotp", "key": 1, "algorithm": "sha256", "look_ahead": 3}
     out: list[Step] = [("addresses", who, ("10.0.0.0/8",)), ("opt_out", who)]
-    typed = rng.choice([(0, "fresh"), (LAST, "fresh"), "000000"])
+    out.append(("add_device", who, shows))
+    typed = rng.choice([(LAST, "fresh")] * 3 + ["000000"])
     steps = [*begin, *out, ("opt_in_by", number, who, typed), *landed, *after]
     return [*steps, ("addresses", who, ())]

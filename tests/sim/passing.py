@@ -166,10 +166,10 @@ class Episode:
         """Another cost for passwords from now on: the next login has its own kept so, unless it is
         another by then."""
         rng = self.rng
-        dearer: Step = ("policy", {"password_passes": rng.choice([1, 2, 2, 2])})
+        dearer: Step = ("policy", {"password_passes": 2})
         right: Step = ("login", self.who, ("shown", 0), "own", self.options())
-        steps = [("user", "unlock", self.who), dearer, right]
-        steps += rng.choice([[], self.other(), *[[("password", self.who, 2)]] * 2])
+        steps = [("user", "unlock", self.who), ("password", self.who, 0), dearer, right]
+        steps += rng.choice([[], [], self.other(), [("password", self.who, 1)]])
         steps += [("hash", 0)] * rng.choice([0, 2, 2, 2])
         steps += rng.choice([[], [], [("close",)], [("keep", ())], [self.crash()]])
         for word in rng.sample([0, 1, "own"], 2):
