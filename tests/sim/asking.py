@@ -94,8 +94,7 @@ class Asking:
         if found is None:
             self.refusals += 1
             return
-        turn, shown = self.made.setdefault(found[0], (self.engine._turn, []))
-        shown.append(found)
+        self.made.setdefault(found[0], (self.engine._turn, []))[1].append(found)
 
     # ---- gateways
 

@@ -181,10 +181,10 @@ class Checker:
         """The attempts of a gathered turn, in the order in which the row has them: every command
         of a gateway has an address of its own. What is BUSY has no record."""
         done: list[Asked] = []
-        begun: dict[bytes, None] = {}
+        behind = b""  # whose command it was: what is left of it was BUSY, before the next began
         for address in mains_of(row) if row else []:
-            begun[address] = None
-            waiting = self.pending.get(address)
+            done += self._rest_of(behind, now_ms, busy) if behind != address else []
+            behind, waiting = address, self.pending.get(address)
             if not waiting:
                 self.fail("a row holds an attempt that nobody made")
             while waiting:
@@ -192,12 +192,14 @@ class Checker:
                 done.append(asked)
                 if self._decide(asked, now_ms, busy).verdict is not Verdict.BUSY:
                     break
-        for address in begun:
-            for asked in self.pending.pop(address):
-                done.append(asked)
-                if self._decide(asked, now_ms, busy).verdict is not Verdict.BUSY:
-                    self.fail(f"no record of {asked.attempt}")
-        return done
+        return done + self._rest_of(behind, now_ms, busy)
+
+    def _rest_of(self, address: bytes, now_ms: int, busy: bool) -> list[Asked]:
+        rest = list(self.pending.pop(address, ()))
+        for asked in rest:
+            if self._decide(asked, now_ms, busy).verdict is not Verdict.BUSY:
+                self.fail(f"no record of {asked.attempt}")
+        return rest
 
     def _unrecorded(self, count: int, now_ms: int) -> list[Asked]:
         """So many of those on their way that leave no record: claims of what is pending still."""

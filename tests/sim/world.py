@@ -205,7 +205,7 @@ class World(
         try:
             said = call()
         except Error as error:
-            if engine._closed:  # while this was hashed
+            if engine._closed or engine is not self.engine:  # while this was hashed
                 self.met["a call that met a close"] += 1
                 return None
             if not isinstance(error, StoreFailed):
@@ -217,7 +217,7 @@ class World(
             self.checker.asking = self.checker.acting = None
         if disk.off:
             return None
-        if (ended or engine._closed) and said is not None:
+        if (ended or engine._closed or engine is not self.engine) and said is not None:
             self.checker.fail(f"an engine that ended answered {said}")
         return said
 
