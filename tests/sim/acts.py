@@ -12,7 +12,7 @@ from watchword.reference import Device
 __all__ = ["Acts"]
 
 DEVICES_MAX = 4  # of one user of a story: fewer than an engine allows
-KEYS = [bytes([65 + i]) * 20 for i in range(8)]  # the last four of devices that others are lent
+KEYS = [bytes([65 + i]) * 20 for i in range(12)]  # from the fifth on, of what each user lends
 REFUSALS = {watchword.Exists: "-EXISTS", watchword.NotFound: "-NOTFOUND"}
 
 
