@@ -15,6 +15,7 @@ from watchword import (
     Device,
     Engine,
     Exists,
+    InvalidArgument,
     Reason,
     StoreFailed,
     StoreOwned,
@@ -287,6 +288,41 @@ def test_a_refusal_waits_for_what_it_saw(path, monkeypatch):
         for thread in team:
             thread.join()
         assert seen == [1, 1]
+
+
+def test_a_state_that_may_not_follow_is_refused_once_that_state_is_durable(path, monkeypatch):
+    """That it is lost already is known by the refusal: a crash may not take it back."""
+    with on_disk(path) as engine:
+        engine.add_user("carol")
+        serial = engine.add_device("carol", Device.hotp(KEY))
+        real, gate, seen = engine._store.append, threading.Event(), []
+
+        def slow(rows):
+            gate.wait()
+            real(rows)
+
+        monkeypatch.setattr(engine._store, "append", slow)
+
+        def lose(state):
+            with contextlib.suppress(InvalidArgument):
+                engine.set_device("carol", serial, state=state)
+            seen.append(engine._store.head)
+
+        before, team = engine._turn, [
+            threading.Thread(target=lose, args=(state,)) for state in ("lost", "suspended")
+        ]
+        try:
+            team[0].start()
+            while engine._turn == before:
+                time.sleep(0.001)
+            team[1].start()
+            time.sleep(0.1)
+            assert seen == []
+        finally:
+            gate.set()
+            for thread in team:
+                thread.join()
+        assert seen == [before + 1] * 2
 
 
 def test_loops_that_begin_together_share_one_journal_thread(path):

@@ -55,7 +55,7 @@ class Acts(Parts):
             with self._lock:
                 self._alive()  # a refusal is an answer too, and an engine that ended gives none
                 yield
-        except (Exists, NotFound):
+        except (Exists, NotFound, InvalidArgument):  # the last, too, may be for what it saw
             self._wait(self._turn)
             raise
 

@@ -12,7 +12,7 @@ from watchword.reference import Device
 __all__ = ["Acts"]
 
 DEVICES_MAX = 4  # of one user of a story: fewer than an engine allows
-KEYS = [bytes([65 + i]) * 20 for i in range(4)]
+KEYS = [bytes([65 + i]) * 20 for i in range(12)]  # from the fifth on, of what each user lends
 REFUSALS = {watchword.Exists: "-EXISTS", watchword.NotFound: "-NOTFOUND"}
 
 
@@ -47,14 +47,17 @@ class Acts:
             self.checker.acting = lambda now_ms: twin.set_user(
                 who, now_ms, state=words[0], realm=words[1]
             )
+        elif verb in ("set_password", "clear_password"):
+            self.checker.acting = lambda now_ms: twin.set_password(who, (*words, None)[0], now_ms)
         elif verb == "remove_user":
             self.checker.acting = lambda now_ms: twin.remove_user(who, now_ms)
         elif verb == "unlock":
             self.checker.acting = lambda now_ms: twin.unlock(who, now_ms, by="client services")
         return ""
 
-    def _done(self, expected: str, call: Callable[[], Any]) -> None:
-        """Calls the engine, which must do as its twin: the act, or the same refusal."""
+    def _done(self, expects: str | Callable[[], str], call: Callable[[], Any]) -> None:
+        """Calls the engine, which must do as its twin: the act, or the same refusal. expects:
+        the refusal or nothing, or what tells it once the call is over."""
 
         def told() -> str:
             try:
@@ -66,6 +69,7 @@ class Acts:
         said = self.asked(told)
         if said is None:
             return
+        expected = expects if isinstance(expects, str) else expects()
         if said != expected:
             self.checker.fail(f"an act came to {said!r}, its twin says {expected!r}")
         self.checker.acknowledge(self.engine._turn)

@@ -21,6 +21,7 @@ import apsw
 import watchword.clock
 import watchword.keeper
 import watchword.logins
+import watchword.passwords
 import watchword.store
 from tests.sim.clock import SimClock
 from tests.sim.disk import Disk, Inode
@@ -170,6 +171,7 @@ class Machine:
             put(disk, open=self.opened, apsw=sqlite)
             put(wal, open=self.opened)
             put(owner, fcntl=locks)
+            put(watchword.passwords, RENEWAL_SECONDS_MAX=0.0)
             put(watchword.logins, SPLIT_ATTEMPTS_MIN=SPLIT_ATTEMPTS_MIN)
             put(watchword.keeper.Keeper, start=watchword.keeper.Keeper.look_at_disk)
             put(watchword.store, SEGMENT_BYTES=self.rng.choice(SEGMENT_BYTES))

@@ -39,6 +39,7 @@ __all__ = ["Asked", "BrokenError", "Checker", "answer_of"]
 HEADER = struct.Struct("<IHHIIqq")  # ww_row
 RECORD = struct.Struct("<7BbQQII")  # ww_record
 BUSY = Answer(Verdict.BUSY, Reason.LOAD)
+NONE_ANY_MORE = ""  # which no password may be
 
 
 class BrokenError(AssertionError):
@@ -56,6 +57,7 @@ class Asked:
     used: list[tuple[Any, ...]] = field(default_factory=list)
     again: bool = False  # it was told what was told before
     misused: bool = False  # its request id was another's
+    held: int | None = None  # the number of the password that its own was held against; 0: of none
 
 
 def answer_of(verdict: Any) -> tuple[Any, ...]:
@@ -83,7 +85,7 @@ def mains_of(row: bytes) -> list[bytes]:
     at, found = HEADER.size + names_bytes, []
     while at < len(row):
         event, units = row[at], row[at + 3]
-        if event in (Event.ATTEMPT, Event.RESYNC, Event.ACTIVATE):
+        if event in (Event.ATTEMPT, Event.RESYNC, Event.ACTIVATE, Event.ANSWER):
             found.append(row[at + 32 : at + 48])
         at += 32 * (1 + units)
     return found
@@ -162,6 +164,8 @@ class Checker:
                 self._decide(asked, now_ms, busy)
         else:
             done = self._gathered(row, now_ms, busy)
+            if not busy:
+                done += self._unrecorded(count - len(done), now_ms)
             self.shed_owed += (count - len(done)) * busy
         if len(done) != count and not (busy and len(done) < count):
             self.fail(f"a turn of {count} attempts, {len(done)} of them asked")
@@ -177,10 +181,10 @@ class Checker:
         """The attempts of a gathered turn, in the order in which the row has them: every command
         of a gateway has an address of its own. What is BUSY has no record."""
         done: list[Asked] = []
-        begun: dict[bytes, None] = {}
+        behind = b""  # whose command it was: what is left of it was BUSY, before the next began
         for address in mains_of(row) if row else []:
-            begun[address] = None
-            waiting = self.pending.get(address)
+            done += self._rest_of(behind, now_ms, busy) if behind != address else []
+            behind, waiting = address, self.pending.get(address)
             if not waiting:
                 self.fail("a row holds an attempt that nobody made")
             while waiting:
@@ -188,12 +192,42 @@ class Checker:
                 done.append(asked)
                 if self._decide(asked, now_ms, busy).verdict is not Verdict.BUSY:
                     break
-        for address in begun:
-            for asked in self.pending.pop(address):
-                done.append(asked)
-                if self._decide(asked, now_ms, busy).verdict is not Verdict.BUSY:
-                    self.fail(f"no record of {asked.attempt}")
-        return done
+        return done + self._rest_of(behind, now_ms, busy)
+
+    def _rest_of(self, address: bytes, now_ms: int, busy: bool) -> list[Asked]:
+        rest = list(self.pending.pop(address, ()))
+        for asked in rest:
+            if self._decide(asked, now_ms, busy).verdict is not Verdict.BUSY:
+                self.fail(f"no record of {asked.attempt}")
+        return rest
+
+    def _unrecorded(self, count: int, now_ms: int) -> list[Asked]:
+        """So many of those on their way that leave no record: claims of what is pending still."""
+        claims = [(address, asked) for address, waiting in self.pending.items()
+                  for asked in waiting if asked.attempt.challenge is not None]  # fmt: skip
+        found = [(address, asked) for address, asked in claims
+                 if not self.twin.decide(self.as_held(asked), now_ms)[1]][:count]  # fmt: skip
+        for address, asked in found:
+            self._decide(asked, now_ms, False)
+            del self.pending[address]  # a command's one attempt
+        return [asked for _, asked in found]
+
+    def password_of(self, name: str) -> int:
+        """The number of a user's password; without one 0."""
+        user = self.twin.users.get(name)
+        return next((d.number for d in user.known if d.kind == "password"), 0) if user else 0
+
+    def hold(self, asked: Asked) -> None:
+        """From here on its password is hashed: whatever stands later, it was held against this."""
+        asked.held = self.password_of(asked.attempt.name)
+
+    def as_held(self, asked: Asked) -> Attempt:
+        """What an attempt says, once it is hashed: of a password that stands no longer nothing is
+        right, though the same text may be right again."""
+        a = asked.attempt
+        if a.password is None or asked.held in (None, self.password_of(a.name)):
+            return a
+        return replace(a, password=NONE_ANY_MORE)
 
     def _decide(self, asked: Asked, now_ms: int, busy: bool) -> Answer:
         a = asked.attempt
@@ -202,7 +236,8 @@ class Checker:
         if asked.play is not None:
             asked.answer = answer = asked.play(now_ms, busy)
         else:
-            asked.answer = answer = self.twin.attempt(replace(a, shed=busy), now_ms)
+            said = replace(self.as_held(asked), shed=busy or a.shed)
+            asked.answer = answer = self.twin.attempt(said, now_ms)
         if answer.verdict is Verdict.ACCEPTED and answer.device in expected and not asked.again:
             device, at = expected[answer.device]
             what = (a.name, device.key, device.algorithm, device.kind, device.period, device.t0)

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any
 from tests.sim.checker import Asked, answer_of
 from tests.sim.network import Gateway, Many, SimLoop, frame
 from watchword._engine import Clients, Gather
+from watchword._engine import Gateway as Right
 from watchword.errors import StoreFailed
 from watchword.lifecycle import names_packed
 from watchword.serve.admin import Admin
 from watchword.serve.commands import Commands
+from watchword.serve.knowing import VERBS as KNOWN
 from watchword.serve.knowing import Knowing
 
 __all__ = ["Doors"]
@@ -30,7 +32,11 @@ CONNECTIONS_MAX = 5
 PASSES_MAX = 1_000  # more than any story needs: beyond it something goes round in circles
 OF_CHANGES = 3  # what the verb of a change is given: words, options, and who asked
 ADMIN = -1  # the number of the administration socket's one client
-VERBS = {"unlock": "UNLOCK", "remove_user": "REMOVE", "add_user": "ADD", "set_user": "SET"}
+VOUCHES = 2  # the number of the gateway that has the right first-factor
+VERBS = {
+    "unlock": "UNLOCK", "remove_user": "REMOVE", "add_user": "ADD", "set_user": "SET",
+    "set_password": "PASSWORD", "clear_password": "PASSWORD",
+}  # fmt: skip
 
 
 class OpenAdmin(Admin):
@@ -38,6 +44,20 @@ class OpenAdmin(Admin):
 
     def admits(self, transport: Any) -> bool:
         return True
+
+
+class Held(Knowing):
+    """The daemon's verbs; the checker is told when a login's password is held against what stands.
+
+    Up to its hashing a login waits for nothing."""
+
+    hold: Callable[[str], None]
+
+    async def _verify(
+        self, words: list[bytes], given: dict[str, bytes], gateway: int, name: str
+    ) -> Any:
+        self.hold(given["ADDRESS"].decode())
+        return await super()._verify(words, given, gateway, name)
 
 
 class Doors:
@@ -60,8 +80,10 @@ class Doors:
         self.gateways: dict[int, Gateway] = {}
         self.awaited: list[tuple[Asked, Any, Any]] = []
         self.lost: list[tuple[str, str]] = []
-        self.knowing = Knowing(self.engine, self.gather)
-        self.repinning = {}
+        self.knowing = Held(self.engine, self.gather)
+        self.knowing.hold = self.hold_gathered
+        self.changing, self.made, self.refusals = {}, {}, 0
+        self.engine.asks = self
 
     def gateway(self: Any, number: int, reasons: bool = True) -> Gateway:
         """The client of that number, connected when it is not."""
@@ -70,10 +92,15 @@ class Doors:
             if number == ADMIN:
                 door: Any = OpenAdmin(self.engine, self.loop, 1, dict)
             else:
-                door = Commands(0, reasons, dict, self.engine.achallenge, knowing=self.knowing)
+                ask, send = self.engine.achallenge, self.engine.asend_code
+                door = Commands(0, reasons, dict, ask, send, self.knowing)
             found = self.gateways[number] = Gateway(self, number, door)
             if not found.open:
                 found.ended = True
+            elif number == VOUCHES:
+                verbs = ("VERIFY", "VERIFYMANY", *KNOWN)
+                who = Right("tcp", 0, verbs, reasons=reasons, first_factor=True)
+                found.connection.admit(who)
         return found
 
     def address(self: Any) -> str:
@@ -159,7 +186,9 @@ class Doors:
         client = self.gateway(ADMIN)
         if client.ended:
             return
-        named = ("STATE", words[0], "REALM", words[1]) if words else ()
+        named = ("STATE", words[0], "REALM", words[1]) if len(words) > 1 else ()
+        if VERBS[verb] == "PASSWORD":
+            named = ("SET", *words) if words else ("CLEAR",)
         told: list[tuple[str, int]] = []
 
         def hear(reply: Any) -> None:
@@ -209,6 +238,9 @@ class Doors:
             a.name, a.response, platform=a.platform, realm=a.realm, device=a.device,
             address=a.address,
         )  # fmt: skip
+        self.begin_awaited(asked, call)
+
+    def begin_awaited(self: Any, asked: Asked, call: Any) -> None:
         try:
             future = call.send(None)
         except StoreFailed:
@@ -222,7 +254,7 @@ class Doors:
         for asked, call, future in [one for one in self.awaited if one[2].done()]:
             self.awaited.remove((asked, call, future))
             try:
-                call.send(None)
+                self.awaited.append((asked, call, call.send(None)))  # hashed, and not yet decided
             except StopIteration as said:
                 self.checker.answered(asked, answer_of(said.value), asked.turn)
             except StoreFailed:
@@ -264,8 +296,11 @@ class Doors:
         for _ in range(PASSES_MAX):
             if self.machine.disk.off or self.engine._ended is not None:
                 return
-            if not (self.loop.ready or self.waiting or self.loop.work):
+            owed = self.engine._hasher.owed
+            if not (self.loop.ready or self.waiting or self.loop.work or owed is not None):
                 return
+            if owed is not None:
+                self.on_hash(owed)
             self.on_pass()
             self.on_land()
             self.on_work()

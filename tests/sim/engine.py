@@ -4,12 +4,13 @@ Everything is the engine's own code. Three of its steps tell the checker that th
 journal's and the keeper's turns come when a story says so, on the one thread there is.
 """
 
-import hashlib
 from collections import deque
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 from tests.sim.checker import Checker
+from tests.sim.hasher import Hasher
 from watchword import Delivery, Engine
 
 __all__ = ["SimEngine"]
@@ -26,18 +27,10 @@ class Phone:
         self.sent: list[Delivery] = []
 
     def take(self, delivery: Delivery) -> None:
-        self.checker.acknowledge(self.engine._turn)
+        asks = self.engine.asks
+        turn, _ = asks.made.get(delivery.id, (self.engine._turn, [])) if asks else (0, [])
+        self.checker.acknowledge(turn)
         self.sent.append(delivery)
-
-    def close(self) -> None:
-        pass
-
-
-class Hasher:
-    """Passwords hashed at once, and cheaply."""
-
-    def hash(self, text: bytes, figures: Any) -> bytes:
-        return hashlib.sha256(figures.salt + text).digest()
 
     def close(self) -> None:
         pass
@@ -47,7 +40,9 @@ class SimEngine(Engine):
     """`checker` is set as soon as the engine is open."""
 
     checker: Checker | None = None
+    asks: Any = None  # the world, which is told what gateways ask for
     phone: Phone
+    _hasher: Hasher  # type: ignore[assignment]
 
     def _take(self, batch: Any, now_ms: int, names: bytes, gateways: int) -> int:
         before = self._turn
@@ -64,9 +59,17 @@ class SimEngine(Engine):
         return turn
 
     def _ask(self, *words: Any, **named: Any) -> Any:
-        found = super()._ask(*words, **named)
+        asks = None if words[4] is None else self.asks
+        if asks is not None:
+            asks.asks(*words[:4], words[5])
+        with asks.refusing() if asks is not None else nullcontext():
+            found = super()._ask(*words, **named)
         if self.checker is not None:
             self.checker.acted(self, self.checker.now_ms())
+        if asks is not None:
+            shown = found[0]
+            asks.shows(shown and (shown.id, shown.kind, shown.prompt, shown.expires_ms,
+                                  shown.answer))  # fmt: skip
         return found
 
     def _take_and(self, *words: Any) -> Any:
@@ -78,10 +81,23 @@ class SimEngine(Engine):
         return found
 
     def _question(self, *words: Any) -> Any:
-        found = super()._question(*words)
+        asks, real = None if words[1] is None else self.asks, self._entropy
+        if asks is not None:
+            dice = asks.asks_question(words[0])
+            self._entropy = lambda count: dice.to_bytes(count, "little")
+        with asks.refusing() if asks is not None else nullcontext():
+            found = super()._question(*words)
+        self._entropy = real
         if self.checker is not None:
             self.checker.acted(self, self.checker.now_ms())
+        if asks is not None:
+            asks.shows((found[0].id, found[0].question))
         return found
+
+    def _end_renewals(self) -> None:
+        """Ten seconds are enough for all that logins renew."""
+        self._hasher.renew()
+        super()._end_renewals()
 
     def _now(self) -> int:
         now_ms = super()._now()
@@ -98,7 +114,7 @@ class SimEngine(Engine):
 
         self.checker, self.tap = checker, []
         self._courier = self.phone = Phone(self, checker)  # type: ignore[assignment]
-        self._hasher = Hasher()  # type: ignore[assignment]
+        self._hasher = Hasher()
         self._commits.when_durable = when_durable  # type: ignore[method-assign]
         return waiting
 

@@ -48,7 +48,7 @@ def drawn(rng: random.Random, users: Sequence[str]) -> list[Step]:
     if dice < 0.75:
         same = rng.choice(IDENTITIES)
         told = [("identity", who, same), ("identity", other, rng.choice([same] * 4 + IDENTITIES))]
-        lent = {"kind": "hotp", "key": rng.randrange(4), "label": "dsc", "look_ahead": 3}
+        lent = {"kind": "hotp", "key": 4 + users.index(who), "label": "dsc", "look_ahead": 3}
         asked = "share", other, who, rng.choice([fresh] * 4 + ["000000"])
         then: list[Step] = [("crash", "dropped", 0, ())] if rng.random() < 0.3 else []
         both = [("both", *rng.choice([(who, other), (other, who)]))] * 2

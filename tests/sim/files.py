@@ -2,6 +2,7 @@
 act itself."""
 
 import copy
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import watchword
@@ -10,15 +11,22 @@ from tests.sim.acts import KEYS
 from watchword.reference import Device, Event, Figures, Record
 from watchword.reference_rows import Line, import_rows
 
-__all__ = ["Files", "policy_of"]
+__all__ = ["Files", "Passing", "policy_of"]
 
 BY = "client services"
+
+
+@dataclass(frozen=True)
+class Passing(Figures):
+    """Figures, and what a password costs that is set from now on."""
+
+    password_passes: int = 1
 
 
 def policy_of(figures: Figures) -> watchword.Policy:
     named = dict(vars(figures))
     named["names"] = "any" if named.pop("names_any") else "sls"
-    named |= {"password_memory_kib": 32, "password_passes": 1, "security_questions": True}
+    named |= {"password_memory_kib": 32, "security_questions": True}
     return watchword.Policy(**named)
 
 
@@ -51,7 +59,7 @@ class Files:
 
     def on_policy(self, words: dict[str, Any]) -> None:
         twin = self.checker.twin
-        figures = Figures(**{**vars(twin.figures), **words})
+        figures = Passing(**{**vars(twin.figures), **words})
         self.met["another policy"] += figures != twin.figures
         self.checker.acting = lambda now_ms: twin.set_policy(figures, now_ms)
         self._done("", lambda: self.engine.set_policy(policy_of(figures), by=BY, force=True))

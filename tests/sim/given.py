@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.sim.checker import BUSY, Asked, answer_of
 from tests.sim.tears import POLICIES
-from watchword.errors import InvalidArgument, StoreFailed
+from watchword.errors import InvalidArgument
 from watchword.reference import Answer, Attempt
 
 __all__ = ["Given", "with_ids"]
@@ -62,15 +62,19 @@ class Given:
         gathered: Any
         asked: Any
         own_password: Any
+        devices: Any
+        begin_awaited: Any
 
-    def identified(self, a: Attempt, id: str) -> Asked:
+    def identified(self, a: Attempt, id: str, gateway: str = GATEWAY) -> Asked:
         """An attempt that its turn decides once, whoever asks how often."""
         asked = Asked(a)
 
         def play(now_ms: int, busy: bool) -> Answer:
+            twin, held = self.checker.twin, self.checker.as_held(asked)
             told, asked.again = self.checker.ids.attempt(
-                self.checker.twin, replace(a, shed=busy), now_ms, GATEWAY, id
-            )
+                twin, replace(a, shed=busy), now_ms, gateway, id,
+                lambda: twin.attempt(replace(held, shed=busy), now_ms),
+            )  # fmt: skip
             asked.misused = told is None
             return BUSY if told is None else told  # type: ignore[no-any-return]
 
@@ -99,13 +103,7 @@ class Given:
         call = self.engine.averify(
             a.name, a.response, platform=a.platform, address=a.address, request_id=id
         )
-        try:
-            future = call.send(None)
-        except StoreFailed:
-            if self.engine._ended is None:
-                self.checker.fail("an engine that goes on said that it ended")
-            return
-        self.awaited.append((asked, call, future))
+        self.begin_awaited(asked, call)
 
     def on_again(self, n: int, changed: bool) -> None:
         """Whoever did not hear asks again, unless the first has not had its turn."""
@@ -118,16 +116,18 @@ class Given:
             a = replace(a, response="271828" if a.response != "271828" else "314159")
         self.told_for(self.identified(a, id), id)
 
-    def told_for(self, asked: Asked, id: str) -> None:
+    def told_for(self, asked: Asked, id: str, gateway: str | None = None) -> None:
         a = asked.attempt
+        self.checker.hold(asked)
         self.checker.asking = [asked]
 
         def verify() -> Any:
             try:
                 return self.engine.verify(
                     a.name, a.response, platform=a.platform, address=a.address,
-                    password=a.password, request_id=id,
-                )
+                    challenge=a.challenge, password=a.password, first_factor=a.vouched,
+                    request_id=id, gateway=gateway,
+                )  # fmt: skip
             except InvalidArgument as misuse:
                 return misuse
 
@@ -140,4 +140,14 @@ class Given:
             self.met["an id misused"] += 1
             return
         self.met["an id again"] += asked.again
-        self.checker.answered(asked, answer_of(verdict), self.engine._turn)
+        said = answer_of(verdict)
+        if said[2] is None and self._has_gone(asked):
+            said = (*said[:2], asked.answer.device, *said[3:])  # type: ignore[union-attr]
+        self.checker.answered(asked, said, self.engine._turn)
+
+    def _has_gone(self, asked: Asked) -> bool:
+        """Whether an answer that is told again names a device that there is no more: a store that
+        was opened since knows no serial of it."""
+        device = asked.answer.device if asked.again and asked.answer else None
+        there = any(d.serial == device for d in self.devices(asked.attempt.name))
+        return device is not None and not there and self.checker.lives > 1

@@ -4,7 +4,7 @@ What changes what somebody knows is one row with the attempt that allowed it: a 
 one without the other has broken a promise.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ from watchword.errors import Busy
 
 __all__ = ["Knowing"]
 
-PASSWORDS = ("correct horse", "battery staple")
+PASSWORDS = ("correct horse", "battery staple", "glass of water")
 QUESTIONS = [("pets", "Which pet?", "Rex"), ("cities", "Which city?", "San Diego"),
              ("schools", "Which school?", "Saint Mary's")]  # fmt: skip
 
@@ -28,7 +28,8 @@ class Knowing:
         asked: Callable[..., Any]
         attempt: Callable[..., Any]
         devices: Callable[[str], list[Any]]
-        _done: Callable[[str, Callable[[], Any]], None]
+        _beside: Callable[..., Any]
+        _done: Callable[..., None]
         questions: dict[str, tuple[str, str]]
 
     def own_password(self, who: str) -> str | None:
@@ -36,16 +37,18 @@ class Knowing:
         known = user.known if user else []
         return next((d.key.decode() for d in known if d.kind == "password"), None)
 
-    def on_password(self, who: str, word: int | None) -> None:
-        twin, there = self.checker.twin, who in self.checker.twin.users
-        password = None if word is None else PASSWORDS[word]
-        if there:
+    def on_password(self, who: str, word: int | None, amid: Sequence[Any] = ()) -> None:
+        """amid: what others do while it is hashed; its user may be gone afterwards."""
+        twin = self.checker.twin
+        password, engine = None if word is None else PASSWORDS[word], self.engine
+        if who in twin.users:
             self.checker.acting = lambda now_ms: twin.set_password(who, password, now_ms)
-        if password is None:
-            self._done("" if there else "-NOTFOUND", lambda: self.engine.clear_password(who))
-        else:
-            call = lambda: self.engine.set_password(who, password)  # noqa: E731
-            self._done("" if there else "-NOTFOUND", call)
+        with self._beside(amid):
+            self._done(
+                lambda: "" if who in twin.users else "-NOTFOUND",
+                lambda: engine.set_password(who, password) if password is not None
+                else engine.clear_password(who),
+            )  # fmt: skip
 
     def on_questions(self, who: str) -> None:
         twin, there = self.checker.twin, who in self.checker.twin.users

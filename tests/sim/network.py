@@ -64,6 +64,9 @@ class SimLoop:
         self.tasks.append(promise)
         return asyncio.Task(promise, loop=self)  # type: ignore[arg-type]
 
+    def is_closed(self) -> bool:
+        return False
+
     def close(self) -> None:
         """Nobody goes on."""
         for promise in self.tasks:

@@ -13,6 +13,7 @@ from tests.sim.engine import SimEngine
 from tests.sim.plants_asked import ASKED, Put
 from tests.sim.plants_entry import ENTRY, replayed
 from tests.sim.plants_life import LIFE
+from tests.sim.plants_passwords import PASSWORDS
 from tests.sim.plants_repins import REPINS
 from watchword import challenges, errors, lifecycle, logins
 from watchword.acts import Acts
@@ -372,4 +373,5 @@ def answer_after_the_end(put: Put) -> None:
     put(SimEngine, "_alive", lambda self: None)
 
 
-PLANTS: Final = {bug.__name__: bug for bug in (*WORDS, *ASKED, *LIFE, *ENTRY, *REPINS)}
+EVERY: Final = (*WORDS, *ASKED, *LIFE, *ENTRY, *REPINS, *PASSWORDS)
+PLANTS: Final = {bug.__name__: bug for bug in EVERY}

@@ -44,7 +44,7 @@ class Repins:
         on_verify: Callable[[str, Any, dict[str, Any]], None]
         _enrol: Callable[[str, dict[str, Any], bytes], None]
         repinned: tuple[Attempt, str] | None    # what was asked last: an attempt, and the new PIN
-        repinning: dict[str, tuple[Asked, Gateway]]     # by the address of who asked
+        changing: dict[str, tuple[Asked, Gateway, Callable[[bool], None]]]  # by who asked's address
 
     def pin_of(self, phone: bytes) -> str:
         """The one PIN of a phone; of one that serves nobody the usual one."""
@@ -95,7 +95,7 @@ class Repins:
 
     def on_repin_again(self, number: int | None) -> None:
         """Whoever did not hear, or does not believe it, says the same once more."""
-        if self.repinned is not None and not self.repinning:
+        if self.repinned is not None and not self.changing:
             self._repin(number)
 
     def _repin(self, number: int | None) -> None:
@@ -117,7 +117,7 @@ class Repins:
             return
         asked.attempt = a = replace(a, address=self.address())
         asked.play = self._twins(asked, new)
-        self.repinning[str(a.address)] = asked, client
+        self.changing[str(a.address)] = asked, client, lambda made: self._by_gateway(a.name, made)
         words = ["CHANGEPIN", a.name, str(a.pin), a.response, new, "ADDRESS", str(a.address)]
         words += ["DEVICE", str(a.device)]
         words += ["CHALLENGE", a.challenge] if a.challenge is not None else []
@@ -132,8 +132,9 @@ class Repins:
 
     def work_of_change(self, future: Any, run: Callable[[], Any], address: str) -> None:
         """The thread of changes does one that a gateway asked for."""
-        asked, client = self.repinning.pop(address)
+        asked, client, told = self.changing.pop(address)
         ended = self.engine._ended is not None
+        self.checker.hold(asked)
         self.checker.asking = [asked]
         try:
             verdict = run()
@@ -147,9 +148,12 @@ class Repins:
         if ended:
             self.checker.fail(f"an engine that ended answered {verdict}")
         if not self.machine.disk.off:
-            self.met["a gateway changed a PIN"] += bool(verdict)
-            self._alike(asked.attempt.name, bool(verdict))
+            told(bool(verdict))
             future.set_result(verdict)
+
+    def _by_gateway(self, who: str, changed: bool) -> None:
+        self.met["a gateway changed a PIN"] += changed
+        self._alike(who, changed)
 
     def _alike(self, who: str, changed: bool) -> None:
         """All whom the phone serves stand as their twins do."""

@@ -9,12 +9,9 @@ import random
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from tests.sim.entering import entered
+from tests.sim.among import with_more
 from tests.sim.filing import Filing
-from tests.sim.given import with_ids
 from tests.sim.kinds import Kinds
-from tests.sim.living import with_life
-from tests.sim.repins import with_repins
 from tests.sim.tears import POLICIES
 from watchword.reference import Figures
 
@@ -46,8 +43,7 @@ def figures_of(rng: random.Random) -> Figures:
 def story_of(seed: int, turns: int) -> Story:
     """So many steps that ask or act, and what happens between them."""
     a = Author(rng := random.Random(seed), figures := figures_of(rng))
-    steps = with_life(seed, a.steps(turns), a.users, a.device)
-    return figures, with_repins(seed, with_ids(seed, entered(seed, steps)), a.users)
+    return figures, with_more(seed, a.steps(turns), a.users, a.device)
 
 
 class Author(Filing, Kinds):
