@@ -333,6 +333,19 @@ def test_a_key_enrolled_twice_is_shared_by_one_owner(engine: Engine) -> None:
     assert list(codes).count(watchword.Code.ACCEPTED) == 1
 
 
+def test_nobody_borrows_a_key_they_have(engine: Engine) -> None:
+    """A code used on their own device would be accepted again on the one that was lent."""
+    key = key_of("plain")
+    for name in ("alice", "bob"):
+        engine.add_device(name, device_of("plain"), serial=f"of-{name}")
+        engine.set_identity(name, "Ann")
+    assert engine.verify("bob", watchword.hotp(key, 3), device="of-bob")
+    with pytest.raises(InvalidArgument, match="has the key of device 'of-alice' already"):
+        engine.share_device("bob", "alice", "of-alice", watchword.hotp(key, 0))
+    assert not engine.verify("bob", watchword.hotp(key, 3))
+    assert not engine.verify("bob", watchword.hotp(key, 0)), "used up by the owner, who was asked"
+
+
 def test_at_most_eight_share_with_one(engine: Engine) -> None:
     engine.add_device("alice", device_of("plain"), serial="plain")
     engine.set_identity("alice", "Ann")

@@ -101,8 +101,7 @@ class Keeper:
 
     def _rest(self, ends: "SimpleQueue[None]", seconds: float) -> None:
         with contextlib.suppress(Empty):
-            if seconds > 0:
-                ends.get(timeout=seconds)
+            ends.get(timeout=seconds)
 
     def _keep_house(self) -> None:
         """What has to be done about once in `pass_seconds`, also in the midst of a long pass."""
@@ -125,8 +124,9 @@ class Keeper:
                     engine._store.write_pages(pages)
                     if pace and time.monotonic() - self._house_kept >= self.pass_seconds:
                         self._keep_house()
-                    if not self._closing and not self._hurried:
-                        self._rest(self._hurry, pace * self._ease() * (time.monotonic() - at))
+                    ease = 0.0 if self._closing or self._hurried else pace * self._ease()
+                    if ease:
+                        self._rest(self._hurry, ease * (time.monotonic() - at))
             except BaseException:
                 # What was copied counts as clean and was not written: a pass that covers it, for
                 # an interrupt alone ends no engine, would let recovery skip its rows.

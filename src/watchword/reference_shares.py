@@ -104,6 +104,7 @@ def may(twin: Reference, owner: User, user: User, device: Device) -> bool:
         device.label not in ("ib-key", "sms", *PASSING) and not device.lent
         and (device.shared or not any(d.shared or d.lent for d in alike))
         and all(d.serial != device.serial for d in user.devices) and len(user.devices) < DEVICES_MAX
+        and all((d.kind, d.key) != (device.kind, device.key) for d in user.devices)
         and max(most, count[user.number] + len(others) + 1) <= SHARERS_MAX
     )
 

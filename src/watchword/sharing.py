@@ -5,6 +5,7 @@ right answer alone. From then on both users' devices have one moving factor: a c
 used is used. Failures, locks and states stay each user's own. Nobody lends what was lent.
 """
 
+import hmac
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -149,6 +150,12 @@ class Sharing(Changes):
             )
         if any(other.serial == serial for other in view.devices):
             raise Exists(f"user {user!r} has a device {serial!r} already")
+        key, pin = device_secrets(self._core, from_slot, device[NUMBER])
+        if self._has_key(to_slot, device, key):
+            raise InvalidArgument(
+                f"user {user!r} has the key of device {serial!r} already, in another device: "
+                "a code used on the one would be new to the other"
+            )
         if len(view.devices) >= DEVICES_PER_USER_MAX:
             raise InvalidArgument(f"a user has at most {DEVICES_PER_USER_MAX} devices")
         self._expect_sharers(from_slot, to_slot, device[NUMBER])
@@ -156,7 +163,6 @@ class Sharing(Changes):
         verdict = Code.NOT_PERMITTED if reason else Code.ACCEPTED
         acts = lifecycle.share(lender, device[NUMBER], asker, int(verdict), int(reason), by)
         if not reason:
-            key, pin = device_secrets(self._core, from_slot, device[NUMBER])
             number = self._core.next_device()
             acts += lifecycle.device_lent(asker, number, device, key, pin, by)
         return reason, acts
@@ -208,6 +214,14 @@ class Sharing(Changes):
     def _devices_of(self, slot: int) -> list[tuple[Any, ...]]:
         found = self._core.user(slot)
         return [] if found is None else found[-1]
+
+    def _has_key(self, slot: int, device: tuple[Any, ...], key: bytes) -> bool:
+        """Whether a user has a device of that device's kind with its key."""
+        return any(
+            other[KIND] == device[KIND]
+            and hmac.compare_digest(device_secrets(self._core, slot, other[NUMBER])[0], key)
+            for other in self._devices_of(slot)
+        )
 
     def _told(self, slot: int, serial: str) -> tuple[Any, ...]:
         return next(device for device in self._devices_of(slot) if device[SERIAL] == serial)
