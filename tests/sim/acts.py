@@ -30,6 +30,7 @@ class Acts:
         shown: dict[str, str]
         met: Any
         pin_of: Callable[[bytes], str]
+        _refused: Callable[[Callable[[], Any]], None]
 
     def expect_act(self, verb: str, who: str, *words: Any) -> str:
         """Prepares the twin's act; how the refusal begins that it must meet instead, or nothing."""
