@@ -2,6 +2,7 @@
 to a user; entry_tables.py has what is shared and why not.
 """
 
+import contextlib
 import io
 import random
 from base64 import b32encode
@@ -169,10 +170,8 @@ class Orders:
         ]
         for _ in range(steps):
             self.now += self.rng.choice([0, 1_000, 60_000])
-            try:
+            with contextlib.suppress(watchword.Error):  # who may not, as things stand
                 self.rng.choice(verbs)(*self.rng.sample(USERS, 2))
-            except watchword.Error:
-                pass    # nobody may, as things stand
         self.engine.close()
         return self.twice
 
