@@ -2,7 +2,9 @@
 
 Rule: sharing is an attempt of the owner like any other, and what it is refused for is told after a
 right answer alone. From then on both users' devices have one moving factor: a code that one of them
-used is used. Failures, locks and states stay each user's own. Nobody lends what was lent.
+used is used. Failures, locks and states stay each user's own. Nobody lends what was lent. Each of
+its users has the key in that one device, and none whose next codes were used on one that is gone:
+what somebody used up is told to the lines of the device, and to nothing else.
 """
 
 from dataclasses import dataclass
