@@ -3,10 +3,14 @@
 # The rule is beam 3 of the house: attempts join the open batch; a turn runs at the end of a loop
 # pass if none is in flight, else as soon as the one in flight is durable. No timer and no knob:
 # idle means a batch of one at once, busy means hundreds. Nobody hears a verdict before its turn is
-# durable, and when the disk refuses nobody hears one at all.
+# durable, and when the disk refuses nobody hears one at all. The next turn goes on its way before
+# the answers of the last one are written, so that the disk works meanwhile: three batches.
 
 from asyncio import get_running_loop as _get_running_loop
 from threading import get_ident as _get_ident
+
+cdef extern from "sched.h" nogil:
+    int sched_yield()
 
 cdef enum:
     ASKS_MAX = 65536         # awaited attempts that wait for room in a batch; beyond it: BUSY
@@ -35,7 +39,8 @@ cdef class Gather:
     cdef readonly uint64_t turns, attempts
     cdef Core core
     cdef object loop                     # held only while a turn is booked or in flight
-    cdef Batch open, flying, spare
+    cdef Batch open, flying
+    cdef list spares                     # batches that are neither
     cdef uint64_t number                 # of the open batch: a turn's name to those who wait
     cdef list waiting, landing           # connections with attempts in the open batch; in flight
     cdef list asked, asked_landing       # (index of the attempt, future), in the same two
@@ -54,8 +59,9 @@ cdef class Gather:
         self.names = engine._names
         self.gateways = 1
         self.open = Batch()
-        self.spare = Batch()
-        self.open.gathered = self.spare.gathered = True
+        self.spares = [Batch(), Batch()]
+        for batch in (self.open, *self.spares):
+            (<Batch>batch).gathered = True
         self.answers = Times()
         self.number = 1
         self.waiting, self.landing = [], []
@@ -175,7 +181,7 @@ cdef class Gather:
         if batch.b.count == 0:
             self.loop = None
             return
-        self.open, self.spare, self.flying = self.spare, None, batch
+        self.open, self.flying = self.spares.pop(), batch
         self.landing, self.waiting = self.waiting, []
         self.asked_landing, self.asked = self.asked, []
         self.number += 1
@@ -221,10 +227,9 @@ cdef class Gather:
             pass    # the loop was closed over a turn in flight, which stays decided and recorded
 
     def _landed(self, error):
-        """Every verdict of the turn goes out; then the next turn, for the journal is idle."""
-        cdef Connection connection
+        """The next turn goes on its way, for the journal is idle; then every verdict goes out."""
         cdef Batch batch = self.flying
-        cdef uint64_t turn = self.number - 1
+        cdef uint64_t turn = self.number - 1, flown_ns = self.flown_ns
         if self.ended:
             return
         if error is not None:
@@ -232,6 +237,22 @@ cdef class Gather:
             return
         landing, self.landing = self.landing, []
         asked, self.asked_landing = self.asked_landing, []
+        self.flying = None
+        try:
+            self._turn()
+            if self.flying is not None:
+                with nogil:          # or the journal's thread waits for the interpreter until
+                    sched_yield()    # every answer is written
+        finally:
+            self.answer(batch, turn, landing, asked)
+            ww_times_add(&self.answers.t, monotonic_ns() - flown_ns, batch.b.count)
+            self.core.tally(batch)
+            batch.clear()
+            self.spares.append(batch)
+
+    cdef int answer(self, Batch batch, uint64_t turn, list landing, list asked) except -1:
+        """The verdicts of a turn that is durable, whatever became of the next."""
+        cdef Connection connection
         for connection in landing:
             connection.deliver(batch, turn)
         for index, future in asked:
@@ -241,11 +262,7 @@ cdef class Gather:
                 future.set_exception(InvalidArgument(MISUSED_ID))
             else:
                 future.set_result(self.core.verdict(batch, index))
-        ww_times_add(&self.answers.t, monotonic_ns() - self.flown_ns, batch.b.count)
-        self.core.tally(batch)
-        batch.clear()
-        self.flying, self.spare = None, batch
-        self._turn()
+        return 0
 
     cdef object failure(self):
         """The exception that says that the engine has ended."""

@@ -2,10 +2,11 @@
  *
  * Closed loop (rate 0): every connection sends `depth` commands in one write, waits for all of their
  * replies and sends the next; a latency is from that write to the reply. Open loop: command i is due
- * at i / rate whatever the server does, and goes out as soon as this thread can, up to `depth` that
- * are due by then in one write, connections taking turns; a latency is from the moment a command was
- * due, so that waiting for one slow answer hides no other's (no coordinated omission). Commands are
- * made beforehand and never looked at here.
+ * at i / rate whatever the server does; every ASK_NS what is due goes out, up to `depth` of it in one
+ * write, connections taking turns. A latency is from the moment a command was due, so that waiting
+ * for one slow answer hides no other's (no coordinated omission) and this loader's own waiting
+ * counts. In between it sleeps: one that spun would keep the processor from the kernel's workers,
+ * for some of which a server's sync waits. Commands are made beforehand and never looked at here.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -16,12 +17,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { IN_BYTES = 1 << 16, ASKED_MAX = 1 << 16, CONNECTIONS_MAX = 4096 };
+enum { IN_BYTES = 1 << 16, ASKED_MAX = 1 << 16, CONNECTIONS_MAX = 4096, ASK_NS = 100000,
+       SLACK_NS = 1000, LISTEN_NS = 100000000 };
 
 /* What came back, by the first letter of a simple string; `other` counts whatever is not one. */
 typedef struct {
@@ -191,14 +194,17 @@ static int run(load *l, connection *all, uint32_t count, uint32_t depth, double 
                double seconds, int poll_fd)
 {
     struct epoll_event ready[256];
-    int64_t began = now_ns(), end = began + (int64_t)(seconds * 1e9), now = began;
+    int64_t began = now_ns(), end = began + (int64_t)(seconds * 1e9), now = began, ask = began;
     uint64_t left = 0;
     asked so_far = {0, 0};
+    prctl(PR_SET_TIMERSLACK, SLACK_NS);
     for (uint32_t i = 0; rate == 0 && i < count; i++)
         if (send_more(l, &all[i], depth, (double)now_ns(), 0) < 0)
             return -1;
     while (now < end + 2000000000) { /* what was asked in time is heard, for two seconds more */
-        int got = epoll_wait(poll_fd, ready, 256, rate > 0 && now < end ? 0 : 100);
+        int64_t rest = rate == 0 || now >= end ? LISTEN_NS : ask > now ? ask - now : 0;
+        struct timespec until = {rest / 1000000000, rest % 1000000000};
+        int got = epoll_pwait2(poll_fd, ready, 256, &until, NULL);
         for (int i = 0; i < got; i++) {
             connection *c = ready[i].data.ptr;
             if (take(l, c) < 0)
@@ -209,9 +215,11 @@ static int run(load *l, connection *all, uint32_t count, uint32_t depth, double 
                 return -1;
         }
         now = now_ns();
-        if (rate > 0 && now < end &&
-            ask_due(l, all, count, depth, rate, began, now, &so_far) < 0)
-            return -1;
+        if (rate > 0 && now >= ask && now < end) {
+            if (ask_due(l, all, count, depth, rate, began, now, &so_far) < 0)
+                return -1;
+            ask = now + ASK_NS;
+        }
         if (now < end)
             continue;
         left = 0;

@@ -37,7 +37,7 @@ PASS_TICKS = 30             # looks after which a pass begins anyway
 UNCOVERED_BYTES_MAX = 320 << 20  # ten million records; beyond them logins are BUSY
 RESERVE_BYTES = 2 * SEGMENT_BYTES
 TOMBS_PER_WRITE_MAX = 8
-PAGES_PER_WRITE_MAX = 8     # users' pages a transaction: a stream would stall commits, steps do not
+PAGES_PER_WRITE_MAX = 2     # users' pages a transaction: whoever shares its core waits for it
 COVERED = struct.Struct("<qqq")  # see covered_by
 PACE = 3.0                  # rests after a transaction, in times of what it took
 

@@ -49,7 +49,7 @@ FORMAT_OLDEST: Final = 1  # nothing of it has another meaning in those up to FOR
 APPLICATION_ID: Final = 0x57574442  # "WWDB": what `file` and SQLite show of the database
 
 PAGE_BYTES: Final = 16384
-CHECKPOINT_FRAMES: Final = (4 << 20) // PAGE_BYTES
+CHECKPOINT_FRAMES: Final = (512 << 10) // PAGE_BYTES  # a step: on one core commits wait for it
 
 _STORE: Final = struct.Struct(">I16sQ")  # format, store id, incarnation
 _HEAD: Final = struct.Struct(">Q16s")  # turn, tag

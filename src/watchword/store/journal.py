@@ -45,6 +45,7 @@ class Journal:
         self._spares: deque[Segment] = deque()
         self.ended: deque[Segment] = deque()  # to be closed and noted
         self._dropped: deque[int] = deque()  # to be unlinked
+        self._left: Segment | None = None  # not written ahead, and the next one is
         self._seen = 0, 0  # where rows went at the last tick: the segment's number, its size
         self._noted = catalog.head()[0]
         self.anchor = catalog.anchor()
@@ -54,7 +55,7 @@ class Journal:
 
     def append(self, rows: list[Row]) -> None:
         """Makes rows durable. Whatever is raised, none of them is promised."""
-        if self.current.size >= self._segment_bytes:
+        if self.current is self._left or self.current.size >= self._segment_bytes:
             self.end_segment()
         try:
             self.tip = self.current.append(self._keys, self.tip, rows)
@@ -199,18 +200,21 @@ class Journal:
 
     def _write_ahead(self) -> None:
         """The room of what comes next, for a journal that grows fast: a sync takes half the time
-        over blocks that are there. One that grows slowly takes no room for it."""
+        over blocks that are there, and waits for no worker of the file system's that notes where
+        they are. One that grows slowly takes no room for it. Only files without a row are filled,
+        or commits would wait for it; so the journal goes over to the first that is full."""
         (number, before), ahead = self._seen, self._segment_bytes
-        until = time.monotonic() + AHEAD_SECONDS_MAX
-
-        def going() -> bool:
-            return not self._broken and time.monotonic() < until
-
         self._seen = self.current.number, self.current.size
         grown = self.current.size - (before if number == self.current.number else 0)
-        if grown >= ahead // BUSY_PART and room(self.path)[0] >= ROOM_SEGMENTS * ahead:
-            for segment in (self.current, *self._spares):
-                segment.write_ahead(ahead, going)
+        if grown < ahead // BUSY_PART or room(self.path)[0] < ROOM_SEGMENTS * ahead:
+            return
+        until = time.monotonic() + AHEAD_SECONDS_MAX
+        for segment in tuple(self._spares):
+            while time.monotonic() < until and not self._broken and segment.write_ahead(ahead):
+                pass
+        current = self.current
+        if current.ahead < ahead and self._spares and self._spares[0].ahead >= ahead:
+            self._left = current
 
     def _unlink_dropped(self) -> None:
         while self._dropped:

@@ -13,8 +13,7 @@ import os
 import secrets
 import struct
 import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Final, NamedTuple, Self
 
@@ -44,8 +43,7 @@ __all__ = [
 FORMAT: Final = 1  # of a segment file
 PAGE_BYTES: Final = 4096
 SALT_BYTES: Final = 32
-AHEAD_BYTES: Final = 256 << 10  # written ahead with one sync, for which a commit may have to wait
-AHEAD_PACE: Final = 1.0  # rests after it, in times of what it took
+AHEAD_BYTES: Final = 512 << 10  # written ahead with one sync, which commits have beside theirs
 _MAGIC: Final = b"WWSG"
 _HEADER: Final = struct.Struct(">4sH16sQQQ16sI32s")
 _TABLES: Final = """
@@ -110,7 +108,8 @@ class Segment:
         self.header: Header | None = None
         self.last = 0
         self.sealed_bytes = 0  # of rows, seals included
-        self._frames = self._ahead = 0
+        self.ahead = 0  # bytes of the -wal that were written ahead
+        self._frames = 0
         create_private(self.path)
         self.connection = connect(self.path, keep_wal=True)
         self._cursor = self.connection.cursor()
@@ -153,19 +152,17 @@ class Segment:
             self.last = turn
         return Tip(turn, before, row_time_ms(row))
 
-    def write_ahead(self, size: int, going: Callable[[], bool]) -> None:
-        """Fills the rest of its -wal up to `size` bytes with zeros, in steps between two commits:
-        what they wrote meanwhile is left alone. going: whether to take one more step."""
-        while self._ahead < size and going():
-            began = time.monotonic()
-            with self.lock:
-                if self.closed:
-                    return
-                at = max(self._ahead, self.size)
-                step = max(0, min(AHEAD_BYTES, size - at))
-                wal.write_ahead(self.path + "-wal", at, step)
-                self._ahead = at + step
-            time.sleep(AHEAD_PACE * (time.monotonic() - began))
+    def write_ahead(self, size: int) -> bool:
+        """One step of filling the -wal of a segment that has no row yet with zeros, up to `size`
+        bytes. Whether there is more to do."""
+        with self.lock:  # its first commit waits for a step, no other does
+            if self.closed or self.header is not None:
+                return False
+            at = max(self.ahead, self.size)
+            step = max(0, min(AHEAD_BYTES, size - at))
+            wal.write_ahead(self.path + "-wal", at, step)
+            self.ahead = at + step
+            return self.ahead < size
 
     def close(self) -> None:
         with self.lock:
