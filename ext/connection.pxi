@@ -572,6 +572,8 @@ cdef class Connection:
         """The act is durable, or refused: its reply, and on with what came behind it."""
         self.act = None
         if self.state != CLOSED:
+            if future.cancelled() or future.exception() is not None:
+                self.abort()           # a bug of ours, and a reply that will never come
             reply = future.result()
             self.put(PyBytes_AS_STRING(reply), len(reply))
             self.resume(STALL_ACT)
