@@ -21,7 +21,7 @@ from watchword.errors import Busy, Error, InvalidArgument
 from watchword.serve.knowing import VERBS as KNOWN
 from watchword.serve.knowing import Knowing
 from watchword.serve.phones import Phones
-from watchword.serve.resp import Refusal, Reply, Simple, encode
+from watchword.serve.resp import Refusal, Reply, Simple, capitals, encode
 
 __all__ = ["GATEWAYS", "Client", "Commands", "arity", "unknown"]
 
@@ -121,7 +121,7 @@ class Commands:
 
     def answer(self, client: Client, args: list[bytes]) -> bytes | Future[bytes]:
         """The whole reply to a command, or a promise of it."""
-        name = text(args[0]).upper()
+        name = capitals(text(args[0]))
         if name == "CHALLENGE":
             return self.challenge(client, args)
         if name in KNOWN and self._knowing is not None:
@@ -186,7 +186,7 @@ class Commands:
             protocol = int(args[1])
         at = 2
         while at < len(args):
-            option = text(args[at]).upper()
+            option = capitals(text(args[at]))
             if option == "AUTH" and at + 2 < len(args):
                 refusal = self.let_in(client, args[at + 1], args[at + 2])
                 if refusal is not None:
@@ -225,7 +225,7 @@ class Commands:
     def _client(self, client: Client, args: list[bytes]) -> Reply:
         if len(args) < 2:
             return arity("client")
-        verb, rest = text(args[1]).upper(), args[2:]
+        verb, rest = capitals(text(args[1])), args[2:]
         wanted = {"SETINFO": 2, "SETNAME": 1, "GETNAME": 0, "ID": 0}.get(verb)
         if wanted is None:
             return Refusal(f"ERR unknown subcommand '{text(args[1])}'. Try CLIENT HELP.")
@@ -239,7 +239,7 @@ class Commands:
             if not legal_name(rest[0]):
                 return bad_name()
             client.name = rest[0]
-        elif text(rest[0]).upper() not in ("LIB-NAME", "LIB-VER"):
+        elif capitals(text(rest[0])) not in ("LIB-NAME", "LIB-VER"):
             return Refusal(f"ERR Unrecognized option '{text(rest[0])}'")
         return OK
 
@@ -269,7 +269,7 @@ class Commands:
     # ---- about the server ----
 
     def _command(self, client: Client, args: list[bytes]) -> Reply:
-        verb = text(args[1]).upper() if len(args) > 1 else ""
+        verb = capitals(text(args[1])) if len(args) > 1 else ""
         if verb == "COUNT":
             return len(VERBS_HERE) + len(KNOWN) + 4     # VERIFYMANY, CHALLENGE, PUSH and PHONE
         if verb == "DOCS":
@@ -281,7 +281,7 @@ class Commands:
     def _config(self, client: Client, args: list[bytes]) -> Reply:
         if len(args) < 2:
             return arity("config")
-        if text(args[1]).upper() != "GET":
+        if capitals(text(args[1])) != "GET":
             return Refusal(f"ERR unknown subcommand '{text(args[1])}'. Try CONFIG HELP.")
         if len(args) < 3:
             return arity("config|get")
@@ -320,7 +320,7 @@ def ask_of(args: Sequence[bytes]) -> dict[str, str] | Refusal:
         return Refusal("ERR an argument is not UTF-8")
     asked = {"user": words[0]}
     for at in range(1, len(words), 2):
-        option = ASKS.get(words[at].upper())
+        option = ASKS.get(capitals(words[at]))
         if option is None:
             return Refusal("ERR syntax error")
         if option in asked:

@@ -21,7 +21,7 @@ from watchword._engine import Verdict
 from watchword.engine import Engine
 from watchword.errors import Busy, Error, InvalidArgument, NotFound
 from watchword.serve import limits
-from watchword.serve.resp import Refusal, Reply, Simple, encode
+from watchword.serve.resp import Refusal, Reply, Simple, capitals, encode
 from watchword.views import Enrolment, Push, PushShown
 
 __all__ = ["Phones"]
@@ -93,7 +93,7 @@ class Phones:
         self._waiting -= 1
 
     def _verb(self, words: list[str], gateway: str, reasons: bool) -> Callable[[], Reply]:
-        verb, rest = words[1].upper() if len(words) > 1 else "", words[2:]
+        verb, rest = capitals(words[1]) if len(words) > 1 else "", words[2:]
         engine = self._engine
         if verb == "PUSHES" and len(rest) == 4:
             user, serial, time_ms, signature = rest
@@ -163,7 +163,7 @@ def options(words: Sequence[str], legal: Sequence[str]) -> dict[str, str]:
     """NAME value ..., each at most once, in any order."""
     found: dict[str, str] = {}
     for at in range(0, len(words), 2):
-        name = words[at].upper()
+        name = capitals(words[at])
         if name not in legal:
             raise MisuseError(f"ERR syntax error, options are {', '.join(legal)}")
         if name.lower() in found:
