@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from code_doors import WEBHOOK_SECRET, Hook
 from push_doors import PIN, Asked, EngineDoor, device_of, public, signed
-from served import SECONDS_MAX, Client, ReplyError, Served
+from served import SECONDS_MAX, Client, ReplyError, Served, frame
 
 import watchword
 from watchword import _engine
@@ -83,6 +83,22 @@ def test_a_wait_ends_when_the_phone_decides(
         assert gateway.read() == verdict and gateway.read() == "PONG", "in their order"
         assert time.monotonic() - began < LONG_S
         assert other.ask("VERIFY", user, "", "CHALLENGE", asked.id) == "REJECTED"
+
+
+@pytest.mark.parametrize(("typed", "verdict"), [("horse-battery", "ACCEPTED"), ("", "REJECTED")])
+def test_who_has_a_password_waits_as_well(
+    served: Served, user: str, typed: str, verdict: str
+) -> None:
+    with served.client() as gateway, served.client() as other, served.acts() as acts:
+        assert acts.ask("USER", "PASSWORD", user, "SET", "horse-battery") == "OK"
+        asked = asked_of(gateway, user)
+        sent = "VERIFY", user, "", "CHALLENGE", asked.id, "PASSWORD", typed, "WAIT", 60_000
+        gateway.send(frame(*sent, "DETAIL") + frame("PING"))
+        push = "VERIFY", user, "", "CHALLENGE", asked.id, "PASSWORD", "horse-battery"
+        assert other.ask(*push) == "CHALLENGE"
+        assert other.ask(*push, "WAIT", 100) == "CHALLENGE"
+        assert answer(other, asked, "approve") == "APPROVED"
+        assert gateway.read()["verdict"] == verdict and gateway.read() == "PONG"
 
 
 def test_a_wait_ends_when_its_time_is_up(served: Served, user: str) -> None:

@@ -45,7 +45,7 @@ __all__ = ["VERBS", "Knowing"]
 
 Options = dict[str, bytes]
 OF_CHANGE = ("PLATFORM", "DEVICE", "CHALLENGE", "ADDRESS")
-OF_VERIFY = (*OF_CHANGE, "REALM", "SESSION", "PASSWORD", "PIN", "ID")
+OF_VERIFY = (*OF_CHANGE, "REALM", "SESSION", "PASSWORD", "PIN", "ID", "WAIT")  # which is over
 
 # words that must be there, and the options behind them
 VERBS: dict[str, tuple[int, tuple[str, ...]]] = {
