@@ -29,6 +29,7 @@ OK = Simple("OK")
 GATEWAYS = ("tcp", "admin", "unix")  # who asked, in the journal; a door's gateway is an index
 SERVER_VERSION = "7.0.15"  # the Redis whose answers these are; client libraries look at it
 ECHOED_CHARS_MAX = 128
+NAME_BYTES_MAX = 512  # of CLIENT SETNAME: a connection keeps it
 NOT_HERE = (
     "USER", "DEVICE", "KEY", "CLOCK", "AUDIT", "POLICY", "IMPORT", "EXPORT", "BACKUP",
     "STATS", "SUBSCRIBE", "UNSUBSCRIBE", "PSUBSCRIBE", "PUNSUBSCRIBE",
@@ -228,7 +229,7 @@ class Commands:
         verb, rest = capitals(text(args[1])), args[2:]
         wanted = {"SETINFO": 2, "SETNAME": 1, "GETNAME": 0, "ID": 0}.get(verb)
         if wanted is None:
-            return Refusal(f"ERR unknown subcommand '{text(args[1])}'. Try CLIENT HELP.")
+            return unknown_verb(args)
         if len(rest) != wanted:
             return arity(f"client|{verb}")
         if verb == "ID":
@@ -240,7 +241,7 @@ class Commands:
                 return bad_name()
             client.name = rest[0]
         elif capitals(text(rest[0])) not in ("LIB-NAME", "LIB-VER"):
-            return Refusal(f"ERR Unrecognized option '{text(rest[0])}'")
+            return Refusal(f"ERR Unrecognized option '{text(rest[0])[:ECHOED_CHARS_MAX]}'")
         return OK
 
     def _reset(self, client: Client, args: list[bytes]) -> Reply:
@@ -276,13 +277,13 @@ class Commands:
             return {}
         if verb in ("", "LIST", "INFO"):
             return []
-        return Refusal(f"ERR unknown subcommand '{text(args[1])}'. Try COMMAND HELP.")
+        return unknown_verb(args)
 
     def _config(self, client: Client, args: list[bytes]) -> Reply:
         if len(args) < 2:
             return arity("config")
         if capitals(text(args[1])) != "GET":
-            return Refusal(f"ERR unknown subcommand '{text(args[1])}'. Try CONFIG HELP.")
+            return unknown_verb(args)
         if len(args) < 3:
             return arity("config|get")
         asked = [text(word).lower() for word in args[2:]]
@@ -339,9 +340,17 @@ def ask_of(args: Sequence[bytes]) -> dict[str, str] | Refusal:
     return asked
 
 
+def unknown_verb(args: Sequence[bytes]) -> Refusal:
+    said, name = text(args[1])[:ECHOED_CHARS_MAX], capitals(text(args[0]))
+    return Refusal(f"ERR unknown subcommand '{said}'. Try {name} HELP.")
+
+
 def legal_name(name: bytes) -> bool:
-    return all(0x21 <= byte <= 0x7E for byte in name)
+    return len(name) <= NAME_BYTES_MAX and all(0x21 <= byte <= 0x7E for byte in name)
 
 
 def bad_name() -> Refusal:
-    return Refusal("ERR Client names cannot contain spaces, newlines or special characters.")
+    return Refusal(
+        "ERR Client names cannot contain spaces, newlines or special characters, and are at most "
+        f"{NAME_BYTES_MAX} bytes."
+    )

@@ -27,6 +27,8 @@ from watchword.views import Enrolment, Push, PushShown
 __all__ = ["Phones"]
 
 ASKS = ("PLATFORM", "DEVICE", "PURPOSE", "TEXT")
+VERBS = ("PUSHES", "ANSWER", "ENROL")
+ECHOED_CHARS_MAX = 128
 ENROLS = ("PLATFORM", "SERIAL", "ADDRESS")
 
 
@@ -122,7 +124,10 @@ class Phones:
                 engine.enrol_phone(user, challenge, token, key, pin, gateway=gateway, **given),
                 reasons,
             )
-        raise expected("phone")
+        if not verb or verb in VERBS:
+            raise expected("phone" + f"|{verb.lower()}" * bool(verb))
+        said = words[1][:ECHOED_CHARS_MAX]
+        raise MisuseError(f"ERR unknown subcommand '{said}', one of {', '.join(VERBS)}")
 
 
 def enrolled(made: Enrolment, reasons: bool) -> Reply:
