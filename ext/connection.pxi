@@ -399,10 +399,13 @@ cdef class Connection:
             if mistake is not NULL:
                 self.say(mistake)
                 return True
-            if o.seen & SEEN_PASSWORD:
-                return self.other(wire, frame)  # it is hashed first, off this thread
         if o.wait_ms and not self.waited and self.hold(frame, &o):
             return False
+        if o.seen & SEEN_PASSWORD:
+            if not self.other(wire, frame):     # it is hashed first, off this thread
+                return False
+            self.waited = False
+            return True
         if not self.room(1):
             return False
         self.waited = False
@@ -572,6 +575,8 @@ cdef class Connection:
         """The act is durable, or refused: its reply, and on with what came behind it."""
         self.act = None
         if self.state != CLOSED:
+            if future.cancelled() or future.exception() is not None:
+                self.abort()           # a bug of ours, and a reply that will never come
             reply = future.result()
             self.put(PyBytes_AS_STRING(reply), len(reply))
             self.resume(STALL_ACT)

@@ -10,6 +10,7 @@ import resource
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import uvloop
@@ -27,17 +28,20 @@ SOON = 20.0
 class Stage:
     """A listening socket over an engine in memory, with limits of the test's own."""
 
-    def __init__(self, connections_max: int = 100, **changed: float) -> None:
+    def __init__(
+        self, connections_max: int = 100, door: type[Commands] = Commands, **changed: float
+    ) -> None:
         names = {name: getattr(limits, name) for name in limits.__all__}
         self.limits = SimpleNamespace(**{**names, **changed})
         self.engine = Engine.open()
+        self._door = door
         loop = asyncio.get_running_loop()
         self.gather = Gather(self.engine)
         self.clients = Clients(self.gather, loop, self.limits, connections_max)
         self.began_s = loop.time()
 
     async def __aenter__(self) -> "Stage":
-        door = Commands(0, True, dict, self.engine.achallenge)
+        door = self._door(0, True, dict, self.engine.achallenge)
         loop = asyncio.get_running_loop()
         connect = self.clients.connect
         self._server = await loop.create_server(lambda: connect(door), "127.0.0.1", 0)
@@ -329,5 +333,29 @@ def test_a_reply_is_written_in_the_version_its_command_was_sent_under(protocol: 
                 while piece := await client._reader.read(65_536):
                     got += piece
             assert head + b"$7\r\nverdict\r\n+BAD_CHARACTER\r\n$4\r\ncode\r\n:7\r\n" in got
+
+    played(scene)
+
+
+def test_a_promise_that_breaks_ends_its_connection_and_no_other() -> None:
+    """Whoever asked would wait for ever: nothing behind it is heard while it is owed."""
+
+    class Breaking(Commands):
+        def answer(self, client: Any, args: list[bytes]) -> bytes | asyncio.Future[bytes]:
+            if args[0] != b"BREAK":
+                return super().answer(client, args)
+            promised: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+            promised.set_exception(KeyError("planted"))
+            return promised
+
+    async def scene() -> None:
+        told: list[object] = []
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, context: told.append(context.get("exception")))
+        async with Stage(door=Breaking) as stage, stage.client() as one, stage.client() as other:
+            one.writer.write(PING + frame("BREAK") + PING)
+            await one.hears_the_end(PONG)
+            await other.hears(PING, PONG)
+        assert [repr(error) for error in told] == ["KeyError('planted')"]
 
     played(scene)

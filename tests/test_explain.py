@@ -69,6 +69,8 @@ def test_nobody_and_somebody_of_before(desk: Desk) -> None:
     standing, remedies, attempts = desk.said("zed")
     assert standing == "there is no user 'zed'" and remedies == "watchword user add zed"
     assert attempts == ["refused: there was no user of this name"]
+    for name in ("Zed", "z d", "\x1b[31m", "z" * 65):
+        assert desk.said(name)[1].startswith("no user can have this name: names are 1 to 64")
     desk.engine.verify("alice", "1")
     desk.engine.remove_user("alice")
     assert desk.said()[0] == "there is no user 'alice' any more"

@@ -1,10 +1,13 @@
 """src/watchword/logins.py: one attempt and many, in text and in columns, and misuse told."""
 
+import asyncio
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
@@ -297,3 +300,29 @@ def test_no_part_of_a_batch_is_at_work_after_an_interrupt():
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.parametrize("said", ["no", "True", 1, 0, None, np.True_])
+def test_who_vouches_says_true_or_false(said: Any) -> None:
+    """A settings file's "no" counts as true wherever truth is all that is asked."""
+    words: dict[str, Any] = {"platform": "portal", "first_factor": said}
+    with Engine.open() as engine:
+        engine.add_user("alice")
+        changes = (
+            partial(engine.verify, "alice", ""),
+            partial(engine.verify_many, ["alice"], [""]),
+            lambda **words: asyncio.run(engine.averify("alice", "", **words)),
+            partial(engine.opt_in, "alice", "1"),
+            partial(engine.activate, "alice", "serial", "1"),
+            partial(engine.share_device, "alice", "bob", "serial", "1"),
+        )
+        for change in changes:
+            with pytest.raises(InvalidArgument, match="first_factor is True or False"):
+                change(**words)
+        assert engine.stats()["attempts"] == 0
+
+
+@pytest.mark.parametrize("path", [5, None, b"store", "st\0re"])
+def test_a_path_is_text(path: Any) -> None:
+    with pytest.raises(InvalidArgument, match="path is text"):
+        Engine.open(path)

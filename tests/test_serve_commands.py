@@ -208,6 +208,17 @@ def test_an_unknown_command_is_repeated_in_one_bounded_line() -> None:
     assert len(said) < 350
 
 
+def test_what_a_connection_keeps_or_hears_again_is_bounded() -> None:
+    peer, long = Peer(), b"n" * 513
+    for words in ([b"CLIENT", b"SETNAME", long], [b"HELLO", b"3", b"SETNAME", long]):
+        assert b"at most 512 bytes" in commands().answer(peer, words)
+        assert peer.name == b""
+    assert commands().answer(peer, [b"CLIENT", b"SETNAME", long[1:]]) == b"+OK\r\n"
+    for words in ([b"CLIENT", long], [b"COMMAND", long], [b"CONFIG", long],
+                  [b"CLIENT", b"SETINFO", long, b""]):
+        assert len(commands().answer(peer, words)) < 200
+
+
 @pytest.mark.parametrize("name", ["_facts", "answer", "foreign", "__init__", "", "_hello"])
 def test_only_commands_are_commands(name: str) -> None:
     said = commands().answer(Peer(), [name.encode()])

@@ -8,6 +8,12 @@ from served import Client, ReplyError, serving
 
 MISUSE = [
     (("USER", "ADDRESSES", "alice"), "ERR wrong number of arguments"),
+    (("USER", "ADDRESSES", "alice", "BY", "x"), "ERR syntax error, SET and what is set, or CLEAR"),
+    (("USER", "IDENTITY", "alice", "BY", "x"), "ERR syntax error, SET and what is set, or CLEAR"),
+    (("USER", "PASSWORD", "alice", "BY", "x"), "ERR syntax error, SET text or CLEAR"),
+    (("USER", "QUESTIONS", "alice", "BY", "x"), "ERR syntax error, SET and three of"),
+    (("USER", "WITHDRAWAL", "alice", "BY", "x"), "ERR syntax error"),
+    (("DEVICE", "UNSHARE", "alice", "BY", "x"), "ERR syntax error"),
     (("USER", "ADDRESSES", "alice", "SET"), "ERR syntax error, SET and what is set, or CLEAR"),
     (("USER", "ADDRESSES", "alice", "CLEAR", "10.0.0.0/8"), "ERR syntax error, SET"),
     (("USER", "ADDRESSES", "alice", "SET", "10.0.0.1/8"), "INVALID addresses are ranges like"),

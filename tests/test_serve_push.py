@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from code_doors import WEBHOOK_SECRET, Hook
 from push_doors import PIN, Asked, EngineDoor, device_of, public, signed
-from served import SECONDS_MAX, Client, ReplyError, Served
+from served import SECONDS_MAX, Client, ReplyError, Served, frame
 
 import watchword
 from watchword import _engine
@@ -83,6 +83,22 @@ def test_a_wait_ends_when_the_phone_decides(
         assert gateway.read() == verdict and gateway.read() == "PONG", "in their order"
         assert time.monotonic() - began < LONG_S
         assert other.ask("VERIFY", user, "", "CHALLENGE", asked.id) == "REJECTED"
+
+
+@pytest.mark.parametrize(("typed", "verdict"), [("horse-battery", "ACCEPTED"), ("", "REJECTED")])
+def test_who_has_a_password_waits_as_well(
+    served: Served, user: str, typed: str, verdict: str
+) -> None:
+    with served.client() as gateway, served.client() as other, served.acts() as acts:
+        assert acts.ask("USER", "PASSWORD", user, "SET", "horse-battery") == "OK"
+        asked = asked_of(gateway, user)
+        sent = "VERIFY", user, "", "CHALLENGE", asked.id, "PASSWORD", typed, "WAIT", 60_000
+        gateway.send(frame(*sent, "DETAIL") + frame("PING"))
+        push = "VERIFY", user, "", "CHALLENGE", asked.id, "PASSWORD", "horse-battery"
+        assert other.ask(*push) == "CHALLENGE"
+        assert other.ask(*push, "WAIT", 100) == "CHALLENGE"
+        assert answer(other, asked, "approve") == "APPROVED"
+        assert gateway.read()["verdict"] == verdict and gateway.read() == "PONG"
 
 
 def test_a_wait_ends_when_its_time_is_up(served: Served, user: str) -> None:
@@ -197,7 +213,7 @@ def test_a_phone_is_told_to_look_and_enrols(served: Served, hook: Hook, user: st
         (["PUSH", "a b"], "INVALID user holds what no name may hold"),
         (["PUSH", b"\xff"], "ERR an argument is not UTF-8"),
         (["PHONE"], "ERR wrong number of arguments for 'phone' command"),
-        (["PHONE", "CALL", "u"], "ERR wrong number of arguments for 'phone' command"),
+        (["PHONE", "CALL", "u"], "ERR unknown subcommand 'CALL', one of PUSHES, ANSWER, ENROL"),
         (["PHONE", "PUSHES", "u", "s", "x", "00"], "INVALID time-ms is a whole number"),
         (["PHONE", "PUSHES", "u", "s", "1", "00"], "INVALID time_ms is more than 5 minutes"),
         (["PHONE", "PUSHES", "u", "s", "1", ""], "INVALID signature is bytes, hex or base64"),
@@ -211,6 +227,7 @@ def test_a_phone_is_told_to_look_and_enrols(served: Served, hook: Hook, user: st
         (["PHONE", "ANSWER", "0" * 32, "DENY", "PIN", "00"], "NOTFOUND there is no such push"),
         (["PHONE", "ENROL", "u", "i", "t", "zz", "4711"], "INVALID public_key is an Ed25519 key"),
         (["PHONE", "ENROL", "u", "i", "t", "00" * 32, "1"], "INVALID pin must be text of 4 to 6"),
+        (["PHONE", "PUSHES", "u"], "ERR wrong number of arguments for 'phone|pushes' command"),
         (["VERIFY", "u", "", "WAIT", "60001"], "ERR WAIT is 0 to 60000 milliseconds"),
         (["VERIFY", "u", "", "WAIT", "-1"], "ERR WAIT is 0 to 60000 milliseconds"),
         (["VERIFY", "u", "", "WAIT", ""], "ERR WAIT is 0 to 60000 milliseconds"),

@@ -7,7 +7,7 @@ record is what makes the device active, and what is temporary has ended with the
 from watchword._engine import Verdict, id_text
 from watchword.confining import said_within
 from watchword.errors import InvalidArgument
-from watchword.hashing import UNTOLD, VOUCHED_FOR, Fact
+from watchword.hashing import UNTOLD, Fact, vouched
 from watchword.logins import place_of
 from watchword.parts import Parts
 
@@ -45,7 +45,7 @@ class Activation(Parts):
         where, _ = place_of(platform, "live")
         names, within = self._asker(gateway)
         realm, bound = said_within(within)
-        fact: Fact | None = VOUCHED_FOR if first_factor else UNTOLD
+        fact: Fact | None = UNTOLD if first_factor is False else vouched(first_factor)
         if password is not None:
             fact = self._fact(user, password, first_factor)
         first, number = fact or UNTOLD

@@ -4,6 +4,8 @@ Rule: for operators, never for users: it says what no reply to a gateway says (t
 user, that a code was right under a lock). Every reason a record can have has a sentence here.
 """
 
+import re
+import shlex
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,6 +16,7 @@ from watchword.views import DeviceView, EntryView, User
 
 __all__ = ["SENTENCES", "Explanation", "Told", "explained", "moments", "why"]
 
+SLS: Final = "no user can have this name: names are 1 to 64 lower-case letters and digits"
 EPOCH_MS: Final = 300_000
 RESYNC: Final = (
     "since the store was restored, nobody knows how far its counter has come: it verifies nothing "
@@ -128,7 +131,9 @@ def explained(
     if user is None:
         gone = any(not entry.user.startswith("?") for entry in entries)
         said = f"there is no user {name!r}" + (" any more" if gone else "")
-        return Explanation(name, False, (said,), told, (f"watchword user add {name}",))
+        bound = policy.names == "sls" and not re.fullmatch(r"[0-9a-z]{1,64}", name)
+        add = (SLS if bound else f"watchword user add {shlex.quote(name)}",)
+        return Explanation(name, False, (said,), told, add)
     standing, remedies = _account(user)
     known = [] if entry is None else [_entry(user, entry)]
     for part in (*known, _lock(user, policy, now_ms), _devices(user, now_ms)):

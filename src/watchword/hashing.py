@@ -16,10 +16,12 @@ from typing import Any, Final, NamedTuple
 
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
+from watchword.errors import InvalidArgument
+
 __all__ = [
     "GIVEN", "HASHING_THREADS", "KEPT", "NEEDS_DEVICE", "NEEDS_PIN", "PASSWORDS_WAITING_MAX",
-    "PASSWORD_BYTES_MAX", "SALT_BYTES", "UNTOLD", "VOUCHED", "VOUCHED_FOR", "WITHIN", "Asked",
-    "Fact", "Figures", "Hasher",
+    "PASSWORD_BYTES_MAX", "SALT_BYTES", "UNTOLD", "VOUCHED", "WITHIN", "Asked",
+    "Fact", "Figures", "Hasher", "vouched",
 ]  # fmt: skip
 
 PASSWORDS_WAITING_MAX: Final = 256      # beyond it attempts with a password are BUSY
@@ -43,6 +45,14 @@ class Fact(NamedTuple):
 
 
 UNTOLD, VOUCHED_FOR = Fact(0), Fact(VOUCHED)    # what most attempts are told
+
+
+def vouched(said: object) -> Fact:
+    """What an attempt is told where a caller says of the first factor anything but False. A word
+    that merely counts as true, as "no" does, lets nobody in."""
+    if said is not True:
+        raise InvalidArgument("first_factor is True or False")
+    return VOUCHED_FOR
 
 
 class Figures(NamedTuple):

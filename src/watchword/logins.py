@@ -27,7 +27,7 @@ from watchword._engine import (
 )
 from watchword.acts import one_of
 from watchword.errors import InvalidArgument
-from watchword.hashing import UNTOLD, VOUCHED_FOR, Fact
+from watchword.hashing import UNTOLD, Fact, vouched
 from watchword.parts import Parts
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class Logins(Parts):
         if session is not None:
             _session(session)
         names = self._names if gateway is None else lifecycle.gateway_packed(gateway)
-        fact: Fact | None = VOUCHED_FOR if first_factor else UNTOLD
+        fact: Fact | None = UNTOLD if first_factor is False else vouched(first_factor)
         if password is not None:
             fact = self._fact(user, password, first_factor)
         first, number = fact or UNTOLD
@@ -147,6 +147,8 @@ class Logins(Parts):
             for address in () if addresses is None else addresses:
                 if address is not None:
                     pack_address(address)
+        if first_factor is not False:
+            vouched(first_factor)
         facts = None if passwords is None else self._facts(users, passwords, first_factor)
         parts = _parts(threads, count, addresses) if facts is None else 1
         codes = np.zeros(count, np.uint8)
@@ -206,7 +208,7 @@ class Logins(Parts):
         if session is not None:
             _session(session)
         gather, places = self._gather(), place_of(platform, realm)
-        fact: Fact | None = VOUCHED_FOR if first_factor else UNTOLD
+        fact: Fact | None = UNTOLD if first_factor is False else vouched(first_factor)
         if password is not None:
             fact = await self._fact_soon(user, password, first_factor)
         verdict: Verdict = await gather.ask(

@@ -27,10 +27,11 @@ from watchword.hashing import (
     PASSWORDS_WAITING_MAX,
     RIGHT,
     SALT_BYTES,
-    VOUCHED,
+    UNTOLD,
     Asked,
     Fact,
     Figures,
+    vouched,
 )
 from watchword.parts import Parts
 from watchword.policy import Policy
@@ -127,11 +128,12 @@ class Passwords(Parts):
 
     # -- what an attempt is told
 
-    def _fact(self, user: str | bytes, password: str | None, vouched: bool) -> Fact | None:
+    def _fact(self, user: str | bytes, password: str | None, first_factor: bool) -> Fact | None:
         """Hashes, where a password was given. None: too many wait."""
+        told = UNTOLD if first_factor is False else vouched(first_factor)
         asked = self._password_asked(user, password)
         if asked is None:
-            return Fact((GIVEN if password is not None else 0) | (VOUCHED if vouched else 0))
+            return Fact((GIVEN if password is not None else 0) | told.first)
         made = self._hasher.hash(asked.text, asked.figures)
         return None if made is None else asked.fact(made)
 
@@ -182,20 +184,21 @@ class Passwords(Parts):
                 self._act(self._password_acts(user, kept, RENEWED, same=True))
 
     def _facts(
-        self, users: Any, passwords: Sequence[str | None], vouched: bool
+        self, users: Any, passwords: Sequence[str | None], first_factor: bool
     ) -> list[Fact | None]:
         """_fact of each, on as many threads as hash."""
         names = [user if isinstance(user, (str, bytes)) else str(user) for user in users]
         with ThreadPoolExecutor(HASHING_THREADS) as pool:
-            return list(pool.map(self._fact, names, passwords, [vouched] * len(names)))
+            return list(pool.map(self._fact, names, passwords, [first_factor] * len(names)))
 
     async def _fact_soon(
-        self, user: str | bytes, password: str | bytes | None, vouched: bool
+        self, user: str | bytes, password: str | bytes | None, first_factor: bool
     ) -> Fact | None:
         """_fact for asyncio."""
+        told = UNTOLD if first_factor is False else vouched(first_factor)
         asked = self._password_asked(user, password)
         if asked is None:
-            return Fact((GIVEN if password is not None else 0) | (VOUCHED if vouched else 0))
+            return Fact((GIVEN if password is not None else 0) | told.first)
         made = await self._hasher.hash_soon(asked.text, asked.figures)
         return None if made is None else asked.fact(made)
 

@@ -70,3 +70,13 @@ def test_enrolment_shows_a_qr_code_of_the_address(tmp_path: Path) -> None:
     drawn = io.StringIO()
     segno.make(address[0], error="l", micro=False).terminal(out=drawn, compact=True)
     assert drawn.getvalue().strip() in seen.replace("\r\n", "\n")
+
+
+def test_a_store_that_a_program_holds_is_not_a_daemons(tmp_path: Path) -> None:
+    with Engine.open(tmp_path / "store"):
+        for verb in ("user", "list"), ("audit", "verify"):
+            code, seen = at_terminal(tmp_path, "--store", "store", *verb)
+            said = " ".join(seen.split())
+            assert code == 1
+            assert f"is owned by process {os.getpid()} (" in said
+            assert "hint: no daemon answers at store/admin.sock: is one starting," in said

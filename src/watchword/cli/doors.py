@@ -298,8 +298,12 @@ def enter(held: bool = True) -> Iterator[Door]:
     door: Door
     try:
         engine = open_engine(config, held)
-    except StoreOwned:
-        door = RemoteDoor(Path(config.store) / ADMIN_SOCKET)
+    except StoreOwned as owned:
+        socket = Path(config.store) / ADMIN_SOCKET
+        if not socket.exists():
+            owned.hint = f"no daemon answers at {socket}: is one starting, or a program holding it?"
+            raise
+        door = RemoteDoor(socket)
     else:
         door = OwnDoor(engine)
         if engine.clock_doubt:

@@ -51,7 +51,7 @@ from watchword.serve.entering import ENTERING, UNSHARE
 from watchword.serve.knowing import Knowing
 from watchword.serve.peers import peer_name, peer_of
 from watchword.serve.phones import Phones
-from watchword.serve.resp import Refusal, Reply, Simple, encode
+from watchword.serve.resp import Refusal, Reply, Simple, capitals, encode
 from watchword.serve.secrets import user_password, user_questions
 from watchword.serve.speaking import BY, speaker, speaking, through
 
@@ -136,7 +136,7 @@ class Admin(Commands):
         name = words[0].lower()
         if len(words) < 2:
             raise MisuseError(arity(name))
-        verb = verbs.get(words[1].upper())
+        verb = verbs.get(capitals(words[1]))
         if verb is None:
             raise MisuseError(f"ERR unknown subcommand '{words[1]}', one of {', '.join(verbs)}")
         needed, run = verb
@@ -160,7 +160,7 @@ def options(words: Sequence[str], legal: Sequence[str]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     at = 0
     while at < len(words):
-        name = words[at].upper()
+        name = capitals(words[at])
         taken = 3 if name == "WINDOW" else 2
         if name not in legal or name in found or at + taken > len(words):
             raise MisuseError(
@@ -246,7 +246,7 @@ def device_given(
     kind: str, words: Sequence[str], *more: str
 ) -> tuple[Device, dict[str, Any]]:  # fmt: skip
     """A device in an operator's words, and the options that are not its own."""
-    kind, others = kind.upper(), ("SERIAL", "BY", *more)
+    kind, others = capitals(kind), ("SERIAL", "BY", *more)
     if kind not in OF_KIND:
         raise MisuseError(f"ERR a device is one of {', '.join(OF_KIND)}")
     given = options(words, ("KEY", "BASE32", *others, *OF_KIND[kind]))

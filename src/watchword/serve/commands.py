@@ -21,7 +21,7 @@ from watchword.errors import Busy, Error, InvalidArgument
 from watchword.serve.knowing import VERBS as KNOWN
 from watchword.serve.knowing import Knowing
 from watchword.serve.phones import Phones
-from watchword.serve.resp import Refusal, Reply, Simple, encode
+from watchword.serve.resp import Refusal, Reply, Simple, capitals, encode
 
 __all__ = ["GATEWAYS", "Client", "Commands", "arity", "unknown"]
 
@@ -29,6 +29,7 @@ OK = Simple("OK")
 GATEWAYS = ("tcp", "admin", "unix")  # who asked, in the journal; a door's gateway is an index
 SERVER_VERSION = "7.0.15"  # the Redis whose answers these are; client libraries look at it
 ECHOED_CHARS_MAX = 128
+NAME_BYTES_MAX = 512  # of CLIENT SETNAME: a connection keeps it
 NOT_HERE = (
     "USER", "DEVICE", "KEY", "CLOCK", "AUDIT", "POLICY", "IMPORT", "EXPORT", "BACKUP",
     "STATS", "SUBSCRIBE", "UNSUBSCRIBE", "PSUBSCRIBE", "PUNSUBSCRIBE",
@@ -121,7 +122,7 @@ class Commands:
 
     def answer(self, client: Client, args: list[bytes]) -> bytes | Future[bytes]:
         """The whole reply to a command, or a promise of it."""
-        name = text(args[0]).upper()
+        name = capitals(text(args[0]))
         if name == "CHALLENGE":
             return self.challenge(client, args)
         if name in KNOWN and self._knowing is not None:
@@ -186,7 +187,7 @@ class Commands:
             protocol = int(args[1])
         at = 2
         while at < len(args):
-            option = text(args[at]).upper()
+            option = capitals(text(args[at]))
             if option == "AUTH" and at + 2 < len(args):
                 refusal = self.let_in(client, args[at + 1], args[at + 2])
                 if refusal is not None:
@@ -225,10 +226,10 @@ class Commands:
     def _client(self, client: Client, args: list[bytes]) -> Reply:
         if len(args) < 2:
             return arity("client")
-        verb, rest = text(args[1]).upper(), args[2:]
+        verb, rest = capitals(text(args[1])), args[2:]
         wanted = {"SETINFO": 2, "SETNAME": 1, "GETNAME": 0, "ID": 0}.get(verb)
         if wanted is None:
-            return Refusal(f"ERR unknown subcommand '{text(args[1])}'. Try CLIENT HELP.")
+            return unknown_verb(args)
         if len(rest) != wanted:
             return arity(f"client|{verb}")
         if verb == "ID":
@@ -239,8 +240,8 @@ class Commands:
             if not legal_name(rest[0]):
                 return bad_name()
             client.name = rest[0]
-        elif text(rest[0]).upper() not in ("LIB-NAME", "LIB-VER"):
-            return Refusal(f"ERR Unrecognized option '{text(rest[0])}'")
+        elif capitals(text(rest[0])) not in ("LIB-NAME", "LIB-VER"):
+            return Refusal(f"ERR Unrecognized option '{text(rest[0])[:ECHOED_CHARS_MAX]}'")
         return OK
 
     def _reset(self, client: Client, args: list[bytes]) -> Reply:
@@ -269,20 +270,20 @@ class Commands:
     # ---- about the server ----
 
     def _command(self, client: Client, args: list[bytes]) -> Reply:
-        verb = text(args[1]).upper() if len(args) > 1 else ""
+        verb = capitals(text(args[1])) if len(args) > 1 else ""
         if verb == "COUNT":
             return len(VERBS_HERE) + len(KNOWN) + 4     # VERIFYMANY, CHALLENGE, PUSH and PHONE
         if verb == "DOCS":
             return {}
         if verb in ("", "LIST", "INFO"):
             return []
-        return Refusal(f"ERR unknown subcommand '{text(args[1])}'. Try COMMAND HELP.")
+        return unknown_verb(args)
 
     def _config(self, client: Client, args: list[bytes]) -> Reply:
         if len(args) < 2:
             return arity("config")
-        if text(args[1]).upper() != "GET":
-            return Refusal(f"ERR unknown subcommand '{text(args[1])}'. Try CONFIG HELP.")
+        if capitals(text(args[1])) != "GET":
+            return unknown_verb(args)
         if len(args) < 3:
             return arity("config|get")
         asked = [text(word).lower() for word in args[2:]]
@@ -320,7 +321,7 @@ def ask_of(args: Sequence[bytes]) -> dict[str, str] | Refusal:
         return Refusal("ERR an argument is not UTF-8")
     asked = {"user": words[0]}
     for at in range(1, len(words), 2):
-        option = ASKS.get(words[at].upper())
+        option = ASKS.get(capitals(words[at]))
         if option is None:
             return Refusal("ERR syntax error")
         if option in asked:
@@ -339,9 +340,17 @@ def ask_of(args: Sequence[bytes]) -> dict[str, str] | Refusal:
     return asked
 
 
+def unknown_verb(args: Sequence[bytes]) -> Refusal:
+    said, name = text(args[1])[:ECHOED_CHARS_MAX], capitals(text(args[0]))
+    return Refusal(f"ERR unknown subcommand '{said}'. Try {name} HELP.")
+
+
 def legal_name(name: bytes) -> bool:
-    return all(0x21 <= byte <= 0x7E for byte in name)
+    return len(name) <= NAME_BYTES_MAX and all(0x21 <= byte <= 0x7E for byte in name)
 
 
 def bad_name() -> Refusal:
-    return Refusal("ERR Client names cannot contain spaces, newlines or special characters.")
+    return Refusal(
+        "ERR Client names cannot contain spaces, newlines or special characters, and are at most "
+        f"{NAME_BYTES_MAX} bytes."
+    )

@@ -23,7 +23,7 @@ from typing import Any
 from watchword._engine import Verdict
 from watchword.engine import Engine
 from watchword.errors import InvalidArgument
-from watchword.serve.resp import Refusal, Reply, Simple
+from watchword.serve.resp import Refusal, Reply, Simple, capitals
 from watchword.serve.speaking import by_at_end
 from watchword.sharing import Shared
 from watchword.withdrawals import Limits
@@ -73,23 +73,23 @@ def of_attempt(given: Options) -> dict[str, Any]:
 
 
 def user_addresses(engine: Engine, words: list[str]) -> Reply:
-    (name, verb, *ranges), who = by_at_end(words)
-    if (verb.upper(), bool(ranges)) not in (("SET", True), ("CLEAR", False)):
+    (name, verb, *ranges), who = by_at_end(words, 2)
+    if (capitals(verb), bool(ranges)) not in (("SET", True), ("CLEAR", False)):
         return Refusal(SET_OR_CLEAR)
     engine.set_addresses(name, ranges, by=who)
     return OK
 
 
 def user_identity(engine: Engine, words: list[str]) -> Reply:
-    (name, verb, *texts), who = by_at_end(words)
-    if (verb.upper(), bool(texts)) not in (("SET", True), ("CLEAR", False)):
+    (name, verb, *texts), who = by_at_end(words, 2)
+    if (capitals(verb), bool(texts)) not in (("SET", True), ("CLEAR", False)):
         return Refusal(SET_OR_CLEAR)
     engine.set_identity(name, *texts, by=who)
     return OK
 
 
 def user_optout(engine: Engine, words: list[str]) -> Reply:
-    (name, *rest), who = by_at_end(words)
+    (name, *rest), who = by_at_end(words, 1)
     if rest:
         return Refusal(SYNTAX)
     engine.opt_out(name, by=who)
@@ -118,7 +118,7 @@ def user_limits(engine: Engine, words: list[str]) -> Reply:
 
 def user_withdrawal(engine: Engine, words: list[str]) -> Reply:
     """The limits as they stand after it, and whether it was within them."""
-    (name, amount, *rest), who = by_at_end(words)
+    (name, amount, *rest), who = by_at_end(words, 2)
     if rest:
         return Refusal(SYNTAX)
     if not (amount.isascii() and amount.isdecimal() and len(amount) < 20):
@@ -141,7 +141,7 @@ def limits_told(limits: Limits) -> dict[str, Reply]:
 
 
 def device_unshare(engine: Engine, words: list[str]) -> Reply:
-    (name, serial, *rest), who = by_at_end(words)
+    (name, serial, *rest), who = by_at_end(words, 2)
     if rest:
         return Refusal(SYNTAX)
     engine.unshare_device(name, serial, by=who)

@@ -19,7 +19,7 @@ from watchword.intake import Imported
 from watchword.policy import Policy
 from watchword.serve import limits
 from watchword.serve.admin import by
-from watchword.serve.resp import Refusal, Reply
+from watchword.serve.resp import Refusal, Reply, capitals
 
 __all__ = ["FILES"]
 
@@ -29,12 +29,12 @@ MISUSE = Refusal("ERR syntax error")
 def told(words: Sequence[str], names: Sequence[str], flag: str = "") -> dict[str, str] | None:
     """NAME value ..., each at most once, and a flag at the end; None: it is something else."""
     found: dict[str, str] = {}
-    if flag and words and words[-1].upper() == flag:
+    if flag and words and capitals(words[-1]) == flag:
         found[flag], words = flag, words[:-1]
     for name, value in zip(words[::2], words[1::2], strict=False):
-        if name.upper() not in names or name.upper() in found:
+        if capitals(name) not in names or capitals(name) in found:
             return None
-        found[name.upper()] = value
+        found[capitals(name)] = value
     return found if len(words) % 2 == 0 else None
 
 

@@ -38,14 +38,14 @@ from watchword.engine import Engine
 from watchword.errors import Busy, Error, InvalidArgument
 from watchword.hashing import UNTOLD
 from watchword.serve import entering
-from watchword.serve.resp import Refusal, Reply, Simple, encode
+from watchword.serve.resp import Refusal, Reply, Simple, capitals, encode
 from watchword.sharing import Shared
 
 __all__ = ["VERBS", "Knowing"]
 
 Options = dict[str, bytes]
 OF_CHANGE = ("PLATFORM", "DEVICE", "CHALLENGE", "ADDRESS")
-OF_VERIFY = (*OF_CHANGE, "REALM", "SESSION", "PASSWORD", "PIN", "ID")
+OF_VERIFY = (*OF_CHANGE, "REALM", "SESSION", "PASSWORD", "PIN", "ID", "WAIT")  # which is over
 
 # words that must be there, and the options behind them
 VERBS: dict[str, tuple[int, tuple[str, ...]]] = {
@@ -78,7 +78,7 @@ class Knowing:
         self, args: list[bytes], protocol: int, gateway: int, name: str, reasons: bool
     ) -> "bytes | Future[bytes]":
         """The promise of a reply; or what is wrong with the command."""
-        verb = args[0].decode().upper()
+        verb = capitals(args[0].decode())
         needed, legal = VERBS[verb]
         if len(args) <= needed:
             return encode(
@@ -188,7 +188,7 @@ def options(words: Sequence[bytes], legal: Sequence[str], detail: bool) -> Optio
     found: Options = {}
     at = 0
     while at < len(words):
-        name = words[at].decode("ascii", "replace").upper()
+        name = capitals(words[at].decode("ascii", "replace"))
         if name in found:
             return Refusal("ERR syntax error, an option is given twice")
         if detail and name == "DETAIL":

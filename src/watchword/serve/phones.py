@@ -21,12 +21,14 @@ from watchword._engine import Verdict
 from watchword.engine import Engine
 from watchword.errors import Busy, Error, InvalidArgument, NotFound
 from watchword.serve import limits
-from watchword.serve.resp import Refusal, Reply, Simple, encode
+from watchword.serve.resp import Refusal, Reply, Simple, capitals, encode
 from watchword.views import Enrolment, Push, PushShown
 
 __all__ = ["Phones"]
 
 ASKS = ("PLATFORM", "DEVICE", "PURPOSE", "TEXT")
+VERBS = ("PUSHES", "ANSWER", "ENROL")
+ECHOED_CHARS_MAX = 128
 ENROLS = ("PLATFORM", "SERIAL", "ADDRESS")
 
 
@@ -93,7 +95,7 @@ class Phones:
         self._waiting -= 1
 
     def _verb(self, words: list[str], gateway: str, reasons: bool) -> Callable[[], Reply]:
-        verb, rest = words[1].upper() if len(words) > 1 else "", words[2:]
+        verb, rest = capitals(words[1]) if len(words) > 1 else "", words[2:]
         engine = self._engine
         if verb == "PUSHES" and len(rest) == 4:
             user, serial, time_ms, signature = rest
@@ -122,7 +124,10 @@ class Phones:
                 engine.enrol_phone(user, challenge, token, key, pin, gateway=gateway, **given),
                 reasons,
             )
-        raise expected("phone")
+        if not verb or verb in VERBS:
+            raise expected("phone" + f"|{verb.lower()}" * bool(verb))
+        said = words[1][:ECHOED_CHARS_MAX]
+        raise MisuseError(f"ERR unknown subcommand '{said}', one of {', '.join(VERBS)}")
 
 
 def enrolled(made: Enrolment, reasons: bool) -> Reply:
@@ -163,7 +168,7 @@ def options(words: Sequence[str], legal: Sequence[str]) -> dict[str, str]:
     """NAME value ..., each at most once, in any order."""
     found: dict[str, str] = {}
     for at in range(0, len(words), 2):
-        name = words[at].upper()
+        name = capitals(words[at])
         if name not in legal:
             raise MisuseError(f"ERR syntax error, options are {', '.join(legal)}")
         if name.lower() in found:

@@ -1,12 +1,13 @@
 """Replies in RESP2 and RESP3, for the commands that are not hot.
 
 Only two things differ between the versions here: null, and a map, which RESP2 writes as a flat
-array. A text becomes a bulk string; `Simple` a simple string; `Refusal` an error.
+array. A text becomes a bulk string; `Simple` a simple string; `Refusal` an error. `capitals` is how
+a word of a command is read here, as the compiled road reads it.
 """
 
 from collections.abc import Mapping, Sequence
 
-__all__ = ["Refusal", "Reply", "Simple", "encode"]
+__all__ = ["Refusal", "Reply", "Simple", "capitals", "encode"]
 
 
 class Simple(str):
@@ -19,6 +20,13 @@ class Refusal(str):
     """An error, its code first: ERR syntax error."""
 
     __slots__ = ()
+
+
+def capitals(word: str) -> str:
+    """A word as commands and options are named. ASCII alone is folded: by Unicode's rules a dotless
+    i and a long s are letters of VERIFY and PUSH as well, and what is asked for under such a name
+    would pass by whoever compares bytes."""
+    return word.upper() if word.isascii() else word
 
 
 Reply = str | bytes | int | None | Sequence["Reply"] | Mapping[str, "Reply"]

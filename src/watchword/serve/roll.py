@@ -32,7 +32,7 @@ from watchword.serve.feeds import Feeds
 from watchword.serve.gateways import TOKEN_BYTES_MAX, VERBS, Access, digest
 from watchword.serve.knowing import VERBS as KNOWN
 from watchword.serve.peers import name_of, peer_of
-from watchword.serve.resp import Refusal, Reply, encode
+from watchword.serve.resp import Refusal, Reply, capitals, encode
 from watchword.serve.tls import subject_of
 
 __all__ = ["Gated", "Roll"]
@@ -198,7 +198,7 @@ class Gated(Commands):
             connection.admit(who)
 
     def answer(self, client: Any, args: list[bytes]) -> bytes | Future[bytes]:
-        name, who = text(args[0]).upper(), client.who
+        name, who = capitals(text(args[0])), client.who
         if getattr(client, "feed", None) is not None and name != "STATS":
             told = self._feeds.answer(client, args)
             if told is not None:
@@ -260,7 +260,7 @@ def place_of(client: Any) -> tuple[str, str]:
 
 def refused(who: Rights, name: str, args: Sequence[bytes]) -> Refusal | None:
     """Why a gateway may not have this; None: it may. Nothing but the command's words is read."""
-    second = text(args[1]).upper() if len(args) > 1 else ""
+    second = capitals(text(args[1])) if len(args) > 1 else ""
     acts = name not in VERBS
     asked = "SUBSCRIBE" if name in ("UNSUBSCRIBE", "PSUBSCRIBE", "PUNSUBSCRIBE") else name
     if asked not in who.verbs and not (acts and f"{name} {second}" in who.verbs):

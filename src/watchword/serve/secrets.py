@@ -7,7 +7,7 @@ The rule: as in admin.py. A password and an answer come in and never go out.
 """
 
 from watchword.engine import Engine
-from watchword.serve.resp import Refusal, Reply, Simple
+from watchword.serve.resp import Refusal, Reply, Simple, capitals
 from watchword.serve.speaking import by_at_end
 
 __all__ = ["user_password", "user_questions"]
@@ -16,8 +16,8 @@ OK = Simple("OK")
 
 
 def user_password(engine: Engine, words: list[str]) -> Reply:
-    words, who = by_at_end(words)
-    verb = words[1].upper()
+    words, who = by_at_end(words, 2)
+    verb = capitals(words[1])
     if (verb, len(words)) == ("SET", 3):
         engine.set_password(words[0], words[2], by=who)
     elif (verb, len(words)) == ("CLEAR", 2):
@@ -28,8 +28,8 @@ def user_password(engine: Engine, words: list[str]) -> Reply:
 
 
 def user_questions(engine: Engine, words: list[str]) -> Reply:
-    words, who = by_at_end(words)
-    verb, rest = words[1].upper(), words[2:]
+    words, who = by_at_end(words, 2)
+    verb, rest = capitals(words[1]), words[2:]
     if (verb, len(rest)) == ("SET", 9):
         found = [(rest[at], rest[at + 1], rest[at + 2]) for at in (0, 3, 6)]
         engine.set_questions(words[0], found, by=who)

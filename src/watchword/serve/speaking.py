@@ -2,6 +2,8 @@
 
 import threading
 
+from watchword.serve.resp import capitals
+
 __all__ = ["BY", "by_at_end", "speaker", "speaking", "through"]
 
 BY = "the administration socket"  # who did it, when nobody says and the kernel cannot
@@ -19,9 +21,9 @@ def through(who: str) -> str:
     return f"{who} (gateway {gateway})" if gateway else who
 
 
-def by_at_end(words: list[str]) -> tuple[list[str], str]:
-    """An act without the BY who at its end, and who does it. No act is shorter than its name and
-    one word, so that no name reads as BY."""
-    if len(words) > 2 and words[-2].upper() == "BY":
+def by_at_end(words: list[str], needed: int) -> tuple[list[str], str]:
+    """An act without the BY who at its end, and who does it. needed: the words without which it is
+    none, so that none of them reads as BY."""
+    if len(words) >= needed + 2 and capitals(words[-2]) == "BY":
         return words[:-2], through(words[-1])
     return words, speaker()

@@ -6,6 +6,7 @@ nothing at all for ":memory:" (`memory.py`).
 
 import os
 
+from watchword.errors import InvalidArgument
 from watchword.keys import KeyProvider, provider
 from watchword.store.backup import Backup, Progress
 from watchword.store.head import Head, load_head, save_head
@@ -31,6 +32,9 @@ def open_store(
     `key` as in `watchword.keys.provider`; `segment_bytes` is how large a journal segment grows.
     Raises WrongKey, StoreOwned, StoreDamaged, StoreFailed, InvalidArgument or NotFound.
     """
+    name = os.fspath(path) if isinstance(path, str | os.PathLike) else path
+    if not isinstance(name, str) or "\0" in name:
+        raise InvalidArgument("path is text, or a path of text, without zero characters")
     if path == ":memory:":
         return MemoryStore()
     place = os.path.abspath(path)  # for good, wherever the process goes later
