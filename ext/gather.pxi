@@ -9,9 +9,6 @@
 from asyncio import get_running_loop as _get_running_loop
 from threading import get_ident as _get_ident
 
-cdef extern from "sched.h" nogil:
-    int sched_yield()
-
 cdef enum:
     ASKS_MAX = 65536         # awaited attempts that wait for room in a batch; beyond it: BUSY
 
@@ -240,9 +237,6 @@ cdef class Gather:
         self.flying = None
         try:
             self._turn()
-            if self.flying is not None:
-                with nogil:          # or the journal's thread waits for the interpreter until
-                    sched_yield()    # every answer is written
         finally:
             self.answer(batch, turn, landing, asked)
             ww_times_add(&self.answers.t, monotonic_ns() - flown_ns, batch.b.count)
