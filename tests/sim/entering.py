@@ -10,7 +10,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import watchword
-from tests.sim.checker import Asked, answer_of
 from watchword import reference_shares as shares
 from watchword.errors import Busy, InvalidArgument
 from watchword.reference_shares import UNFIT
@@ -67,6 +66,7 @@ class Entering:
         machine: Any
         met: Any
         asked: Callable[..., Any]
+        changed_by_program: Callable[..., None]
         attempt: Callable[..., Any]
         devices: Callable[[str], list[Any]]
         serial: Callable[[str, Any], str | None]
@@ -149,7 +149,7 @@ class Entering:
     def on_opt_in(self, who: str, typed: Any, options: dict[str, Any]) -> None:
         a = self.attempt(who, typed, {**options, "platform": "portal"})
         a = replace(a, password=self.own_password(who))
-        self._attempt_then(
+        self.changed_by_program(
             a, lambda shed, now_ms: shares.opt_in(self.checker.twin, shed, now_ms),
             lambda: self.engine.opt_in(who, a.response, address=a.address, password=a.password),
         )  # fmt: skip
@@ -195,14 +195,6 @@ class Entering:
             self.met["a device shared"] += bool(said)
             return said.verdict
 
-        self._attempt_then(a, play, call)
+        self.changed_by_program(a, play, call)
         if refused and twins and refused != twins:
             self.checker.fail(f"sharing was refused as {refused}, its twin says {twins}")
-
-    def _attempt_then(self, a: Any, play: Any, call: Callable[[], Any]) -> None:
-        """An attempt, and what follows from it in its turn."""
-        asked = Asked(a, play=lambda now_ms, busy: play(replace(a, shed=busy), now_ms))
-        self.checker.asking = [asked]
-        verdict = self.asked(call)
-        if verdict is not None:
-            self.checker.answered(asked, answer_of(verdict), self.engine._turn)

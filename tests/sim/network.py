@@ -12,12 +12,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from tests.sim.checker import Asked, BrokenError
-from watchword.reference import Verdict
+from watchword.reference import Attempt, Verdict
 
 if TYPE_CHECKING:
     from tests.sim.world import World
 
-__all__ = ["Gateway", "SimLoop", "frame"]
+__all__ = ["Gateway", "SimLoop", "frame", "options_of"]
 
 REFUSED = "-ERR max number of clients reached"
 
@@ -25,6 +25,12 @@ REFUSED = "-ERR max number of clients reached"
 def frame(*words: str) -> bytes:
     texts = [word.encode() for word in words]
     return b"*%d\r\n" % len(texts) + b"".join(b"$%d\r\n%b\r\n" % (len(t), t) for t in texts)
+
+
+def options_of(a: Attempt, *names: str) -> list[str]:
+    """What a command says of an attempt behind its words."""
+    found = [(name, getattr(a, name.lower())) for name in names]
+    return [word for name, value in found if value is not None for word in (name, str(value))]
 
 
 class SimLoop:

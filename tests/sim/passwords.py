@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from tests.sim.checker import Asked, address_bytes, answer_of
 from tests.sim.doors import VOUCHES
 from tests.sim.knowing import PASSWORDS
-from tests.sim.network import Gateway, frame
-from watchword.reference import Attempt
+from tests.sim.network import Gateway, frame, options_of
+from watchword.reference import Answer, Attempt
 
 __all__ = ["Passwords"]
 
@@ -34,7 +34,9 @@ class Passwords:
         met: Any
         awaited: list[tuple[Asked, Any, Any]]
         devices: Callable[[str], list[Any]]
-        changing: dict[str, tuple[Asked, Gateway, Callable[[bool], None]]]
+        changing: dict[str, Any]
+        changed_by_gateway: Callable[..., None]
+        changed_by_program: Callable[..., None]
         pushed: dict[str, list[tuple[str, int]]]
         address: Callable[[], str]
         asked: Callable[..., Any]
@@ -168,9 +170,8 @@ class Passwords:
                 challenge=a.challenge, password=a.password, first_factor=a.vouched,
             ))  # fmt: skip
             return
-        words = ["VERIFY", a.name, a.response, "PLATFORM", a.platform, "ADDRESS", str(a.address)]
-        words += ["PASSWORD", a.password] if a.password is not None else []
-        words += ["CHALLENGE", a.challenge] if a.challenge is not None else []
+        words = ["VERIFY", a.name, a.response]
+        words += options_of(a, "PLATFORM", "ADDRESS", "PASSWORD", "CHALLENGE")
         words += ["FIRSTFACTOR"] if a.vouched else []
         client.say(frame(*words, *(["ID", id] if id else [])), [asked])
         client.deliver(10_000)
@@ -207,38 +208,28 @@ class Passwords:
     def _repass(self, number: int | None, amid: Sequence[Step] = (), at: int = 0) -> None:
         assert self.repassed is not None
         a, new = self.repassed
-        asked = Asked(a)
-        if number is None:
-            asked.play = self._changes(asked, new)
-            self.checker.hold(asked)
-            self.checker.asking = [asked]
-            with self._beside(amid, at):
-                verdict = self.asked(lambda: self.engine.change_password(
+
+        def act(said: Attempt, now_ms: int) -> Answer:
+            return self.checker.twin.change_password(  # type: ignore[no-any-return]
+                said, new, now_ms
+            )
+
+        if number is not None:
+            self.changed_by_gateway(
+                number, a, act, ("CHANGEPASSWORD", a.name, str(a.password), a.response, new),
+                ("PLATFORM", "CHALLENGE"), self._by_a_gateway,
+            )  # fmt: skip
+            return
+        with self._beside(amid, at):
+            self.changed_by_program(
+                a, act, lambda: self.engine.change_password(
                     a.name, a.password, a.response, new, platform=a.platform, device=a.device,
                     challenge=a.challenge,
-                ))  # fmt: skip
-            if verdict is not None:
-                self.met["a password changed"] += bool(verdict)
-                self.checker.answered(asked, answer_of(verdict), self.engine._turn)
-            return
-        client = self.gateway(number)
-        if client.ended:
-            return
-        asked.attempt = a = replace(a, address=self.address())
-        asked.play = self._changes(asked, new)
-        self.changing[str(a.address)] = asked, client, self._by_a_gateway
-        words = ["CHANGEPASSWORD", a.name, str(a.password), a.response, new]
-        words += ["PLATFORM", a.platform, "ADDRESS", str(a.address)]
-        words += ["CHALLENGE", a.challenge] if a.challenge is not None else []
-        client.say(frame(*words), [asked])
-        client.deliver(10_000)
+                ), self._by_a_program,
+            )  # fmt: skip
 
-    def _changes(self, asked: Asked, new: str) -> Callable[[int, bool], Any]:
-        def play(now_ms: int, busy: bool) -> Any:
-            a = replace(self.checker.as_held(asked), shed=busy)
-            return self.checker.twin.change_password(a, new, now_ms)
-
-        return play
+    def _by_a_program(self, changed: bool) -> None:
+        self.met["a password changed"] += changed
 
     def _by_a_gateway(self, changed: bool) -> None:
         self.met["a gateway changed a password"] += changed

@@ -15,6 +15,7 @@ from typing import Any
 from tests.sim.acts import Acts
 from tests.sim.asking import Asking
 from tests.sim.calls import Machine
+from tests.sim.changing import Changing
 from tests.sim.checker import Asked, Checker, answer_of
 from tests.sim.disk import Fault
 from tests.sim.doors import Doors
@@ -44,7 +45,8 @@ Step = tuple[Any, ...]
 
 
 class World(
-    Acts, Asking, Entering, Files, Given, Knowing, Living, Passwords, Phones, Repins, Doors
+    Acts, Asking, Changing, Entering, Files, Given, Knowing, Living, Passwords, Phones, Repins,
+    Doors,
 ):
     """`play` runs steps; BrokenError says what was broken."""
 
