@@ -399,10 +399,13 @@ cdef class Connection:
             if mistake is not NULL:
                 self.say(mistake)
                 return True
-            if o.seen & SEEN_PASSWORD:
-                return self.other(wire, frame)  # it is hashed first, off this thread
         if o.wait_ms and not self.waited and self.hold(frame, &o):
             return False
+        if o.seen & SEEN_PASSWORD:     # it is hashed first, off this thread
+            if not self.other(wire, frame):
+                return False
+            self.waited = False
+            return True
         if not self.room(1):
             return False
         self.waited = False

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 from code_doors import WEBHOOK_SECRET, Hook
-from push_doors import PIN, Asked, EngineDoor, device_of, public, signed
-from served import SECONDS_MAX, Client, ReplyError, Served
+from push_doors import PASSWORD, PIN, Asked, EngineDoor, device_of, public, signed
+from served import SECONDS_MAX, Client, ReplyError, Served, frame
 
 import watchword
 from watchword import _engine
@@ -83,6 +83,26 @@ def test_a_wait_ends_when_the_phone_decides(
         assert gateway.read() == verdict and gateway.read() == "PONG", "in their order"
         assert time.monotonic() - began < LONG_S
         assert other.ask("VERIFY", user, "", "CHALLENGE", asked.id) == "REJECTED"
+
+
+@pytest.mark.parametrize(("password", "verdict"), [(PASSWORD, "ACCEPTED"), ("x", "REJECTED")])
+def test_a_wait_beside_a_password_ends_so_too(
+    served: Served, user: str, password: str, verdict: str
+) -> None:
+    with served.acts() as acts:
+        acts.ask("USER", "PASSWORD", user, "SET", PASSWORD)
+    with served.client() as gateway, served.client() as other:
+        asked = asked_of(gateway, user)
+        words = "VERIFY", user, "", "CHALLENGE", asked.id, "PASSWORD", password
+        with pytest.raises(ReplyError, match="WAIT is 0 to 60000 milliseconds"):
+            other.ask(*words, "WAIT", 60_001)
+        soon = "CHALLENGE" if verdict == "ACCEPTED" else verdict
+        assert gateway.ask(*words, "WAIT", 1) == soon
+        gateway.send(frame(*words, "WAIT", 60_000, "ID", asked.id[:16]))
+        assert other.ask("VERIFY", "nobody", "000000") == "REJECTED", "others go on"
+        assert answer(other, asked, "approve") == "APPROVED"
+        assert gateway.read() == verdict
+        assert gateway.ask(*words, "ID", asked.id[:16]) == verdict
 
 
 def test_a_wait_ends_when_its_time_is_up(served: Served, user: str) -> None:
