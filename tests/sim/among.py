@@ -5,7 +5,7 @@ import random
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from tests.sim import asking, repins
+from tests.sim import asking, pushing, repins
 from tests.sim.entering import entered
 from tests.sim.given import with_ids
 from tests.sim.living import with_life
@@ -31,6 +31,7 @@ SORTS = (
     Sort("repins", 0.5, (1, 2, 3), repins.episode, users_min=2),
     Sort("passwords", 0.4, (1, 2, 4), lambda rng, users: Episode(rng, users).steps()),
     Sort("asking", 0.5, (1, 2, 3), asking.episode),
+    Sort("pushing", 0.5, (1, 2, 3), pushing.episode),
 )
 
 

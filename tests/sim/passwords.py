@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from tests.sim.checker import Asked, address_bytes, answer_of
+from tests.sim.checker import Asked, answer_of
 from tests.sim.doors import VOUCHES
 from tests.sim.knowing import PASSWORDS
 from tests.sim.network import Gateway, frame, options_of
+from tests.sim.rows import address_bytes
 from watchword.reference import Answer, Attempt
 
 __all__ = ["Passwords"]

@@ -8,7 +8,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from tests.sim import plants_asked, plants_entry, plants_life, plants_passwords, plants_repins
+from tests.sim import (
+    plants_asked,
+    plants_entry,
+    plants_gateways,
+    plants_life,
+    plants_passwords,
+    plants_repins,
+)
 from tests.sim.engine import SimEngine
 from tests.sim.planting import PLANTS, Put, plant, planted
 from tests.sim.plants_entry import replayed
@@ -29,7 +36,9 @@ from watchword.tombs import Tombs
 __all__ = ["PLANTS", "planted"]
 
 # Where more of them are.
-MORE: Final = (plants_asked, plants_entry, plants_life, plants_passwords, plants_repins)
+MORE: Final = (
+    plants_asked, plants_entry, plants_gateways, plants_life, plants_passwords, plants_repins,
+)  # fmt: skip
 
 
 @plant
