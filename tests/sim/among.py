@@ -5,7 +5,7 @@ import random
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from tests.sim import asking, pushing, repins
+from tests.sim import asking, lending, pinned, pushing, repins
 from tests.sim.entering import entered
 from tests.sim.given import with_ids
 from tests.sim.living import with_life
@@ -32,6 +32,8 @@ SORTS = (
     Sort("passwords", 0.4, (1, 2, 4), lambda rng, users: Episode(rng, users).steps()),
     Sort("asking", 0.5, (1, 2, 3), asking.episode),
     Sort("pushing", 0.5, (1, 2, 3), pushing.episode),
+    Sort("lending", 0.6, (1, 2), lending.episode, users_min=2),
+    Sort("pins", 0.6, (1, 2, 3), pinned.episode),
 )
 
 

@@ -44,6 +44,7 @@ class Asking:
         machine: Any
         met: Any
         address: Callable[[], str]
+        apart: Callable[..., Attempt]
         attempt: Callable[..., Attempt]
         changed_by_gateway: Callable[..., None]
         devices: Callable[[str], list[Any]]
@@ -151,22 +152,24 @@ class Asking:
         client.say(frame("ANSWER", who, id, said, "ADDRESS", address), [asked])
         client.deliver(10_000)
 
-    def on_activate_by(self, number: int, who: str, index: int) -> None:
+    def on_activate_by(self, number: int, who: str, index: int, pin: Any = None) -> None:
         """Of the device that came last, by what it shows for the challenge that was shown last."""
         a = self.attempt(who, (index, "fresh"), {"platform": "portal", "device": index,
                                                  "by_id": True})  # fmt: skip
         a = replace(a, activates=True, device=a.device or "none", password=self.own_password(who))
+        a = self.apart(a, pin)
         self.changed_by_gateway(
             number, a, None, ("ACTIVATE", a.name, str(a.device), a.response),
-            ("PLATFORM", "CHALLENGE", "PASSWORD"), self._met("an activation by a gateway"),
+            ("PLATFORM", "CHALLENGE", "PASSWORD", "PIN"), self._met("an activation by a gateway"),
         )  # fmt: skip
 
-    def on_opt_in_by(self, number: int, who: str, typed: Any) -> None:
+    def on_opt_in_by(self, number: int, who: str, typed: Any, pin: Any = None) -> None:
         a = replace(self.attempt(who, typed, {"platform": "portal"}),
                     password=self.own_password(who))  # fmt: skip
+        a = self.apart(a, pin)
         self.changed_by_gateway(
             number, a, lambda said, now_ms: shares.opt_in(self.checker.twin, said, now_ms),
-            ("OPTIN", who, a.response), ("PASSWORD",), self._met("opted in by a gateway"),
+            ("OPTIN", who, a.response), ("PASSWORD", "PIN"), self._met("opted in by a gateway"),
         )  # fmt: skip
 
     def _met(self, what: str) -> Callable[[bool], None]:

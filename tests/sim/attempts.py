@@ -42,6 +42,16 @@ class Attempts:
             challenge=self.shown.get(who) if options.get("by_id") else None,
         )  # fmt: skip
 
+    @staticmethod
+    def apart(a: Attempt, pin: tuple[int, str | None] | None) -> Attempt:
+        """pin: so many characters are not typed in front, and said apart; or something else is."""
+        if pin is None:
+            return a
+        count, said = pin
+        return replace(
+            a, response=a.response[count:], pin=a.response[:count] if said is None else said
+        )
+
     def spell(self, who: str, typed: Any, platform: str, posed: str = "") -> str:
         if typed == "again":
             return self.typed_last.get(who, "000000")

@@ -197,12 +197,15 @@ class Doors:
 
     def on_tell(self: Any, verb: str, who: str, words: Sequence[str]) -> None:
         """An act by the administration socket."""
-        client = self.gateway(ADMIN)
-        if client.ended:
-            return
         named = ("STATE", words[0], "REALM", words[1]) if len(words) > 1 else ()
         if VERBS[verb] == "PASSWORD":
             named = ("SET", *words) if words else ("CLEAR",)
+        self.tell(verb, who, words, "USER", VERBS[verb], who, *named)
+
+    def tell(self: Any, verb: str, who: str, words: Sequence[str], *command: str) -> None:
+        client = self.gateway(ADMIN)
+        if client.ended:
+            return
         told: list[tuple[str, int]] = []
 
         def hear(reply: Any) -> None:
@@ -214,7 +217,7 @@ class Doors:
             self.checker.acknowledge(turn)
 
         client.acts.append((verb, who, words, told))
-        client.say(frame("USER", VERBS[verb], who, *named), hear)
+        client.say(frame(*command), hear)
         client.deliver(10_000)
 
     def on_work(self: Any) -> None:

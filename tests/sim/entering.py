@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import watchword
 from watchword import reference_shares as shares
 from watchword.errors import Busy, InvalidArgument
+from watchword.reference import Attempt
 from watchword.reference_shares import UNFIT
 
 __all__ = ["Entering", "entered"]
@@ -67,7 +68,7 @@ class Entering:
         met: Any
         asked: Callable[..., Any]
         changed_by_program: Callable[..., None]
-        attempt: Callable[..., Any]
+        attempt: Callable[..., Attempt]
         devices: Callable[[str], list[Any]]
         serial: Callable[[str, Any], str | None]
         own_password: Callable[[str], str | None]
@@ -163,14 +164,18 @@ class Entering:
                 if not self.machine.disk.off:
                     self.on_verify(name, code, {"address": "192.0.2.1"})
 
-    def on_share(self, who: str, owner: str, typed: Any) -> None:
-        """Of the owner's devices the newest that shows codes, where there is one."""
+    def lends(self, who: str, owner: str, typed: Any) -> Attempt | None:
+        """The owner's attempt: with the newest device that shows codes, where there is one."""
         shows = [i for i, d in enumerate(self.devices(owner)) if d.kind in ("totp", "hotp")]
         if who == owner or not shows:
+            return None
+        typed = (shows[-1], typed[1]) if isinstance(typed, tuple) else typed
+        return self.attempt(owner, typed, {"platform": "portal", "device": shows[-1]})
+
+    def on_share(self, who: str, owner: str, typed: Any) -> None:
+        a = self.lends(who, owner, typed)
+        if a is None:
             return
-        index = shows[-1]
-        typed = (index, typed[1]) if isinstance(typed, tuple) else typed
-        a = self.attempt(owner, typed, {"platform": "portal", "device": index})
         a = replace(a, password=self.own_password(owner))
         twins: list[str] = []
 

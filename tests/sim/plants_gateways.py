@@ -6,7 +6,10 @@ from typing import Any
 
 from tests.sim.engine import SimEngine
 from tests.sim.planting import Put, plant
+from watchword import sharing
 from watchword.push_texts import PushTexts
+from watchword.serve import entering
+from watchword.serve.knowing import Knowing
 
 
 @contextlib.contextmanager
@@ -75,3 +78,52 @@ def claimed_push_is_open(put: Put) -> None:
         return verdict
 
     put(SimEngine, "verify", verify)
+
+
+@plant
+def lent_to_whoever_vouches(put: Put) -> None:
+    """A gateway's word stands for the owner's password, when a device is shared."""
+
+    def share(engine: Any, words: list[bytes], given: dict[str, bytes], gateway: str) -> Any:
+        user, owner, serial, response = (word.decode() for word in words)
+        named = entering.of_attempt({name: word for name, word in given.items()
+                                     if name != "PASSWORD"})  # fmt: skip
+        return engine.share_device(
+            user, owner, serial, response, gateway=gateway, first_factor=True, **named
+        )
+
+    put(entering, "CHANGES", {**entering.CHANGES, "SHARE": share})
+
+
+@plant
+def taken_back_from_one(put: Put) -> None:
+    """An owner's device is taken back from the first who was lent it, and from no other."""
+    real = sharing.sharers_of
+
+    def sharers_of(core: Any, slot: int, number: int) -> Any:
+        role, sharers = real(core, slot, number)
+        return role, sharers[:1]
+
+    put(sharing, "sharers_of", sharers_of)
+
+
+@plant
+def pin_left_out_beside_a_password(put: Put) -> None:
+    """A PIN that comes apart is not looked at where a password is hashed first."""
+    real = Knowing._verify
+
+    def verify(self: Any, words: Any, given: dict[str, bytes], *more: Any) -> Any:
+        return real(self, words, {k: v for k, v in given.items() if k != "PIN"}, *more)
+
+    put(Knowing, "_verify", verify)
+
+
+@plant
+def pin_left_out_of_a_change(put: Put) -> None:
+    """A PIN that comes apart is not looked at where something follows from the attempt."""
+    real = SimEngine._attempt_then
+
+    def attempt_then(self: Any, *words: Any) -> Any:
+        return real(self, *words[:7], None, *words[8:])
+
+    put(SimEngine, "_attempt_then", attempt_then)

@@ -336,7 +336,11 @@ def episode(rng: random.Random, users: Sequence[str]) -> list[Step]:
     steps += on_its_way() * (rng.random() < 0.4)
     steps += [soon] * (rng.random() < 0.15)
     asked = rng.choice([who] * 6 + ["nobody"])
-    steps += [("push_by", asks, asked, platform)] * rng.choice([1, 1, 1, 1, 2, 6])
+    push: Step = "push_by", asks, asked, platform
+    if rng.random() < 0.2:
+        crash: Step = "crash", "dropped", 0, ()
+        steps += [("settle",), *on_its_way(), push, ("pass",), ("pass",), crash]
+    steps += [push] * rng.choice([1, 1, 1, 1, 2, 6])
     steps += [("pass",)] * rng.choice([0, 1, 2])
     steps += [*landed, *meanwhile()]
     steps += [("list_by", phones, who, rng.choice([0, 0, 0, SKEW_MS, -SKEW_MS - 1]),

@@ -25,6 +25,7 @@ from tests.sim.files import Files, Passing
 from tests.sim.given import Given
 from tests.sim.guard import Guard
 from tests.sim.knowing import Knowing
+from tests.sim.lending import Lending
 from tests.sim.living import Living
 from tests.sim.looking import look_back
 from tests.sim.passwords import Passwords
@@ -46,8 +47,8 @@ Step = tuple[Any, ...]
 
 
 class World(
-    Acts, Asking, Attempts, Changing, Entering, Files, Given, Knowing, Living, Passwords, Phones,
-    Pushing, Repins, Doors,
+    Acts, Asking, Attempts, Changing, Entering, Files, Given, Knowing, Lending, Living, Passwords,
+    Phones, Pushing, Repins, Doors,
 ):
     """`play` runs steps; BrokenError says what was broken."""
 
