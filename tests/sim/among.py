@@ -32,7 +32,7 @@ SORTS = (
     Sort("passwords", 0.4, (1, 2, 4), lambda rng, users: Episode(rng, users).steps()),
     Sort("asking", 0.5, (1, 2, 3), asking.episode),
     Sort("pushing", 0.5, (1, 2, 3), pushing.episode),
-    Sort("lending", 0.6, (1, 2), lending.episode, users_min=2),
+    Sort("lending", 0.5, (1, 2), lending.episode, users_min=2),
     Sort("pins", 0.6, (1, 2, 3), pinned.episode),
 )
 

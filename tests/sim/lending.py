@@ -109,7 +109,7 @@ class Lending:
 def episode(rng: random.Random, users: Sequence[str]) -> list[Step]:
     """Somebody is lent a device, or two are; its codes are used by both; it is taken back, perhaps
     lent again; a crash about that time."""
-    owner, *others = rng.sample(users, min(len(users), rng.choice([2, 2, 3])))
+    owner, *others = rng.sample(users, min(len(users), rng.choice([2, 3, 3])))
     number, same = rng.randrange(3), ("1970", "Ann")
     tear = rng.choice((*POLICIES, "dropped", "killed")), rng.randrange(2**16)
     after: Callable[[], list[Step]] = lambda: rng.choice([  # noqa: E731
@@ -117,17 +117,17 @@ def episode(rng: random.Random, users: Sequence[str]) -> list[Step]:
     ])  # fmt: skip
 
     def asked(who: str) -> list[Step]:
-        typed = rng.choice([(0, "fresh")] * 5 + ["000000"])
-        share = "share_by", number, who, owner, typed, rng.choice(["own"] * 5 + ["none", "wrong"])
+        typed = rng.choice([(0, "fresh")] * 8 + ["000000"])
+        share = "share_by", number, who, owner, typed, rng.choice(["own"] * 8 + ["none", "wrong"])
         soon = "crash_in", rng.choice([1, 2, 3, 4, 6]), rng.random() < 0.5, *tear, ()
         ends = rng.choice([[("settle",)]] * 4 + [[("pass",), ("lose", number, False)]])
-        return [soon] * (rng.random() < 0.15) + [share, *ends, *after()]
+        return [soon] * (rng.random() < 0.1) + [share, *ends, *after()]
 
     steps: list[Step] = [("room", True), ("keep", ()), ("accept_clock",)]
     for who in (owner, *others):
         told = same if rng.random() < 0.9 else ("1980", "Bea")
         steps += [("user", "unlock", who), ("identity", who, told)]
-        steps += [("remove_device", who, 0)] * rng.choice([0, 1, 2, 3])
+        steps += [("remove_device", who, 0)] * rng.choice([1, 2, 4, 4])
     key = OF_LENDERS + users.index(owner)
     lent = {"kind": "hotp", "key": key, "label": "dsc", "look_ahead": 3}
     steps += [("add_device", owner, lent)] + [("password", owner, 0)] * (rng.random() < 0.3)
