@@ -13,11 +13,14 @@ import pytest
 
 from tests.sim.checker import Checker
 from tests.sim.disk import Disk, Fault, MachineOffError
+from tests.sim.engine import SimEngine
 from tests.sim.plants import PLANTS, planted
 from tests.sim.shrink import outcome_of, shrunk, told
 from tests.sim.story import Story, story_of
 from tests.sim.tears import POLICIES, left_of
+from watchword import lifecycle
 from watchword.reference import Figures, Reason, Verdict
+from watchword.serve.knowing import Knowing
 
 TURNS = 100
 
@@ -104,6 +107,20 @@ ONCE_BROKEN: dict[str, Story] = {
             ("crash", "dropped", 0, ()),
         ],
     ),
+    "a claim with a password could not wait for its push": (
+        Figures(),
+        [
+            ("user", "add_user", "u1", "open", "live"),
+            ("phone", "u1", 0),
+            ("password", "u1", 0),
+            ("push_by", 0, "u1", "trading"),
+            ("settle",),
+            ("claim_by", 1, "u1", 0, "trading", 30_000, False, "own"),
+            ("settle",),
+            ("decide_by", 0, "u1", 0, "approve", False, "pin", False),
+            ("settle",),
+        ],
+    ),
     "BUSY for its source and for the load at once had two reasons": (
         Figures(source_failures=1),
         [
@@ -131,6 +148,12 @@ MET = {
     "something while a password was hashed",
     "a gateway asked: sms", "a gateway asked: question", "a gateway's answer",
     "an activation by a gateway", "opted in by a gateway",
+    "a push by a gateway", "too many by a gateway", "a phone's list", "a claim again by its id",
+    *(f"a phone's answer: {said}" for said in ("approved", "denied", "mismatched", "nobody")),
+    *(f"a gateway's claim: {said}" for said in ("ACCEPTED", "CHALLENGE", "EXPIRED", "REJECTED")),
+    "a gateway's share: ACCEPTED", "a gateway's share: REJECTED", "a gateway's share: unfit",
+    "a gateway's share: different identification information", "taken back by a door",
+    "a PIN apart",
     *(f"a crash: {policy}" for policy in (*POLICIES, "killed")),
 }  # fmt: skip
 
@@ -150,6 +173,17 @@ def test_every_planted_bug_is_found(name: str) -> None:
         seeds = range(first, first + SEEDS_MAX)
         found = (seed for seed in seeds if outcome_of(seed, story_of(seed, TURNS))[0])
         assert next(found, None) is not None, f"{name}: python -m tests.sim --plant {name}"
+
+
+def test_a_planted_bug_is_gone_afterwards() -> None:
+    def stands() -> list[Any]:
+        return [dict(vars(owner)) for owner in (SimEngine, *SimEngine.__mro__, Knowing, lifecycle)]
+
+    before = stands()
+    for name in PLANTS:
+        with planted(name):
+            pass
+    assert stands() == before
 
 
 @pytest.mark.parametrize("what", ONCE_BROKEN)

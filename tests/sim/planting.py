@@ -27,7 +27,10 @@ def planted(name: str) -> Iterator[None]:
     with contextlib.ExitStack() as undo:
 
         def put(owner: Any, attribute: str, value: Any) -> None:
-            undo.callback(setattr, owner, attribute, getattr(owner, attribute))
+            if attribute in vars(owner):
+                undo.callback(setattr, owner, attribute, vars(owner)[attribute])
+            else:   # inherited: left there it would stand before the next bug in who has it
+                undo.callback(delattr, owner, attribute)
             setattr(owner, attribute, value)
 
         if name:
