@@ -87,7 +87,7 @@ class Pushing:
 
     def phone_speaks(self, words: list[str], run: Callable[[], Any]) -> Any:
         """What a phone is told is what its twin is; run: the daemon's own."""
-        kept = words[1] == "ANSWER" and words[2] in self.engine._push_texts._asked
+        kept = self.engine._push_texts.get(words[2]) is not None
         turn, made = self.engine._turn, "nobody"
         try:
             made = run()
