@@ -30,7 +30,7 @@ class BothDevices:
         else:
             words.pop("phone", None)
         device, own = self.made(words, serial)
-        if self.twin.is_lost(name, own):
+        if self.twin.bars(name, own):
             with contextlib.suppress(watchword.InvalidArgument):
                 raise AssertionError(self.engine.add_device(name, device, serial=own.serial))
             return

@@ -101,7 +101,7 @@ class Living:
             return
         (device, own), (named, moments) = self.new(dict(words)), self.moments(dates)
         name = self.name(who)
-        if self.twin.is_lost(name, own):
+        if self.twin.bars(name, own):
             return
         assert self.engine.ship_device(name, device, own.serial, **named) == own.serial
         self.twin.ship_device(name, own, self.now_ms, **moments)
@@ -113,7 +113,7 @@ class Living:
         serial = f"c{self.number}x{self.serials}"
         own = Device("card", CARD_KEY, serial, label="online-code-card", look_ahead=0, back=0,
                      forward=0)  # fmt: skip
-        if self.twin.is_lost(self.name(who), own):
+        if self.twin.bars(self.name(who), own):
             return
         self.engine.issue_online_card(self.name(who), serial)
         self.twin.online_card(self.name(who), own, self.now_ms)
@@ -126,7 +126,7 @@ class Living:
             return
         until_ms = until and until + self.now_ms if state == "active" else 0
         (device, own), old = self.new(dict(words)), devices[at].serial
-        if self.twin.is_lost(name, own):
+        if self.twin.bars(name, own):
             return
         made = None
         with contextlib.suppress(watchword.InvalidArgument):

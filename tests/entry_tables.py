@@ -183,6 +183,23 @@ TABLES: dict[str, tuple[list[str], list[str], dict[str, Any], str]] = {
         6   say alice plain:1 trading -                          REJECTED WRONG 1 1
         7   say alice plain:2 trading -                          ACCEPTED NONE 0 1
         """),
+    "a code that was used here, in a device of this key that is gone, is not used again": (
+        ["plain"], ["plain"], {}, """
+        0   IDENTITY alice ann
+        0   IDENTITY bob ann
+        1   say bob plain:3 trading -                            ACCEPTED NONE 0 0
+        2   GONE bob plain
+        3   share bob alice plain plain:0 -   ACCEPTED cannot_be_shared 0 0
+        4   say bob plain:3 trading -                            REJECTED NO_DEVICE 0 1
+        5   share bob alice plain plain:2 -   ACCEPTED cannot_be_shared 0 1
+        6   share bob alice plain plain:3 -   ACCEPTED shared 0 1
+        7   say bob plain:3 trading -                            REJECTED WRONG 0 2
+        8   say bob plain:4 trading -                            ACCEPTED NONE 0 0
+        9   UNSHARE bob plain                                    done
+        10  say alice plain:5 trading -                          ACCEPTED NONE 0 0
+        11  share bob alice plain plain:6 -   ACCEPTED shared 0 0
+        12  say bob plain:5 trading -                            REJECTED WRONG 0 1
+        """),
     "temporary device in use": (["plain"], ["pass"], {}, """
         0   IDENTITY alice ann
         0   IDENTITY bob ann

@@ -199,6 +199,7 @@ class Acts(Parts):
         if any(view.serial == text for view in user.devices):
             raise Exists(f"user {user.name!r} has a device {text!r} already")
         self._expect_one_phone(user, device)
+        self._expect_unshared(number, device)
         mark = lifecycle.fingerprint(self._mark_key, device.key)
         moving = max(
             device.counter, self._tombs.lift(mark, device), self._twins_floor(number, device)
@@ -332,13 +333,16 @@ class Acts(Parts):
 
     def _twins_floor(self, number: int, device: Device) -> int:
         """What the user's other devices with this very key have used up already."""
-        slot, floor = number & 0xFFFFFFFF, 0
+        twins = self._alike(number & 0xFFFFFFFF, device.key)
+        return max((floor_of(twin).lift(device) for twin in twins), default=0)
+
+    def _alike(self, slot: int, key: bytes) -> list[tuple[Any, ...]]:
+        """A user's devices with this very key, as the core tells them."""
         found = self._core.user(slot)
-        for other in found[-1] if found else ():
-            key = self._core.device_key(slot, other[0])
-            if key is not None and hmac.compare_digest(key, device.key):
-                floor = max(floor, floor_of(other).lift(device))
-        return floor
+        return [
+            device for device in (found[-1] if found else ())
+            if hmac.compare_digest(self._core.device_key(slot, device[0]) or b"", key)
+        ]
 
     def _bury(self, number: int, serial: str) -> bytes:
         """A tombstone for a device that is about to go; nothing when it was never used."""
@@ -379,12 +383,6 @@ def utf8(name: str, text: object) -> bytes:
         return text.encode()
     except UnicodeEncodeError:
         raise InvalidArgument(f"{name} is text that UTF-8 can hold") from None
-
-
-def expect_by(by: object) -> None:
-    """Who does an act, as the record of it has it."""
-    if not 1 <= len(utf8("by", by)) <= BY_BYTES_MAX:
-        raise InvalidArgument(f"by is text of 1 to {BY_BYTES_MAX} bytes")
 
 
 def legal_serial(serial: object) -> str:

@@ -341,6 +341,8 @@ class Intake(Parts):
             self._expect_phone(plan, device, others)
         device, moving = self._under_policy(device), row.moving
         try:
+            if any(held.row == STORED for held in others):
+                self._expect_unshared(placed.number, device)
             if self._tombs:
                 mark = lifecycle.fingerprint(self._mark_key, device.key)
                 moving = max(moving, self._tombs.lift(mark, device))

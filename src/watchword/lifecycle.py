@@ -8,7 +8,7 @@ import hashlib
 import hmac
 import struct
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from watchword._engine import ACCOUNT_STATES, DEVICE_STATES, HASH_NAMES, KINDS, REALMS, ROW_MAGIC
 from watchword.devices.card import ANSWERS_MAX
@@ -18,6 +18,7 @@ from watchword.errors import InvalidArgument
 __all__ = [
     "Floor",
     "Record",
+    "Shows",
     "addresses_set",
     "dates_set",
     "device_add",
@@ -92,6 +93,21 @@ class Record(NamedTuple):
     tail: bytes
 
 
+class Shows(Protocol):
+    """What a device shows and how it counts: one to be enrolled, or one that stands."""
+
+    @property
+    def mechanism(self) -> str: ...
+    @property
+    def suite(self) -> str: ...
+    @property
+    def once(self) -> bool: ...
+    @property
+    def period(self) -> int: ...
+    @property
+    def t0(self) -> int: ...
+
+
 class Floor(NamedTuple):
     """What a removed device leaves behind: no position below `moving` may ever be accepted.
 
@@ -105,8 +121,8 @@ class Floor(NamedTuple):
     moving: int
     resync: bool = False
 
-    def lift(self, device: Device) -> int:
-        """The least position a device enrolled with the same key may accept. Errors:
+    def lift(self, device: Shows) -> int:
+        """The least position a device with the same key may accept. Errors:
         InvalidArgument where nobody can know it."""
         if KINDS[self.kind] != device.mechanism:
             return 0
@@ -250,16 +266,17 @@ def secret_add(
 
 
 def device_lent(
-    user: int, number: int, lent: tuple[Any, ...], key: bytes, pin: bytes, by: str
+    user: int, number: int, lent: tuple[Any, ...], key: bytes, pin: bytes, dates: bytes, by: str
 ) -> bytes:
-    """Another user's device, as the core tells it, in this user's line: where it stands now."""
+    """Another user's device, as the core tells it, in this user's line: where it stands now.
+    dates: when it ends, packed, or nothing."""
     (_, serial, kind, _, _, hash_, digits, period, back, forward, look_ahead, drift_max, t0, moving,
      drift, _, label, suite, *_) = lent
     texts = key, serial.encode(), suite.encode("ascii"), pin
     tail = SPEC.pack(
         kind, hash_, digits, DEVICE_STATES.index("active"), back, forward, look_ahead, drift_max,
-        period, *map(len, texts), label, LENT, t0,
-    ) + b"".join(texts) + by.encode()  # fmt: skip
+        period, *map(len, texts), label, LENT | bool(dates) << 4, t0,
+    ) + b"".join(texts) + dates + by.encode()  # fmt: skip
     return _record(DEVICE_ADD, user, device=number, moving=moving, tail=tail, drift=drift)
 
 

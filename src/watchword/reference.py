@@ -1553,11 +1553,19 @@ class Reference:
                 for d in [*user.devices, *secrets.questions(user)]]  # fmt: skip
         self._turn(told, now_ms)
 
-    def is_lost(self, name: str, device: Device) -> bool:
-        """Whether nobody knows how far a key's counter has come."""
+    def bars(self, name: str, device: Device) -> bool:
+        """Whether a key is not enrolled: nobody knows how far its counter has come, or this user
+        shares a device of it."""
+        alike, stones = self._alike(name, device), [id(stone) for stone in self.tombstones]
+        return any(d.resync or (id(d) not in stones and self.sharers(d)) for d in alike)
+
+    def floor(self, name: str, device: Device) -> int:
+        """What was used up of a key, on devices that are gone and on others of this user."""
+        return max([0, *(device.used_until(floor) for floor in self._alike(name, device))])
+
+    def _alike(self, name: str, device: Device) -> list[Device]:
         known = [*self.tombstones, *(self.users[name].devices if name in self.users else [])]
-        same = [d for d in known if (d.kind, d.key) == (device.kind, device.key)]
-        return any(d.resync for d in same)
+        return [d for d in known if (d.kind, d.key) == (device.kind, device.key)]
 
     def add_device(self, name: str, device: Device, now_ms: int) -> None:
         due = self._due(self.users[name], now_ms)
@@ -1567,9 +1575,7 @@ class Reference:
         """Enrols; a key seen before does not become fresh by being enrolled again (RULES 4)."""
         once = device.once or self.figures.card_cells_once
         device = replace(device, once=device.kind == "card" and once)
-        known = [*self.tombstones, *self.users[name].devices]
-        floors = [t for t in known if (t.kind, t.key) == (device.kind, device.key)]
-        moving = max([device.moving, *(device.used_until(floor) for floor in floors)])
+        moving = max(device.moving, self.floor(name, device))
         number = self.devices_used + 1
         full_until_ms = now_ms + self.figures.passcode_ms
         if device.label == "temporary-passcode":

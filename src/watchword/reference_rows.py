@@ -63,7 +63,7 @@ def enrolled(twin: Reference, lines: list[Line], now_ms: int) -> tuple[Outcome, 
         if user is not None and refused(user, line, known, said, before):
             wrong.append(at)
             continue
-        if device is not None and not known and twin.is_lost(line.name, device):
+        if device is not None and not known and twin.bars(line.name, device):
             wrong.append(at)
             continue
         said.add(line.name)

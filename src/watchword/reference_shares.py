@@ -66,12 +66,12 @@ def share(twin: Reference, asker: str, a: Attempt, now_ms: int) -> Said:
     if answer.verdict is not Verdict.ACCEPTED or owner is None:
         twin._turn(records, now_ms, came)
         return Said(answer)
-    device = twin._device(owner, str(a.device))
-    if user is None or not may(twin, owner, user, device):
-        twin._turn(records, now_ms, came)
-        return Said(answer, UNFIT)
     for record in records:
         twin.apply(record, now_ms)      # what follows is decided from what it came to
+    device = twin._device(owner, str(a.device))
+    if user is None or not may(twin, owner, user, device):
+        twin.journal.append((now_ms, [*came, *records]))
+        return Said(answer, UNFIT)
     refused = why_not(twin, owner, user, device, now_ms)
     said = Verdict.NOT_PERMITTED if refused else Verdict.ACCEPTED
     follows = [
@@ -80,7 +80,8 @@ def share(twin: Reference, asker: str, a: Attempt, now_ms: int) -> Said:
     ]  # fmt: skip
     if not refused:
         lent = replace(device, state="active", failures=0, capped=False, standing={}, issued=0,
-                       answers=0, asked_epoch=0, lent=True)  # fmt: skip
+                       answers=0, asked_epoch=0, lent=True,
+                       dates=life.Dates(expires_ms=device.dates.expires_ms))  # fmt: skip
         number = twin.devices_used + 1
         follows.append(
             Record(Event.DEVICE_ADD, user.number, device=number, moving=device.moving,
@@ -104,7 +105,10 @@ def may(twin: Reference, owner: User, user: User, device: Device) -> bool:
         device.label not in ("ib-key", "sms", *PASSING) and not device.lent
         and (device.shared or not any(d.shared or d.lent for d in alike))
         and all(d.serial != device.serial for d in user.devices) and len(user.devices) < DEVICES_MAX
-        and all((d.kind, d.key) != (device.kind, device.key) for d in user.devices)
+        and all((d.kind, d.key) != (device.kind, device.key)
+                for d in [*owner.devices, *user.devices] if d is not device)
+        and not twin.bars(user.name, device)
+        and twin.floor(user.name, device) <= device.moving
         and max(most, count[user.number] + len(others) + 1) <= SHARERS_MAX
     )
 

@@ -2,10 +2,11 @@
 
 Rule: sharing is an attempt of the owner like any other, and what it is refused for is told after a
 right answer alone. From then on both users' devices have one moving factor: a code that one of them
-used is used. Failures, locks and states stay each user's own. Nobody lends what was lent.
+used is used. Failures, locks and states stay each user's own. Nobody lends what was lent. Each of
+its users has the key in that one device, and none whose next codes were used on one that is gone:
+what somebody used up is told to the lines of the device, and to nothing else.
 """
 
-import hmac
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -30,7 +31,9 @@ from watchword._engine import (
 )
 from watchword.acts import said_by
 from watchword.changes import Changes
+from watchword.devices.device import Device
 from watchword.errors import Error, Exists, InvalidArgument, NotFound
+from watchword.life import Dates
 from watchword.passwords import busy
 
 __all__ = ["REFUSALS", "Shared", "Sharing"]
@@ -134,7 +137,7 @@ class Sharing(Changes):
 
     def _share_acts(self, user: str, owner: str, serial: str, by: str) -> tuple[Reason, bytes]:
         """Why not, or 0; and the records of it either way."""
-        lender, _ = self._user(owner)
+        lender, owners = self._user(owner)
         asker, view = self._user(user)
         from_slot, to_slot = lender & 0xFFFFFFFF, asker & 0xFFFFFFFF
         device = self._told(from_slot, serial)
@@ -151,10 +154,14 @@ class Sharing(Changes):
         if any(other.serial == serial for other in view.devices):
             raise Exists(f"user {user!r} has a device {serial!r} already")
         key, pin = device_secrets(self._core, from_slot, device[NUMBER])
-        if self._has_key(to_slot, device, key):
+        self._expect_one_moving(user, to_slot, device, key)
+        self._expect_one_moving(owner, from_slot, device, key)
+        told = next(view for view in owners.devices if view.serial == serial)
+        if self._tombs.lift(lifecycle.fingerprint(self._mark_key, key), told) > told.moving:
             raise InvalidArgument(
-                f"user {user!r} has the key of device {serial!r} already, in another device: "
-                "a code used on the one would be new to the other"
+                f"codes that device {serial!r} has yet to show were used already, on one with its "
+                "key that is gone",
+                hint="resynchronise it with two codes in a row, and share it with a later one",
             )
         if len(view.devices) >= DEVICES_PER_USER_MAX:
             raise InvalidArgument(f"a user has at most {DEVICES_PER_USER_MAX} devices")
@@ -164,7 +171,8 @@ class Sharing(Changes):
         acts = lifecycle.share(lender, device[NUMBER], asker, int(verdict), int(reason), by)
         if not reason:
             number = self._core.next_device()
-            acts += lifecycle.device_lent(asker, number, device, key, pin, by)
+            dates = Dates(expires_ms=told.expires_ms).packed() if told.expires_ms else b""
+            acts += lifecycle.device_lent(asker, number, device, key, pin, dates, by)
         return reason, acts
 
     def _why_not(self, from_slot: int, to_slot: int, number: int) -> Reason:
@@ -215,13 +223,30 @@ class Sharing(Changes):
         found = self._core.user(slot)
         return [] if found is None else found[-1]
 
-    def _has_key(self, slot: int, device: tuple[Any, ...], key: bytes) -> bool:
-        """Whether a user has a device of that device's kind with its key."""
-        return any(
-            other[KIND] == device[KIND]
-            and hmac.compare_digest(device_secrets(self._core, slot, other[NUMBER])[0], key)
-            for other in self._devices_of(slot)
-        )
+    def _expect_one_moving(
+        self, user: str, slot: int, device: tuple[Any, ...], key: bytes
+    ) -> None:
+        """Each of its users has a shared key in one device: what somebody used is told to that."""
+        if any(
+            other[KIND] == device[KIND] and other[NUMBER] != device[NUMBER]
+            for other in self._alike(slot, key)
+        ):
+            raise InvalidArgument(
+                f"user {user!r} has the key of device {device[SERIAL]!r} already, in another "
+                "device: a code used on the one would be new to the other"
+            )
+
+    def _expect_unshared(self, number: int, device: Device) -> None:
+        """The same of a key that is about to be enrolled."""
+        slot = number & 0xFFFFFFFF
+        for other in self._alike(slot, device.key):
+            if KINDS[other[KIND]] != device.mechanism:
+                continue
+            if sharers_of(self._core, slot, other[NUMBER])[1]:
+                raise InvalidArgument(
+                    f"key is that of device {other[SERIAL]!r}, which is shared: a code used on the "
+                    "one would be new to the other"
+                )
 
     def _told(self, slot: int, serial: str) -> tuple[Any, ...]:
         return next(device for device in self._devices_of(slot) if device[SERIAL] == serial)

@@ -6,8 +6,7 @@ store, in 256 pages by the fingerprint's first byte.
 
 import struct
 
-from watchword.devices.device import Device
-from watchword.lifecycle import Floor
+from watchword.lifecycle import Floor, Shows
 from watchword.store import Page
 
 __all__ = ["Tombs"]
@@ -35,7 +34,7 @@ class Tombs:
         page[mark].append(floor._replace(moving=moving, resync=resync))
         self._changed.add(mark[0])
 
-    def lift(self, mark: bytes, device: Device) -> int:
+    def lift(self, mark: bytes, device: Shows) -> int:
         """The least position a device with this key may accept. Errors: as Floor.lift."""
         return max((floor.lift(device) for floor in self._pages[mark[0]].get(mark, [])), default=0)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from watchword import lifecycle
 from watchword._engine import DEVICE_STATES, LIMIT_DAYS, Code, Reason, extra_of, rank_of
-from watchword.acts import expect_by, utf8
+from watchword.acts import said_by, utf8
 from watchword.errors import InvalidArgument
 from watchword.parts import Parts
 from watchword.policy import Policy
@@ -86,7 +86,7 @@ class Withdrawals(Parts):
             or not 1 <= amount_cents <= CENTS_MAX
         ):
             raise InvalidArgument(f"amount_cents is a whole number of cents, 1 to {CENTS_MAX}")
-        expect_by(utf8("by", by).decode())
+        said_by(utf8("by", by).decode())
         with self._deciding():
             number, _ = self._user(name)
             slot, now_ms = number & 0xFFFFFFFF, self._now()

@@ -31,6 +31,7 @@ class Acts:
         met: Any
         expect_unshare: Callable[[str, str], str]
         pin_of: Callable[[bytes], str]
+        _refused: Callable[[Callable[[], Any]], None]
 
     def expect_act(self, verb: str, who: str, *words: Any) -> str:
         """Prepares the twin's act; how the refusal begins that it must meet instead, or nothing."""
@@ -117,6 +118,9 @@ class Acts:
         device = self._made(who, own, figures)
         own.algorithm, own.digits = device.algorithm, device.digits
         twin, there = self.checker.twin, who in self.checker.twin.users
+        if there and twin.bars(who, own):
+            self._refused(lambda: self.engine.add_device(who, device, serial))
+            return
         if there:
             self.checker.acting = lambda now_ms: twin.add_device(who, own, now_ms)
         self._done(

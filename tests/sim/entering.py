@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import watchword
+from tests.sim.acts import KEYS
 from watchword import reference_shares as shares
 from watchword.errors import Busy, InvalidArgument
 from watchword.reference import Attempt
@@ -52,7 +53,7 @@ def drawn(rng: random.Random, users: Sequence[str]) -> list[Step]:
         asked = "share", other, who, rng.choice([fresh] * 4 + ["000000"])
         then: list[Step] = [("crash", "dropped", 0, ())] if rng.random() < 0.3 else []
         both = [("both", *rng.choice([(who, other), (other, who)]))] * 2
-        return [*told, ("add_device", who, lent), asked, *both, *then, both[0]]
+        return [*told, ("lends", who, lent), asked, *both, *then, both[0]]
     if dice < 0.8:
         return [("unshare", who, rng.randrange(3))]
     return [("withdraw", who, rng.choice([1, 4_000_000, 30_000_000]))]
@@ -72,6 +73,7 @@ class Entering:
         devices: Callable[[str], list[Any]]
         serial: Callable[[str, Any], str | None]
         own_password: Callable[[str], str | None]
+        on_add_device: Callable[[str, dict[str, Any]], None]
         on_verify: Callable[[str, Any, dict[str, Any]], None]
         spell: Callable[..., str]
         _done: Callable[[str, Callable[[], Any]], None]
@@ -163,6 +165,11 @@ class Entering:
             for name in (who, other):
                 if not self.machine.disk.off:
                     self.on_verify(name, code, {"address": "192.0.2.1"})
+
+    def on_lends(self, who: str, words: dict[str, Any]) -> None:
+        """A device to share, where its owner has none of its key."""
+        if not any(d.key == KEYS[words["key"]] for d in self.devices(who)):
+            self.on_add_device(who, words)
 
     def lends(self, who: str, owner: str, typed: Any) -> Attempt | None:
         """The owner's attempt: with the newest device that shows codes, where there is one."""

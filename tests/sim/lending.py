@@ -130,7 +130,7 @@ def episode(rng: random.Random, users: Sequence[str]) -> list[Step]:
         steps += [("remove_device", who, 0)] * rng.choice([1, 2, 4, 4])
     key = OF_LENDERS + users.index(owner)
     lent = {"kind": "hotp", "key": key, "label": "dsc", "look_ahead": 3}
-    steps += [("add_device", owner, lent)] + [("password", owner, 0)] * (rng.random() < 0.3)
+    steps += [("lends", owner, lent)] + [("password", owner, 0)] * (rng.random() < 0.3)
     for who in others:
         steps += asked(who)
     for _ in range(rng.choice([1, 2])):

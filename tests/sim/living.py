@@ -60,7 +60,7 @@ class Living:
             return
         twin, now_ms = self.checker.twin, self.checker.now_ms()
         device, own = self._new(who, words)
-        if twin.is_lost(who, own):
+        if twin.bars(who, own):
             return
         dates = {"activates_ms": now_ms + activates} if activates else {}
         dates |= {"expires_ms": now_ms + expires} if expires else {}
@@ -73,7 +73,7 @@ class Living:
         self.serials += 1
         key, serial, twin = bytes([self.serials % 256]) * 20, f"c{self.serials}", self.checker.twin
         own = Device("card", key, serial, label="online-code-card", look_ahead=0, back=0, forward=0)
-        if twin.is_lost(who, own):
+        if twin.bars(who, own):
             return
         self.checker.acting = lambda at_ms: twin.online_card(who, own, at_ms)
         real, self.engine._entropy = self.engine._entropy, lambda count: key[:count]
@@ -91,7 +91,7 @@ class Living:
             return
         twin, old = self.checker.twin, self._serial(who, index)
         device, own = self._new(who, words)
-        if twin.is_lost(who, own):
+        if twin.bars(who, own):
             return
         until_ms = self.checker.now_ms() + until if until and state == "active" else 0
         self.checker.acting = lambda at_ms: twin.replace_device(
