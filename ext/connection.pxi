@@ -401,8 +401,8 @@ cdef class Connection:
                 return True
         if o.wait_ms and not self.waited and self.hold(frame, &o):
             return False
-        if o.seen & SEEN_PASSWORD:
-            if not self.other(wire, frame):     # it is hashed first, off this thread
+        if o.seen & SEEN_PASSWORD:     # it is hashed first, off this thread
+            if not self.other(wire, frame):
                 return False
             self.waited = False
             return True

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from code_doors import WEBHOOK_SECRET, Hook
-from push_doors import PIN, Asked, EngineDoor, device_of, public, signed
+from push_doors import PASSWORD, PIN, Asked, EngineDoor, device_of, public, signed
 from served import SECONDS_MAX, Client, ReplyError, Served, frame
 
 import watchword
@@ -85,20 +85,24 @@ def test_a_wait_ends_when_the_phone_decides(
         assert other.ask("VERIFY", user, "", "CHALLENGE", asked.id) == "REJECTED"
 
 
-@pytest.mark.parametrize(("typed", "verdict"), [("horse-battery", "ACCEPTED"), ("", "REJECTED")])
-def test_who_has_a_password_waits_as_well(
-    served: Served, user: str, typed: str, verdict: str
+@pytest.mark.parametrize(("password", "verdict"), [(PASSWORD, "ACCEPTED"), ("x", "REJECTED")])
+def test_a_wait_beside_a_password_ends_so_too(
+    served: Served, user: str, password: str, verdict: str
 ) -> None:
-    with served.client() as gateway, served.client() as other, served.acts() as acts:
-        assert acts.ask("USER", "PASSWORD", user, "SET", "horse-battery") == "OK"
+    with served.acts() as acts:
+        acts.ask("USER", "PASSWORD", user, "SET", PASSWORD)
+    with served.client() as gateway, served.client() as other:
         asked = asked_of(gateway, user)
-        sent = "VERIFY", user, "", "CHALLENGE", asked.id, "PASSWORD", typed, "WAIT", 60_000
-        gateway.send(frame(*sent, "DETAIL") + frame("PING"))
-        push = "VERIFY", user, "", "CHALLENGE", asked.id, "PASSWORD", "horse-battery"
-        assert other.ask(*push) == "CHALLENGE"
-        assert other.ask(*push, "WAIT", 100) == "CHALLENGE"
+        words = "VERIFY", user, "", "CHALLENGE", asked.id, "PASSWORD", password
+        with pytest.raises(ReplyError, match="WAIT is 0 to 60000 milliseconds"):
+            other.ask(*words, "WAIT", 60_001)
+        soon = "CHALLENGE" if verdict == "ACCEPTED" else verdict
+        assert gateway.ask(*words, "WAIT", 1) == soon
+        gateway.send(frame(*words, "WAIT", 60_000, "ID", asked.id[:16]))
+        assert other.ask("VERIFY", "nobody", "000000") == "REJECTED", "others go on"
         assert answer(other, asked, "approve") == "APPROVED"
-        assert gateway.read()["verdict"] == verdict and gateway.read() == "PONG"
+        assert gateway.read() == verdict
+        assert gateway.ask(*words, "ID", asked.id[:16]) == verdict
 
 
 def test_a_wait_ends_when_its_time_is_up(served: Served, user: str) -> None:

@@ -29,6 +29,7 @@ class Acts:
         serial: Callable[[str, Any], str | None]
         shown: dict[str, str]
         met: Any
+        expect_unshare: Callable[[str, str], str]
         pin_of: Callable[[bytes], str]
         _refused: Callable[[Callable[[], Any]], None]
 
@@ -52,6 +53,8 @@ class Acts:
             self.checker.acting = lambda now_ms: twin.set_password(who, (*words, None)[0], now_ms)
         elif verb == "remove_user":
             self.checker.acting = lambda now_ms: twin.remove_user(who, now_ms)
+        elif verb == "unshare":
+            return self.expect_unshare(who, words[0])
         elif verb == "unlock":
             self.checker.acting = lambda now_ms: twin.unlock(who, now_ms, by="client services")
         return ""

@@ -21,7 +21,7 @@ from watchword.errors import Error
 from watchword.reference import Attempt
 from watchword.reference_life import NEW_DEVICE
 
-__all__ = ["Asking", "with_asking"]
+__all__ = ["Asking", "episode"]
 
 Step = tuple[Any, ...]
 LAST = -1   # the device that came last
@@ -44,8 +44,9 @@ class Asking:
         machine: Any
         met: Any
         address: Callable[[], str]
+        apart: Callable[..., Attempt]
         attempt: Callable[..., Attempt]
-        changing: dict[str, tuple[Asked, Gateway, Callable[[bool], None]]]
+        changed_by_gateway: Callable[..., None]
         devices: Callable[[str], list[Any]]
         gateway: Callable[..., Gateway]
         own_password: Callable[[str], str | None]
@@ -151,61 +152,39 @@ class Asking:
         client.say(frame("ANSWER", who, id, said, "ADDRESS", address), [asked])
         client.deliver(10_000)
 
-    def on_activate_by(self, number: int, who: str, index: int) -> None:
+    def on_activate_by(self, number: int, who: str, index: int, pin: Any = None) -> None:
         """Of the device that came last, by what it shows for the challenge that was shown last."""
-        client = self.gateway(number)
-        if client.ended:
-            return
         a = self.attempt(who, (index, "fresh"), {"platform": "portal", "device": index,
                                                  "by_id": True})  # fmt: skip
-        a = replace(a, activates=True, device=a.device or "none")
-        asked, words = self._through(client, a, "an activation by a gateway")
-        a = asked.attempt
-        said = ["ACTIVATE", a.name, str(a.device), a.response, "PLATFORM", a.platform, *words]
-        said += ["CHALLENGE", a.challenge] if a.challenge is not None else []
-        client.say(frame(*said), [asked])
-        client.deliver(10_000)
+        a = replace(a, activates=True, device=a.device or "none", password=self.own_password(who))
+        a = self.apart(a, pin)
+        self.changed_by_gateway(
+            number, a, None, ("ACTIVATE", a.name, str(a.device), a.response),
+            ("PLATFORM", "CHALLENGE", "PASSWORD", "PIN"), self._met("an activation by a gateway"),
+        )  # fmt: skip
 
-    def on_opt_in_by(self, number: int, who: str, typed: Any) -> None:
-        client = self.gateway(number)
-        if client.ended:
-            return
-        a = self.attempt(who, typed, {"platform": "portal"})
-        asked, words = self._through(client, a, "opted in by a gateway")
-        asked.play = lambda now_ms, busy: shares.opt_in(
-            self.checker.twin, replace(self.checker.as_held(asked), shed=busy), now_ms
-        )
-        client.say(frame("OPTIN", who, a.response, *words), [asked])
-        client.deliver(10_000)
+    def on_opt_in_by(self, number: int, who: str, typed: Any, pin: Any = None) -> None:
+        a = replace(self.attempt(who, typed, {"platform": "portal"}),
+                    password=self.own_password(who))  # fmt: skip
+        a = self.apart(a, pin)
+        self.changed_by_gateway(
+            number, a, lambda said, now_ms: shares.opt_in(self.checker.twin, said, now_ms),
+            ("OPTIN", who, a.response), ("PASSWORD", "PIN"), self._met("opted in by a gateway"),
+        )  # fmt: skip
 
-    def _through(self, client: Gateway, a: Attempt, met: str) -> tuple[Asked, list[str]]:
-        """An attempt that the thread of changes makes for a gateway; and what is said of both."""
-
+    def _met(self, what: str) -> Callable[[bool], None]:
         def told(done: bool) -> None:
-            self.met[met] += done
+            self.met[what] += done
 
-        asked = Asked(replace(a, address=self.address(), password=self.own_password(a.name)))
-        address, password = str(asked.attempt.address), asked.attempt.password
-        self.changing[address] = asked, client, told
-        return asked, ["ADDRESS", address, *(["PASSWORD", password] if password else [])]
+        return told
 
 
 # ---- in a story
 
 
-def with_asking(seed: int, steps: list[Step], users: Sequence[str]) -> list[Step]:
-    """A story's steps, and in some stories what gateways ask for between them."""
-    rng, told = random.Random(f"asking {seed}"), list(steps)
-    if rng.random() < 0.5:
-        return told
-    for _ in range(rng.choice([1, 2, 3])):
-        at = rng.randrange(len(told) // 4, len(told))
-        told[at:at] = episode(rng, rng.choice(users))
-    return told
-
-
-def episode(rng: random.Random, who: str) -> list[Step]:
+def episode(rng: random.Random, users: Sequence[str]) -> list[Step]:
     """Asked by a gateway or by several, and answered by the same way; a crash about that time."""
+    who = rng.choice(users)
     number, platform = rng.randrange(3), rng.choice(["trading", "portal"])
     crash = "crash", rng.choice((*POLICIES, "dropped", "killed")), rng.randrange(2**16), ()
     soon = "crash_in", rng.choice([1, 2, 3, 5]), rng.random() < 0.5, *crash[1:]

@@ -6,29 +6,31 @@ answer could have shown: recovery must know it. Beyond it recovery may know more
 not at all, and the twin is set back to the very turn that the recovered store names.
 """
 
-import struct
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tests.sim.guard import Guard
-from watchword._engine import extra_of, secrets_kept
-from watchword.keys import derive
+from tests.sim.rows import (
+    address_bytes,
+    events_of,
+    first_of,
+    kept_cents,
+    keys_of,
+    known_of,
+    mains_of,
+)
 from watchword.reference import (
     ACCOUNTS,
     DEVICE_STATES,
-    PLATFORMS,
     REALMS,
     Answer,
     Attempt,
-    Device,
     Event,
     Figures,
-    Keys,
     Reason,
     Reference,
-    User,
     Verdict,
 )
 from watchword.reference_ids import Ids
@@ -36,8 +38,6 @@ from watchword.reference_life import stands
 
 __all__ = ["Asked", "BrokenError", "Checker", "answer_of"]
 
-HEADER = struct.Struct("<IHHIIqq")  # ww_row
-RECORD = struct.Struct("<7BbQQII")  # ww_record
 BUSY = Answer(Verdict.BUSY, Reason.LOAD)
 NONE_ANY_MORE = ""  # which no password may be
 
@@ -60,6 +60,16 @@ class Asked:
     held: int | None = None  # the number of the password that its own was held against; 0: of none
 
 
+@dataclass(eq=False)
+class Silent:
+    """A turn's attempts that left no record: how many, at most until the others are known; and what
+    those were told who they may be."""
+
+    count: int
+    turn: int
+    answers: dict[Asked, Answer] = field(default_factory=dict)
+
+
 def answer_of(verdict: Any) -> tuple[Any, ...]:
     """What an engine said, as the twin says it: LOCKED has no word on what was typed."""
     device, offset = verdict.device, verdict.offset
@@ -67,65 +77,6 @@ def answer_of(verdict: Any) -> tuple[Any, ...]:
         device, offset = None, 0
     said = int(verdict.code), int(verdict.reason), device, offset, verdict.retry_after_ms
     return (*said, verdict.scope)
-
-
-def events_of(row: bytes) -> list[int]:
-    """What every record of a row is about."""
-    _, _, _, names_bytes, _, _, _ = HEADER.unpack_from(row)
-    at, found = HEADER.size + names_bytes, []
-    while at < len(row):
-        found.append(row[at])
-        at += 32 * (1 + row[at + 3])
-    return found
-
-
-def mains_of(row: bytes) -> list[bytes]:
-    """The address of every attempt of a row, in the order of arrival."""
-    _, _, _, names_bytes, _, _, _ = HEADER.unpack_from(row)
-    at, found = HEADER.size + names_bytes, []
-    while at < len(row):
-        event, units = row[at], row[at + 3]
-        if event in (Event.ATTEMPT, Event.RESYNC, Event.ACTIVATE, Event.ANSWER):
-            found.append(row[at + 32 : at + 48])
-        at += 32 * (1 + units)
-    return found
-
-
-def address_bytes(address: str) -> bytes:
-    """An address of our own making as a record has it: IPv4 mapped into IPv6."""
-    return bytes(10) + b"\xff\xff" + bytes(map(int, address.split(".")))
-
-
-def keys_of(engine: Any) -> Keys:
-    """What the engine's questions and ids are keyed by."""
-    secret = engine._store.secret
-    return Keys(derive(secret, "watchword names", 16), derive(secret, "watchword challenges", 48))
-
-
-def known_of(core: Any, slot: int) -> tuple[Any, ...]:
-    """What a user knows, in the order in which it was set."""
-    password, questions, wrong = secrets_kept(core, slot)
-    known = [(n, ("question", text, issued, stands)) for n, _, text, issued, stands in questions]
-    known += [(password[0], ("password", "", 0, False))] if password else []
-    opted_out, ranges, identity, _, cents = extra_of(core, slot)
-    entry = opted_out, len(ranges) // 17, bool(identity), sum(cents)
-    return [one for _, one in sorted(known)], wrong, entry
-
-
-def kept_cents(user: User) -> int:
-    """Withdrawn on the five business days that end with the newest."""
-    newest = max(user.withdrawn, default=0)
-    return sum(cents for day, cents in user.withdrawn.items() if newest - day < 5)
-
-
-def first_of(device: Device, a: Attempt, now_ms: int) -> int:
-    """The position expected of a device; of one that is asked, the challenge that stands."""
-    if device.kind == "card":
-        return device.moving
-    if device.kind != "ocra":
-        return device.expected(now_ms)
-    standing = device.standing.get(PLATFORMS.index(a.platform))
-    return standing.n if standing else -1
 
 
 class Checker:
@@ -144,6 +95,7 @@ class Checker:
         self.asking: list[Asked] | None = None  # of the embedded call under way
         self.acting: Callable[[int], object] | None = None
         self.pending: dict[bytes, deque[Asked]] = {}  # of gateways and awaits, by their address
+        self.silent: list[Silent] = []
         self.shed_owed = 0
         self.answers = self.accepted = self.turns = self.lives = 0
         self.broken = ""
@@ -163,10 +115,13 @@ class Checker:
             for asked in done:
                 self._decide(asked, now_ms, busy)
         else:
-            done = self._gathered(row, now_ms, busy)
-            if not busy:
-                done += self._unrecorded(count - len(done), now_ms)
+            silent = Silent(0 if busy else count - len(mains_of(row) if row else []), engine._turn)
+            done = self._gathered(row, now_ms, busy, silent)
             self.shed_owed += (count - len(done)) * busy
+            silent.count = 0 if busy else count - len(done)
+            if silent.count > 0:
+                self._unrecorded(silent, now_ms, events_of(row) if row else [])
+                count = len(done)
         if len(done) != count and not (busy and len(done) < count):
             self.fail(f"a turn of {count} attempts, {len(done)} of them asked")
         told = [r.event for _, turn in self.twin.journal[self.marks[-1] :] for r in turn]
@@ -177,11 +132,14 @@ class Checker:
             asked.turn = engine._turn
         self.compare(engine, {asked.attempt.name for asked in done})
 
-    def _gathered(self, row: bytes | None, now_ms: int, busy: bool) -> list[Asked]:
+    def _gathered(
+        self, row: bytes | None, now_ms: int, busy: bool, silent: Silent
+    ) -> list[Asked]:
         """The attempts of a gathered turn, in the order in which the row has them: every command
         of a gateway has an address of its own. What is BUSY has no record."""
         done: list[Asked] = []
         behind = b""  # whose command it was: what is left of it was BUSY, before the next began
+        self._may_be_silent(silent, now_ms)
         for address in mains_of(row) if row else []:
             done += self._rest_of(behind, now_ms, busy) if behind != address else []
             behind, waiting = address, self.pending.get(address)
@@ -192,6 +150,7 @@ class Checker:
                 done.append(asked)
                 if self._decide(asked, now_ms, busy).verdict is not Verdict.BUSY:
                     break
+            self._may_be_silent(silent, now_ms)
         return done + self._rest_of(behind, now_ms, busy)
 
     def _rest_of(self, address: bytes, now_ms: int, busy: bool) -> list[Asked]:
@@ -201,16 +160,26 @@ class Checker:
                 self.fail(f"no record of {asked.attempt}")
         return rest
 
-    def _unrecorded(self, count: int, now_ms: int) -> list[Asked]:
-        """So many of those on their way that leave no record: claims of what is pending still."""
-        claims = [(address, asked) for address, waiting in self.pending.items()
-                  for asked in waiting if asked.attempt.challenge is not None]  # fmt: skip
-        found = [(address, asked) for address, asked in claims
-                 if not self.twin.decide(self.as_held(asked), now_ms)[1]][:count]  # fmt: skip
-        for address, asked in found:
-            self._decide(asked, now_ms, False)
-            del self.pending[address]  # a command's one attempt
-        return [asked for _, asked in found]
+    def _may_be_silent(self, silent: Silent, now_ms: int) -> None:
+        """Claims of what is pending leave no record, wherever in a turn they came. Which of those
+        on their way they were is known when they are answered."""
+        if silent.count <= 0:
+            return
+        for asked in (asked for waiting in self.pending.values() for asked in waiting):
+            if asked.attempt.challenge is not None and asked not in silent.answers:
+                answer, records = self.twin.decide(self.as_held(asked), now_ms)
+                if not records:
+                    silent.answers[asked] = answer
+
+    def _unrecorded(self, silent: Silent, now_ms: int, events: list[int]) -> None:
+        """Nothing is changed by them, but for what came due."""
+        if len(silent.answers) < silent.count:
+            self.fail(f"{silent.count} attempts left no record, {len(silent.answers)} may have")
+        for asked in silent.answers:
+            told = [r.event for _, turn in self.twin.journal[self.marks[-1] :] for r in turn]
+            if told.count(Event.DUE) < events.count(Event.DUE):
+                self.twin._turn([], now_ms, self.twin._come_due(asked.attempt, now_ms))
+        self.silent.append(silent)
 
     def password_of(self, name: str) -> int:
         """The number of a user's password; without one 0."""
@@ -284,8 +253,17 @@ class Checker:
         address = address_bytes(str(asked.attempt.address))
         self.pending.setdefault(address, deque()).append(asked)
 
-    def heard(self, asked: Asked) -> Answer:
-        """The answer that a gathered attempt must have got: what left no record is BUSY."""
+    def heard(self, asked: Asked, told_to_ask: bool = False) -> Answer:
+        """The answer that a gathered attempt must have got: what left no record is BUSY, or was
+        told that it is pending still."""
+        if asked.answer is None and told_to_ask:
+            silent = next((one for one in self.silent if one.count and asked in one.answers), None)
+            if silent is None:
+                self.fail(f"{asked.attempt} was told that it is pending before its turn")
+            else:
+                silent.count -= 1
+                asked.answer, asked.turn = silent.answers[asked], silent.turn
+                self.pending.pop(address_bytes(str(asked.attempt.address)), None)
         if asked.answer is None:
             if self.shed_owed <= 0:
                 self.fail(f"{asked.attempt} was answered before its turn")
@@ -296,7 +274,7 @@ class Checker:
 
     def answered(self, asked: Asked, said: tuple[Any, ...], turn: int) -> None:
         """An attempt was answered, by what was visible up to `turn`."""
-        expected = tuple(self.heard(asked))[: len(said)]
+        expected = tuple(self.heard(asked, said[0] == Verdict.CHALLENGE))[: len(said)]
         if tuple(said) != expected:
             self.fail(f"{asked.attempt} was answered {said}, its twin says {expected}")
         self.answers += 1
@@ -374,6 +352,7 @@ class Checker:
         self.twin.plausibly_issued.clear()
         self.twin.latest_ms = max(self.times_ms)  # not the last row's: time may have gone back
         self.pending.clear()
+        self.silent.clear()
         self.asking = self.acting = None
         self.shed_owed = 0
         known = {found[1] for slot in range(engine._core.slots_used())

@@ -20,6 +20,7 @@ from watchword.serve.admin import Admin
 from watchword.serve.commands import Commands
 from watchword.serve.knowing import VERBS as KNOWN
 from watchword.serve.knowing import Knowing
+from watchword.serve.phones import Phones
 
 __all__ = ["Doors"]
 
@@ -60,6 +61,16 @@ class Held(Knowing):
         return await super()._verify(words, given, gateway, name)
 
 
+class Heard(Phones):
+    """The daemon's verbs of phones; the world is told when one is heard, on a thread of its own."""
+
+    hears: Callable[[list[str], Callable[[], Any]], Any]
+
+    def _verb(self, words: list[str], gateway: str, reasons: bool) -> Callable[[], Any]:
+        run = super()._verb(words, gateway, reasons)
+        return lambda: self.hears(words, run)
+
+
 class Doors:
     """Steps of a world that pass through Gather and Connection."""
 
@@ -72,7 +83,7 @@ class Doors:
 
     def connect_doors(self: Any) -> None:
         """A loop, a gather and a door for a new life."""
-        self.loop = SimLoop()
+        self.loop = SimLoop(self.machine.clock.boot_ms)
         asyncio._set_running_loop(self.loop)
         self.gather = Gather(self.engine)
         self.gather.names, self.gather.gateways = names_packed(("tcp", "admin")), 2
@@ -82,7 +93,10 @@ class Doors:
         self.lost: list[tuple[str, str]] = []
         self.knowing = Held(self.engine, self.gather)
         self.knowing.hold = self.hold_gathered
+        self.phones = Heard(self.engine)
+        self.phones.hears = self.phone_speaks
         self.changing, self.made, self.refusals = {}, {}, 0
+        self.speaking, self.holding = {}, []
         self.engine.asks = self
 
     def gateway(self: Any, number: int, reasons: bool = True) -> Gateway:
@@ -93,12 +107,12 @@ class Doors:
                 door: Any = OpenAdmin(self.engine, self.loop, 1, dict)
             else:
                 ask, send = self.engine.achallenge, self.engine.asend_code
-                door = Commands(0, reasons, dict, ask, send, self.knowing)
+                door = Commands(0, reasons, dict, ask, send, self.knowing, self.phones)
             found = self.gateways[number] = Gateway(self, number, door)
             if not found.open:
                 found.ended = True
             elif number == VOUCHES:
-                verbs = ("VERIFY", "VERIFYMANY", *KNOWN)
+                verbs = ("VERIFY", "VERIFYMANY", "PUSH", "PHONE", *KNOWN)
                 who = Right("tcp", 0, verbs, reasons=reasons, first_factor=True)
                 found.connection.admit(who)
         return found
@@ -183,12 +197,15 @@ class Doors:
 
     def on_tell(self: Any, verb: str, who: str, words: Sequence[str]) -> None:
         """An act by the administration socket."""
-        client = self.gateway(ADMIN)
-        if client.ended:
-            return
         named = ("STATE", words[0], "REALM", words[1]) if len(words) > 1 else ()
         if VERBS[verb] == "PASSWORD":
             named = ("SET", *words) if words else ("CLEAR",)
+        self.tell(verb, who, words, "USER", VERBS[verb], who, *named)
+
+    def tell(self: Any, verb: str, who: str, words: Sequence[str], *command: str) -> None:
+        client = self.gateway(ADMIN)
+        if client.ended:
+            return
         told: list[tuple[str, int]] = []
 
         def hear(reply: Any) -> None:
@@ -200,16 +217,21 @@ class Doors:
             self.checker.acknowledge(turn)
 
         client.acts.append((verb, who, words, told))
-        client.say(frame("USER", VERBS[verb], who, *named), hear)
+        client.say(frame(*command), hear)
         client.deliver(10_000)
 
     def on_work(self: Any) -> None:
-        """The thread of acts, or that of changes, does one."""
+        """The thread of acts, that of changes or one that hears phones does what came first."""
         if not self.loop.work:
             return
         future, run, words = self.loop.work.popleft()
         if len(words) == OF_CHANGES:
             self.work_of_change(future, run, words[1]["ADDRESS"].decode())
+            return
+        if not words:       # a phone's, whose reply is held against the twin as it is made
+            reply = run()
+            if not self.machine.disk.off:
+                future.set_result(reply)
             return
         client = self.gateways[ADMIN]
         verb, who, words, told = client.acts.popleft()
@@ -298,6 +320,7 @@ class Doors:
                 return
             owed = self.engine._hasher.owed
             if not (self.loop.ready or self.waiting or self.loop.work or owed is not None):
+                self.expect_let_go()
                 return
             if owed is not None:
                 self.on_hash(owed)

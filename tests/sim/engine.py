@@ -60,7 +60,9 @@ class SimEngine(Engine):
 
     def _ask(self, *words: Any, **named: Any) -> Any:
         asks = None if words[4] is None else self.asks
-        if asks is not None:
+        if asks is not None and named.get("phone"):
+            asks.asks_by_hand()
+        elif asks is not None:
             asks.asks(*words[:4], words[5])
         with asks.refusing() if asks is not None else nullcontext():
             found = super()._ask(*words, **named)
@@ -70,6 +72,14 @@ class SimEngine(Engine):
             shown = found[0]
             asks.shows(shown and (shown.id, shown.kind, shown.prompt, shown.expires_ms,
                                   shown.answer))  # fmt: skip
+        return found
+
+    def _push(self, *words: Any) -> Any:
+        asks = None if words[5] is None else self.asks
+        with asks.refusing() if asks is not None else nullcontext():
+            found = super()._push(*words)
+        if asks is not None:
+            asks.opens(*words[:4], found[0])
         return found
 
     def _take_and(self, *words: Any) -> Any:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import watchword
 from tests.sim.acts import KEYS
-from tests.sim.checker import Asked, answer_of
 from watchword import reference_shares as shares
 from watchword.errors import Busy, InvalidArgument
+from watchword.reference import Attempt
 from watchword.reference_shares import UNFIT
 
 __all__ = ["Entering", "entered"]
@@ -68,7 +68,8 @@ class Entering:
         machine: Any
         met: Any
         asked: Callable[..., Any]
-        attempt: Callable[..., Any]
+        changed_by_program: Callable[..., None]
+        attempt: Callable[..., Attempt]
         devices: Callable[[str], list[Any]]
         serial: Callable[[str, Any], str | None]
         own_password: Callable[[str], str | None]
@@ -151,7 +152,7 @@ class Entering:
     def on_opt_in(self, who: str, typed: Any, options: dict[str, Any]) -> None:
         a = self.attempt(who, typed, {**options, "platform": "portal"})
         a = replace(a, password=self.own_password(who))
-        self._attempt_then(
+        self.changed_by_program(
             a, lambda shed, now_ms: shares.opt_in(self.checker.twin, shed, now_ms),
             lambda: self.engine.opt_in(who, a.response, address=a.address, password=a.password),
         )  # fmt: skip
@@ -170,14 +171,18 @@ class Entering:
         if not any(d.key == KEYS[words["key"]] for d in self.devices(who)):
             self.on_add_device(who, words)
 
-    def on_share(self, who: str, owner: str, typed: Any) -> None:
-        """Of the owner's devices the newest that shows codes, where there is one."""
+    def lends(self, who: str, owner: str, typed: Any) -> Attempt | None:
+        """The owner's attempt: with the newest device that shows codes, where there is one."""
         shows = [i for i, d in enumerate(self.devices(owner)) if d.kind in ("totp", "hotp")]
         if who == owner or not shows:
+            return None
+        typed = (shows[-1], typed[1]) if isinstance(typed, tuple) else typed
+        return self.attempt(owner, typed, {"platform": "portal", "device": shows[-1]})
+
+    def on_share(self, who: str, owner: str, typed: Any) -> None:
+        a = self.lends(who, owner, typed)
+        if a is None:
             return
-        index = shows[-1]
-        typed = (index, typed[1]) if isinstance(typed, tuple) else typed
-        a = self.attempt(owner, typed, {"platform": "portal", "device": index})
         a = replace(a, password=self.own_password(owner))
         twins: list[str] = []
 
@@ -202,14 +207,6 @@ class Entering:
             self.met["a device shared"] += bool(said)
             return said.verdict
 
-        self._attempt_then(a, play, call)
+        self.changed_by_program(a, play, call)
         if refused and twins and refused != twins:
             self.checker.fail(f"sharing was refused as {refused}, its twin says {twins}")
-
-    def _attempt_then(self, a: Any, play: Any, call: Callable[[], Any]) -> None:
-        """An attempt, and what follows from it in its turn."""
-        asked = Asked(a, play=lambda now_ms, busy: play(replace(a, shed=busy), now_ms))
-        self.checker.asking = [asked]
-        verdict = self.asked(call)
-        if verdict is not None:
-            self.checker.answered(asked, answer_of(verdict), self.engine._turn)

@@ -125,8 +125,8 @@ class Given:
             try:
                 return self.engine.verify(
                     a.name, a.response, platform=a.platform, address=a.address,
-                    challenge=a.challenge, password=a.password, first_factor=a.vouched,
-                    request_id=id, gateway=gateway,
+                    challenge=a.challenge, password=a.password, pin=a.pin,
+                    first_factor=a.vouched, request_id=id, gateway=gateway,
                 )  # fmt: skip
             except InvalidArgument as misuse:
                 return misuse

@@ -26,6 +26,7 @@ class Knowing:
         checker: Any
         met: Any
         asked: Callable[..., Any]
+        changed_by_program: Callable[..., None]
         attempt: Callable[..., Any]
         devices: Callable[[str], list[Any]]
         _beside: Callable[..., Any]
@@ -105,14 +106,10 @@ class Knowing:
         old = own or "4711" if word == "own" else word
         a = replace(self.attempt(who, (at, "fresh"), {"platform": "portal"}), pin=old)
         a = replace(a, response=a.response.removeprefix(own))
-        asked = Asked(
-            a,
-            play=lambda now_ms, busy: self.checker.twin.change_pin(
-                replace(a, shed=busy), new, now_ms
-            ),
-        )
-        self.checker.asking = [asked]
-        verdict = self.asked(lambda: self.engine.change_pin(who, old, a.response, new))
-        if verdict is not None:
-            self.met["a PIN changed"] += bool(verdict)
-            self.checker.answered(asked, answer_of(verdict), self.engine._turn)
+        self.changed_by_program(
+            a, lambda said, now_ms: self.checker.twin.change_pin(said, new, now_ms),
+            lambda: self.engine.change_pin(who, old, a.response, new), self._pin_changed,
+        )  # fmt: skip
+
+    def _pin_changed(self, changed: bool) -> None:
+        self.met["a PIN changed"] += changed

@@ -7,17 +7,19 @@ each against what the checker expects; what is written has left the machine.
 
 import asyncio
 import contextvars
+import math
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tests.sim.checker import Asked, BrokenError
-from watchword.reference import Verdict
+from watchword.reference import Attempt, Verdict
 
 if TYPE_CHECKING:
     from tests.sim.world import World
 
-__all__ = ["Gateway", "SimLoop", "frame"]
+__all__ = ["Gateway", "SimLoop", "frame", "options_of"]
 
 REFUSED = "-ERR max number of clients reached"
 
@@ -27,14 +29,35 @@ def frame(*words: str) -> bytes:
     return b"*%d\r\n" % len(texts) + b"".join(b"$%d\r\n%b\r\n" % (len(t), t) for t in texts)
 
 
+def options_of(a: Attempt, *names: str) -> list[str]:
+    """What a command says of an attempt behind its words."""
+    found = [(name, getattr(a, name.lower())) for name in names]
+    return [word for name, value in found if value is not None for word in (name, str(value))]
+
+
+@dataclass(eq=False)
+class Timer:
+    """What call_later gives."""
+
+    at_ms: int
+    call: Callable[..., object]
+    args: tuple[Any, ...]
+    is_over: bool = False
+
+    def cancel(self) -> None:
+        self.is_over = True
+
+
 class SimLoop:
     """What Gather, Connection, Future and the administration door ask of an event loop."""
 
-    def __init__(self) -> None:
+    def __init__(self, boot_ms: Callable[[], int]) -> None:
         self.now_s = 1_000.0
+        self.boot_ms = boot_ms      # what timers go by
         self.work: deque[tuple[Any, Callable[[], Any], tuple[Any, ...]]] = deque()
         self.tasks: list[Any] = []  # what was promised by a coroutine
         self.ready: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
+        self.timers: list[Timer] = []
 
     def time(self) -> float:
         return self.now_s
@@ -48,6 +71,11 @@ class SimLoop:
         self.ready.append((call, args))
 
     call_soon_threadsafe = call_soon
+
+    def call_later(self, seconds: float, call: Callable[..., object], *args: Any) -> "Timer":
+        timer = Timer(self.boot_ms() + math.ceil(1000 * seconds), call, args)
+        self.timers.append(timer)
+        return timer
 
     def call_exception_handler(self, _context: dict[str, Any]) -> None:
         """A promise that nobody waits for any more was not kept."""
@@ -73,7 +101,12 @@ class SimLoop:
             promise.close()
 
     def run_pass(self, excused: Callable[[], bool]) -> None:
-        """One pass: what was ready when it began."""
+        """One pass: what was ready when it began, or whose time had come."""
+        due = [timer for timer in self.timers if timer.at_ms <= self.boot_ms()]
+        for timer in due:
+            self.timers.remove(timer)
+            if not timer.is_over:
+                self.ready.append((timer.call, timer.args))
         for _ in range(len(self.ready)):
             call, args = self.ready.popleft()
             try:
@@ -182,6 +215,11 @@ class Gateway:
             self.paused = False
             self.connection.resume_writing()
 
+    def waits_for(self, asked: Asked) -> bool:
+        """Whether the reply that comes next is this one's."""
+        first = self.owed[0] if self.owed else None
+        return getattr(first, "asked", None) is asked
+
     # ---- replies
 
     def _hear(self, piece: bytes) -> None:
@@ -205,21 +243,20 @@ class Gateway:
             if len(said) != len(owed):
                 checker.fail(f"{len(owed)} attempts were answered {reply!r}")
             for asked, one in zip(owed, said, strict=True):
-                self._verdict(asked, one)
+                self.verdict(asked, one)
         elif callable(owed):
             owed(reply)
         elif reply != owed:
             checker.fail(f"gateway {self.number} was told {reply!r}, not {owed!r}")
 
-    def _verdict(self, asked: Asked, said: Any) -> None:
+    def verdict(self, asked: Asked, said: Any) -> None:
         """One verdict, plain or with its details."""
         checker = self.world.checker
-        answer = checker.heard(asked)
+        detail = dict(zip(said[::2], said[1::2], strict=True)) if isinstance(said, list) else {}
+        word = detail.get("verdict", said)
+        answer = checker.heard(asked, word == Verdict.CHALLENGE.name)
         expected = answer.verdict if self.reasons else answer.shown
-        word = said
-        if isinstance(said, list):
-            detail = dict(zip(said[::2], said[1::2], strict=True))
-            word = detail["verdict"]
+        if detail:
             retry = answer.retry_after_ms if expected is Verdict.LOCKED else 0
             device = answer.device if expected is Verdict.ACCEPTED else None
             if (detail["code"], detail["device"], detail["retry_after_ms"]) != (

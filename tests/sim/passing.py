@@ -10,20 +10,9 @@ from tests.sim.doors import VOUCHES
 from tests.sim.knowing import PASSWORDS
 from tests.sim.tears import POLICIES
 
-__all__ = ["with_passwords"]
+__all__ = ["Episode"]
 
 Step = tuple[Any, ...]
-
-
-def with_passwords(seed: int, steps: list[Step], users: Sequence[str]) -> list[Step]:
-    """A story's steps, and in some stories passwords between them."""
-    rng, told = random.Random(f"passwords {seed}"), list(steps)
-    if rng.random() < 0.4:
-        return told
-    for _ in range(rng.choice([1, 2, 4])):
-        at = rng.randrange(len(told) // 4, len(told))
-        told[at:at] = Episode(rng, users).steps()
-    return told
 
 
 class Episode:

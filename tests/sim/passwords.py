@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from tests.sim.checker import Asked, address_bytes, answer_of
+from tests.sim.checker import Asked, answer_of
 from tests.sim.doors import VOUCHES
 from tests.sim.knowing import PASSWORDS
-from tests.sim.network import Gateway, frame
-from watchword.reference import Attempt
+from tests.sim.network import Gateway, frame, options_of
+from tests.sim.rows import address_bytes
+from watchword.reference import Answer, Attempt
 
 __all__ = ["Passwords"]
 
@@ -34,10 +35,13 @@ class Passwords:
         met: Any
         awaited: list[tuple[Asked, Any, Any]]
         devices: Callable[[str], list[Any]]
-        changing: dict[str, tuple[Asked, Gateway, Callable[[bool], None]]]
+        changing: dict[str, Any]
+        changed_by_gateway: Callable[..., None]
+        changed_by_program: Callable[..., None]
         pushed: dict[str, list[tuple[str, int]]]
         address: Callable[[], str]
         asked: Callable[..., Any]
+        apart: Callable[..., Attempt]
         attempt: Callable[..., Attempt]
         gateway: Callable[..., Gateway]
         identified: Callable[..., Asked]
@@ -143,14 +147,17 @@ class Passwords:
                 self.checker.answered(one, (int(code),), self.engine._turn)
 
     def on_enter(
-        self, number: int | None, who: str, typed: Any, word: Any, platform: str, by_id: bool
-    ) -> None:
+        self, number: int | None, who: str, typed: Any, word: Any, platform: str, by_id: bool,
+        pin: Any = None,
+    ) -> None:  # fmt: skip
         """Through a gateway; or, of no number, an awaited call. Answered once it is hashed, and its
         turn is durable."""
         client = None if number is None else self.gateway(number)
         if client is not None and client.ended:
             return
         a = self._said(who, typed, word, {"platform": platform, "address": self.address()})
+        a = self.apart(a, pin)
+        self.met["a PIN apart"] += bool(a.pin and a.response)
         if client is not None and a.vouched and number != VOUCHES:
             client.say(frame("VERIFY", a.name, a.response, "FIRSTFACTOR"), NO_RIGHT)
             client.deliver(10_000)
@@ -165,26 +172,27 @@ class Passwords:
             self.checker.hold(asked)
             self.begin_awaited(asked, self.engine.averify(
                 a.name, a.response, platform=a.platform, realm=a.realm, address=a.address,
-                challenge=a.challenge, password=a.password, first_factor=a.vouched,
+                challenge=a.challenge, password=a.password, pin=a.pin, first_factor=a.vouched,
             ))  # fmt: skip
             return
-        words = ["VERIFY", a.name, a.response, "PLATFORM", a.platform, "ADDRESS", str(a.address)]
-        words += ["PASSWORD", a.password] if a.password is not None else []
-        words += ["CHALLENGE", a.challenge] if a.challenge is not None else []
+        words = ["VERIFY", a.name, a.response]
+        words += options_of(a, "PLATFORM", "ADDRESS", "PASSWORD", "CHALLENGE", "PIN")
         words += ["FIRSTFACTOR"] if a.vouched else []
         client.say(frame(*words, *(["ID", id] if id else [])), [asked])
         client.deliver(10_000)
 
     def on_enter_again(self, changed: bool) -> None:
         """Whoever did not hear asks again, unless the first may yet have its turn; changed: by
-        another password, which is misuse."""
+        another password, or by a PIN in another place, which is misuse."""
         if self.entered_last is None:
             return
         first, id, life = self.entered_last
         if first.answer is None and life == self.checker.lives:
             return
         a = first.attempt
-        if changed and a.password is not None:
+        if changed and a.pin and a.response:    # the same code, but not the same words
+            a = replace(a, pin=None, response=a.pin + a.response)
+        elif changed and a.password is not None:
             a = replace(a, password=PASSWORDS[a.password == PASSWORDS[0]])
         self.met["a password again by its id"] += a.password is not None
         self.told_for(self.identified(a, id, GATEWAY), id, GATEWAY)
@@ -193,10 +201,10 @@ class Passwords:
 
     def on_repass(
         self, who: str, typed: Any, old: Any, new: int, platform: str, number: int | None,
-        amid: Sequence[Step] = (), at: int = 0,
+        amid: Sequence[Step] = (), at: int = 0, pin: Any = None,
     ) -> None:  # fmt: skip
         """number: of the gateway that asks; None: an embedding program does."""
-        a = self._said(who, typed, old, {"platform": platform})
+        a = self.apart(self._said(who, typed, old, {"platform": platform}), pin)
         self.repassed = replace(a, password=a.password or "none of his"), PASSWORDS[new]
         self._repass(number, amid, at)
 
@@ -207,38 +215,28 @@ class Passwords:
     def _repass(self, number: int | None, amid: Sequence[Step] = (), at: int = 0) -> None:
         assert self.repassed is not None
         a, new = self.repassed
-        asked = Asked(a)
-        if number is None:
-            asked.play = self._changes(asked, new)
-            self.checker.hold(asked)
-            self.checker.asking = [asked]
-            with self._beside(amid, at):
-                verdict = self.asked(lambda: self.engine.change_password(
+
+        def act(said: Attempt, now_ms: int) -> Answer:
+            return self.checker.twin.change_password(  # type: ignore[no-any-return]
+                said, new, now_ms
+            )
+
+        if number is not None:
+            self.changed_by_gateway(
+                number, a, act, ("CHANGEPASSWORD", a.name, str(a.password), a.response, new),
+                ("PLATFORM", "CHALLENGE", "PIN"), self._by_a_gateway,
+            )  # fmt: skip
+            return
+        with self._beside(amid, at):
+            self.changed_by_program(
+                a, act, lambda: self.engine.change_password(
                     a.name, a.password, a.response, new, platform=a.platform, device=a.device,
-                    challenge=a.challenge,
-                ))  # fmt: skip
-            if verdict is not None:
-                self.met["a password changed"] += bool(verdict)
-                self.checker.answered(asked, answer_of(verdict), self.engine._turn)
-            return
-        client = self.gateway(number)
-        if client.ended:
-            return
-        asked.attempt = a = replace(a, address=self.address())
-        asked.play = self._changes(asked, new)
-        self.changing[str(a.address)] = asked, client, self._by_a_gateway
-        words = ["CHANGEPASSWORD", a.name, str(a.password), a.response, new]
-        words += ["PLATFORM", a.platform, "ADDRESS", str(a.address)]
-        words += ["CHALLENGE", a.challenge] if a.challenge is not None else []
-        client.say(frame(*words), [asked])
-        client.deliver(10_000)
+                    challenge=a.challenge, pin=a.pin,
+                ), self._by_a_program,
+            )  # fmt: skip
 
-    def _changes(self, asked: Asked, new: str) -> Callable[[int, bool], Any]:
-        def play(now_ms: int, busy: bool) -> Any:
-            a = replace(self.checker.as_held(asked), shed=busy)
-            return self.checker.twin.change_password(a, new, now_ms)
-
-        return play
+    def _by_a_program(self, changed: bool) -> None:
+        self.met["a password changed"] += changed
 
     def _by_a_gateway(self, changed: bool) -> None:
         self.met["a gateway changed a password"] += changed

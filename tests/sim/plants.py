@@ -1,7 +1,6 @@
-"""Bugs planted at the product's seams, each by name: what a simulator that sleeps would let pass.
+"""Bugs planted in durability, in recovery and in the transition; and where the others are.
 
-Each takes the place of a method or a function for a while. None is in the product. A rig that
-cannot find them proves nothing, so a test has it find every one.
+Whoever imports PLANTS from here has them all.
 """
 
 import contextlib
@@ -9,12 +8,17 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
+from tests.sim import (
+    plants_asked,
+    plants_entry,
+    plants_gateways,
+    plants_life,
+    plants_passwords,
+    plants_repins,
+)
 from tests.sim.engine import SimEngine
-from tests.sim.plants_asked import ASKED, Put
-from tests.sim.plants_entry import ENTRY, replayed
-from tests.sim.plants_life import LIFE
-from tests.sim.plants_passwords import PASSWORDS
-from tests.sim.plants_repins import REPINS
+from tests.sim.planting import PLANTS, Put, plant, planted
+from tests.sim.plants_entry import replayed
 from watchword import challenges, errors, lifecycle, logins
 from watchword.acts import Acts
 from watchword.challenges import Challenges
@@ -31,26 +35,10 @@ from watchword.tombs import Tombs
 
 __all__ = ["PLANTS", "planted"]
 
-WORDS: Final[list[Callable[[Put], None]]] = []
-
-
-def plant(bug: Callable[[Put], None]) -> Callable[[Put], None]:
-    WORDS.append(bug)
-    return bug
-
-
-@contextlib.contextmanager
-def planted(name: str) -> Iterator[None]:
-    """The bug of that name is in the product until the block ends; "" is none."""
-    with contextlib.ExitStack() as undo:
-
-        def put(owner: Any, attribute: str, value: Any) -> None:
-            undo.callback(setattr, owner, attribute, getattr(owner, attribute))
-            setattr(owner, attribute, value)
-
-        if name:
-            PLANTS[name](put)
-        yield
+# Where more of them are.
+MORE: Final = (
+    plants_asked, plants_entry, plants_gateways, plants_life, plants_passwords, plants_repins,
+)  # fmt: skip
 
 
 @plant
@@ -372,6 +360,3 @@ def answer_after_the_end(put: Put) -> None:
     put(SimEngine, "_wait", wait)
     put(SimEngine, "_alive", lambda self: None)
 
-
-EVERY: Final = (*WORDS, *ASKED, *LIFE, *ENTRY, *REPINS, *PASSWORDS)
-PLANTS: Final = {bug.__name__: bug for bug in EVERY}

@@ -1,23 +1,13 @@
 """Bugs planted where devices are asked: challenges, what is posed, pushes; plants.py has others."""
 
-from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any
 
+from tests.sim.planting import Put, plant
 from watchword import _engine, challenges, engine, keeper, logins, pushes
 
-__all__ = ["ASKED", "Put"]
 
-Put = Callable[[Any, str, Any], None]
-ASKED: Final[list[Callable[[Put], None]]] = []
-
-
-def asked(bug: Callable[[Put], None]) -> Callable[[Put], None]:
-    ASKED.append(bug)
-    return bug
-
-
-@asked
+@plant
 def challenge_good_twice(put: Put) -> None:
     """What was right for a challenge is remembered, and said again whoever asks again."""
     real = logins.Logins.verify
@@ -37,7 +27,7 @@ def challenge_good_twice(put: Put) -> None:
     put(logins.Logins, "verify", verify)
 
 
-@asked
+@plant
 def question_of_another_case(put: Put) -> None:
     """What is posed is signed and answered as if it were written in capitals."""
     real = challenges._posed
@@ -48,7 +38,7 @@ def question_of_another_case(put: Put) -> None:
     put(challenges, "_posed", posed)
 
 
-@asked
+@plant
 def answer_left_out(put: Put) -> None:
     """Where no more answers are given, a challenge without one is shown."""
     real = _engine.ask
@@ -60,13 +50,13 @@ def answer_left_out(put: Put) -> None:
     put(_engine, "ask", ask)
 
 
-@asked
+@plant
 def any_signature_approves(put: Put) -> None:
     """A phone's answer is believed, whoever signed it."""
     put(pushes, "is_signed", lambda phone, message, signature: True)
 
 
-@asked
+@plant
 def any_number_approves(put: Put) -> None:
     """The number that a person typed is not held against the one that was shown."""
     real = _engine.push_decide
@@ -77,7 +67,7 @@ def any_number_approves(put: Put) -> None:
     put(pushes._engine, "push_decide", decide)
 
 
-@asked
+@plant
 def push_outlives_its_time(put: Put) -> None:
     """What a policy says of how long a push is open is taken for ten times as much."""
     real = engine.told_to
@@ -88,7 +78,7 @@ def push_outlives_its_time(put: Put) -> None:
     put(engine, "told_to", told_to)
 
 
-@asked
+@plant
 def told_again_before_its_turn(put: Put) -> None:
     """What is told again is told at once, though the first telling may not be durable yet."""
     real = logins.Logins.verify
@@ -106,7 +96,7 @@ def told_again_before_its_turn(put: Put) -> None:
     put(logins.Logins, "verify", verify)
 
 
-@asked
+@plant
 def id_forgotten_at_reopen(put: Put) -> None:
     """The pages do not say from which row on request ids were live."""
     put(keeper, "ids_from", lambda core: (0, 0))

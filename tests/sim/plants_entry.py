@@ -6,21 +6,15 @@ plants.py has the others.
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from tests.sim.plants_asked import Put
+from tests.sim.planting import Put, plant
 from watchword import lifecycle, withdrawals
 from watchword.reference import Event, Verdict
 from watchword.store import sqlite
 
-__all__ = ["ENTRY", "replayed"]
+__all__ = ["RECORD_BYTES", "replayed"]
 
 RECORD_BYTES: Final = 32
 TEXT_AT: Final = 28      # of ww_record: lock_ms, bytes of text in the tail
-ENTRY: Final[list[Callable[[Put], None]]] = []
-
-
-def entry(bug: Callable[[Put], None]) -> Callable[[Put], None]:
-    ENTRY.append(bug)
-    return bug
 
 
 def replayed(change: Callable[[bytearray, int], None]) -> Callable[[Any, int], Iterator[Any]]:
@@ -39,7 +33,7 @@ def replayed(change: Callable[[bytearray, int], None]) -> Callable[[Any, int], I
     return replay
 
 
-@entry
+@plant
 def restriction_forgotten_at_reopen(put: Put) -> None:
     """Recovery lets users come from anywhere."""
 
@@ -50,7 +44,7 @@ def restriction_forgotten_at_reopen(put: Put) -> None:
     put(sqlite.SqliteStore, "replay", replayed(change))
 
 
-@entry
+@plant
 def sharing_forgotten_at_reopen(put: Put) -> None:
     """Recovery does not know an owner's device for shared: its codes are its own again."""
 
@@ -61,7 +55,7 @@ def sharing_forgotten_at_reopen(put: Put) -> None:
     put(sqlite.SqliteStore, "replay", replayed(change))
 
 
-@entry
+@plant
 def limit_looked_at_alone(put: Put) -> None:
     """What a gateway reports is held against the limit and not counted."""
     real = lifecycle.withdrawal

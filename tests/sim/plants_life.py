@@ -1,29 +1,19 @@
 """Bugs planted where devices come and go; plants.py has others."""
 
-from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
+from tests.sim.planting import Put, plant
 from watchword import acts, issuing, lifecycle
 from watchword.acts import Acts
 
-__all__ = ["LIFE"]
 
-Put = Callable[[Any, str, Any], None]
-LIFE: Final[list[Callable[[Put], None]]] = []
-
-
-def life(bug: Callable[[Put], None]) -> Callable[[Put], None]:
-    LIFE.append(bug)
-    return bug
-
-
-@life
+@plant
 def moment_not_recorded(put: Put) -> None:
     """An act is decided as if what came due before it had not."""
     put(Acts, "_due", lambda self, number, now_ms: b"")
 
 
-@life
+@plant
 def temporary_devices_live_on(put: Put) -> None:
     """A permanent device that becomes active ends nothing."""
     real = lifecycle._record
@@ -34,7 +24,7 @@ def temporary_devices_live_on(put: Put) -> None:
     put(lifecycle, "_record", record)
 
 
-@life
+@plant
 def shipped_and_active(put: Put) -> None:
     """What is on its way verifies already."""
     real = lifecycle.device_add
@@ -45,13 +35,13 @@ def shipped_and_active(put: Put) -> None:
     put(lifecycle, "device_add", device_add)
 
 
-@life
+@plant
 def any_state_may_follow(put: Put) -> None:
     """What ended is active again, if somebody says so."""
     put(acts, "expect_transition", lambda was, will_be: None)
 
 
-@life
+@plant
 def online_card_for_ever(put: Put) -> None:
     """The date of an online card is left out."""
     real = issuing.Dates.packed

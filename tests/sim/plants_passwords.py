@@ -1,11 +1,11 @@
 """Bugs planted where a password is held against what stands; plants.py has others."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, Final
 
 from tests.sim.engine import SimEngine
-from tests.sim.plants_asked import Put
+from tests.sim.planting import Put, plant
 from tests.sim.plants_entry import RECORD_BYTES
 from watchword import lifecycle, logins, passwords
 from watchword._engine import secrets_kept
@@ -14,18 +14,10 @@ from watchword.hashing import KEPT, VOUCHED_FOR
 from watchword.reference import Event
 from watchword.store import sqlite
 
-__all__ = ["PASSWORDS"]
-
 KEPT_AT: Final = RECORD_BYTES + lifecycle.SPEC.size   # in the record of a password
-PASSWORDS: Final[list[Callable[[Put], None]]] = []
 
 
-def of_passwords(bug: Callable[[Put], None]) -> Callable[[Put], None]:
-    PASSWORDS.append(bug)
-    return bug
-
-
-@of_passwords
+@plant
 def password_told_before_its_turn(put: Put) -> None:
     """Another password is said to be in force while the record of it is still on its way."""
 
@@ -43,7 +35,7 @@ def password_told_before_its_turn(put: Put) -> None:
     put(SimEngine, "change_password", soon(SimEngine.change_password))
 
 
-@of_passwords
+@plant
 def proof_outlives_its_password(put: Put) -> None:
     """What was right when it was hashed is right, whatever stands when its turn comes."""
 
@@ -64,7 +56,7 @@ def proof_outlives_its_password(put: Put) -> None:
     put(passwords.Passwords, "_fact_soon", fact_soon)
 
 
-@of_passwords
+@plant
 def password_charged_again(put: Put) -> None:
     """Of a login with a password the request id is not looked at: who asks again is charged."""
     real = logins.Logins.verify
@@ -77,7 +69,7 @@ def password_charged_again(put: Put) -> None:
     put(logins.Logins, "verify", verify)
 
 
-@of_passwords
+@plant
 def renewed_over_another(put: Put) -> None:
     """What a login renews is kept, though the password is another by then."""
 
@@ -91,7 +83,7 @@ def renewed_over_another(put: Put) -> None:
     put(passwords.Passwords, "_keep_renewed", keep)
 
 
-@of_passwords
+@plant
 def changed_password_forgotten_at_reopen(put: Put) -> None:
     """Of a row with a change of password recovery knows that it is another, and keeps the old."""
     real, kind = sqlite.SqliteStore.replay, lifecycle.KINDS.index("password")
@@ -115,7 +107,7 @@ def changed_password_forgotten_at_reopen(put: Put) -> None:
     put(sqlite.SqliteStore, "replay", replay)
 
 
-@of_passwords
+@plant
 def nobody_asks_for_the_password(put: Put) -> None:
     """An awaited login that brings no password is taken for one that somebody vouches for."""
     put(logins, "UNTOLD", VOUCHED_FOR)

@@ -1,31 +1,22 @@
 """Bugs planted where a phone of several users gets another PIN; plants.py has others."""
 
-from collections.abc import Callable, Iterator
-from typing import Any, Final
+from collections.abc import Iterator
+from typing import Any
 
-from tests.sim.plants_asked import Put
+from tests.sim.planting import Put, plant
 from tests.sim.plants_entry import RECORD_BYTES
 from watchword import changes, lifecycle
 from watchword.reference import Event
 from watchword.store import sqlite
 
-__all__ = ["REPINS"]
 
-REPINS: Final[list[Callable[[Put], None]]] = []
-
-
-def repins(bug: Callable[[Put], None]) -> Callable[[Put], None]:
-    REPINS.append(bug)
-    return bug
-
-
-@repins
+@plant
 def pin_for_whoever_asked(put: Put) -> None:
     """A phone's PIN is another for the user who changed it, and for no other."""
     put(changes, "phone_lines", lambda core, slot, device: [(slot, device)])
 
 
-@repins
+@plant
 def change_before_its_turn(put: Put) -> None:
     """A change of PIN is told, and applied, before the record of it is durable."""
     real = changes.Changes._attempt_then
@@ -40,7 +31,7 @@ def change_before_its_turn(put: Put) -> None:
     put(changes.Changes, "_attempt_then", attempt_then)
 
 
-@repins
+@plant
 def others_pin_forgotten_at_reopen(put: Put) -> None:
     """Of a row with several changes of PIN recovery knows the first."""
     real = sqlite.SqliteStore.replay

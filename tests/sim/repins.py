@@ -11,14 +11,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from tests.sim.checker import Asked, answer_of
-from tests.sim.network import Gateway, frame
 from tests.sim.phones import PHONES, PIN
 from tests.sim.tears import POLICIES
-from watchword.errors import StoreFailed
-from watchword.reference import Attempt
+from watchword.reference import Answer, Attempt
 
-__all__ = ["Repins", "with_repins"]
+__all__ = ["Repins", "episode"]
 
 Step = tuple[Any, ...]
 PINS = (PIN, "8255", "0815")
@@ -32,19 +29,15 @@ class Repins:
     if TYPE_CHECKING:
         engine: Any
         checker: Any
-        machine: Any
         met: Any
-        loop: Any
-        asked: Callable[..., Any]
-        address: Callable[[], str]
         attempt: Callable[..., Attempt]
         devices: Callable[[str], list[Any]]
-        gateway: Callable[..., Gateway]
+        changed_by_gateway: Callable[..., None]
+        changed_by_program: Callable[..., None]
         on_challenge: Callable[..., None]
         on_verify: Callable[[str, Any, dict[str, Any]], None]
         _enrol: Callable[[str, dict[str, Any], bytes], None]
         repinned: tuple[Attempt, str] | None    # what was asked last: an attempt, and the new PIN
-        changing: dict[str, tuple[Asked, Gateway, Callable[[bool], None]]]  # by who asked's address
 
     def pin_of(self, phone: bytes) -> str:
         """The one PIN of a phone; of one that serves nobody the usual one."""
@@ -101,55 +94,21 @@ class Repins:
     def _repin(self, number: int | None) -> None:
         assert self.repinned is not None
         a, new = self.repinned
-        asked = Asked(a)
+
+        def act(said: Attempt, now_ms: int) -> Answer:
+            return self.checker.twin.change_pin(said, new, now_ms)  # type: ignore[no-any-return]
+
         if number is None:
-            asked.play = self._twins(asked, new)
-            self.checker.asking = [asked]
-            verdict = self.asked(lambda: self.engine.change_pin(
-                a.name, a.pin, a.response, new, device=a.device, challenge=a.challenge
-            ))  # fmt: skip
-            if verdict is not None:
-                self.checker.answered(asked, answer_of(verdict), self.engine._turn)
-                self._alike(a.name, bool(verdict))
-            return
-        client = self.gateway(number)
-        if client.ended:
-            return
-        asked.attempt = a = replace(a, address=self.address())
-        asked.play = self._twins(asked, new)
-        self.changing[str(a.address)] = asked, client, lambda made: self._by_gateway(a.name, made)
-        words = ["CHANGEPIN", a.name, str(a.pin), a.response, new, "ADDRESS", str(a.address)]
-        words += ["DEVICE", str(a.device)]
-        words += ["CHALLENGE", a.challenge] if a.challenge is not None else []
-        client.say(frame(*words), [asked])
-        client.deliver(10_000)
-
-    def _twins(self, asked: Asked, new: str) -> Any:
-        def play(now_ms: int, busy: bool) -> Any:
-            return self.checker.twin.change_pin(replace(asked.attempt, shed=busy), new, now_ms)
-
-        return play
-
-    def work_of_change(self, future: Any, run: Callable[[], Any], address: str) -> None:
-        """The thread of changes does one that a gateway asked for."""
-        asked, client, told = self.changing.pop(address)
-        ended = self.engine._ended is not None
-        self.checker.hold(asked)
-        self.checker.asking = [asked]
-        try:
-            verdict = run()
-        except StoreFailed:
-            if not (self.machine.disk.off or ended or self.engine._ended is not None):
-                raise
-            client.lose(None)
-            return
-        finally:
-            self.checker.asking = None
-        if ended:
-            self.checker.fail(f"an engine that ended answered {verdict}")
-        if not self.machine.disk.off:
-            told(bool(verdict))
-            future.set_result(verdict)
+            self.changed_by_program(
+                a, act, lambda: self.engine.change_pin(
+                    a.name, a.pin, a.response, new, device=a.device, challenge=a.challenge
+                ), lambda made: self._alike(a.name, made),
+            )  # fmt: skip
+        else:
+            self.changed_by_gateway(
+                number, a, act, ("CHANGEPIN", a.name, str(a.pin), a.response, new),
+                ("DEVICE", "CHALLENGE"), lambda made: self._by_gateway(a.name, made),
+            )  # fmt: skip
 
     def _by_gateway(self, who: str, changed: bool) -> None:
         self.met["a gateway changed a PIN"] += changed
@@ -165,17 +124,6 @@ class Repins:
 
 
 # ---- in a story
-
-
-def with_repins(seed: int, steps: list[Step], users: Sequence[str]) -> list[Step]:
-    """A story's steps, and in some stories phones whose PIN changes between them."""
-    rng, told = random.Random(f"repins {seed}"), list(steps)
-    if len(users) < 2 or rng.random() < 0.5:
-        return told
-    for _ in range(rng.choice([1, 2, 3])):
-        at = rng.randrange(len(told) // 4, len(told))
-        told[at:at] = episode(rng, users)
-    return told
 
 
 def episode(rng: random.Random, users: Sequence[str]) -> list[Step]:

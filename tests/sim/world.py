@@ -9,13 +9,14 @@ import contextlib
 import errno
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
 from tests.sim.acts import Acts
 from tests.sim.asking import Asking
+from tests.sim.attempts import Attempts
 from tests.sim.calls import Machine
-from tests.sim.checker import Asked, Checker, answer_of
+from tests.sim.changing import Changing
+from tests.sim.checker import Asked, Checker
 from tests.sim.disk import Fault
 from tests.sim.doors import Doors
 from tests.sim.engine import SimEngine
@@ -24,14 +25,16 @@ from tests.sim.files import Files, Passing
 from tests.sim.given import Given
 from tests.sim.guard import Guard
 from tests.sim.knowing import Knowing
+from tests.sim.lending import Lending
 from tests.sim.living import Living
 from tests.sim.looking import look_back
 from tests.sim.passwords import Passwords
 from tests.sim.phones import Phones
+from tests.sim.pushing import Pushing
 from tests.sim.repins import Repins
-from watchword import StoreFailed, reference_card, reference_ocra
+from watchword import StoreFailed
 from watchword.errors import Error
-from watchword.reference import PLATFORMS, Attempt, Figures
+from watchword.reference import Attempt, Figures
 from watchword.store.sqlite import SqliteStore
 
 __all__ = ["World"]
@@ -44,7 +47,8 @@ Step = tuple[Any, ...]
 
 
 class World(
-    Acts, Asking, Entering, Files, Given, Knowing, Living, Passwords, Phones, Repins, Doors
+    Acts, Asking, Attempts, Changing, Entering, Files, Given, Knowing, Lending, Living, Passwords,
+    Phones, Pushing, Repins, Doors,
 ):
     """`play` runs steps; BrokenError says what was broken."""
 
@@ -58,6 +62,8 @@ class World(
         self.pushed: dict[str, list[tuple[str, int]]] = {}
         self.repinned: tuple[Attempt, str] | None = None
         self.twins: list[Any] = []
+        self.claimed_last: tuple[Asked, str, int] | None = None
+        self.signed: dict[str, int] = {}
         self.repassed: tuple[Attempt, str] | None = None
         self.entered_last: tuple[Asked, str, int] | None = None
         self.serials = self.addresses = self.ended_for = 0
@@ -285,105 +291,3 @@ class World(
         if not self.machine.disk.off:
             self.machine.disk.respawn()
             self.open()
-
-    # ---- attempts
-
-    def attempt(self, who: str, typed: Any, options: dict[str, Any], second: Any = None) -> Attempt:
-        """What is really said: codes are spelled by the twin, for the time that it is."""
-        platform, posed = options.get("platform", "trading"), ""
-        if options.get("by_id") and isinstance(typed, tuple):
-            sealed = reference_ocra.unseal(self.checker.twin.keys.token, self.shown.get(who, ""))
-            numbers = [device.number for device in self.devices(who)]
-            if sealed and sealed.device in numbers:
-                typed, posed = (numbers.index(sealed.device), typed[1]), sealed.posed
-        response = self.spell(who, typed, platform, posed)
-        if response:
-            self.typed_last[who] = response
-        return Attempt(
-            who, response, platform, options.get("realm", "live"),
-            self.serial(who, options.get("device")), options.get("address"),
-            None if second is None else self.spell(who, second, platform),
-            challenge=self.shown.get(who) if options.get("by_id") else None,
-        )  # fmt: skip
-
-    def spell(self, who: str, typed: Any, platform: str, posed: str = "") -> str:
-        if typed == "again":
-            return self.typed_last.get(who, "000000")
-        if isinstance(typed, str):
-            return typed
-        index, near = typed
-        devices = self.devices(who)
-        if not devices:
-            return "314159"
-        device = devices[index % len(devices)]
-        now_ms = self.machine.clock.wall_ms()
-        if device.kind == "ocra":
-            standing = device.standing.get(PLATFORMS.index(platform))
-            n = standing.n if standing else max(0, device.issued - 1)
-            question = posed or self.checker.twin._question(device, n)
-            further = 0 if near == "fresh" else near
-            return device.response(question, (device.moving + further) % 2**64, b"", 0)
-        if device.kind == "card":
-            n = max(0, device.moving + (0 if near == "fresh" else near))
-            n = min(n, reference_card.answers_max(device.once) - 1)
-            keys, card = self.checker.twin.keys, reference_card.who_of(device.key)
-            pair = reference_card.pair(keys.question, card, device.once, n)
-            return reference_card.answer(device.key, pair)
-        if device.label == "temporary-passcode":
-            text: str = device.key.decode()
-            return text if near in ("fresh", 0, 1) else text[:-1]
-        if near == "fresh":
-            near = max(0, device.moving - device.expected(now_ms))
-        position = device.expected(now_ms) + near
-        before = "" if not device.pin else "0000" if near == -1 else device.pin
-        return before + device.code(position) if 0 <= position < 2**64 else "271828"
-
-    def devices(self, who: str) -> list[Any]:
-        user = self.checker.twin.users.get(who)
-        return user.devices if user else []
-
-    def serial(self, who: str, word: Any) -> str | None:
-        devices = self.devices(who)
-        if isinstance(word, int):
-            return devices[word % len(devices)].serial if devices else "none-such"
-        return word  # type: ignore[no-any-return]
-
-    def on_verify(self, who: str, typed: Any, options: dict[str, Any]) -> None:
-        a = self.attempt(who, typed, options)
-        own = self.own_password(who) if options.get("first", True) else "wrong"
-        a = replace(a, password=own)
-        asked = Asked(a)
-        self.checker.asking = [asked]
-        verdict = self.asked(
-            lambda: self.engine.verify(
-                a.name, a.response, platform=a.platform, realm=a.realm, device=a.device,
-                address=a.address, challenge=a.challenge, password=a.password,
-            )
-        )  # fmt: skip
-        if verdict is not None:
-            self.checker.answered(asked, answer_of(verdict), self.engine._turn)
-
-    def on_resync(self, who: str, first: Any, second: Any, options: dict[str, Any]) -> None:
-        a = self.attempt(who, first, {"device": options.get("device", 0)}, second)
-        asked = Asked(a)
-        self.checker.asking = [asked]
-        verdict = self.asked(
-            lambda: self.engine.resync(a.name, a.response, str(a.second), device=str(a.device))
-        )
-        if verdict is not None:
-            self.checker.answered(asked, answer_of(verdict), self.engine._turn)
-
-    def on_verify_many(
-        self, words: Sequence[tuple[str, Any]], platform: str, threads: int = 1
-    ) -> None:
-        asked = [Asked(self.attempt(who, typed, {"platform": platform})) for who, typed in words]
-        self.checker.asking = list(asked)
-        codes = self.asked(
-            lambda: self.engine.verify_many(
-                [one.attempt.name for one in asked], [one.attempt.response for one in asked],
-                platform=platform, threads=threads,
-            )
-        )  # fmt: skip
-        if codes is not None:
-            for one, code in zip(asked, codes, strict=True):
-                self.checker.answered(one, (int(code),), self.engine._turn)

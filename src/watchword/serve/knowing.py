@@ -1,7 +1,8 @@
 """What users know, over the wire: passwords, security questions, changes of PIN and password; and
 that they have a new device at hand.
 
-    VERIFY user response PASSWORD p [...]       the options of VERIFY, in any order
+    VERIFY user response PASSWORD p [...]       the options of VERIFY, in any order; it comes here
+                                                when it has waited for a push, if it had to
     QUESTION user                               ANSWER user id answer [ADDRESS ip] [ID request-id]
     ACTIVATE user serial response [PLATFORM p] [CHALLENGE id] [ADDRESS ip] [PASSWORD p] [PIN p]
              [ID request-id]
@@ -45,7 +46,7 @@ __all__ = ["VERBS", "Knowing"]
 
 Options = dict[str, bytes]
 OF_CHANGE = ("PLATFORM", "DEVICE", "CHALLENGE", "ADDRESS")
-OF_VERIFY = (*OF_CHANGE, "REALM", "SESSION", "PASSWORD", "PIN", "ID", "WAIT")  # which is over
+OF_VERIFY = (*OF_CHANGE, "REALM", "SESSION", "PASSWORD", "PIN", "ID", "WAIT")
 
 # words that must be there, and the options behind them
 VERBS: dict[str, tuple[int, tuple[str, ...]]] = {
