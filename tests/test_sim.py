@@ -39,7 +39,7 @@ FOUND_BY = {
     "sync_skipped": 0,
     "segment_name_not_synced": 0,
     "tail_not_settled": 35,
-    "commit_tried_again": 8,
+    "commit_tried_again": 91,
     "page_beyond_the_head": 0,
     "lost_ring_entry": 0,
     "lock_forgotten_at_reopen": 0,
@@ -87,7 +87,7 @@ FOUND_BY = {
     "nobody_is_woken": 29,
     "claimed_push_is_open": 3,
     "lent_to_whoever_vouches": 24,
-    "taken_back_from_one": 27,
+    "taken_back_from_one": 73,
     "pin_left_out_beside_a_password": 0,
     "pin_left_out_of_a_change": 0,
 }

@@ -212,9 +212,10 @@ class Journal:
         for segment in tuple(self._spares):
             while time.monotonic() < until and not self._broken and segment.write_ahead(ahead):
                 pass
-        current = self.current
-        if current.ahead < ahead and self._spares and self._spares[0].ahead >= ahead:
-            self._left = current
+        with self._making:  # or a commit takes the spare meanwhile
+            old = self.current
+            if old.ahead < ahead and self._spares and self._spares[0].ahead >= ahead:
+                self._left = old
 
     def _unlink_dropped(self) -> None:
         while self._dropped:
