@@ -359,3 +359,42 @@ def test_a_promise_that_breaks_ends_its_connection_and_no_other() -> None:
         assert [repr(error) for error in told] == ["KeyError('planted')"]
 
     played(scene)
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_the_next_turn_leaves_before_the_last_ones_answers_do(
+    broken: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scene() -> None:
+        async with Stage() as stage, stage.client() as first, stage.client() as second:
+            told, answered, take = [], [], stage.engine._take
+            loop = asyncio.get_running_loop()
+            loop.set_exception_handler(lambda *_: None)  # of the turn that fails below
+
+            def on_its_way(_turn: int, tell: Callable[[object], None]) -> None:
+                told.append(tell)
+                answered.append(stage.gather.answers.total)
+
+            def taken(*attempts: Any) -> int:
+                if broken and told:
+                    raise OSError("the turn fails")
+                return take(*attempts)
+
+            monkeypatch.setattr(stage.engine, "_when_durable", on_its_way)
+            monkeypatch.setattr(stage.engine, "_take", taken)
+            for turn, client in enumerate((first, second)):
+                client.writer.write(frame("VERIFY", "nobody", "000000"))
+                async with asyncio.timeout(SOON):
+                    while stage.gather.queued()[0] != turn or not told:
+                        await asyncio.sleep(0)
+            assert stage.gather.queued() == (1, 1, 0) and len(told) == 1
+            told[0](None)
+            assert await first.reads(11) == b"+REJECTED\r\n"
+            assert answered == ([0] if broken else [0, 0])
+            if not broken:
+                assert stage.gather.queued() == (0, 1, 0)
+                told[1](None)
+                assert await second.reads(11) == b"+REJECTED\r\n"
+                assert stage.gather.answers.total == 2
+
+    played(scene)
