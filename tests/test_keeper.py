@@ -89,15 +89,27 @@ def test_a_pass_rests_less_the_more_rows_wait_for_it(path, asked, monkeypatch):
         for waiting in (0, keeper.PASS_BYTES, (keeper.PASS_BYTES + keeper.HURRY_BYTES) // 2,
                         keeper.HURRY_BYTES, keeper.UNCOVERED_BYTES_MAX):  # fmt: skip
             monkeypatch.setattr(engine, "_uncovered", lambda waiting=waiting: waiting)
-            eases.append(engine._keeper._ease())
+            eases.append(engine._keeper._ease(1.0))
         monkeypatch.undo()
     assert eases == [1.0, 1.0, 0.5, 0.0, 0.0]
+
+
+def test_a_pass_without_rests_takes_more_pages_at_once(path, asked, monkeypatch):
+    with on_disk(path) as engine:
+        wrote, written = engine._store.write_pages, []
+        engine._store.write_pages = lambda pages: (wrote(pages), written.append(len(pages)))
+        for letter, pace in (("a", 0.001), ("b", 0.0)):
+            engine.add_users([f"{letter}{n}" for n in range(20 * 1024)])
+            engine._keeper.write(pace)
+            most, written[:] = max(written), []
+            users = keeper.PAGES_PER_WRITE if pace else keeper.PAGES_PER_WRITE_MAX
+            assert users <= most <= users + 1  # with its identity a page is two
 
 
 def slow_pass(path, monkeypatch, pace):
     """An engine in the midst of a pass that rests far longer than this test waits."""
     monkeypatch.setattr(keeper, "PASS_SECONDS", 0.02)
-    monkeypatch.setattr(keeper, "PAGES_PER_WRITE_MAX", 1)
+    monkeypatch.setattr(keeper, "PAGES_PER_WRITE", 1)
     engine = on_disk(path)
     engine._keeper.pace = pace
     wrote, begun = engine._store.write_pages, threading.Event()

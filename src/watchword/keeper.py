@@ -37,7 +37,8 @@ PASS_TICKS = 30             # looks after which a pass begins anyway
 UNCOVERED_BYTES_MAX = 320 << 20  # ten million records; beyond them logins are BUSY
 RESERVE_BYTES = 2 * SEGMENT_BYTES
 TOMBS_PER_WRITE_MAX = 8
-PAGES_PER_WRITE_MAX = 2     # users' pages a transaction: whoever shares its core waits for it
+PAGES_PER_WRITE = 2         # users' pages a transaction: whoever shares its core waits for it
+PAGES_PER_WRITE_MAX = 8     # and where there is no time for rests
 COVERED = struct.Struct("<qqq")  # see covered_by
 PACE = 3.0                  # rests after a transaction, in times of what it took
 
@@ -118,14 +119,13 @@ class Keeper:
                 began, rows = engine._turn, engine._row_bytes
                 latest = COVERED.pack(engine._core.latest_ms, *ids_from(engine._core))
             try:
-                for pages in self._copies():
+                for pages in self._copies(pace):
                     at = time.monotonic()
                     engine._commits.wait(max(page.turn for page in pages))
                     engine._store.write_pages(pages)
                     if pace and time.monotonic() - self._house_kept >= self.pass_seconds:
                         self._keep_house()
-                    ease = 0.0 if self._closing or self._hurried else pace * self._ease()
-                    if ease:
+                    if ease := self._ease(pace):
                         self._rest(self._hurry, ease * (time.monotonic() - at))
             except BaseException:
                 # What was copied counts as clean and was not written: a pass that covers it, for
@@ -140,11 +140,13 @@ class Keeper:
                 engine._store.write_pages([Page("covered", 0, began, latest)])
                 engine._covered, engine._covered_bytes = began, rows
 
-    def _ease(self) -> float:
+    def _ease(self, pace: float) -> float:
         """How much of its rests a pass may take: all of them, or none while rows come faster than
-        it covers them."""
+        it covers them, or somebody waits for its end."""
+        if self._closing or self._hurried:
+            return 0.0
         left = HURRY_BYTES - self._engine._uncovered()
-        return min(1.0, max(0.0, left / (HURRY_BYTES - PASS_BYTES)))
+        return pace * min(1.0, max(0.0, left / (HURRY_BYTES - PASS_BYTES)))
 
     @contextlib.contextmanager
     def resting(self) -> Iterator[None]:
@@ -155,12 +157,13 @@ class Keeper:
             self._hurried = False
             yield
 
-    def _copies(self) -> Iterator[list[Page]]:
+    def _copies(self, pace: float = 0.0) -> Iterator[list[Page]]:
         """Changed pages, a transaction's worth at a time, each copied between two turns."""
         engine, core, number = self._engine, self._engine._core, -1
         while True:
             pages: list[Page] = []
-            while len(pages) < PAGES_PER_WRITE_MAX:
+            most = PAGES_PER_WRITE if self._ease(pace) else PAGES_PER_WRITE_MAX
+            while len(pages) < most:
                 with engine._lock:
                     if engine._commits.failed is not None:  # memory may know what no row does
                         raise StoreFailed(f"the engine has ended: {said(engine._commits.failed)}")
