@@ -368,7 +368,8 @@ static void expect(const ww_batch *b, const ww_device *before, const asked_befor
         HOLDS((a->verdict == WW_EXPIRED) ==
               (a->reason == WW_REASON_OVERDUE || a->reason == WW_REASON_CANCELLED ||
                a->reason == WW_REASON_ENDED));
-        HOLDS(a->reason != WW_REASON_PENDING || (a->verdict == WW_CHALLENGE && !a->units));
+        HOLDS(a->reason != WW_REASON_PENDING || /* what had come due is told, whoever asks */
+              (a->verdict == WW_CHALLENGE && a->units == a->came_due));
         HOLDS(a->verdict != WW_EXPIRED || a->challenge_len || a->label == WW_TEMPORARY_PASSCODE);
         HOLDS((a->reason == WW_REASON_SCOPE) <= (a->label == WW_TEMPORARY_PASSCODE));
         HOLDS(a->verdict != WW_ACCEPTED || a->kind != WW_KIND_PASSWORD);
