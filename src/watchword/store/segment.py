@@ -156,7 +156,7 @@ class Segment:
         """One step of filling the -wal of a segment that has no row yet with zeros, up to `size`
         bytes. Whether there is more to do."""
         with self.lock:  # its first commit waits for a step, no other does
-            if self.closed or self.header is not None:
+            if self.closed or self.header is not None or self.ahead >= size:
                 return False
             at = max(self.ahead, self.size)
             step = max(0, min(AHEAD_BYTES, size - at))
