@@ -21,14 +21,13 @@ from watchword.errors import Busy, Error, InvalidArgument
 from watchword.serve.knowing import VERBS as KNOWN
 from watchword.serve.knowing import Knowing
 from watchword.serve.phones import Phones
-from watchword.serve.resp import Refusal, Reply, Simple, capitals, encode
+from watchword.serve.resp import ECHOED_CHARS_MAX, Refusal, Reply, Simple, capitals, encode
 
 __all__ = ["GATEWAYS", "Client", "Commands", "arity", "unknown"]
 
 OK = Simple("OK")
 GATEWAYS = ("tcp", "admin", "unix")  # who asked, in the journal; a door's gateway is an index
 SERVER_VERSION = "7.0.15"  # the Redis whose answers these are; client libraries look at it
-ECHOED_CHARS_MAX = 128
 NAME_BYTES_MAX = 512  # of CLIENT SETNAME: a connection keeps it
 NOT_HERE = (
     "USER", "DEVICE", "KEY", "CLOCK", "AUDIT", "POLICY", "IMPORT", "EXPORT", "BACKUP",

@@ -21,14 +21,13 @@ from watchword._engine import Verdict
 from watchword.engine import Engine
 from watchword.errors import Busy, Error, InvalidArgument, NotFound
 from watchword.serve import limits
-from watchword.serve.resp import Refusal, Reply, Simple, capitals, encode
+from watchword.serve.resp import ECHOED_CHARS_MAX, Refusal, Reply, Simple, capitals, encode
 from watchword.views import Enrolment, Push, PushShown
 
 __all__ = ["Phones"]
 
 ASKS = ("PLATFORM", "DEVICE", "PURPOSE", "TEXT")
 VERBS = ("PUSHES", "ANSWER", "ENROL")
-ECHOED_CHARS_MAX = 128
 ENROLS = ("PLATFORM", "SERIAL", "ADDRESS")
 
 

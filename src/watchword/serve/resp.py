@@ -7,7 +7,9 @@ a word of a command is read here, as the compiled road reads it.
 
 from collections.abc import Mapping, Sequence
 
-__all__ = ["Refusal", "Reply", "Simple", "capitals", "encode"]
+__all__ = ["ECHOED_CHARS_MAX", "Refusal", "Reply", "Simple", "capitals", "encode"]
+
+ECHOED_CHARS_MAX = 128  # of a word that an error says again
 
 
 class Simple(str):

@@ -19,7 +19,6 @@ from watchword._engine import Gateway as Rights
 from watchword.errors import InvalidArgument
 from watchword.lifecycle import names_packed
 from watchword.serve.commands import (
-    ECHOED_CHARS_MAX,
     GATEWAYS,
     OK,
     WRONG_NAME,
@@ -32,7 +31,7 @@ from watchword.serve.feeds import Feeds
 from watchword.serve.gateways import TOKEN_BYTES_MAX, VERBS, Access, digest
 from watchword.serve.knowing import VERBS as KNOWN
 from watchword.serve.peers import name_of, peer_of
-from watchword.serve.resp import Refusal, Reply, capitals, encode
+from watchword.serve.resp import ECHOED_CHARS_MAX, Refusal, Reply, capitals, encode
 from watchword.serve.tls import subject_of
 
 __all__ = ["Gated", "Roll"]
