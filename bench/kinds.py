@@ -4,7 +4,7 @@ A row is a kind, in a process of its own, and the rows take turns, a round each.
 device that is asked, untimed, then times three passes over all users in random order: wrong
 answers, right ones, the right ones again. Every verdict is compared with what the round was made to
 give. Phones are in pushes.py, the lanes of answers without the engine in answers.py. The peers of
-the suite compute the same responses in Python. A share is of what the hash could do: the kernel's
+two suites compute the same responses in Python. A share is of what the hash could do: the kernel's
 newest kept rate over the compressions that an attempt takes.
 """
 
@@ -33,18 +33,22 @@ START_MS = 1_700_000_000_000
 ROUND_MS = 25 * 3600 * 1000  # apart: failures of the one before no longer count
 SUITES = {
     "ocra-sha1": "OCRA-1:HOTP-SHA1-6:QN08",
+    "ocra-sha1-counter": "OCRA-1:HOTP-SHA1-6:C-QN08",
     "ocra-sha256": "OCRA-1:HOTP-SHA256-6:QN08",
     "ocra-sha512": "OCRA-1:HOTP-SHA512-6:QN08",
 }
 # Kind: its hash, and compressions of an attempt: a message's blocks and the outer hash's one.
 COMPRESSIONS = {
     "totp": ("sha1", 6), "hotp": ("sha1", 22), "ocra-sha1": ("sha1", 4),
-    "ocra-sha256": ("sha256", 4), "ocra-sha512": ("sha512", 3), "card": ("sha1", 4),
-    "passcode": ("sha256", 2), answers.KIND: ("sha1", 4),
+    "ocra-sha1-counter": ("sha1", 44), "ocra-sha256": ("sha256", 4), "ocra-sha512": ("sha512", 3),
+    "card": ("sha1", 4), "passcode": ("sha256", 2), answers.KIND: ("sha1", 4),
 }  # fmt: skip
 MIXED = ("totp", "hotp", "ocra-sha1", "card", "passcode")
 KINDS = (*COMPRESSIONS, "mixed", *pushes.KINDS)
-PEERS = ("oath", "ocra")  # of ocra-sha1, and how many attempts they make
+COUNTERS = {"hotp": 11, "ocra-sha1-counter": 11}  # that a wrong code or answer is held against
+# Of the suites of SHA-1, and how many attempts they make.
+PEERS = tuple(f"{peer}/{kind}" for kind in ("ocra-sha1", "ocra-sha1-counter")
+              for peer in ("oath", "ocra"))
 PEER_ATTEMPTS = 20_000
 
 
@@ -63,7 +67,7 @@ def text_of(key: bytes) -> str:
 def right_of(kind: str, key: bytes, prompt: str, now_s: int, counter: int) -> str:
     """What the device answers, by the plain functions, and for OCRA by the least Python."""
     if kind in SUITES:
-        return least.response(SUITES[kind], key, prompt)
+        return least.response(SUITES[kind], key, prompt, counter)
     if kind == "card":
         return Card("", "", cells(key)).answer(prompt)
     if kind == "passcode":
@@ -106,7 +110,7 @@ class Standing:
             prompt = self.engine.challenge(self.names[at]).prompt if asked else ""
             now_s = self.now_ms // 1000
             answers = [right_of(kind, self.keys[at], prompt, now_s, self.rounds + k)
-                       for k in range(11 if kind == "hotp" else 1)]
+                       for k in range(COUNTERS.get(kind, 1))]
             answers += [totp(self.keys[at], now_s + k) for k in (-30, 30) if kind == "totp"]
             right.append(answers[0])
             guess = wrong_of(kind, rng.randrange(1_000_000))
@@ -127,7 +131,7 @@ class Standing:
 def measure(kind: str, users: int, rounds: int, seed: int) -> None:
     """The child's part, as bench.engine's: a round for each line it is told."""
     if kind in PEERS:
-        measure_peer(kind, users, rounds, seed)
+        measure_peer(*kind.split("/"), users, rounds, seed)
     elif kind in pushes.KINDS:
         pushes.measure(kind, users, rounds, seed)
     elif kind == answers.KIND:
@@ -148,19 +152,25 @@ def measure_devices(kind: str, users: int, rounds: int, seed: int) -> None:
             tell({"kind": kind, "pass": name, "round": number, "attempts": users, **took})
 
 
-def measure_peer(peer: str, users: int, rounds: int, seed: int) -> None:
-    rng, suite = random.Random(seed), SUITES["ocra-sha1"]
+def measure_peer(peer: str, kind: str, users: int, rounds: int, seed: int) -> None:
+    """Devices at any counter of 32 bits; what is right is so at the first, which is tried first."""
+    rng, suite = random.Random(seed), SUITES[kind]
     adapter = import_module(f"bench.peers.{peer}")
     keys = [rng.randbytes(20) for _ in range(min(users, PEER_ATTEMPTS))]
     does = adapter.describe(suite)
     for number in range(rounds + 1):
         sys.stdin.readline()
         prompts = [f"{rng.randrange(10**8):08d}" for _ in keys]
-        right = [least.response(suite, key, q) for key, q in zip(keys, prompts, strict=True)]
+        ahead = COUNTERS.get(kind, 1)
+        counters = [range(at, at + ahead) for at in (rng.randrange(2**32) for _ in keys)]
+        right = [least.response(suite, key, q, those[0])
+                 for key, q, those in zip(keys, prompts, counters, strict=True)]
         for name in PASSES:
             codes = right if name != "wrong" else [f"{(int(c) + 1) % 10**6:06d}" for c in right]
-            said, took = timed(partial(adapter.decide, suite, keys, prompts, codes))
-            if said != bytes([name != "wrong"]) * len(keys):
+            decide = partial(adapter.decide, suite, keys, prompts, codes, counters)
+            said, took = timed(decide)
+            odd = len(keys) - said.count(name != "wrong")
+            if odd > (2 if name == "wrong" else 0):  # another counter's, by chance
                 raise SystemExit(f"{peer}: {name} codes were not all decided as made")
             tell({"kind": does, "peer": peer, "pass": name, "round": number,
                   "attempts": len(keys), **took})
@@ -169,10 +179,11 @@ def measure_peer(peer: str, users: int, rounds: int, seed: int) -> None:
 def peers_here() -> list[str]:
     """Those whose library is installed; of the others it is said."""
     here = []
-    for peer in PEERS:
+    for kind in PEERS:
+        peer, suite = kind.split("/")
         try:
-            import_module(f"bench.peers.{peer}").describe(SUITES["ocra-sha1"])
-            here.append(peer)
+            import_module(f"bench.peers.{peer}").describe(SUITES[suite])
+            here.append(kind)
         except MissingError as missing:
             print(f"  left out: {missing}", file=sys.stderr)
     return here

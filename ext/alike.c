@@ -44,17 +44,24 @@ static void match_suite(const ww_kernel *k, ww_scratch *s, uint32_t first, uint3
             question = ((const ww_wide *)(const void *)d)->issue
                            .question[s->answers[n].platform & 1u];
         uint32_t who = s->owner[n];
-        for (uint32_t j = 0; j < y->count; j++) {
+        for (uint32_t j = 0, end; j < y->count;) {
             if (lanes == WW_TEXTS_CHUNK) {
                 run_alike(k, s, suite, lanes);
                 lanes = 0;
             }
-            ww_suite_own(suite, y->base + j, question, &s->own[0][lanes], WW_TEXTS_CHUNK);
-            s->mids[lanes] = ww_device_mid(s->source[n]);
-            s->want[lanes] = s->value[0][who];
-            s->misfit[lanes] = s->digits[0][who] ^ suite->digits;
-            s->text_try[lanes] = (uint16_t)n;
-            s->text_bit[lanes++] = (uint8_t)j;
+            end = lanes + (y->count - j);
+            end = end < WW_TEXTS_CHUNK ? end : WW_TEXTS_CHUNK;
+            uint32_t *own = &s->own[0][lanes];
+            ww_suite_own(suite, y->base + j, question, own, WW_TEXTS_CHUNK);
+            if (end - lanes > 1)
+                ww_suite_further(suite, y->base + j, own, WW_TEXTS_CHUNK, end - lanes);
+            do {
+                s->mids[lanes] = ww_device_mid(s->source[n]);
+                s->want[lanes] = s->value[0][who];
+                s->misfit[lanes] = s->digits[0][who] ^ suite->digits;
+                s->text_try[lanes] = (uint16_t)n;
+                s->text_bit[lanes] = (uint8_t)j++;
+            } while (++lanes < end);
         }
         s->laid[n] = 1;
     }

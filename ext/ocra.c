@@ -142,6 +142,20 @@ void ww_suite_own(const ww_suite *s, uint64_t counter,
         own[k * stride] = ww_load_be32(bytes + 4 * k) | ww_load_le32(alike + 4 * k);
 }
 
+void ww_suite_further(const ww_suite *s, uint64_t counter, uint32_t *own, size_t stride, size_t n)
+{
+    uint32_t *at = own + (s->counter_at / 4u - s->own_at) * stride, bits = s->counter_at % 4u * 8;
+    for (size_t k = 0; k < s->own_words; k++)
+        for (size_t i = 1; i < n; i++)
+            own[k * stride + i] = own[k * stride];
+    for (size_t i = 1; i < n; i++) { /* a counter is two words, or a part of three */
+        uint64_t apart = counter ^ (counter + i);
+        at[i] ^= (uint32_t)(apart >> 32 >> bits);
+        at[stride + i] ^= (uint32_t)(apart >> bits);
+        at[2 * stride + i] ^= (uint32_t)(apart << 32 >> bits);
+    }
+}
+
 int ww_suite_read(const uint8_t *text, size_t len, ww_suite *s)
 {
     cursor c = {text, text + len};

@@ -776,13 +776,15 @@ void ww_ids_replay(const ww_tables *t, ww_ids *ids, const ww_record *r, int64_t 
 int ww_suite_read(const uint8_t *text, size_t len, ww_suite *s);   /* -1: no suite               */
 int ww_suite_find(const ww_tables *t, const uint8_t *text, size_t len);    /* index, or -1       */
 int ww_suite_add(ww_tables *t, const uint8_t *text, size_t len); /* -1: none, or no room for it  */
-/* A question's text as hashed (section 5.1), zeros on its right cut off: bytes written, no more
- * than there are characters. */
-/* What messages of a suite with own_words have in common, rows of own that are alike included; and
- * the words of one of them. question: as it is kept, or NULL. */
+/* What messages of a suite with own_words have in common, rows of own that are alike included; the
+ * words of one of them; and then those of the n - 1 lanes behind it, at the counters that follow.
+ * question: as it is kept, or NULL. */
 void ww_suite_common(const ww_suite *s, ww_common *common, uint32_t *own, size_t stride);
 void ww_suite_own(const ww_suite *s, uint64_t counter,
                   const uint8_t question[WW_QUESTION_INLINE_BYTES], uint32_t *own, size_t stride);
+void ww_suite_further(const ww_suite *s, uint64_t counter, uint32_t *own, size_t stride, size_t n);
+/* A question's text as hashed (section 5.1), zeros on its right cut off: bytes written, no more
+ * than there are characters. */
 size_t ww_question_pack(const ww_suite *s, const uint8_t *text, size_t len, uint8_t *packed);
 /* Bytes into a message's words, at a byte's offset. */
 void ww_text_put(const ww_suite *s, uint64_t *words, size_t at, const uint8_t *bytes, size_t n);

@@ -221,7 +221,9 @@ def rounds_of(kind: str, users: int = 60) -> list[Row]:
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-@pytest.mark.parametrize("kind", [*kinds.KINDS, "ocra"])
+@pytest.mark.parametrize(
+    "kind", [*kinds.KINDS, *(peer for peer in kinds.PEERS if peer.startswith("ocra/"))]
+)
 def test_every_kind_of_device_has_a_row(kind: str) -> None:
     """Its verdicts are those the round was made to give, or the child ends."""
     rows = rounds_of(kind)
@@ -238,7 +240,7 @@ def test_a_peer_that_is_not_installed_says_which_package_brings_it(
 ) -> None:
     monkeypatch.setitem(sys.modules, "oath", None)
     oath.suite_of.cache_clear()
-    assert kinds.peers_here() == ["ocra"]
+    assert kinds.peers_here() == ["ocra/ocra-sha1", "ocra/ocra-sha1-counter"]
     assert "pip install oath" in capsys.readouterr().err
 
 

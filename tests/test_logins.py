@@ -85,6 +85,30 @@ def test_a_strided_column_is_read_where_it_lies(engine):
     assert list(engine.verify_many(users, typed)) == [Code.ACCEPTED, Code.REJECTED]
 
 
+@pytest.mark.parametrize("suite", ["OCRA-1:HOTP-SHA1-6:C-QN08", "OCRA-1:HOTP-SHA1-10:C-QN28"])
+@pytest.mark.parametrize("first", [0, 2**32 - 50, 2**48 - 1, 2**64 - 40])
+def test_an_answer_at_each_counter_of_a_window_of_a_batch(suite: str, first: int) -> None:
+    """A window's lanes lie side by side, and a chunk of them ends anywhere in one."""
+    engine = Engine.open(clock=lambda: T * 1000)
+    counters = range(first, min(first + 101, 2**64))
+    names = [f"user{n:03d}" for n in range(len(counters))]
+    right, wrong = [], []
+    for n, counter in enumerate(counters):
+        key = bytes([n]) * 20
+        engine.add_user(names[n])
+        engine.add_device(names[n], Device.ocra(key, suite, counter=first, look_ahead=100))
+        asked = engine.challenge(names[n]).prompt
+        answers = {watchword.ocra(suite, key, asked, counter=one) for one in counters}
+        right.append(watchword.ocra(suite, key, asked, counter=counter))
+        wrong.append(next(code for code in (f"{at:0{len(right[0])}d}" for at in range(999))
+                          if code not in answers))  # fmt: skip
+    assert set(engine.verify_many(names, wrong)) == {Code.REJECTED}
+    assert set(engine.verify_many(names, right)) == {Code.ACCEPTED}
+    after = [engine.user(name).devices[0].moving for name in names]
+    assert after == [min(counter + 1, 2**64 - 1) for counter in counters]
+
+
+
 # ---- misuse ----
 
 MISUSE = [
