@@ -6,7 +6,10 @@
  */
 #include "match.h"
 
-enum { ALIKE_LEAST = 8 }; /* lanes: fewer cost less than the schedules they would share */
+enum {
+    ALIKE_LEAST = 8, /* lanes: fewer cost less than the schedules they would share */
+    SIDE_BY_SIDE = 16 /* windows: whole vectors in every row */
+};
 
 static int is_alike(const ww_scratch *s, uint32_t n)
 {
@@ -14,13 +17,78 @@ static int is_alike(const ww_scratch *s, uint32_t n)
            !s->answers[n].posed && !s->source[n]->prefix;
 }
 
+static const uint8_t *question_of(const ww_scratch *s, uint32_t n)
+{
+    const ww_device *d = s->tries[n].device;
+    return d ? ((const ww_wide *)(const void *)d)->issue.question[s->answers[n].platform & 1u]
+             : NULL;
+}
+
+static void put_lane(ww_scratch *s, const ww_suite *suite, uint32_t n, uint32_t lane)
+{
+    uint32_t who = s->owner[n];
+    s->mids[lane] = ww_device_mid(s->source[n]);
+    s->want[lane] = s->value[0][who];
+    s->misfit[lane] = s->digits[0][who] ^ suite->digits;
+}
+
+static void ran(const ww_kernel *k, ww_scratch *s, uint32_t lanes, uint32_t times)
+{
+    ww_lanes_ran(s, k->lanes[WW_SHA1], lanes, times);
+    if (s->lanes_used < lanes * times)
+        s->lanes_used = lanes * times;
+}
+
+/* ---- windows of as many counters ---- */
+
+/* Runs the windows of tries at[0] to at[SIDE_BY_SIDE - 1]: their keys are turned into lanes once. */
+static void run_windows(const ww_kernel *k, ww_scratch *s, const ww_suite *suite,
+                        const uint16_t *at, uint32_t steps)
+{
+    uint32_t hit[SIDE_BY_SIDE];
+    for (uint32_t i = 0; i < SIDE_BY_SIDE; i++) {
+        uint64_t base = s->tries[at[i]].base;
+        put_lane(s, suite, at[i], i);
+        ww_suite_own(suite, base, question_of(s, at[i]), &s->own[0][i], WW_OWN_CHUNK);
+        ww_suite_further(suite, &s->common, base, &s->own[0][i], WW_OWN_CHUNK, SIDE_BY_SIDE, steps);
+        s->laid[at[i]] = 1;
+    }
+    k->ocra(s->mids, s->own[0], WW_OWN_CHUNK, suite->own_at, &s->common, steps, s->out,
+            SIDE_BY_SIDE);
+    ran(k, s, SIDE_BY_SIDE, steps);
+    for (uint32_t j = 0; j < steps; j++) {
+        ww_match_many(s->out + j * SIDE_BY_SIDE, s->want, s->misfit, suite->digits, hit,
+                      SIDE_BY_SIDE);
+        for (uint32_t i = 0; i < SIDE_BY_SIDE; i++)
+            s->tries[at[i]].mask.lo |= (uint64_t)hit[i] << j;
+    }
+    ww_wipe(hit, sizeof hit);
+}
+
+static void match_windows(const ww_kernel *k, ww_scratch *s, uint32_t first, uint32_t tries)
+{
+    const ww_suite *suite = s->answers[first].suite;
+    uint32_t steps = s->tries[first].count, n = 0;
+    uint16_t at[SIDE_BY_SIDE];
+    if (steps < 2 || steps > WW_OWN_CHUNK / SIDE_BY_SIDE)
+        return;
+    for (uint32_t i = first; i < tries; i++) {
+        if (!is_alike(s, i) || s->answers[i].suite != suite || s->tries[i].count != steps)
+            continue;
+        at[n++] = (uint16_t)i;
+        if (n == SIDE_BY_SIDE)
+            run_windows(k, s, suite, at, steps);
+        n %= SIDE_BY_SIDE;
+    }
+}
+
+/* ---- lanes one after the other ---- */
+
 static void run_alike(const ww_kernel *k, ww_scratch *s, const ww_suite *suite, uint32_t lanes)
 {
     uint32_t hit[WW_TEXTS_CHUNK];
-    k->ocra(s->mids, s->own[0], WW_TEXTS_CHUNK, suite->own_at, &s->common, s->out, lanes);
-    ww_lanes_ran(s, k->lanes[WW_SHA1], lanes, 1);
-    if (s->lanes_used < lanes)
-        s->lanes_used = lanes;
+    k->ocra(s->mids, s->own[0], WW_OWN_CHUNK, suite->own_at, &s->common, 1, s->out, lanes);
+    ran(k, s, lanes, 1);
     ww_match_many(s->out, s->want, s->misfit, suite->digits, hit, lanes);
     for (uint32_t lane = 0; lane < lanes; lane++)
         ww_mask_set(&s->tries[s->text_try[lane]].mask, s->text_bit[lane], hit[lane]);
@@ -32,36 +100,22 @@ static void match_suite(const ww_kernel *k, ww_scratch *s, uint32_t first, uint3
     const ww_suite *suite = s->answers[first].suite;
     uint32_t lanes = 0;
     if (s->common_of != suite)
-        ww_suite_common(suite, &s->common, s->own[0], WW_TEXTS_CHUNK);
+        ww_suite_common(suite, &s->common, s->own[0], WW_OWN_CHUNK);
     s->common_of = suite;
+    match_windows(k, s, first, tries);
     for (uint32_t n = first; n < tries; n++) {
         if (!is_alike(s, n) || s->answers[n].suite != suite)
             continue;
         const ww_try *y = &s->tries[n];
-        const ww_device *d = y->device;
-        const uint8_t *question = NULL;
-        if (d)
-            question = ((const ww_wide *)(const void *)d)->issue
-                           .question[s->answers[n].platform & 1u];
-        uint32_t who = s->owner[n];
-        for (uint32_t j = 0, end; j < y->count;) {
+        for (uint32_t j = 0; j < y->count; j++) {
             if (lanes == WW_TEXTS_CHUNK) {
                 run_alike(k, s, suite, lanes);
                 lanes = 0;
             }
-            end = lanes + (y->count - j);
-            end = end < WW_TEXTS_CHUNK ? end : WW_TEXTS_CHUNK;
-            uint32_t *own = &s->own[0][lanes];
-            ww_suite_own(suite, y->base + j, question, own, WW_TEXTS_CHUNK);
-            if (end - lanes > 1)
-                ww_suite_further(suite, y->base + j, own, WW_TEXTS_CHUNK, end - lanes);
-            do {
-                s->mids[lanes] = ww_device_mid(s->source[n]);
-                s->want[lanes] = s->value[0][who];
-                s->misfit[lanes] = s->digits[0][who] ^ suite->digits;
-                s->text_try[lanes] = (uint16_t)n;
-                s->text_bit[lanes] = (uint8_t)j++;
-            } while (++lanes < end);
+            ww_suite_own(suite, y->base + j, question_of(s, n), &s->own[0][lanes], WW_OWN_CHUNK);
+            put_lane(s, suite, n, lanes);
+            s->text_try[lanes] = (uint16_t)n;
+            s->text_bit[lanes++] = (uint8_t)j;
         }
         s->laid[n] = 1;
     }

@@ -185,7 +185,7 @@ def ocra_many(bytes suite, list keys, list counters, list questions):
             ww_suite_own(&s, counters[i], packed, own + i, n)
             at[i] = mids + i * 40
         with nogil:
-            k.ocra(at, own, n, s.own_at, &common, out, n)
+            k.ocra(at, own, n, s.own_at, &common, 1, out, n)
         return [out[i] for i in range(n)]
     finally:
         if mids != NULL:

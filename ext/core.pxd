@@ -234,7 +234,7 @@ cdef extern from "watchword.h" nogil:
         void (*text[3])(const void *const *, const void *const *, size_t, uint32_t *,
                         size_t) noexcept nogil
         void (*ocra)(const void *const *, const uint32_t *, size_t, size_t, const ww_common *,
-                     uint32_t *, size_t) noexcept nogil
+                     size_t, uint32_t *, size_t) noexcept nogil
 
     ctypedef struct ww_row_needs:
         uint32_t users, wides, ids

@@ -116,6 +116,7 @@ void ww_suite_common(const ww_suite *s, ww_common *common, uint32_t *own, size_t
 {
     const uint8_t *words = (const uint8_t *)s->words;
     memcpy(common->words, words, sizeof common->words);
+    common->counter = s->counter_at ? s->counter_at / 4u - s->own_at : 0;
     for (size_t b = 0; b < WW_SHARED_BLOCKS; b++) {
         uint32_t block[16];
         memcpy(block, words + (b + 1) * sizeof block, sizeof block);
@@ -142,17 +143,18 @@ void ww_suite_own(const ww_suite *s, uint64_t counter,
         own[k * stride] = ww_load_be32(bytes + 4 * k) | ww_load_le32(alike + 4 * k);
 }
 
-void ww_suite_further(const ww_suite *s, uint64_t counter, uint32_t *own, size_t stride, size_t n)
+void ww_suite_further(const ww_suite *s, const ww_common *common, uint64_t counter, uint32_t *own,
+                      size_t stride, size_t apart, size_t n)
 {
-    uint32_t *at = own + (s->counter_at / 4u - s->own_at) * stride, bits = s->counter_at % 4u * 8;
-    for (size_t k = 0; k < s->own_words; k++)
-        for (size_t i = 1; i < n; i++)
-            own[k * stride + i] = own[k * stride];
-    for (size_t i = 1; i < n; i++) { /* a counter is two words, or a part of three */
-        uint64_t apart = counter ^ (counter + i);
-        at[i] ^= (uint32_t)(apart >> 32 >> bits);
-        at[stride + i] ^= (uint32_t)(apart >> bits);
-        at[2 * stride + i] ^= (uint32_t)(apart << 32 >> bits);
+    uint32_t bits = s->counter_at % 4u * 8;
+    own += common->counter * stride;
+    const uint32_t first[WW_COUNTER_WORDS] = {own[0], own[stride], own[2 * stride]};
+    for (size_t i = 1; i < n; i++) {
+        uint64_t change = counter ^ (counter + i);
+        own += apart;
+        own[0] = first[0] ^ (uint32_t)(change >> 32 >> bits);
+        own[stride] = first[1] ^ (uint32_t)(change >> bits);
+        own[2 * stride] = first[2] ^ (uint32_t)(change << 32 >> bits);
     }
 }
 

@@ -110,33 +110,42 @@ static int sweep_texts(const ww_kernel *row, ww_hash hash)
     return wrong;
 }
 
-/* Answers of one suite: their own words anywhere in the first block, against whole texts. */
+/* Answers of one suite, each at some counters: their own words anywhere in the first block, against
+ * whole texts. */
 static int sweep_ocra(const ww_kernel *row, const void *const *mids)
 {
     enum { BLOCKS = 1 + WW_SHARED_BLOCKS };
     int wrong = 0;
     for (size_t n = 0; n <= MOST; n++) {
-        size_t words = WW_OWN_WORDS, at = n % (16 - words + 1);
+        size_t words = WW_OWN_WORDS, at = n % (16 - words + 1), steps = 1 + n % 4;
         uint32_t block[BLOCKS][16], texts[MOST][BLOCKS][16], right[MOST];
         const void *laid[MOST];
         ww_common common;
-        uint32_t *own = malloc(n * words * sizeof *own + 1), *out = malloc(n * sizeof *out + 1);
+        uint32_t *own = malloc(steps * n * words * sizeof *own + 1);
+        uint32_t *out = malloc(steps * n * sizeof *out + 1);
         for (size_t i = 0; i < BLOCKS * 16; i++)
             block[i / 16][i % 16] = random_word();
         memcpy(common.words, block, sizeof common.words);
         for (size_t b = 0; b < WW_SHARED_BLOCKS; b++)
             ww_sha1_schedule(block[1 + b], common.shared[b]);
-        for (size_t i = 0; i < n; i++) {
-            memcpy(texts[i], block, sizeof block);
-            for (size_t k = 0; k < words; k++)
-                texts[i][0][at + k] = own[k * n + i] = random_word();
-            laid[i] = texts[i];
+        common.counter = (uint32_t)(n % (words - WW_COUNTER_WORDS + 1));
+        for (size_t i = 0; i < steps * n * words; i++)
+            own[i] = random_word();
+        row->ocra(mids, own, steps * n, at, &common, steps, out, n);
+        for (size_t j = 0; j < steps; j++) {
+            for (size_t i = 0; i < n; i++) {
+                memcpy(texts[i], block, sizeof block);
+                for (size_t k = 0; k < words; k++) {
+                    int moves = k - common.counter < WW_COUNTER_WORDS;
+                    texts[i][0][at + k] = own[(k * steps + (moves ? j : 0)) * n + i];
+                }
+                laid[i] = texts[i];
+            }
+            row->text[WW_SHA1](mids, laid, BLOCKS, right, n);
+            uint32_t same = ww_equal((uint8_t *)(out + j * n), (uint8_t *)right, n * sizeof *out);
+            WW_PUBLIC(&same, sizeof same);
+            wrong |= !same;
         }
-        row->text[WW_SHA1](mids, laid, BLOCKS, right, n);
-        row->ocra(mids, own, n, at, &common, out, n);
-        uint32_t same = ww_equal((uint8_t *)out, (uint8_t *)right, n * sizeof *out);
-        WW_PUBLIC(&same, sizeof same);
-        wrong |= !same;
         free(own);
         free(out);
     }

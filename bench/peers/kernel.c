@@ -235,7 +235,7 @@ int ocra_match(const char *name, const ww_suite *suite, const ww_wide *table,
                 __builtin_prefetch(&table[devices[from + GROUP + i]].issue);
             }
         }
-        k->ocra(mids, own[0], GROUP, suite->own_at, &common, out, count);
+        k->ocra(mids, own[0], GROUP, suite->own_at, &common, 1, out, count);
         ww_match_many(out, typed + from, misfit, suite->digits, hit, count);
         for (size_t i = 0; i < count; i++)
             hits[from + i] = (uint8_t)hit[i];

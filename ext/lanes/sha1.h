@@ -110,43 +110,52 @@ void ROW(ww_text_sha1_many)(const void *const *mids, const void *const *texts, s
     text_many(sha1_text, LANES, mids, texts, blocks, out, n);
 }
 
-/* One vector of answers to one suite's challenges: a block with words of their own, then blocks
- * that are everybody's. */
+/* One vector of answers to one suite's challenges, at each of `steps` counters: a block with words
+ * of their own, then blocks that are everybody's. */
 static void sha1_ocra(const void *const *mids, const uint32_t *own, size_t stride, size_t own_at,
-                      const ww_common *common, uint32_t *out)
+                      const ww_common *common, size_t steps, uint32_t *out, size_t apart)
 {
-    v_t mid[10], block[16], w[16];
-    v_columns(mid, mids, 10);
+    v_t mids_of[10], mid[10], block[16], w[16];
+    v_columns(mids_of, mids, 10);
     for (int i = 0; i < 16; i++)
         block[i] = v_set1(common->words[i]);
     for (size_t k = 0; k < WW_OWN_WORDS; k++)
         memcpy(&block[own_at + k], own + k * stride, sizeof block[0]);
-    for (int i = 0; i < 16; i++) /* words that are indexed by numbers alone stay in registers */
-        w[i] = block[i];
-    sha1_compress(mid, w);
-    _Static_assert(WW_SHARED_BLOCKS == 2, "one line for each: a loop of two is kept as a flag");
-    sha1_compress_shared(mid, common->shared[0]);
-    sha1_compress_shared(mid, common->shared[1]);
-    v_t code = sha1_outer(mid, mid + 5);
-    v_store_low32(out, code);
+    for (size_t j = 0; j < steps; j++) {
+        for (int i = 0; i < 10; i++)
+            mid[i] = mids_of[i];
+        for (size_t k = common->counter; j && k < common->counter + WW_COUNTER_WORDS; k++)
+            memcpy(&block[own_at + k], own + k * stride + j * apart, sizeof block[0]);
+        for (int i = 0; i < 16; i++) /* words that are indexed by numbers alone stay in registers */
+            w[i] = block[i];
+        sha1_compress(mid, w);
+        _Static_assert(WW_SHARED_BLOCKS == 2, "one line for each: a loop of two is kept as a flag");
+        sha1_compress_shared(mid, common->shared[0]);
+        sha1_compress_shared(mid, common->shared[1]);
+        v_store_low32(out + j * apart, sha1_outer(mid, mid + 5));
+    }
 }
 
 void ROW(ww_ocra_sha1_many)(const void *const *mids, const uint32_t *own, size_t stride,
-                            size_t own_at, const ww_common *common, uint32_t *out, size_t n)
+                            size_t own_at, const ww_common *common, size_t steps, uint32_t *out,
+                            size_t n)
 {
     size_t i = 0;
     for (; n - i >= LANES; i += LANES)
-        sha1_ocra(mids + i, own + i, stride, own_at, common, out + i);
+        sha1_ocra(mids + i, own + i, stride, own_at, common, steps, out + i, n);
     if (i == n)
         return;
     const void *tail_mids[LANES];
     uint32_t tail_own[WW_OWN_WORDS * LANES] = {0}, tail_out[LANES];
     for (size_t lane = 0; lane < LANES; lane++)
         tail_mids[lane] = mids[i + lane < n ? i + lane : i];
-    for (size_t k = 0; k < WW_OWN_WORDS; k++)
-        memcpy(tail_own + k * LANES, own + k * stride + i, (n - i) * sizeof *own);
-    sha1_ocra(tail_mids, tail_own, LANES, own_at, common, tail_out);
-    memcpy(out + i, tail_out, (n - i) * sizeof *out);
+    for (size_t j = 0; j < steps; j++) {
+        size_t k = j ? common->counter : 0, end = j ? k + WW_COUNTER_WORDS : WW_OWN_WORDS;
+        for (; k < end; k++)
+            memcpy(tail_own + k * LANES, own + k * stride + j * n + i, (n - i) * sizeof *own);
+        sha1_ocra(tail_mids, tail_own, LANES, own_at, common, 1, tail_out, 0);
+        memcpy(out + j * n + i, tail_out, (n - i) * sizeof *out);
+    }
     ww_wipe(tail_out, sizeof tail_out);
 }
 
