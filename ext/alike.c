@@ -6,10 +6,7 @@
  */
 #include "match.h"
 
-enum {
-    ALIKE_LEAST = 8, /* lanes: fewer cost less than the schedules they would share */
-    SIDE_BY_SIDE = 16 /* windows: whole vectors in every row */
-};
+enum { ALIKE_LEAST = 8 }; /* lanes: fewer cost less than the schedules they would share */
 
 static int is_alike(const ww_scratch *s, uint32_t n)
 {
@@ -41,25 +38,26 @@ static void ran(const ww_kernel *k, ww_scratch *s, uint32_t lanes, uint32_t time
 
 /* ---- windows of as many counters ---- */
 
-/* Runs the windows of tries at[0] to at[SIDE_BY_SIDE - 1]: their keys are turned into lanes once. */
+/* Runs the windows of WW_SIDE_BY_SIDE tries, whose keys are turned into lanes once. */
 static void run_windows(const ww_kernel *k, ww_scratch *s, const ww_suite *suite,
                         const uint16_t *at, uint32_t steps)
 {
-    uint32_t hit[SIDE_BY_SIDE];
-    for (uint32_t i = 0; i < SIDE_BY_SIDE; i++) {
+    uint32_t hit[WW_SIDE_BY_SIDE];
+    for (uint32_t i = 0; i < WW_SIDE_BY_SIDE; i++) {
         uint64_t base = s->tries[at[i]].base;
         put_lane(s, suite, at[i], i);
         ww_suite_own(suite, base, question_of(s, at[i]), &s->own[0][i], WW_OWN_CHUNK);
-        ww_suite_further(suite, &s->common, base, &s->own[0][i], WW_OWN_CHUNK, SIDE_BY_SIDE, steps);
+        ww_suite_further(suite, &s->common, base, &s->own[0][i], WW_OWN_CHUNK, WW_SIDE_BY_SIDE,
+                         steps);
         s->laid[at[i]] = 1;
     }
     k->ocra(s->mids, s->own[0], WW_OWN_CHUNK, suite->own_at, &s->common, steps, s->out,
-            SIDE_BY_SIDE);
-    ran(k, s, SIDE_BY_SIDE, steps);
+            WW_SIDE_BY_SIDE);
+    ran(k, s, WW_SIDE_BY_SIDE, steps);
     for (uint32_t j = 0; j < steps; j++) {
-        ww_match_many(s->out + j * SIDE_BY_SIDE, s->want, s->misfit, suite->digits, hit,
-                      SIDE_BY_SIDE);
-        for (uint32_t i = 0; i < SIDE_BY_SIDE; i++)
+        ww_match_many(s->out + j * WW_SIDE_BY_SIDE, s->want, s->misfit, suite->digits, hit,
+                      WW_SIDE_BY_SIDE);
+        for (uint32_t i = 0; i < WW_SIDE_BY_SIDE; i++)
             s->tries[at[i]].mask.lo |= (uint64_t)hit[i] << j;
     }
     ww_wipe(hit, sizeof hit);
@@ -69,16 +67,16 @@ static void match_windows(const ww_kernel *k, ww_scratch *s, uint32_t first, uin
 {
     const ww_suite *suite = s->answers[first].suite;
     uint32_t steps = s->tries[first].count, n = 0;
-    uint16_t at[SIDE_BY_SIDE];
-    if (steps < 2 || steps > WW_OWN_CHUNK / SIDE_BY_SIDE)
+    uint16_t at[WW_SIDE_BY_SIDE];
+    if (steps < 2 || steps > WW_OWN_CHUNK / WW_SIDE_BY_SIDE)
         return;
     for (uint32_t i = first; i < tries; i++) {
         if (!is_alike(s, i) || s->answers[i].suite != suite || s->tries[i].count != steps)
             continue;
         at[n++] = (uint16_t)i;
-        if (n == SIDE_BY_SIDE)
+        if (n == WW_SIDE_BY_SIDE)
             run_windows(k, s, suite, at, steps);
-        n %= SIDE_BY_SIDE;
+        n %= WW_SIDE_BY_SIDE;
     }
 }
 

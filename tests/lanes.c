@@ -117,7 +117,8 @@ static int sweep_ocra(const ww_kernel *row, const void *const *mids)
     enum { BLOCKS = 1 + WW_SHARED_BLOCKS };
     int wrong = 0;
     for (size_t n = 0; n <= MOST; n++) {
-        size_t words = WW_OWN_WORDS, at = n % (16 - words + 1), steps = 1 + n % 4;
+        size_t words = WW_OWN_WORDS, at = n % (16 - words + 1);
+        size_t steps = n % WW_SIDE_BY_SIDE ? 1 : 1 + n / WW_SIDE_BY_SIDE % 4;
         uint32_t block[BLOCKS][16], texts[MOST][BLOCKS][16], right[MOST];
         const void *laid[MOST];
         ww_common common;
@@ -128,7 +129,7 @@ static int sweep_ocra(const ww_kernel *row, const void *const *mids)
         memcpy(common.words, block, sizeof common.words);
         for (size_t b = 0; b < WW_SHARED_BLOCKS; b++)
             ww_sha1_schedule(block[1 + b], common.shared[b]);
-        common.counter = (uint32_t)(n % (words - WW_COUNTER_WORDS + 1));
+        common.counter = n % (words - WW_COUNTER_WORDS + 1);
         for (size_t i = 0; i < steps * n * words; i++)
             own[i] = random_word();
         row->ocra(mids, own, steps * n, at, &common, steps, out, n);

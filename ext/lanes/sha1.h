@@ -110,22 +110,27 @@ void ROW(ww_text_sha1_many)(const void *const *mids, const void *const *texts, s
     text_many(sha1_text, LANES, mids, texts, blocks, out, n);
 }
 
+_Static_assert(WW_SIDE_BY_SIDE % LANES == 0, "windows side by side leave no ragged end");
+
 /* One vector of answers to one suite's challenges, at each of `steps` counters: a block with words
  * of their own, then blocks that are everybody's. */
 static void sha1_ocra(const void *const *mids, const uint32_t *own, size_t stride, size_t own_at,
                       const ww_common *common, size_t steps, uint32_t *out, size_t apart)
 {
-    v_t mids_of[10], mid[10], block[16], w[16];
+    v_t mids_of[10], block[16];
     v_columns(mids_of, mids, 10);
     for (int i = 0; i < 16; i++)
         block[i] = v_set1(common->words[i]);
     for (size_t k = 0; k < WW_OWN_WORDS; k++)
         memcpy(&block[own_at + k], own + k * stride, sizeof block[0]);
+    const uint32_t *moves = own + common->counter * stride;
+    v_t *counter = &block[own_at + common->counter];
     for (size_t j = 0; j < steps; j++) {
+        v_t mid[10], w[16];
         for (int i = 0; i < 10; i++)
             mid[i] = mids_of[i];
-        for (size_t k = common->counter; j && k < common->counter + WW_COUNTER_WORDS; k++)
-            memcpy(&block[own_at + k], own + k * stride + j * apart, sizeof block[0]);
+        for (size_t k = 0; k < WW_COUNTER_WORDS; k++)
+            memcpy(&counter[k], moves + k * stride + j * apart, sizeof *counter);
         for (int i = 0; i < 16; i++) /* words that are indexed by numbers alone stay in registers */
             w[i] = block[i];
         sha1_compress(mid, w);
@@ -145,17 +150,14 @@ void ROW(ww_ocra_sha1_many)(const void *const *mids, const uint32_t *own, size_t
         sha1_ocra(mids + i, own + i, stride, own_at, common, steps, out + i, n);
     if (i == n)
         return;
-    const void *tail_mids[LANES];
+    const void *tail_mids[LANES]; /* at one counter: several come in whole vectors */
     uint32_t tail_own[WW_OWN_WORDS * LANES] = {0}, tail_out[LANES];
     for (size_t lane = 0; lane < LANES; lane++)
         tail_mids[lane] = mids[i + lane < n ? i + lane : i];
-    for (size_t j = 0; j < steps; j++) {
-        size_t k = j ? common->counter : 0, end = j ? k + WW_COUNTER_WORDS : WW_OWN_WORDS;
-        for (; k < end; k++)
-            memcpy(tail_own + k * LANES, own + k * stride + j * n + i, (n - i) * sizeof *own);
-        sha1_ocra(tail_mids, tail_own, LANES, own_at, common, 1, tail_out, 0);
-        memcpy(out + j * n + i, tail_out, (n - i) * sizeof *out);
-    }
+    for (size_t k = 0; k < WW_OWN_WORDS; k++)
+        memcpy(tail_own + k * LANES, own + k * stride + i, (n - i) * sizeof *own);
+    sha1_ocra(tail_mids, tail_own, LANES, own_at, common, 1, tail_out, 0);
+    memcpy(out + i, tail_out, (n - i) * sizeof *out);
     ww_wipe(tail_out, sizeof tail_out);
 }
 
