@@ -320,7 +320,7 @@ int ww_challenge(ww_tables *t, const ww_policy *p, ww_ask *a, int64_t now_ms)
     a->records[0].device = token.device;
     a->records[0].moving = token.count;
     ww_asked_for tail = {.purpose = open.purpose, .epoch = open.epoch,
-                         .sent_s = a->label == WW_SMS ? ww_second(t, now_ms) : 0,
+                         .sent_s = a->label == WW_SMS ? ww_second_over(t, now_ms) : 0,
                          .answered = a->client_len != 0};
     memcpy(&a->records[1], &tail, sizeof tail);
     (void)ww_apply_challenge(t, a->records);

@@ -22,6 +22,11 @@ uint32_t ww_second(const ww_tables *t, int64_t now_ms)
     return second < 0 ? 0 : second < UINT32_MAX ? (uint32_t)second : UINT32_MAX;
 }
 
+uint32_t ww_second_over(const ww_tables *t, int64_t now_ms)
+{
+    return ww_second(t, (now_ms > t->latest_ms ? now_ms : t->latest_ms) + 999);
+}
+
 /* ---- temporary passcodes ---- */
 
 void ww_passcode_key(ww_tables *t, const uint8_t *key, size_t len)
@@ -181,7 +186,7 @@ int ww_ask_code(ww_tables *t, const ww_policy *p, ww_ask *a, ww_user *u, ww_devi
         a->code = code_of((ww_hash)d->hash, key, len, count, d->digits);
     } else { /* nobody's: as long to make, and never told */
         count = plausible->issued++;
-        sent_push(plausible->sent_s, now_s);
+        sent_push(plausible->sent_s, ww_second_over(t, now_ms));
         a->code = code_of(WW_SHA1, t->token_key, sizeof t->token_key, count, WW_DIGITS_MIN);
     }
     a->kind = WW_KIND_PASSCODE;

@@ -812,6 +812,8 @@ int ww_open_current(const ww_open *o, uint32_t epoch);
 /* ---- codes.c: passcodes, and codes that are sent ---- */
 
 uint32_t ww_second(const ww_tables *t, int64_t now_ms);     /* of now, never back                */
+uint32_t ww_second_over(const ww_tables *t, int64_t now_ms);    /* the first not before now: an hour
+                                                                 * from it is no second short    */
 int ww_is_sms(const ww_device *d);
 void ww_passcode_key(ww_tables *t, const uint8_t *key, size_t len);
 

@@ -20,8 +20,10 @@ from code_doors import DEVICES, WEBHOOK_SECRET, DaemonDoor, EngineDoor, Hook, Tw
 from code_told import DAY_S, Told
 from daemons import APART_S, Daemons
 from plays import play
+from served import KEY
 
 import watchword
+from watchword import reference
 
 # What alice has; further policy figures; rows.
 TABLES: dict[str, tuple[list[str], dict[str, Any], str]] = {
@@ -230,6 +232,30 @@ def played(door: Any, title: str) -> None:
 @pytest.mark.parametrize("title", TABLES)
 def test_table(title: str, door: Any) -> None:
     played(door(**TABLES[title][1]), title)
+
+
+@pytest.mark.parametrize("name", ["alice", "nobody"])
+def test_an_hour_of_deliveries_is_no_part_of_a_second_short(name: str) -> None:
+    now = [1_700_000_000_999]
+    twin = reference.Reference(reference.Figures())
+    twin.add_user("alice", now[0])
+    twin.add_device(
+        "alice", reference.Device("passcode", KEY, "phone", digits=6, label="sms"), now[0]
+    )
+    with watchword.Engine.open(clock=lambda: now[0], deliver=lambda _: None) as engine:
+        engine.add_user("alice")
+        engine.add_device("alice", watchword.Device.sms(KEY))
+        begun, sent = now[0], []
+        for after_ms in (0, 0, 1, 3_599_000, 3_599_001, 3_600_001, 3_600_002):
+            now[0] = begun + after_ms
+            try:
+                engine.send_code(name)
+                sent.append(after_ms)
+            except watchword.Busy:
+                pass
+            same = twin.challenge(name, now[0], sends=True, sms=True) is not None
+            assert same == (sent[-1:] == [after_ms]), after_ms
+    assert sent == [0, 0, 1, 3_600_001, 3_600_002]
 
 
 def test_every_device_and_every_word_is_in_a_table() -> None:

@@ -103,6 +103,8 @@ DANGERS = [
     ({"key_bytes_min": 10}, {"key_bytes_min": 13}, None),
     ({"window_max": 0}, {"window_max": 1}, "window_max = 1 lowers a floor"),
     ({"window_max": 2}, {"window_max": 1}, None),
+    ({"period_max_s": 30}, {"period_max_s": 31}, "period_max_s = 31 lowers a floor, from 30"),
+    ({"period_max_s": 60}, {"period_max_s": 30}, None),
     ({}, {"security_questions": True}, "security_questions = true lowers a floor, from false"),
     ({"pin_chars_min": 8}, {"pin_chars_min": 7}, "pin_chars_min = 7 lowers a floor"),
     ({}, {"password_bytes_min": 7}, "password_bytes_min = 7 lowers a floor, from 8"),

@@ -148,15 +148,17 @@ def test_one_wrong_row_and_nothing_is_applied(lines, says):
 
 
 def test_policy_is_held_against_every_row():
-    bench = Bench(key_bytes_min=14, window_max=0)
+    bench = Bench(key_bytes_min=14, window_max=0, period_max_s=30)
     with bench.engine as engine:
         found = brought(
             engine, f"alice,totp,{KEY32}", "bob,hotp,hex:" + "ab" * 13, f"carol,totp,{KEY32},0",
-            head="name,kind,key,window\n",
+            f"dave,totp,{KEY32},0,31",
+            head="name,kind,key,window,period\n",
         )  # fmt: skip
         assert found.faults == (
             Fault(2, "window", "is at most 0 steps under this policy"),
             Fault(3, "key", "is at least 14 bytes under this policy"),
+            Fault(5, "period", "is at most 30 seconds under this policy"),
         )
 
 

@@ -182,13 +182,17 @@ def test_sixteen_devices_and_no_more(engine):
     assert engine.verify("alice", hotp(KEY + bytes([14]), 3)).device == "W00000016"
 
 
-def test_the_strict_profile_asks_for_no_window_and_longer_keys():
+def test_the_strict_profile_asks_for_no_window_short_steps_and_longer_keys():
     with Engine.open(policy=Policy.profile("strict"), clock=lambda: T) as engine:
         engine.add_user("alice")
         with pytest.raises(InvalidArgument, match="window"):
             engine.add_device("alice", Device.totp(KEY))
         with pytest.raises(InvalidArgument, match="14 bytes"):
             engine.add_device("alice", Device.totp(KEY[:13], window=0))
+        with pytest.raises(InvalidArgument, match="30 seconds"):
+            engine.add_device("alice", Device.totp(KEY, window=0, period=31))
+        with pytest.raises(InvalidArgument, match="30 seconds"):
+            engine.add_users(["bob"], [KEY], device=Device.totp(KEY, window=0, period=60))
         engine.add_device("alice", Device.totp(KEY, window=0))
         assert engine.verify("alice", step_code(1)).code == Code.REJECTED
         assert engine.verify("alice", step_code())

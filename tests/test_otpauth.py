@@ -15,6 +15,7 @@ TOKENS = [
     Token("totp", "alice@example.com", KEY, "A & B = C?", "sha256", 8, 60),
     Token("totp", "al/ice%3A", KEY + b"\x00\xff", "50% + 1", "sha512", 7),
     Token("totp", "Žofie", KEY[:14], "Žižkov", "sha1", 6, 15),
+    Token("totp", "a:b+c:", KEY, "Example+1"),
     Token("hotp", "alice", KEY, "Example", counter=0),
     Token("hotp", "alice", KEY, "Example", digits=8, counter=2**40),
 ]
@@ -47,6 +48,22 @@ def test_what_pyotp_writes_is_read() -> None:
     assert parse(counted.provisioning_uri()) == Token("hotp", "alice", KEY, digits=8, counter=7)
 
 
+@pytest.mark.parametrize(
+    ("address", "issuer", "account"),
+    [
+        ("otpauth://TOTP/alice?secret=", "", "alice"),
+        ("otpauth://totp/Example:alice?secret=", "Example", "alice"),
+        ("otpauth://totp/Example%3A%20alice?issuer=Example&secret=", "Example", "alice"),
+        ("otpauth://totp/My%20Bank:alice?issuer=My+Bank&secret=", "My Bank", "alice"),
+        ("otpauth://totp/A+B:alice?issuer=A+B&secret=", "A+B", "alice"),
+        ("otpauth://totp/A%2BB:alice?issuer=A%2BB&secret=", "A+B", "alice"),
+        ("otpauth://totp/alice?issuer=A+B&secret=", "A B", "alice"),
+    ],
+)
+def test_issuers_as_others_write_them(address: str, issuer: str, account: str) -> None:
+    assert parse(address + SECRET.lower()) == Token("totp", account, KEY, issuer)
+
+
 REFUSED = [
     ("", "otpauth"),
     ("https://totp/alice?secret=" + SECRET, "otpauth"),
@@ -66,6 +83,8 @@ REFUSED = [
     ("otpauth://hotp/alice?secret=" + SECRET, "counter"),
     ("otpauth://totp/alice?secret=SECRET89", "key"),
     ("otpauth://totp/%FF?secret=" + SECRET, "otpauth"),
+    ("otpauth://totp/alice?issuer=%FF&secret=" + SECRET, "otpauth"),
+    ("otpauth://totp/alice?secret=hex:", "key"),
     ("otpauth://totp/alice?secret=" + "A" * 3000, "characters"),
 ]
 
@@ -80,8 +99,11 @@ def test_what_is_not_such_an_address_is_refused(address: str, word: str) -> None
 
 @pytest.mark.parametrize(
     "token",
-    [Token("push", "alice", KEY), Token("totp", "", KEY), Token("totp", "alice", KEY, "a:b")],
-)
+    [
+        Token("push", "alice", KEY), Token("totp", "", KEY), Token("totp", "alice", KEY, "a:b"),
+        Token("totp", "a:b", KEY),
+    ],
+)  # fmt: skip
 def test_what_cannot_be_written_is_refused(token: Token) -> None:
     with pytest.raises(InvalidArgument):
         build(token)
@@ -101,7 +123,11 @@ def test_keys_as_people_type_them(text: str) -> None:
     assert key_from_text(text) == KEY
 
 
-@pytest.mark.parametrize("text", ["", "=", "A", "AAA", "AAAAAA", "0189", "hex:abc", "hex:zz", "ÄÖ"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "=", "A", "AAA", "AAAAAA", "0189", "hex:", "hex:abc", "hex:zz", "ÄÖ", "\u017f" * 16,
+     "\u0131" * 8, "\u00df" * 8, "\ufb01" * 4, "\uff12" * 8],
+)  # fmt: skip
 def test_keys_that_are_none(text: str) -> None:
     with pytest.raises(InvalidArgument, match="base32"):
         key_from_text(text)

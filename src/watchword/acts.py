@@ -180,10 +180,8 @@ class Acts(Parts):
             raise InvalidArgument(
                 f"key is at least {self._policy.key_bytes_min} bytes under this policy"
             )
-        if max(device.window) > self._policy.window_max:
-            raise InvalidArgument(
-                f"window is at most {self._policy.window_max} steps under this policy"
-            )
+        if amiss := self._policy.too_long(device.window, device.period):
+            raise InvalidArgument(" ".join(amiss))
         return self._under_policy(device), self._kept_pin(device, personal)
 
     def _enrolling(

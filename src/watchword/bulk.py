@@ -66,10 +66,8 @@ class Bulk(Parts):
             least_bytes = max(self._policy.key_bytes_min, KEY_BYTES_MIN)
             if not given and not least_bytes <= key_len <= KEY_BYTES_MAX:
                 raise InvalidArgument(f"keys are {least_bytes} to {KEY_BYTES_MAX} bytes each")
-            if max(figures.window) > self._policy.window_max:
-                raise InvalidArgument(
-                    f"window is at most {self._policy.window_max} steps under this policy"
-                )
+            if amiss := self._policy.too_long(figures.window, figures.period):
+                raise InvalidArgument(" ".join(amiss))
             pin = self._kept_pin(figures)
             spec = lifecycle.spec_head(figures, 0, pin_len=len(pin))
             rest = figures.suite.encode("ascii") + pin

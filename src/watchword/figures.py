@@ -68,6 +68,10 @@ FLOORS: dict[str, Floor] = {
         "codes good for 30 seconds, a window of 0", "OWASP ASVS 6.5.5",
         lambda old, new: new > old, lambda steps: steps > 0,
     ),
+    "period_max_s": Floor(
+        "codes good for 30 seconds, steps of 30", "OWASP ASVS 6.5.5",
+        lambda old, new: new > old, lambda seconds: seconds > 30,
+    ),
     "key_bytes_min": Floor(
         "keys of 112 bits, 14 bytes", "NIST SP 800-63B 5.1.4.1",
         lambda old, new: new < old, lambda size: size < 14,

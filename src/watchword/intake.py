@@ -325,9 +325,8 @@ class Intake(Parts):
         if len(device.key) < self._policy.key_bytes_min:
             least = self._policy.key_bytes_min
             raise RefusedError("key", f"is at least {least} bytes under this policy")
-        if max(device.window) > self._policy.window_max:
-            most = self._policy.window_max
-            raise RefusedError("window", f"is at most {most} steps under this policy")
+        if amiss := self._policy.too_long(device.window, device.period):
+            raise RefusedError(*amiss)
         if device.pin:
             try:
                 new_pin("pin", device.pin, (), self._policy.pin_chars_min)

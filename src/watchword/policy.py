@@ -23,6 +23,7 @@ RANGES: dict[str, tuple[int, int, bool]] = {
     "failures_cap": (1, 255, True),
     "source_failures": (1, 1_000_000, True),
     "window_max": (0, 10, False),
+    "period_max_s": (1, 3_600, False),
     "key_bytes_min": (10, 128, False),
     "rank_totp": (0, 9, False),
     "rank_hotp": (0, 9, False),
@@ -91,6 +92,8 @@ class Policy:
     2)."""
     window_max: int = 10
     """The widest TOTP window a device may be enrolled with, steps either side (RULES section 3)."""
+    period_max_s: int = 3_600
+    """The longest TOTP step a device may be enrolled with (RULES section 3)."""
     key_bytes_min: int = 10
     """The shortest device key that may be enrolled, bytes (RULES section 3)."""
     rank_totp: int = 0
@@ -208,6 +211,15 @@ class Policy:
                 f"{', '.join(CHALLENGE_KINDS)}"
             )
 
+    def too_long(self, window: tuple[int, int], period_s: int) -> tuple[str, str] | None:
+        """Which figure of a device has its codes live longer than this policy lets them, and how
+        far it may go."""
+        if max(window) > self.window_max:
+            return "window", f"is at most {self.window_max} steps under this policy"
+        if period_s > self.period_max_s:
+            return "period", f"is at most {self.period_max_s} seconds under this policy"
+        return None
+
     @classmethod
     def profile(cls, name: str) -> Self:
         """A named set of figures: "default" or "strict" (RULES section 8)."""
@@ -215,8 +227,8 @@ class Policy:
             return cls()
         if name == "strict":
             return cls(
-                window_max=0, key_bytes_min=14, card_cells_once=True, pin_chars_min=8,
-                password_bytes_min=15,
+                window_max=0, period_max_s=30, key_bytes_min=14, card_cells_once=True,
+                pin_chars_min=8, password_bytes_min=15,
             )  # fmt: skip
         raise InvalidArgument('a policy profile is "default" or "strict"')
 

@@ -733,6 +733,10 @@ class Reference:
     def _second(self, now_ms: int) -> int:
         return max(now_ms, self.latest_ms) // 1000
 
+    def _second_over(self, now_ms: int) -> int:
+        """The first that is not before now: an hour from it is no second short."""
+        return -(-max(now_ms, self.latest_ms) // 1000)
+
     def _code_stands(self, d: Device, platform: int, now_ms: int) -> bool:
         """Whether a response that names nothing may be the code sent last."""
         one = d.standing.get(platform)
@@ -1194,12 +1198,13 @@ class Reference:
         else:
             n = self.plausibly_issued.get(name, 0)
             self.plausibly_issued[name] = n + 1
-            self._push_sent(plausible, now_s)
+            self._push_sent(plausible, self._second_over(now_ms))
         until_s = now_s + self.figures.sms_ms // 1000
         number = d.number if d else 0
         record = Record(
             Event.CHALLENGE, user.number if user else name, place=place, device=number, moving=n,
-            tail=Standing(digest, n, until_s), sent_s=now_s,
+            tail=Standing(digest, n, until_s),
+            sent_s=self._second_over(now_ms),
         )  # fmt: skip
         self._turn([record], now_ms)
         hashed = ocra.name_hash(self.keys.name, name)

@@ -1,9 +1,10 @@
 """otpauth:// addresses: what an authenticator app reads from a QR code.
 
-`build` writes them and `parse` reads them; what one writes the other reads back unchanged. The
-form is the one apps agree on (Google's Key URI Format); where apps differ, `build` writes the
-plainest thing. The address holds the key, so a Token does not show it in its repr, and no message
-here repeats any part of an address.
+`build` writes them and `parse` reads them; what one writes the other reads back unchanged, but for
+spaces before an account, which may stand after an issuer for looks. The form is the one apps agree
+on (Google's Key URI Format); where apps differ, `build` writes the plainest thing. The address
+holds the key, so a Token does not show it in its repr, and no message here repeats any part of an
+address.
 """
 
 import base64
@@ -41,8 +42,8 @@ class Token:
 def build(token: Token) -> str:
     """The otpauth:// address of a token.
 
-    Raises InvalidArgument for a kind that has no such address, an empty account, or an issuer with
-    a colon, which the label could not carry.
+    Raises InvalidArgument for a kind that has no such address, an empty account, or a colon that
+    the label could not carry: in an issuer, or in an account that stands there without one.
     """
     if token.kind not in KINDS:
         raise InvalidArgument(f"kind must be one of {', '.join(KINDS)}")
@@ -50,6 +51,8 @@ def build(token: Token) -> str:
         raise InvalidArgument("account must not be empty")
     if ":" in token.issuer:
         raise InvalidArgument("issuer must not hold a colon")
+    if ":" in token.account and not token.issuer:
+        raise InvalidArgument("account must not hold a colon where there is no issuer")
     label = quote(token.account, safe="")
     if token.issuer:
         label = f"{quote(token.issuer, safe='')}:{label}"
@@ -71,15 +74,18 @@ def parse(address: str) -> Token:
     Raises InvalidArgument, naming the field, for anything that is not such an address: a field
     that is unknown or stands twice is refused, since guessing would enrol another device.
     """
-    if len(address) > ADDRESS_CHARS_MAX:
-        raise InvalidArgument(f"address must have at most {ADDRESS_CHARS_MAX} characters")
+    if not isinstance(address, str) or len(address) > ADDRESS_CHARS_MAX:
+        raise InvalidArgument(f"address must be text of at most {ADDRESS_CHARS_MAX} characters")
     try:
         split = urlsplit(address)
-        pairs = parse_qsl(split.query, keep_blank_values=True, strict_parsing=True)
+        pairs = parse_qsl(
+            split.query, keep_blank_values=True, strict_parsing=True, errors="strict"
+        )
         label = unquote(split.path.removeprefix("/"), errors="strict")
     except ValueError:
         raise InvalidArgument("address must be an otpauth:// address") from None
-    if split.scheme != "otpauth" or split.netloc not in KINDS or split.fragment:
+    kind = split.netloc.lower()  # a host, in which case does not count
+    if split.scheme != "otpauth" or kind not in KINDS or split.fragment:
         raise InvalidArgument("address must begin with otpauth://totp/ or otpauth://hotp/")
     fields = dict(pairs)
     if len(fields) != len(pairs):
@@ -88,20 +94,16 @@ def parse(address: str) -> Token:
         raise InvalidArgument(f"address holds {len(unknown)} unknown field(s)")
     if "secret" not in fields:
         raise InvalidArgument("secret is missing from the address")
-    before, colon, account = label.rpartition(":")
-    prefix, account = (before, account.lstrip(" ")) if colon else ("", label)
-    issuer = fields.get("issuer", prefix)
-    if prefix and prefix != issuer:
-        raise InvalidArgument("issuer and the label's prefix must be the same")
+    issuer, account = parties(label, split.query, fields.get("issuer"))
     if not account:
         raise InvalidArgument("account must not be empty")
     algorithm = fields.get("algorithm", "SHA1").lower()
     if algorithm not in ALGORITHMS:
         raise InvalidArgument(f"algorithm must be one of {', '.join(ALGORITHMS)}")
-    if split.netloc == "hotp" and "counter" not in fields:
+    if kind == "hotp" and "counter" not in fields:
         raise InvalidArgument("counter is missing from the address")
     return Token(
-        kind=split.netloc,
+        kind=kind,
         account=account,
         key=key_from_text(fields["secret"]),
         issuer=issuer,
@@ -110,6 +112,21 @@ def parse(address: str) -> Token:
         period=number(fields, "period", 30, 1, 3600),
         counter=number(fields, "counter", 0, 0, 2**64 - 1),
     )
+
+
+def parties(label: str, query: str, issuer: str | None) -> tuple[str, str]:
+    """Issuer and account. An issuer says itself where it ends in the label; some write its plus
+    signs as they are, which in a query is a space to everybody else."""
+    literal = dict(parse_qsl(query.replace("+", "%2B"))).get("issuer", "")
+    for known in filter(None, (issuer, literal)):
+        if label.startswith(f"{known}:"):
+            return known, label[len(known) + 1 :].lstrip(" ")
+    prefix, colon, account = label.rpartition(":")
+    if not colon:
+        return issuer or "", label
+    if prefix and issuer is not None:
+        raise InvalidArgument("issuer and the label's prefix must be the same")
+    return issuer or prefix, account.lstrip(" ")
 
 
 def number(fields: dict[str, str], name: str, default: int, least: int, most: int) -> int:
@@ -127,14 +144,15 @@ def key_from_text(text: str) -> bytes:
 
     Spaces, hyphens, lower case and missing padding are forgiven in base32. Hex must be marked: a
     run of digits and letters can be both, and the wrong guess would enrol a device nobody holds.
-    Raises InvalidArgument without repeating the text.
+    So would a letter beyond ASCII whose upper case is one of base32's. Raises InvalidArgument
+    without repeating the text.
     """
     plain = "".join(text.split()).replace("-", "")
     try:
-        if plain[:4].lower() == "hex:":
+        if plain[:4].lower() == "hex:" and len(plain) > 4:
             return binascii.unhexlify(plain[4:])
         bare = plain.upper().rstrip("=")
-        if not bare or len(bare) % 8 in (1, 3, 6):
+        if not bare or not plain.isascii() or len(bare) % 8 in (1, 3, 6):
             raise ValueError
         return base64.b32decode(bare + "=" * (-len(bare) % 8))
     except ValueError:  # binascii.Error is one
