@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from watchword import Imported
 from watchword.cli.doors import enter
 from watchword.cli.options import act_options, who
-from watchword.cli.words import Verb, complain, hint, note, table, tell
+from watchword.cli.words import Verb, complain, hint, note, table, tell, writing
 from watchword.errors import Exists, InvalidArgument
 from watchword.formats.columns import header
 
@@ -182,7 +182,7 @@ def sink(out: str | None) -> Iterator[Callable[[str], object]]:
     except FileExistsError:
         raise Exists(f"there is a file {out} already") from None
     try:
-        with file:
+        with writing(out), file:
             yield lambda lines: file.write(f"{lines}\n")
     except BaseException:
         os.unlink(out)
