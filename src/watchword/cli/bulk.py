@@ -158,9 +158,12 @@ def export(out: str | None, keys: bool) -> None:
         raise InvalidArgument("--keys writes to no terminal", hint="name a file with --out")
     users, after = 0, ""
     with enter() as door, sink(out) as write:
-        write(header())
+        head = header()
         while True:
             count, after, lines = door.export_rows(after, keys, who())
+            if head:  # not before the first rows are had: none of it where they are refused
+                write(head)
+                head = ""
             if not count:
                 break
             write("\n".join(lines))
