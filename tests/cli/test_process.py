@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from served import Served
 
-from watchword import Device, Engine
+from watchword import Device, Engine, Policy
 
 COMMAND = [sys.executable, "-m", "watchword"]
 KEY = b"12345678901234567890"  # RFC 4226 appendix D
@@ -137,3 +137,29 @@ def test_a_file_that_cannot_be_written_is_named_and_leaves_nothing(
         daemon.stop(signal.SIGKILL)
     assert (done.returncode, list(here.iterdir())) == (1, [])
     assert re.fullmatch(rf"watchword: (\S+/)?{name}: File too large\n", done.stderr)
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+@pytest.mark.parametrize("words", ["user list", "audit", "audit --csv", "audit --json", "export"])
+def test_a_name_in_a_pipe_is_utf8_whatever_the_locale(
+    words: str, encoding: str, tmp_path: Path
+) -> None:
+    with Engine.open(tmp_path / "watchword-store", policy=Policy(names="any")) as engine:
+        engine.add_user("josé@example.com")
+    done = subprocess.run(
+        [*COMMAND, *words.split()], cwd=tmp_path, env=environment(PYTHONIOENCODING=encoding),
+        capture_output=True, timeout=WAIT_SECONDS_MAX, check=False,
+    )  # fmt: skip
+    assert (done.returncode, "josé@example.com" in done.stdout.decode()) == (0, True), done.stderr
+
+
+def test_an_exported_file_is_utf8_whatever_the_locale(tmp_path: Path) -> None:
+    with Engine.open(tmp_path / "watchword-store", policy=Policy(names="any")) as engine:
+        engine.add_user("josé@example.com")
+    other = environment(LC_ALL="POSIX", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0")
+    done = subprocess.run(
+        [*COMMAND, "export", "--out", "users.csv"], cwd=tmp_path, env=other,
+        capture_output=True, timeout=WAIT_SECONDS_MAX, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "josé@example.com" in (tmp_path / "users.csv").read_text("utf-8")

@@ -181,11 +181,11 @@ def sink(out: str | None) -> Iterator[Callable[[str], object]]:
         yield tell
         return
     try:
-        file = os.fdopen(os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w")
+        made = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         raise Exists(f"there is a file {out} already") from None
     try:
-        with writing(out), file:
+        with writing(out), os.fdopen(made, "w", encoding="utf-8") as file:
             yield lambda lines: file.write(f"{lines}\n")
     except BaseException:
         os.unlink(out)
