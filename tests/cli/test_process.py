@@ -5,7 +5,9 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,12 +24,19 @@ def environment(**more: str) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), **more}
 
 
+@pytest.fixture
+def short() -> Iterator[Path]:
+    """A folder whose name leaves room for a socket's, unlike those that pytest makes."""
+    with tempfile.TemporaryDirectory() as made:
+        yield Path(made)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=lambda n: n.name)
 def test_what_ends_the_demo_ends_its_daemon_and_leaves_nothing(
-    number: signal.Signals, tmp_path: Path
+    number: signal.Signals, short: Path
 ) -> None:
     demo = subprocess.Popen(
-        [*COMMAND, "demo"], env=environment(TMPDIR=str(tmp_path)), stdout=subprocess.PIPE,
+        [*COMMAND, "demo"], env=environment(TMPDIR=str(short)), stdout=subprocess.PIPE,
         stderr=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
     assert demo.stdout is not None
@@ -36,7 +45,7 @@ def test_what_ends_the_demo_ends_its_daemon_and_leaves_nothing(
     demo.send_signal(number)
     _, err = demo.communicate(timeout=WAIT_SECONDS_MAX)
     assert (demo.returncode, err.strip()) == (1, "watchword: interrupted")
-    assert list(tmp_path.iterdir()) == [], "keys, and a daemon that serves them"
+    assert list(short.iterdir()) == [], "keys, and a daemon that serves them"
     with pytest.raises(ProcessLookupError):
         os.killpg(demo.pid, 0)
 
@@ -118,15 +127,15 @@ def test_a_full_standard_output_is_named(words: str, tmp_path: Path) -> None:
     ],
 )
 def test_a_file_that_cannot_be_written_is_named_and_leaves_nothing(
-    words: str, name: str, tmp_path: Path
+    words: str, name: str, short: Path
 ) -> None:
     """A limit on the size of files refuses as a full disk does: here, and not what others write."""
-    with Engine.open(tmp_path / "store") as engine:
+    with Engine.open(short / "store") as engine:
         engine.add_user("alice")
         engine.add_device("alice", Device.code_card(KEY), serial="C1")
-    here = tmp_path / "here"
+    here = short / "here"
     here.mkdir()
-    daemon = Served(tmp_path).start()
+    daemon = Served(short).start()
     try:
         shell = ["sh", "-c", 'ulimit -f 0 && exec "$@"', "sh", *COMMAND, *words.split()]
         done = subprocess.run(
