@@ -89,7 +89,7 @@ def test_a_key_file_is_a_file_and_ours(tmp_path: Path) -> None:
     if os.geteuid() == 0:  # only then can a file be given away
         path = key_file(tmp_path / "store.key")
         os.chown(path, 12345, 12345)
-        with pytest.raises(InvalidArgument, match="belongs to another user"):
+        with pytest.raises(InvalidArgument, match=r"belongs to another user, #12345"):
             KeyFile(path).key(create=False)
 
 

@@ -7,6 +7,8 @@ import os
 import pwd
 import re
 import shutil
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +20,7 @@ from served import Served
 from watchword.errors import Error, InvalidArgument
 from watchword.serve.config import Config
 from watchword.serve.privileges import become, expect_no_root
+from watchword.store.owner import Owner
 
 ROOT = os.geteuid() == 0
 USER = "nobody" if ROOT else getpass.getuser()
@@ -97,3 +100,66 @@ def test_files_of_the_daemon_are_for_its_user_alone(folder: Path) -> None:
         path.chmod(kept)
     daemon.start()
     assert daemon.stop() == 0
+
+
+def watchword(*words: str) -> tuple[int, str]:
+    """The command line, as whoever the tests are."""
+    done = subprocess.run(
+        [sys.executable, "-m", "watchword", *words], stderr=subprocess.PIPE, text=True,
+        stdin=subprocess.DEVNULL, timeout=120, check=False,
+    )  # fmt: skip
+    return done.returncode, done.stderr
+
+
+def owners(folder: Path) -> set[str]:
+    return {path.owner() for path in (folder, *folder.rglob("*"))}
+
+
+def test_root_leaves_nothing_in_a_store_that_its_owner_cannot_open(folder: Path) -> None:
+    """While the daemon is down root's own command would begin a segment that is root's: the daemon
+    would not start again."""
+    daemon = Served(folder, f'user = "{USER}"\n')
+    settings = str(folder / "watchword.toml")
+    code, said = watchword("init", "--config", settings)
+    assert code == 0, said
+    key = Path(f"{daemon.store}.key")
+    assert owners(daemon.store) | {key.owner()} == {USER}, "as if the daemon had made it"
+    if ROOT:
+        os.chown(key, 0, 0)  # as with a credential, which has no owner
+        refused = f"watchword: store {daemon.store} belongs to {USER}, and this is root\n"
+        for words in ("user list", "user add alice", "audit"):
+            code, said = watchword(*words.split(), "--config", settings)
+            assert (code, refused in said, f"sudo -u {USER} " in said) == (2, True, True), said
+        assert owners(daemon.store) == {USER}
+        code, said = watchword("audit", "verify", "--config", settings)
+        assert code == 0, said
+        assert owners(daemon.store) == {USER}, "who only looks makes nothing"
+        shutil.chown(key, USER)
+    daemon.start()
+    assert daemon.stop() == 0
+
+
+def test_who_is_kept_out_is_told_whose_the_store_is(folder: Path) -> None:
+    store = folder / "store"
+    Owner(str(store)).release()
+    store.chmod(0)
+    said = subprocess.run(
+        [sys.executable, "-c", KEPT_OUT, store, USER], text=True, stdout=subprocess.PIPE,
+        timeout=120, check=True,
+    ).stdout  # fmt: skip
+    store.chmod(0o700)
+    whose = f"it belongs to root, and this is {USER}\n" if ROOT else "\n"
+    assert said == f"store {store} cannot be opened: Permission denied {whose}"
+
+
+KEPT_OUT = """
+import sys
+from watchword.errors import StoreFailed
+from watchword.serve.privileges import become
+from watchword.store.owner import Owner
+become(sys.argv[2])
+try:
+    Owner(sys.argv[1])
+except StoreFailed as error:
+    print(error.args[0], error.hint)
+"""

@@ -8,6 +8,7 @@ who keeps it (`RawKey`). No message and no repr here ever shows a byte of a key.
 
 import contextlib
 import os
+import pwd
 import secrets
 import stat
 from typing import Final, Protocol, runtime_checkable
@@ -221,11 +222,21 @@ def _private(status: os.stat_result, path: str) -> None:
     if not stat.S_ISREG(status.st_mode):
         raise InvalidArgument(f"key file {path} is not a regular file")
     if status.st_uid not in (os.geteuid(), 0):
+        owner = user_named(status.st_uid)
         raise InvalidArgument(
-            f"key file {path} belongs to another user", hint=f"chown it to user {os.geteuid()}"
+            f"key file {path} belongs to another user, {owner}",
+            hint=f"run it as that user: sudo -u {owner} watchword",
         )
     if status.st_mode & 0o077:
         raise InvalidArgument(
             f"key file {path} can be read or written by others (mode {status.st_mode & 0o777:o})",
             hint=f"chmod 600 {path}",
         )
+
+
+def user_named(uid: int) -> str:
+    """A user of this machine; a number, as sudo takes it, where nobody has that."""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"#{uid}"

@@ -56,7 +56,11 @@ class Phone:
             os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         except FileExistsError:
             raise Exists(f"there is a file at {os.fspath(path)} already") from None
-        phone._keep()
+        try:
+            phone._keep()
+        except BaseException:
+            os.unlink(path)
+            raise
         return phone
 
     @classmethod
@@ -83,9 +87,15 @@ class Phone:
         )  # fmt: skip
         beside = self._path.with_name(self._path.name + ".new")
         file = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(file, "w") as text:
-            json.dump({"private": der.hex(), "users": self._users}, text)
-        os.replace(beside, self._path)
+        try:
+            with os.fdopen(file, "w") as text:
+                json.dump({"private": der.hex(), "users": self._users}, text)
+            os.replace(beside, self._path)
+        except BaseException as error:
+            os.unlink(beside)
+            if isinstance(error, OSError):
+                error.filename = error.filename or str(self._path)
+            raise
 
     @property
     def public(self) -> str:

@@ -79,7 +79,7 @@ def restore(
         ended = now_ms if ended_ms is None else ended_ms
         known_ms = max(made.tip.time_ms, head.time_ms if head is not None else 0)
         if ended_ms is not None and ended_ms < known_ms:
-            raise InvalidArgument(f"the lost store was still there {iso(known_ms)}")
+            raise InvalidArgument(f"ended is {iso(known_ms)} or later: the store answered then")
         rows = None if head is None else max(0, head.turn - made.tip.turn)
         lost = Lost(made.tip.time_ms, max(ended, known_ms), rows)
         engine = Engine.open(made.path, master, clock=lambda: max(now_ms, known_ms))

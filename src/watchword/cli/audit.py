@@ -19,7 +19,7 @@ from watchword import Code, Entry, Wanted
 from watchword.audit import iso
 from watchword.cli.doors import Door, enter
 from watchword.cli.options import shared_options
-from watchword.cli.words import Verb, Verbs, bar, table, tell
+from watchword.cli.words import Verb, Verbs, bar, table, tell, writing
 from watchword.errors import InvalidArgument
 
 __all__ = ["audit", "explain"]
@@ -139,11 +139,13 @@ def show(found: Iterable[Entry], shape: str | None) -> None:
     elif shape == "csv":
         names = ["time", *(field.name for field in fields(Entry))]
         writer = csv.writer(sys.stdout, lineterminator="\n")
-        writer.writerow(names)
-        for entry in found:
-            told = plain(entry)
-            told["others"] = " ".join(entry.others)
-            writer.writerow(guarded(told.get(name)) for name in names)
+        with writing():
+            writer.writerow(names)
+            for entry in found:
+                told = plain(entry)
+                told["others"] = " ".join(entry.others)
+                writer.writerow(guarded(told.get(name)) for name in names)
+            sys.stdout.flush()
     else:
         entries, head = iter(found), list(COLUMNS)
         while rows := [line(entry) for entry in islice(entries, ROWS_AT_ONCE)]:

@@ -16,6 +16,7 @@ from watchword.cli.words import Verb, bar, hint, note
 from watchword.errors import InvalidArgument, NotFound
 from watchword.keys import RawKey, provider
 from watchword.store.catalog import FORMAT, format_of
+from watchword.store.owner import Owner
 
 __all__ = ["backup", "floors", "restore", "upgrade"]
 
@@ -164,7 +165,7 @@ def upgrade() -> None:
 
     Raises a store of an older format to this program's, after it went through all of it; older
     programs refuse it from then on. Opening one raises it too: up to now no format gave another
-    meaning to what was there, so there is nothing to convert.
+    meaning to what was there, so there is nothing to convert. A daemon has to be stopped first.
 
     --store PATH     the store's directory
     --config FILE    the daemon's settings
@@ -176,6 +177,7 @@ def upgrade() -> None:
     config = settings()
     if not is_store(config):
         raise NotFound(f"there is no store at {config.store}")
+    Owner(config.store).release()  # no daemon raises its own store: it is to be stopped
     before = format_of(config.store)
     if before == FORMAT:
         note(f"the store has format {before} already")

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from watchword import Imported
 from watchword.cli.doors import enter
 from watchword.cli.options import act_options, who
-from watchword.cli.words import Verb, complain, hint, note, table, tell
+from watchword.cli.words import Verb, complain, hint, note, table, tell, writing
 from watchword.errors import Exists, InvalidArgument
 from watchword.formats.columns import header
 
@@ -158,9 +158,12 @@ def export(out: str | None, keys: bool) -> None:
         raise InvalidArgument("--keys writes to no terminal", hint="name a file with --out")
     users, after = 0, ""
     with enter() as door, sink(out) as write:
-        write(header())
+        head = header()
         while True:
             count, after, lines = door.export_rows(after, keys, who())
+            if head:  # not before the first rows are had: none of it where they are refused
+                write(head)
+                head = ""
             if not count:
                 break
             write("\n".join(lines))
@@ -178,11 +181,11 @@ def sink(out: str | None) -> Iterator[Callable[[str], object]]:
         yield tell
         return
     try:
-        file = os.fdopen(os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w")
+        made = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         raise Exists(f"there is a file {out} already") from None
     try:
-        with file:
+        with writing(out), os.fdopen(made, "w", encoding="utf-8") as file:
             yield lambda lines: file.write(f"{lines}\n")
     except BaseException:
         os.unlink(out)

@@ -13,7 +13,7 @@ from rich.table import Table
 from watchword import Card, InvalidArgument
 from watchword.cli.doors import enter
 from watchword.cli.options import act_options, shared_options, who
-from watchword.cli.words import Verb, Verbs, console, note
+from watchword.cli.words import Verb, Verbs, note, paint, writing
 
 __all__ = ["card", "draw"]
 
@@ -63,7 +63,7 @@ def draw(shown: Card) -> None:
     numbered = [f"[dim]{at:3}[/dim] [bold]{cell}[/bold]" for at, cell in enumerate(shown.cells, 1)]
     for at in range(0, len(numbered), COLUMNS):
         drawn.add_row(*numbered[at : at + COLUMNS])
-    console().print(drawn)
+    paint(drawn)
 
 
 @card.command("print", cls=Verb)
@@ -91,14 +91,14 @@ def print_card(user: str, serial: str, file: Path) -> None:
     if file.suffix not in (".pdf", ".svg"):
         raise InvalidArgument("FILE ends in .pdf or .svg")
     made = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(made, "wb") as out:
-        try:
+    try:
+        with writing(str(file)), os.fdopen(made, "wb") as out:
             shown = card_of(user, serial)
             drawn = picture.pdf(shown) if file.suffix == ".pdf" else picture.svg(shown).encode()
             out.write(drawn)
-        except BaseException:
-            file.unlink()
-            raise
+    except BaseException:
+        file.unlink()
+        raise
     note(f"card {serial} is in {file}: print it, then delete it")
 
 

@@ -17,6 +17,7 @@ from watchword.formats import otpauth
 __all__ = ["device"]
 
 # As long as the hash puts out, which is what RFC 6238 section 5.1 asks of a key.
+KEY_BYTES_WARNED = 16  # shorter keys are taken as devices come with them, with a warning
 KEY_BYTES = {"sha1": 20, "sha256": 32, "sha512": 64}
 ALGORITHMS = tuple(KEY_BYTES)
 
@@ -185,9 +186,12 @@ def pin_line(wanted: bool) -> str:
 
 
 def new_key(algorithm: str, key_stdin: bool) -> bytes:
-    if key_stdin:
-        return otpauth.key_from_text(secret_line("key"))
-    return secrets.token_bytes(KEY_BYTES[algorithm])
+    if not key_stdin:
+        return secrets.token_bytes(KEY_BYTES[algorithm])
+    key = otpauth.key_from_text(secret_line("key"))
+    if len(key) < KEY_BYTES_WARNED:
+        note(f"warning: a key of {len(key)} bytes: RFC 4226 asks for {KEY_BYTES_WARNED} and more")
+    return key
 
 
 def enrol(user: str, made: Device, serial: str | None, token: otpauth.Token) -> None:

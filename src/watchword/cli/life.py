@@ -36,7 +36,7 @@ def tell_key(user: str, made: Device, serial: str) -> None:
     if made.mechanism == "card":
         hint(f"watchword card print {user} {serial} {user}.pdf")
     elif made.mechanism == "ocra":
-        tell(made.key.hex())
+        tell(f"hex:{made.key.hex()}")
     else:
         token = otpauth.Token(
             made.mechanism, user, made.key, "watchword", made.algorithm, made.digits,

@@ -3,10 +3,14 @@
 Exit codes: 0 done or accepted, 1 refused or failed, 2 misuse. A traceback is a bug of ours.
 """
 
+import contextlib
+import io
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from importlib import metadata
+from types import FrameType
 from typing import NoReturn
 
 import click
@@ -35,7 +39,7 @@ from watchword.cli import (
     users,
 )
 from watchword.cli.options import shared_options
-from watchword.cli.words import Verbs, complain, hint, spoken, tell
+from watchword.cli.words import STANDARD_OUTPUT, Verbs, complain, hint, spoken, tell
 from watchword.errors import Error, InvalidArgument
 
 __all__ = ["main", "root"]
@@ -140,12 +144,19 @@ def run(arguments: Sequence[str]) -> int:
             hint(error.hint)
         return 2 if isinstance(error, InvalidArgument) else 1
     except BrokenPipeError:
-        # The reader left, as in `| head`. Python would complain again while it closes stdout.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        abandon_output()  # the reader left, as in `| head`
         return 1
     except OSError as error:
         complain(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+        if error.filename == STANDARD_OUTPUT:
+            abandon_output()
         return 1
+
+
+def abandon_output() -> None:
+    """Python would try and complain again while it closes stdout."""
+    with contextlib.suppress(io.UnsupportedOperation):  # no file is behind it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def misuse(error: click.UsageError) -> str:
@@ -156,6 +167,33 @@ def misuse(error: click.UsageError) -> str:
     return spoken(text.replace(". Did you mean", "; did you mean"))
 
 
+def stopped(_: int, __: FrameType | None) -> NoReturn:
+    """SIGTERM and SIGHUP are ctrl-c: whoever makes something removes what is half made."""
+    raise KeyboardInterrupt
+
+
+def open_streams() -> None:
+    """Where one of the three streams is closed, the next file opened would have its number, and be
+    written to as if it were the stream. Nothing is read then, and what is written fails."""
+    for number, mode in enumerate((os.O_RDONLY, os.O_RDONLY, os.O_WRONLY)):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, mode)  # the lowest number that is free, which is this one
+    sys.stdin = sys.stdin or os.fdopen(0, closefd=False)
+    sys.stdout = sys.stdout or os.fdopen(1, "w", closefd=False)
+    sys.stderr = sys.stderr or os.fdopen(2, "w", closefd=False)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.isatty():
+            stream.reconfigure(errors="replace")  # a name that this terminal cannot show
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8")  # as files are read, whatever the locale says
+
+
 def main() -> NoReturn:
     """The entry point of the `watchword` program."""
+    open_streams()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
+            signal.signal(number, stopped)
     sys.exit(run(sys.argv[1:]))

@@ -1,5 +1,6 @@
 """`watchword init, serve, config, key, clock`: the store, the daemon over it, and their keeping."""
 
+import os
 from dataclasses import replace
 
 import click
@@ -10,6 +11,7 @@ from watchword.cli.options import act_options, settings, shared_options, who
 from watchword.cli.words import Verb, Verbs, note, tell
 from watchword.errors import Exists
 from watchword.serve.config import TEMPLATE
+from watchword.serve.privileges import become
 
 __all__ = ["clock", "config", "init", "key", "serve"]
 
@@ -24,7 +26,8 @@ def init() -> None:
     has every device's key; keep copies of them apart.
 
     --store PATH     the store's directory
-    --config FILE    the daemon's settings; they may name the store, its key and its policy
+    --config FILE    the daemon's settings; they may name the store, its key and its policy, and
+                     the user that root becomes, whose the store then is
 
     try:
         watchword init
@@ -34,6 +37,8 @@ def init() -> None:
     store = chosen.store
     if is_store(chosen):
         raise Exists(f"there is a store at {store} already", hint="name another with --store")
+    if chosen.user and os.geteuid() == 0:
+        become(chosen.user)  # whose store it will be: the daemon could not open root's
     Engine.open(store, chosen.key, chosen.policy).close()
     note(f"a new store at {store}")
     if chosen.key is None:

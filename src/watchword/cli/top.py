@@ -22,7 +22,7 @@ from rich.text import Text
 from watchword.cli.connection import Connection, mapping
 from watchword.cli.doors import ADMIN_SOCKET
 from watchword.cli.options import settings, shared_options
-from watchword.cli.words import Verb, console, duration, tell
+from watchword.cli.words import Verb, console, duration, paint, tell
 from watchword.errors import Error, InvalidArgument, NotFound
 from watchword.formats.lockouts import blocks
 from watchword.stats import percentile_us
@@ -74,7 +74,7 @@ def top(once: bool, as_json: bool, interval: float) -> None:
                 if once:
                     return
         elif once:
-            console().print(picture(next(looks), []))
+            paint(picture(next(looks), []))
         else:
             with suppress(KeyboardInterrupt):  # its one way to end
                 watched(looks)

@@ -7,11 +7,13 @@ The rules are:
 - nothing typed as a code or a key is ever repeated.
 """
 
+import contextlib
 import inspect
 import sys
+from collections.abc import Iterator
 
 import click
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -25,10 +27,11 @@ from rich.text import Text
 from watchword.audit import duration
 
 __all__ = [
-    "Verb", "Verbs", "bar", "complain", "console", "duration", "hint", "note", "spoken", "table",
-    "tell",
+    "STANDARD_OUTPUT", "Verb", "Verbs", "bar", "complain", "console", "duration", "hint", "note",
+    "paint", "spoken", "table", "tell", "writing",
 ]  # fmt: skip
 
+STANDARD_OUTPUT = "standard output"
 PIPE_COLUMNS = 400  # a table in a pipe is never cut to the width of a terminal nobody has
 
 
@@ -73,9 +76,28 @@ def note(text: str) -> None:
     click.echo(f"watchword: {text}", err=True)
 
 
+@contextlib.contextmanager
+def writing(place: str = STANDARD_OUTPUT) -> Iterator[None]:
+    """What the disk refuses names where it was to go; the system names only what is opened."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        error.filename = error.filename or place
+        raise
+
+
 def tell(text: str) -> None:
     """Data, to standard output."""
-    click.echo(text)
+    with writing():
+        click.echo(text)
+
+
+def paint(drawn: RenderableType) -> None:
+    """The same, as rich lays it out."""
+    with writing():
+        console().print(drawn)
 
 
 def console() -> Console:
@@ -94,7 +116,7 @@ def table(columns: list[str], rows: list[list[str]]) -> None:
         drawn.add_column(column, no_wrap=True, overflow="ignore")
     for row in rows:
         drawn.add_row(*map(Text, row))
-    console().print(drawn)
+    paint(drawn)
 
 
 def bar(what: str) -> Progress:

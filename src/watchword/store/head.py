@@ -93,11 +93,16 @@ def save_head(head: Head, path: str | os.PathLike[str]) -> None:
     part = f"{place}.part"
     file = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
     try:
-        os.write(file, head.text().encode())
-        os.fsync(file)
-    finally:
-        os.close(file)
-    os.rename(part, place)
+        with os.fdopen(file, "w") as text:
+            text.write(head.text())
+            text.flush()
+            os.fsync(file)
+        os.rename(part, place)
+    except BaseException as error:
+        os.unlink(part)
+        if isinstance(error, OSError):
+            error.filename = error.filename or place
+        raise
     sync_directory(os.path.dirname(place))
 
 

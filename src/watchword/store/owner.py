@@ -5,6 +5,7 @@ A directory that holds something else is refused before anything in it is touche
 """
 
 import contextlib
+import errno
 import fcntl
 import os
 import stat
@@ -12,6 +13,7 @@ import sys
 from typing import Final
 
 from watchword.errors import InvalidArgument, NotFound, StoreDamaged, StoreFailed, StoreOwned
+from watchword.keys import user_named
 from watchword.store.disk import sync_directory
 
 __all__ = ["DATABASE", "JOURNAL", "Owner"]
@@ -25,23 +27,28 @@ JOURNAL: Final = "journal"
 class Owner:
     """The lock on a store's directory, which is made when it is not there.
 
-    `created`: there is no store in it yet, or only the beginnings of one.
+    `created`: there is no store in it yet, or only the beginnings of one. `look`: a store that is
+    there is read and nothing is made, so that it may be another user's.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, *, look: bool = False) -> None:
         self.path = path
         self._lock = -1
         try:
-            self._prepare()
+            if not look:
+                self._prepare()
             self._look()
-            self._take()
+            self._take(look)
             # Once more, now that nobody else can be making a store here.
             self.created = self._look()
-            os.makedirs(os.path.join(path, JOURNAL), mode=0o700, exist_ok=True)
-            sync_directory(path)
+            if not look:
+                os.makedirs(os.path.join(path, JOURNAL), mode=0o700, exist_ok=True)
+                sync_directory(path)
         except OSError as error:
             self.release()
-            raise StoreFailed(f"store {path} cannot be opened: {error.strerror}") from error
+            raise StoreFailed(
+                f"store {path} cannot be opened: {error.strerror}", hint=_way(path, error)
+            ) from error
         except BaseException:
             self.release()
             raise
@@ -89,9 +96,17 @@ class Owner:
                 )
         return True
 
-    def _take(self) -> None:
-        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+    def _take(self, look: bool) -> None:
+        flags = os.O_RDWR | (0 if look else os.O_CREAT) | os.O_CLOEXEC | os.O_NOFOLLOW
         self._lock = os.open(os.path.join(self.path, LOCK), flags, 0o600)
+        owner = os.fstat(self._lock).st_uid
+        if owner != os.geteuid() and not look:
+            # Root may open anything; but a segment that it made, the daemon's user could not.
+            raise InvalidArgument(
+                f"store {self.path} belongs to {user_named(owner)}, "
+                f"and this is {user_named(os.geteuid())}",
+                hint=f"run it as that user: sudo -u {user_named(owner)} watchword",
+            )
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -101,6 +116,18 @@ class Owner:
             ) from None
         os.ftruncate(self._lock, 0)
         os.pwrite(self._lock, f"{os.getpid()} {_program()}\n".encode(), 0)
+
+
+def _way(path: str, error: OSError) -> str:
+    """What helps whoever was kept out."""
+    if error.errno == errno.EROFS:
+        return "copy the store to a disk that takes writes: even looking at it takes its lock"
+    if isinstance(error, PermissionError):
+        with contextlib.suppress(OSError):
+            owner = os.stat(path).st_uid
+            if owner != os.geteuid():
+                return f"it belongs to {user_named(owner)}, and this is {user_named(os.geteuid())}"
+    return ""
 
 
 def _program() -> str:

@@ -124,7 +124,7 @@ def prove_files(
         raise NotFound(f"there is no store and no backup at {path}")
     proof, owner = Proof(), None
     if os.path.exists(os.path.join(path, "owner.lock")):
-        owner = Owner(path)
+        owner = Owner(path, look=True)
     try:
         catalog = Catalog(path, key, create=False, backup=True, look=True)
     except StoreDamaged as error:
