@@ -119,7 +119,7 @@ def test_it_runs_and_is_reported(tmp_path: Path) -> None:
             assert row["errors"] == row["other"] == row["busy"] == 0
             assert row["accepted"] + row["rejected"] + row["locked"] == row["answers"]
     said = daemon.goals(run.rows)
-    assert said.count("\n") == 15 and "| - |" not in said, "every bar has a figure"
+    assert said.count("\n") == 16 and "| - |" not in said, "every bar has a figure"
     readme = tmp_path / "README.md"
     readme.write_text("Before.\n<!-- daemon -->\nold\n<!-- /daemon -->\nAfter.\n")
     report = [sys.executable, "-m", "bench", "report", "--with-quick", "--results", str(tmp_path)]
