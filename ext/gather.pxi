@@ -172,6 +172,7 @@ cdef class Gather:
         """Closes the open batch and takes it through its turn."""
         cdef Batch batch = self.open
         cdef uint32_t i
+        clockless = None
         self.booked = False
         if self.flying is not None or self.ended:
             return
@@ -189,16 +190,38 @@ cdef class Gather:
         try:
             with self.engine._lock:
                 self.engine._alive()
-                now_ms = self.engine._now()
-                if self.engine._shed():
-                    for i in range(batch.b.count):
-                        batch.b.attempts[i].shed = 1
-                turn = self.engine._take(batch, now_ms, self.names, self.gateways)
-            self.engine._when_durable(turn, self._durable)
+                try:
+                    now_ms = self.engine._now()
+                except Exception as error:
+                    if self.landing:
+                        raise
+                    clockless = error   # of whoever asked: his own clock, and nothing was decided
+                else:
+                    if self.engine._shed():
+                        for i in range(batch.b.count):
+                            batch.b.attempts[i].shed = 1
+                    turn = self.engine._take(batch, now_ms, self.names, self.gateways)
+            if clockless is None:
+                self.engine._when_durable(turn, self._durable)
         except BaseException as error:
             self.end(error)
             raise
+        if clockless is not None:
+            self.give_back(batch, clockless)
         self.refill()
+
+    cdef int give_back(self, Batch batch, error) except -1:
+        """A batch that never went through its turn: everybody who awaits it is told why."""
+        asked, self.asked_landing = self.asked_landing, []
+        self.flying = None
+        self.turns -= 1
+        self.attempts -= batch.b.count
+        batch.clear()
+        self.spares.append(batch)
+        for _, future in asked:
+            if not future.done():
+                future.set_exception(error)
+        return 0
 
     cdef int refill(self) except -1:
         """Room again: first come, first served."""

@@ -1,5 +1,8 @@
 """src/watchword/clock.py: time that jumps is doubted, and doubt is BUSY."""
 
+import asyncio
+
+import numpy as np
 import pytest
 from standing import KEY, T, step_code
 
@@ -7,6 +10,7 @@ from watchword import (
     Code,
     Device,
     Engine,
+    InvalidArgument,
     Reason,
     clock,
 )
@@ -61,3 +65,24 @@ def test_a_store_from_another_time_asks_before_it_answers(system, path, moved, b
         if busy:
             assert engine.accept_clock(by="operator")
             assert engine.verify("alice", "1").code == Code.REJECTED
+
+
+@pytest.mark.parametrize(
+    ("told", "said"),
+    [(1.7e12, "not float"), ("now", "not str"), (None, "not NoneType"),
+     (10**15 + 1, "10\\*\\*15 either way"), (-(2**63) - 1, "10\\*\\*15 either way")],
+)  # fmt: skip
+def test_a_clock_that_gives_no_time_is_told_so(told, said):
+    with Engine.open(clock=lambda: now[0]) as engine:
+        now = [T]
+        engine.add_user("alice")
+        engine.add_device("alice", Device.totp(KEY))
+        now = [told]
+        with pytest.raises(InvalidArgument, match=said):
+            engine.verify("alice", step_code())
+        with pytest.raises(InvalidArgument, match=said):
+            engine.add_user("bob")
+        with pytest.raises(InvalidArgument, match=said):
+            asyncio.run(engine.averify("alice", step_code()))
+        now = [np.int64(T)]
+        assert engine.verify("alice", step_code())

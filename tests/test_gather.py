@@ -63,6 +63,31 @@ def test_one_loop_pass_is_one_turn(engine: Engine, run: Run) -> None:
     assert turns(engine) == before + 1
 
 
+@pytest.mark.parametrize("kept", [":memory:", "store"])
+def test_a_clock_that_fails_is_told_to_whoever_asked(kept: str, run: Run, tmp_path: Path) -> None:
+    """Nothing was decided: the same codes are right as soon as there is a time again."""
+    path = kept if kept == ":memory:" else tmp_path / kept
+    times: list[int] = [NOW_MS] * 3
+
+    def clock() -> int:
+        return times.pop()
+
+    async def alice(*counters: int) -> list[object]:
+        asked = [engine.averify("alice", CODES.at(at)) for at in counters]
+        said = await asyncio.gather(*asked, return_exceptions=True)
+        return [getattr(one, "code", type(one)) for one in said]
+
+    with Engine.open(path, clock=clock) as engine:
+        enrol(engine, "alice")
+        times.clear()
+        assert run(alice(0, 1)) == [IndexError, IndexError]
+        assert run(alice(0)) == [IndexError]
+        times[:] = [NOW_MS]
+        assert run(alice(0, 1)) == [Code.ACCEPTED, Code.ACCEPTED]
+        times[:] = [NOW_MS] * 2
+        assert engine.user("alice").failures == 0 and engine.verify("alice", CODES.at(2))
+
+
 def test_an_attempt_alone_is_a_turn_at_once(engine: Engine, run: Run) -> None:
     enrol(engine, "alice")
 

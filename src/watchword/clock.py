@@ -4,12 +4,17 @@ RULES section 5: wall time is held against the time since boot. A step of more t
 either way is a doubt that stays until the step is undone or an operator accepts it.
 """
 
+import operator
 import time
+from collections.abc import Callable
 
-__all__ = ["AHEAD_MS_MAX", "STEP_MS_MAX", "SystemClock"]
+from watchword.errors import InvalidArgument
+
+__all__ = ["AHEAD_MS_MAX", "STEP_MS_MAX", "TIME_MS_MAX", "SystemClock", "whole_ms"]
 
 STEP_MS_MAX = 60_000
 AHEAD_MS_MAX = 7 * 86_400_000
+TIME_MS_MAX = 10**15  # either way: some 31,000 years, what records can hold
 SLEW_PER_MILLION = 1_000  # what a time daemon may correct without it being a step
 
 
@@ -19,6 +24,25 @@ def wall_ms() -> int:
 
 def boot_ms() -> int:
     return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000
+
+
+def whole_ms(clock: Callable[[], int]) -> Callable[[], int]:
+    """A caller's clock, whose every time is looked at. Errors: InvalidArgument, before anything is
+    done at that time."""
+
+    def told() -> int:
+        now = clock()
+        try:
+            whole = operator.index(now)
+        except TypeError:
+            raise InvalidArgument(
+                f"clock gives an int, milliseconds since 1970, not {type(now).__name__}"
+            ) from None
+        if not -TIME_MS_MAX <= whole <= TIME_MS_MAX:
+            raise InvalidArgument("clock gives milliseconds since 1970, at most 10**15 either way")
+        return whole
+
+    return told
 
 
 class SystemClock:

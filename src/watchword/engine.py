@@ -20,7 +20,7 @@ from watchword.backups import Backups
 from watchword.bulk import Bulk
 from watchword.cards import Cards
 from watchword.challenges import Challenges
-from watchword.clock import SystemClock
+from watchword.clock import SystemClock, whole_ms
 from watchword.confining import Confining
 from watchword.core_policy import told_to
 from watchword.costs import Costs
@@ -122,7 +122,7 @@ class Engine(
         self._guard: SystemClock | None = None
         if clock is None:
             clock = self._guard = SystemClock(store.last_time_ms)
-        self._clock: Callable[[], int] = clock
+        self._clock = clock if self._guard else whole_ms(clock)
         self._batch = Batch()
         self._one = Batch(1)
         self._splits: dict[int, Split] = {}  # by the number of their parts
