@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import copy
 import os
+import pickle
 import threading
 import time
 
@@ -101,6 +103,14 @@ def test_state_survives_a_close_and_so_do_locks(path):
         with on_disk(path) as engine:
             assert engine.user("alice") == before
             assert engine.users() == ["alice", "bob" + "y" * 60]
+
+
+@pytest.mark.parametrize("again", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_an_engine_is_not_copied(engine, again):
+    """The copy would count for itself, and close what is not its own."""
+    with pytest.raises(TypeError, match="neither copied nor pickled"):
+        again(engine)
+    assert engine.verify("alice", step_code())
 
 
 def test_a_second_owner_is_told_who_the_first_is(path):

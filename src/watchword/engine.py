@@ -11,7 +11,7 @@ import threading
 import weakref
 from array import array
 from collections.abc import Callable
-from typing import Self
+from typing import NoReturn, Self
 
 from watchword import lifecycle
 from watchword._engine import PAGE_USERS, Batch, Core, Gate, Gather, Split, password_figures
@@ -229,6 +229,9 @@ class Engine(
         core.passed(self._store.last_time_ms)
         told_to(self._core, self._policy)
         return covered
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("an engine is neither copied nor pickled: a store has one owner")
 
     def __enter__(self) -> Self:
         return self
