@@ -213,7 +213,7 @@ cdef class Gather:
     cdef int give_back(self, Batch batch, error) except -1:
         """A batch that never went through its turn: everybody who awaits it is told why."""
         asked, self.asked_landing = self.asked_landing, []
-        self.flying = None
+        self.flying = self.loop = None
         self.turns -= 1
         self.attempts -= batch.b.count
         batch.clear()

@@ -246,3 +246,16 @@ def test_a_loop_that_is_gone_is_not_held(run: Run) -> None:
         loop = asyncio.run(ask())
         gc.collect()
         assert loop() is None
+
+
+def test_a_loop_whose_clock_failed_is_not_held(run: Run) -> None:
+    with Engine.open(clock=lambda: "no time") as engine:
+
+        async def ask() -> "weakref.ref[asyncio.AbstractEventLoop]":
+            with pytest.raises(InvalidArgument, match="clock"):
+                await engine.averify("nobody", "1")
+            return weakref.ref(asyncio.get_running_loop())
+
+        loop = asyncio.run(ask())
+        gc.collect()
+        assert loop() is None
