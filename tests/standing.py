@@ -1,9 +1,10 @@
 """Where the engine's tests stand: one key, one moment, one way to open a store on disk."""
 
 import os
+from pathlib import Path
 from typing import Any
 
-from watchword import Engine, Policy, lifecycle, totp
+from watchword import Device, Engine, Policy, lifecycle, totp
 
 KEY = b"12345678901234567890"
 T = 1_700_000_010_000  # milliseconds: 10 seconds into a step of 30
@@ -17,6 +18,13 @@ def step_code(steps: int = 0, key: bytes = KEY) -> str:
 
 def on_disk(path: str | os.PathLike[str], **given: Any) -> Engine:
     return Engine.open(path, given.pop("key", STORE_KEY), clock=given.pop("clock", lambda: T))
+
+
+def enrolled(folder: Path) -> None:
+    """The store that a command finds in its folder, with a user and his card of HOTP codes."""
+    with Engine.open(folder / "watchword-store") as engine:
+        engine.add_user("alice")
+        engine.add_device("alice", Device.hotp(KEY), serial="CARD1")
 
 
 class Bench:

@@ -158,7 +158,7 @@ class Engine(
         key: 32 bytes, the path of a key file, or a provider of watchword.keys; None: the file
         `path`.key, made on first use. policy: None: the one that was set last (RULES as written in
         a new store); one that is given is in force from here on, and recorded where it differs.
-        clock: () -> integer milliseconds since 1970, and
+        clock: () -> integer milliseconds since 1970, at most 10**15 either way, and
         entropy: n -> n random bytes, for tests and replay. deliver: takes a watchword.Delivery to
         its phone, on a thread of its own: a callable, or a watchword.Webhook; without it no code is
         sent. known_head: the file of a journal head kept elsewhere (`journal_head`): a store older

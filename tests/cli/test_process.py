@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 from served import Served
+from standing import KEY, enrolled
 
 from watchword import Device, Engine, Policy
 
 COMMAND = [sys.executable, "-m", "watchword"]
-KEY = b"12345678901234567890"  # RFC 4226 appendix D
 WAIT_SECONDS_MAX = 120  # whatever takes longer hangs; sanitizers make some ten times slower
 
 
@@ -77,12 +77,6 @@ def closed(folder: Path, number: int, *words: str) -> tuple[int, str, str]:
         text=True, timeout=WAIT_SECONDS_MAX, check=False,
     )  # fmt: skip
     return done.returncode, done.stdout, done.stderr
-
-
-def enrolled(folder: Path) -> None:
-    with Engine.open(folder / "watchword-store") as engine:
-        engine.add_user("alice")
-        engine.add_device("alice", Device.hotp(KEY), serial="CARD1")
 
 
 def test_without_a_standard_input_there_is_no_code(tmp_path: Path) -> None:

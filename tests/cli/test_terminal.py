@@ -9,10 +9,9 @@ import sys
 from pathlib import Path
 
 import segno
+from standing import enrolled
 
-from watchword import Device, Engine
-
-KEY = b"12345678901234567890"  # RFC 4226 appendix D
+from watchword import Engine
 
 
 def at_terminal(folder: Path, *words: str, typed: str = "") -> tuple[int, str]:
@@ -44,12 +43,6 @@ def at_terminal(folder: Path, *words: str, typed: str = "") -> tuple[int, str]:
             break
     os.close(ours)
     return child.wait(60), seen.decode()
-
-
-def enrolled(folder: Path) -> None:
-    with Engine.open(folder / "watchword-store") as engine:
-        engine.add_user("alice")
-        engine.add_device("alice", Device.hotp(KEY), serial="CARD1")
 
 
 def test_the_code_is_asked_for_and_not_shown(tmp_path: Path) -> None:

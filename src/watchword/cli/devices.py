@@ -16,8 +16,8 @@ from watchword.formats import otpauth
 
 __all__ = ["device"]
 
-# As long as the hash puts out, which is what RFC 6238 section 5.1 asks of a key.
 KEY_BYTES_WARNED = 16  # shorter keys are taken as devices come with them, with a warning
+# As long as the hash puts out, which is what RFC 6238 section 5.1 asks of a key.
 KEY_BYTES = {"sha1": 20, "sha256": 32, "sha512": 64}
 ALGORITHMS = tuple(KEY_BYTES)
 
