@@ -34,7 +34,7 @@ def users(engine: Engine, count: int = 3_000) -> None:
 
 
 def test_logins_go_on_while_a_copy_is_made(day: Day, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The smallest steps there are, so that as much as can be happens between two."""
+    """The smallest steps there are, and a login is answered between each two."""
     monkeypatch.setattr(copying, "STEP_PAGES", 1)
     monkeypatch.setattr(copying, "SLICE_BYTES", 1_000)
     users(day.engine)
@@ -56,11 +56,20 @@ def test_logins_go_on_while_a_copy_is_made(day: Day, monkeypatch: pytest.MonkeyP
     while len(answered) < 10:
         time.sleep(0.001)
     begun = day.engine.counters()["head"]
-    made = day.engine.backup(day.place / "backup", pace=0.0)
+    steps = []
+
+    def progress(done: int, total: int) -> None:
+        steps.append(done)
+        before = len(answered)
+        while len(answered) == before and thread.is_alive():
+            time.sleep(0.0001)
+
+    made = day.engine.backup(day.place / "backup", pace=0.0, progress=progress)
     during = len(answered)
+    assert thread.is_alive(), "every login was right"
     stop.set()
     thread.join()
-    assert during > 20
+    assert during > len(steps) > 20
     assert made.turn > begun, "rows that came meanwhile are in it"
     proof = prove_files(made.path, RawKey(KEY))
     assert proof.faults == []
