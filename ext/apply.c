@@ -6,20 +6,43 @@
 
 #include <string.h>
 
-static void streak_push(ww_streak *s, uint32_t *deep, int64_t at)
+/* The older gaps go back by one, the oldest into what is deep. */
+static void gaps_shift(ww_streak *s, uint32_t *deep)
 {
-    if (s->count) {
-        if (deep) {
-            memmove(deep + 1, deep, (WW_RING_DEEP - 1) * sizeof *deep);
-            deep[0] = s->gap_ms[WW_RING_INLINE - 1];
-        }
-        uint32_t older[WW_RING_INLINE - 1];
-        memcpy(older, s->gap_ms, sizeof older);
-        memcpy(s->gap_ms + 1, older, sizeof older);
-        s->gap_ms[0] = ww_gap(s->last_ms, at);
+    if (deep) {
+        memmove(deep + 1, deep, (WW_RING_DEEP - 1) * sizeof *deep);
+        deep[0] = s->gap_ms[WW_RING_INLINE - 1];
     }
-    if (s->count < WW_LOCKOUT_FAILURES_MAX)
-        s->count++;
+    uint32_t older[WW_RING_INLINE - 1];
+    memcpy(older, s->gap_ms, sizeof older);
+    memcpy(s->gap_ms + 1, older, sizeof older);
+}
+
+/* The same by a mask, all or nothing, in a streak that has none deep. */
+static void gaps_shift_if(uint32_t shift, ww_streak *s)
+{
+    uint32_t newer[WW_RING_INLINE - 1], older[WW_RING_INLINE - 1];
+    uint32_t mask = 0u - ww_opaque_u32(shift);
+    memcpy(newer, s->gap_ms, sizeof newer);
+    memcpy(older, s->gap_ms + 1, sizeof older);
+    for (uint32_t i = 0; i < WW_RING_INLINE - 1; i++)
+        older[i] ^= (older[i] ^ newer[i]) & mask;
+    memcpy(s->gap_ms + 1, older, sizeof older);
+}
+
+/* One attempt more that was refused, the last; with `push` a failure, whose gap is kept, else the
+ * wait of a locked user alone begins again. */
+static inline void streak_add(ww_streak *s, uint32_t *deep, int64_t at, uint32_t push, int alone)
+{
+    uint32_t shift = push & (s->count > 0), gap = ww_gap(s->last_ms, at);
+    if (alone) {
+        gaps_shift_if(shift, s);
+        s->gap_ms[0] = (uint32_t)ww_select_u64(shift, gap, s->gap_ms[0]);
+    } else if (shift) {
+        gaps_shift(s, deep);
+        s->gap_ms[0] = gap;
+    }
+    s->count = (uint8_t)(s->count + (s->count < WW_LOCKOUT_FAILURES_MAX));
     s->last_ms = at;
 }
 
@@ -34,30 +57,30 @@ void ww_streak_clear(ww_streak *s, uint32_t *deep)
 
 static void device_charge(ww_device *d)
 {
-    if (d->failures < UINT8_MAX)
-        d->failures++;
+    uint32_t failures = d->failures + 1u;
+    d->failures = (uint8_t)(failures - (failures >> 8)); /* they end at 255 */
 }
 
-static inline void apply_streak(const ww_record *r, int64_t now_ms, ww_streak *s, uint32_t *deep)
+static inline void apply_streak(const ww_record *r, int64_t now_ms, ww_streak *s, uint32_t *deep,
+                                int alone)
 {
     int64_t at = now_ms > s->last_ms ? now_ms : s->last_ms;
     if (r->effects & WW_EFFECT_CLEAR)
         ww_streak_clear(s, deep);
-    if (r->effects & WW_EFFECT_PUSH)
-        streak_push(s, deep, at);
-    if (r->effects & WW_EFFECT_WAIT) {
-        s->last_ms = at;
-        if (s->count < WW_LOCKOUT_FAILURES_MAX)
-            s->count++;
-    }
-    if (r->effects & WW_EFFECT_LOCK)
+    if (r->effects & (WW_EFFECT_PUSH | WW_EFFECT_WAIT))
+        streak_add(s, deep, at, r->effects / WW_EFFECT_PUSH & 1u, alone);
+    if (alone)
+        s->lock_until_ms = (int64_t)ww_select_u64(r->effects / WW_EFFECT_LOCK & 1u,
+                                                  (uint64_t)(now_ms + r->lock_ms),
+                                                  (uint64_t)s->lock_until_ms);
+    else if (r->effects & WW_EFFECT_LOCK)
         s->lock_until_ms = now_ms + r->lock_ms;
 }
 
-static int apply_attempt(ww_tables *t, ww_user *u, const ww_record *r, int64_t now_ms, ww_streak *s,
-                         uint32_t *deep)
+static inline int apply_attempt(ww_tables *t, ww_user *u, const ww_record *r, int64_t now_ms,
+                                ww_streak *s, uint32_t *deep, int alone)
 {
-    apply_streak(r, now_ms, s, deep);
+    apply_streak(r, now_ms, s, deep, alone);
     if (!u)
         return 0;
     if ((r->effects & WW_EFFECT_CHARGE) && !r->device)
@@ -92,6 +115,11 @@ static int apply_attempt(ww_tables *t, ww_user *u, const ww_record *r, int64_t n
         d->capped = 1;
     }
     return 0;
+}
+
+void ww_apply_alone(ww_tables *t, ww_user *u, const ww_record *r, int64_t now_ms)
+{
+    (void)apply_attempt(t, u, r, now_ms, &u->streak, NULL, 1);
 }
 
 /* What was asked stands from now on; asked again, it stands as it did. */
@@ -131,7 +159,7 @@ static int apply_answer(ww_tables *t, const ww_record *r, int64_t now_ms, ww_str
     if (r->place & WW_PLACE_UNKNOWN) {
         if (!streak)
             return 0;
-        apply_streak(r, now_ms, streak, deep);
+        apply_streak(r, now_ms, streak, deep, 0);
         ww_apply_answer(t, NULL, r, 1);
         return 0;
     }
@@ -139,7 +167,7 @@ static int apply_answer(ww_tables *t, const ww_record *r, int64_t now_ms, ww_str
     if (!u)
         return -1;
     ww_mark_dirty(t, slot, WW_DIRTY_STATE);
-    apply_streak(r, now_ms, &u->streak, t->deep ? t->deep[slot] : NULL);
+    apply_streak(r, now_ms, &u->streak, t->deep ? t->deep[slot] : NULL, 0);
     ww_apply_answer(t, u, r, streak != NULL);
     return 0;
 }
@@ -150,12 +178,12 @@ static int apply_activation(ww_tables *t, const ww_record *r, int64_t now_ms, ww
 {
     uint32_t slot = (uint32_t)r->user;
     if (r->place & WW_PLACE_UNKNOWN)
-        return streak ? apply_attempt(t, NULL, r, now_ms, streak, deep) : 0;
+        return streak ? apply_attempt(t, NULL, r, now_ms, streak, deep, 0) : 0;
     ww_user *u = ww_user_of(t, r);
     if (!u)
         return -1;
     ww_mark_dirty(t, slot, WW_DIRTY_STATE);
-    if (apply_attempt(t, u, r, now_ms, &u->streak, t->deep ? t->deep[slot] : NULL))
+    if (apply_attempt(t, u, r, now_ms, &u->streak, t->deep ? t->deep[slot] : NULL, 0))
         return -1;
     ww_device *d = r->verdict == WW_ACCEPTED ? ww_device_find(t, u, r->device) : NULL;
     if (d && d->state == WW_SHIPPED)
@@ -204,7 +232,7 @@ int ww_apply(ww_tables *t, const ww_record *r, int64_t now_ms, ww_streak *streak
     int attempt = r->event == WW_EVENT_ATTEMPT || r->event == WW_EVENT_ALSO ||
                   r->event == WW_EVENT_RESYNC;
     if (attempt && (r->place & WW_PLACE_UNKNOWN))
-        return streak ? apply_attempt(t, NULL, r, now_ms, streak, deep) : 0;
+        return streak ? apply_attempt(t, NULL, r, now_ms, streak, deep, 0) : 0;
     uint32_t slot = (uint32_t)r->user;
     if (slot >= t->users_cap)
         return -1;
@@ -216,5 +244,5 @@ int ww_apply(ww_tables *t, const ww_record *r, int64_t now_ms, ww_streak *streak
         return -1;
     if (!attempt)
         return ww_apply_act(t, u, slot, r);
-    return apply_attempt(t, u, r, now_ms, &u->streak, t->deep ? t->deep[slot] : NULL);
+    return apply_attempt(t, u, r, now_ms, &u->streak, t->deep ? t->deep[slot] : NULL, 0);
 }

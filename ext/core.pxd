@@ -132,7 +132,7 @@ cdef extern from "watchword.h" nogil:
         ww_streak streak
 
     ctypedef struct ww_decoys:
-        uint64_t hash[8]
+        pass
     ctypedef struct ww_source:
         int64_t minute
 
@@ -165,15 +165,15 @@ cdef extern from "watchword.h" nogil:
     ctypedef struct ww_tables:
         ww_user *users
         void *deep
-        uint32_t users_used, users_cap, users_free, users_live
+        uint32_t users_used, users_cap, users_free, users_live, index_mask, device_next
         ww_wide *wides
         uint32_t wides_used, wides_cap, wides_free
         uint64_t *index
-        uint32_t index_mask
-        uint32_t device_next
         uint8_t *cold
         uint64_t cold_used, cold_cap, cold_dead
         ww_decoys *decoys
+        uint64_t *decoy_names
+        ww_streak *decoy_streaks
         ww_source *sources
         uint8_t *dirty
         uint64_t name_key[2]
@@ -221,7 +221,7 @@ cdef extern from "watchword.h" nogil:
         uint32_t count
         const uint8_t *bytes
         ww_record *records
-        uint32_t units, lanes, idle_lanes, given_count
+        uint32_t units, lanes, idle_lanes, given_count, part
         ww_given *given
 
     ctypedef struct ww_common:

@@ -7,7 +7,8 @@ cdef class Core:
     cdef ww_policy p
     cdef ww_tally y
     cdef Region users_region, wides_region, cold_region, index_region, deep_region
-    cdef Region decoys_region, sources_region, suites_region, pushes_region, phones_region
+    cdef Region decoys_region, decoy_names_region, decoy_streaks_region
+    cdef Region sources_region, suites_region, pushes_region, phones_region
     cdef dict ids                # of each gateway that gives request ids its table
     cdef object ids_marks        # deque of (turn, time) of rows with ids, one a second
     cdef int64_t ids_marked_ms
@@ -35,6 +36,8 @@ cdef class Core:
         self.cold_region = Region(1 << 16, keys=True, table=True)
         self.index_region = Region(4096 * 8, table=True)
         self.decoys_region = Region(WW_DECOYS // WW_DECOY_WAYS * sizeof(ww_decoys))
+        self.decoy_names_region = Region(WW_DECOYS * sizeof(uint64_t))
+        self.decoy_streaks_region = Region(WW_DECOYS * sizeof(ww_streak))
         self.sources_region = Region(WW_SOURCES * sizeof(ww_source))
         self.t.users = <ww_user *>self.users_region.at
         self.t.users_cap = WW_PAGE_USERS
@@ -46,6 +49,9 @@ cdef class Core:
         self.t.index = <uint64_t *>self.index_region.at
         self.t.index_mask = 4095
         self.t.decoys = <ww_decoys *>self.decoys_region.at
+        self.t.decoy_names = <uint64_t *>self.decoy_names_region.at
+        self.t.decoy_streaks = <ww_streak *>self.decoy_streaks_region.at
+        memset(self.t.decoy_names, 0, WW_DECOYS * sizeof(uint64_t))  # resident: read for everybody
         self.t.sources = <ww_source *>self.sources_region.at
         self.pushes_region = Region(sizeof(ww_pushes))  # resident as it is used
         self.t.pushes = <ww_pushes *>self.pushes_region.at
@@ -265,12 +271,8 @@ cdef class Core:
         if b.b.given_count and b.misused(i):
             raise InvalidArgument(MISUSED_ID)
         cdef Verdict v = Verdict.__new__(Verdict)
-        v.code = CODES[a.verdict]
-        v.hidden = ww_shown(a)
-        v.reason = REASONS[a.reason]
-        v.kind = KIND_NAMES[a.kind, a.label]
-        v.rank = a.rank
-        v.scope = ("card" if a.card_only else "full") if a.verdict == WW_ACCEPTED else ""
+        v.verdict, v.hidden, v.why = a.verdict, ww_shown(a), a.reason
+        v.sort, v.label, v.rank, v.card_only = a.kind, a.label, a.rank, a.card_only
         v.device = self.serial_of(a.device_cold)
         v.offset = a.offset
         v.retry_after_ms = a.retry_after_ms

@@ -21,6 +21,6 @@ void ww_streaks_deepen(ww_tables *t, const int64_t *state_turns, uint32_t pages,
     }
     for (uint32_t set = 0; set < WW_DECOYS / WW_DECOY_WAYS; set++)
         for (uint32_t way = 0; way < WW_DECOY_WAYS; way++)
-            ww_streak_deepen(&t->decoys[set].streak[way], t->decoys[set].gap_deep[way],
-                             WW_RING_INLINE);
+            ww_streak_deepen(&t->decoy_streaks[set * WW_DECOY_WAYS + way],
+                             t->decoys[set].gap_deep[way], WW_RING_INLINE);
 }

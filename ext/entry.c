@@ -107,15 +107,10 @@ uint8_t ww_asks(const ww_attempt *a, const ww_event_in *in)
 
 uint8_t ww_shown(const ww_attempt *a)
 {
-    switch (a->verdict) {
-    case WW_NOT_PERMITTED:
-        return a->asks ? WW_CHALLENGE : WW_REJECTED;
-    case WW_LOCKED:
-    case WW_EXPIRED:
-        return WW_REJECTED;
-    default:
-        return a->verdict;
-    }
+    if (a->verdict == WW_NOT_PERMITTED && a->asks)
+        return WW_CHALLENGE;
+    uint32_t hidden = 1u << WW_NOT_PERMITTED | 1u << WW_LOCKED | 1u << WW_EXPIRED;
+    return (uint8_t)ww_select_u64(hidden >> a->verdict & 1u, WW_REJECTED, a->verdict);
 }
 
 /* ---- without a device ---- */

@@ -15,11 +15,8 @@ cdef enum:
 
 cdef Verdict verdict_busy():
     cdef Verdict v = Verdict.__new__(Verdict)
-    v.code = CODES[WW_BUSY]
-    v.hidden = WW_BUSY
-    v.reason = Reason.LOAD
-    v.kind = KINDS[WW_KIND_NONE]
-    v.scope = ""
+    v.verdict = v.hidden = WW_BUSY
+    v.why = Reason.LOAD
     return v
 
 

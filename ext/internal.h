@@ -195,6 +195,9 @@ static inline ww_user *ww_user_of(const ww_tables *t, const ww_record *r)
     return u && u->id == r->user && u->name_len ? u : NULL;
 }
 
+/* What a record of an attempt does to a user who has no deep gaps; masks, no jumps, do what differs
+ * between who is locked and who is not. */
+void ww_apply_alone(ww_tables *t, ww_user *u, const ww_record *r, int64_t now_ms);
 void ww_streak_clear(ww_streak *s, uint32_t *deep);
 /* Of its gaps so many are kept, or WW_RING_INLINE; the others count as far apart (deep.c). */
 void ww_streak_deepen(const ww_streak *s, uint32_t *deep, uint32_t kept);

@@ -71,6 +71,12 @@ static inline void add_try(ww_scratch *s, uint32_t *n, uint32_t owner, ww_device
     ++*n;
 }
 
+void ww_lay_plain(ww_scratch *s, ww_device *d, int64_t now_ms)
+{
+    uint32_t n = 0;
+    add_try(s, &n, 0, d, d, 0, now_ms);
+}
+
 static int serial_is(const ww_tables *t, const ww_device *d, const uint8_t *serial, size_t len)
 {
     size_t own_len;

@@ -100,6 +100,27 @@ static inline void ww_mask_set(ww_mask *m, uint32_t j, uint32_t bit)
     m->hi |= j < 64 ? 0 : v;
 }
 
+/* The window of a plain counter or step, as try 0. */
+void ww_lay_plain(ww_scratch *s, ww_device *d, int64_t now_ms);
+
+/* ---- alone.c ---- */
+
+/* Whoever a turn of one login asks for: a copy, and where it belongs. */
+typedef struct {
+    ww_user user;                /* or who stands in for a name that does not exist              */
+    ww_user nowhere;             /* and where his device is put                                  */
+    ww_user *home;               /* the user, or the decoy                                       */
+    ww_streak *decoy;            /* the name's, if one is kept                                   */
+    uint32_t known, kept;        /* 1 or 0: there is such a user; a streak is kept               */
+} ww_alone;
+
+/* A turn of one plain login; 0: it is none, and nothing was done. */
+int ww_turn_alone(ww_tables *t, const ww_policy *p, ww_batch *b, ww_scratch *s, int64_t now_ms);
+/* Its first two steps. */
+int ww_alone_meet(ww_tables *t, const ww_policy *p, const ww_batch *b, ww_alone *who);
+void ww_alone_match(const ww_tables *t, const ww_batch *b, ww_alone *who, ww_scratch *s,
+                    int64_t now_ms);
+
 /* ---- answers.c ---- */
 
 /* Adds the window of an OCRA device, or with d NULL that of a decoy. */

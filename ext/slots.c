@@ -231,29 +231,42 @@ const uint8_t *ww_cold_second(const ww_tables *t, uint32_t ref, size_t *len)
 /* ---- decoys: streaks of names that do not exist, the oldest of its set makes room; and what
  * whoever has no device for it was asked ---- */
 
-static inline ww_decoys *decoy_set(const ww_tables *t, uint64_t hash)
+static inline uint32_t decoy_set(uint64_t hash)
 {
-    return &t->decoys[hash % (WW_DECOYS / WW_DECOY_WAYS)];
+    return (uint32_t)(hash % (WW_DECOYS / WW_DECOY_WAYS));
 }
 
-const void *ww_decoy_line(const ww_tables *t, uint64_t hash) { return decoy_set(t, hash)->hash; }
-
-static int decoy_way(const ww_tables *t, ww_decoys *set, uint64_t hash, int create)
+static inline uint64_t *decoy_names(const ww_tables *t, uint64_t hash)
 {
+    return &t->decoy_names[decoy_set(hash) * WW_DECOY_WAYS];
+}
+
+static inline ww_streak *decoy_streaks(const ww_tables *t, uint64_t hash)
+{
+    return &t->decoy_streaks[decoy_set(hash) * WW_DECOY_WAYS];
+}
+
+const void *ww_decoy_line(const ww_tables *t, uint64_t hash) { return decoy_names(t, hash); }
+
+static int decoy_way(const ww_tables *t, uint64_t hash, int create)
+{
+    ww_decoys *set = &t->decoys[decoy_set(hash)];
+    uint64_t *names = decoy_names(t, hash);
+    ww_streak *streaks = decoy_streaks(t, hash);
     int way = 0;
-    while (way < WW_DECOY_WAYS && set->hash[way] != hash)
+    while (way < WW_DECOY_WAYS && names[way] != hash)
         way++;
     if (way == WW_DECOY_WAYS && create) {
-        for (way = 0; way < WW_DECOY_WAYS && set->hash[way]; way++)
+        for (way = 0; way < WW_DECOY_WAYS && names[way]; way++)
             ; /* one that is free, else the oldest */
         if (way == WW_DECOY_WAYS) {
             way = 0;
             for (int other = 1; other < WW_DECOY_WAYS; other++)
-                if (set->streak[other].last_ms < set->streak[way].last_ms)
+                if (streaks[other].last_ms < streaks[way].last_ms)
                     way = other;
         }
-        set->hash[way] = hash;
-        memset(&set->streak[way], 0, sizeof set->streak[way]);
+        names[way] = hash;
+        memset(&streaks[way], 0, sizeof streaks[way]);
         memset(set->open[way], 0, sizeof set->open[way]);
         memset(&set->sent[way], 0, sizeof set->sent[way]);
         memset(&set->answered[way], 0, sizeof set->answered[way]);
@@ -265,31 +278,43 @@ static int decoy_way(const ww_tables *t, ww_decoys *set, uint64_t hash, int crea
 
 ww_streak *ww_decoy_find(ww_tables *t, uint64_t hash, int create, uint32_t **deep)
 {
-    ww_decoys *set = decoy_set(t, hash);
-    int way = decoy_way(t, set, hash, create);
+    int way = decoy_way(t, hash, create);
     if (way == WW_DECOY_WAYS)
         return NULL;
-    *deep = t->deep ? set->gap_deep[way] : NULL; /* as deep as a user's, and no deeper */
-    return &set->streak[way];
+    *deep = t->deep ? t->decoys[decoy_set(hash)].gap_deep[way] : NULL; /* as a user's, no deeper */
+    return &decoy_streaks(t, hash)[way];
+}
+
+ww_streak *ww_decoy_kept(const ww_tables *t, uint64_t hash, uint32_t *kept)
+{
+    const uint64_t *names = decoy_names(t, hash);
+    uint32_t at = 0, any = 0;
+    for (uint32_t way = 0; way < WW_DECOY_WAYS; way++) {
+        uint64_t differ = names[way] ^ hash;
+        uint32_t is = ww_nonzero_u32((uint32_t)(differ | differ >> 32)) ^ 1u;
+        at |= way & (0u - is);
+        any |= is;
+    }
+    *kept = any;
+    return &decoy_streaks(t, hash)[at];
 }
 
 ww_open *ww_decoy_open(ww_tables *t, uint64_t hash)
 {
-    ww_decoys *set = decoy_set(t, hash);
-    return set->open[decoy_way(t, set, hash, 1)];
+    int way = decoy_way(t, hash, 1);
+    return t->decoys[decoy_set(hash)].open[way];
 }
 
 ww_sent *ww_decoy_sent(ww_tables *t, uint64_t hash)
 {
-    ww_decoys *set = decoy_set(t, hash);
-    return &set->sent[decoy_way(t, set, hash, 1)];
+    int way = decoy_way(t, hash, 1);
+    return &t->decoys[decoy_set(hash)].sent[way];
 }
 
 ww_answered *ww_decoy_answered(const ww_tables *t, uint64_t hash, int create)
 {
-    ww_decoys *set = decoy_set(t, hash);
-    int way = decoy_way(t, set, hash, create);
-    return way < WW_DECOY_WAYS ? &set->answered[way] : NULL;
+    int way = decoy_way(t, hash, create);
+    return way < WW_DECOY_WAYS ? &t->decoys[decoy_set(hash)].answered[way] : NULL;
 }
 
 /* ---- sources: failures of an address in the sixty minutes that end with this one ---- */

@@ -27,6 +27,8 @@ cdef class Split:
         self.core = core
         self.cap = cap
         self.batches = [Batch(cap) for _ in range(parts)]
+        for part in self.batches:
+            (<Batch>part).b.part = 1
         self.where = <uint8_t *>malloc(cap)
         if self.where == NULL:
             raise MemoryError

@@ -23,6 +23,12 @@ static inline ww_mask bits_from(ww_mask m, uint64_t n)
     return (ww_mask){m.lo & (UINT64_MAX << n), m.hi};
 }
 
+/* Of one alone by a mask: a jump would tell who it is (alone.c). */
+static inline uint64_t pick(int alone, uint32_t bit, uint64_t a, uint64_t b)
+{
+    return alone ? ww_select_u64(bit, a, b) : bit ? a : b;
+}
+
 static inline ww_mask down_one(ww_mask m)
 {
     return (ww_mask){m.lo >> 1 | m.hi << 63, m.hi >> 1};
@@ -31,8 +37,8 @@ static inline ww_mask down_one(ww_mask m)
 /* ---- decide ---- */
 
 /* Would one failure more, at time t, make `failures` of them less than the window apart? */
-static int begins_lock(const ww_policy *p, const ww_streak *s, const uint32_t *deep, uint32_t count,
-                       int64_t t)
+static uint32_t begins_lock(const ww_policy *p, const ww_streak *s, const uint32_t *deep,
+                            uint32_t count, int64_t t)
 {
     uint32_t n = p->lockout_failures;
     if (count + 1 < n)
@@ -116,7 +122,7 @@ static inline void put_record(ww_record *o, const ww_attempt *a, const ww_event_
     o->event = (uint8_t)e;
     o->verdict = o->reason = o->tail = o->effects = 0;
     o->gateway = a->gateway;
-    o->place = (uint8_t)(a->place_in | (in->user ? 0 : WW_PLACE_UNKNOWN));
+    o->place = (uint8_t)(a->place_in | in->stranger * WW_PLACE_UNKNOWN);
     o->drift = 0;
     o->user = in->user ? in->user->id : a->name_hash;
     o->moving = 0;
@@ -178,15 +184,16 @@ static uint32_t put_address(const ww_attempt *a, ww_record *r)
     return 2;
 }
 
-static uint8_t refusal(const ww_event_in *in, int replayed)
+static inline uint8_t refusal(const ww_event_in *in, uint32_t replayed, int alone)
 {
-    if (!in->user)
+    if (!alone && in->stranger)
         return WW_REASON_UNKNOWN_USER;
     if (in->inactive)
         return in->inactive;
     if (!in->tries_count || !in->tries[0].device)
         return WW_REASON_NO_DEVICE;
-    return replayed ? WW_REASON_REPLAYED : WW_REASON_WRONG;
+    uint64_t reason = pick(alone, replayed, WW_REASON_REPLAYED, WW_REASON_WRONG);
+    return (uint8_t)pick(alone, in->stranger, WW_REASON_UNKNOWN_USER, reason);
 }
 
 /* What a verdict does to one device that was tried. */
@@ -229,7 +236,7 @@ static uint32_t ran_out_by(const ww_tables *t, ww_attempt *a, const ww_event_in 
 }
 
 WW_ROAD uint32_t ww_decide(const ww_tables *t, const ww_policy *p, ww_attempt *a,
-                           const ww_event_in *in, int64_t now_ms, ww_record *out)
+                           const ww_event_in *in, int64_t now_ms, int alone, ww_record *out)
 {
     static const ww_streak none;
     const ww_streak *s = in->streak ? in->streak : &none;
@@ -273,14 +280,13 @@ WW_ROAD uint32_t ww_decide(const ww_tables *t, const ww_policy *p, ww_attempt *a
     }
 
     int64_t at = now_ms > s->last_ms ? now_ms : s->last_ms;
-    int locked = s->lock_until_ms && now_ms < s->lock_until_ms;
-    int ran_out = s->lock_until_ms && !locked;
-    uint32_t count = ran_out ? 0 : s->count, lock_ms = 0;
-    int64_t lock_until = locked ? s->lock_until_ms : 0;
-    uint32_t amiss = 0;
+    uint32_t locked = (s->lock_until_ms != 0) & (now_ms < s->lock_until_ms);
+    locked = alone ? ww_opaque_u32(locked) : locked;
+    uint32_t ran_out = (s->lock_until_ms != 0) & (locked ^ 1u), lock_ms = 0, amiss = 0, locks;
+    uint32_t count = (uint32_t)pick(alone, ran_out, 0, s->count);
+    int64_t lock_until = (int64_t)pick(alone, locked, (uint64_t)s->lock_until_ms, 0);
     int failed = 0, empty = !a->response_len && a->event == WW_EVENT_ATTEMPT;
-    if (ran_out)
-        effects |= WW_EFFECT_CLEAR;
+    effects |= ran_out * WW_EFFECT_CLEAR;
     if (in->limited) {
         if (!locked && ww_elsewhere(t, a, in)) { /* nothing of what it says was looked at */
             put_record(out, a, in, (ww_event)a->event);
@@ -295,32 +301,26 @@ WW_ROAD uint32_t ww_decide(const ww_tables *t, const ww_policy *p, ww_attempt *a
         right += bare;
     }
 
-    if (locked) {
-        verdict = WW_LOCKED;
-        reason = WW_REASON_LOCKED;
-        effects |= WW_EFFECT_WAIT;
-        failed = 1;
-        if (p->lockout_extend) {
-            effects |= WW_EFFECT_LOCK;
-            lock_until = at + p->lockout_window_ms;
-        }
-    } else if (empty && !bare && !(amiss && (a->first & WW_FIRST_GIVEN)) &&
-               (verdict = ww_unanswered(in, &reason)) != 0) {
+    if (empty && !locked && !bare && !(amiss && (a->first & WW_FIRST_GIVEN)) &&
+        (verdict = ww_unanswered(in, &reason)) != 0) {
         a->verdict = (uint8_t)verdict;
         a->reason = (uint8_t)reason;
         if (reason == WW_REASON_PENDING)
             return 0; /* a poll: as if it had not been */
-    } else if (!right || amiss) {
-        verdict = WW_REJECTED;
+    } else if (locked | !right | (amiss != 0)) { /* which of them it is takes no jump (alone.c) */
+        locks = begins_lock(p, s, in->deep, count, at);
+        if (a->event == WW_EVENT_ANSWER)
+            locks |= (uint32_t)ww_answers_lock(t, a, in->user);
+        locks = (uint32_t)pick(alone, locked, p->lockout_extend, locks);
         reason = amiss && (right || empty) && in->user ? amiss
-                 : spoiled ? WW_REASON_PIN : refusal(in, (int)replayed);
-        effects |= WW_EFFECT_PUSH;
+                 : spoiled ? WW_REASON_PIN : refusal(in, replayed, alone);
+        reason = (uint32_t)pick(alone, locked, WW_REASON_LOCKED, reason);
+        verdict = (uint32_t)pick(alone, locked, WW_LOCKED, WW_REJECTED);
+        effects |= (uint32_t)pick(alone, locked, WW_EFFECT_WAIT, WW_EFFECT_PUSH);
+        effects |= locks * WW_EFFECT_LOCK;
+        lock_until = (int64_t)pick(alone, locks, (uint64_t)(at + p->lockout_window_ms),
+                                   (uint64_t)lock_until);
         failed = 1;
-        if (begins_lock(p, s, in->deep, count, at) ||
-            (a->event == WW_EVENT_ANSWER && ww_answers_lock(t, a, in->user))) {
-            effects |= WW_EFFECT_LOCK;
-            lock_until = at + p->lockout_window_ms;
-        }
     } else if (in->limited && !bare &&
                (verdict = ran_out_by(t, a, in, in->tries[reported].device, now_ms, &reason)) != 0) {
         ; /* it has, or opens less than it did */
@@ -337,12 +337,13 @@ WW_ROAD uint32_t ww_decide(const ww_tables *t, const ww_policy *p, ww_attempt *a
         if (s->count || s->lock_until_ms)
             effects |= WW_EFFECT_CLEAR;
     }
-    if (effects & WW_EFFECT_LOCK) {
-        lock_ms = ww_gap(now_ms, lock_until);
-        lock_until = now_ms + lock_ms; /* as apply will set it, after a gap that saturates too */
+    locks = effects / WW_EFFECT_LOCK & 1u;
+    if (alone || (locked | locks)) {
+        uint64_t now = (uint64_t)now_ms, until = pick(alone, locks, (uint64_t)lock_until, now);
+        lock_ms = ww_gap(now_ms, (int64_t)until); /* then until as apply will set it */
+        until = pick(alone, locks, now + lock_ms, (uint64_t)lock_until);
+        a->retry_after_ms = (int64_t)pick(alone, locked | locks, until - now, 0);
     }
-    if (lock_until)
-        a->retry_after_ms = lock_until - now_ms;
 
     /* A failure charges the device named, or every active one, which device = 0 says. */
     int named = a->has_serial || a->challenge_len || a->event == WW_EVENT_RESYNC;

@@ -36,8 +36,8 @@ void ww_tally_add(ww_tally *y, const ww_batch *b)
             continue;
         told++;
         y->verdicts[r->verdict % WW_VERDICTS_MAX][r->reason % WW_REASONS_MAX]++;
-        if (r->effects & WW_EFFECT_LOCK && r->verdict != WW_LOCKED)
-            y->lockouts[(r->place & WW_PLACE_UNKNOWN) != 0]++;
+        y->lockouts[(r->place & WW_PLACE_UNKNOWN) != 0] +=
+            ((r->effects & WW_EFFECT_LOCK) != 0) & (r->verdict != WW_LOCKED);
     }
     for (uint32_t i = 0; told < b->count && i < b->count; i++) {
         const ww_attempt *a = &b->attempts[i];

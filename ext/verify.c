@@ -211,7 +211,7 @@ static void decide_and_apply(ww_tables *t, const ww_policy *p, ww_batch *b, uint
         .user = u, .streak = streak, .deep = deep,
         .tries = s->tries + s->first[i], .answers = s->answers + s->first[i],
         .tries_count = s->first[i + 1u] - s->first[i],
-        .legal = !a->bad_name, .inactive = s->inactive[i],
+        .legal = !a->bad_name, .stranger = !u, .inactive = s->inactive[i],
         .passed_over = s->passed_over[i] & WW_NOT_TRIED,
         .limited = s->passed_over[i] & (uint8_t)~WW_NOT_TRIED,
         .source_busy = (uint8_t)(a->has_address && ww_source_busy(t, p, a->address, now_ms)),
@@ -219,7 +219,7 @@ static void decide_and_apply(ww_tables *t, const ww_policy *p, ww_batch *b, uint
     ww_record *out = b->records + b->units;
     if (a->came_due)
         b->units += ww_due_record(t, u, now_ms, out++);
-    uint32_t units = ww_decide(t, p, a, &in, now_ms, out);
+    uint32_t units = ww_decide(t, p, a, &in, now_ms, 0, out);
     if (!u && units && (out->effects & WW_EFFECT_PUSH))
         streak = ww_decoy_find(t, a->name_hash, 1, &deep);
     for (uint32_t n = 0; n < units; n += 1u + out[n].tail)
@@ -254,35 +254,47 @@ static void decide_given(ww_tables *t, const ww_policy *p, ww_batch *b, uint32_t
     }
 }
 
-void ww_turn(ww_tables *t, const ww_policy *p, ww_batch *b, int64_t now_ms)
+static void turn_of_groups(ww_tables *t, const ww_policy *p, ww_batch *b, ww_scratch *s,
+                           int64_t now_ms)
 {
     const ww_kernel *k = ww_kernel_in_use();
-    ww_scratch s;
-    s.texts_used = 0;
-    s.common_of = NULL;
-    s.lanes_used = s.tries_used = s.shared_count = s.period_s = s.named = s.found = 0;
-    s.shared_from = 0;
-    s.filled = s.idle = 0;
-    b->units = 0;
     uint32_t given = 0, further = t->wides_used;
     for (uint32_t from = 0; from < b->count;) {
-        look_ahead(t, b, from, &s);
-        uint32_t tries, group = lay_group(t, p, b, from, &s, &tries, now_ms);
-        if (s.tries_used < tries)
-            s.tries_used = tries;
-        ww_match_group(t, k, b, from, &s, tries);
+        look_ahead(t, b, from, s);
+        uint32_t tries, group = lay_group(t, p, b, from, s, &tries, now_ms);
+        if (s->tries_used < tries)
+            s->tries_used = tries;
+        ww_match_group(t, k, b, from, s, tries);
         if (given < b->given_count)
-            decide_given(t, p, b, from, &s, group, now_ms, &given);
+            decide_given(t, p, b, from, s, group, now_ms, &given);
         else
             for (uint32_t i = 0; i < group; i++) {
                 if (further)
                     look_further(t, b, from + group + i);
-                decide_and_apply(t, p, b, from + i, &s, i, now_ms);
+                decide_and_apply(t, p, b, from + i, s, i, now_ms);
             }
-        if (s.pushes)
-            ww_push_claims(t, b, from, &s, group);
+        if (s->pushes)
+            ww_push_claims(t, b, from, s, group);
         from += group;
     }
+}
+
+static void scratch_begin(ww_scratch *s)
+{
+    s->texts_used = 0;
+    s->common_of = NULL;
+    s->lanes_used = s->tries_used = s->shared_count = s->period_s = s->named = s->found = 0;
+    s->shared_from = 0;
+    s->filled = s->idle = 0;
+}
+
+void ww_turn(ww_tables *t, const ww_policy *p, ww_batch *b, int64_t now_ms)
+{
+    ww_scratch s;
+    scratch_begin(&s);
+    b->units = 0;
+    if (!ww_turn_alone(t, p, b, &s, now_ms))
+        turn_of_groups(t, p, b, &s, now_ms);
     b->lanes = s.filled;
     b->idle_lanes = s.idle;
     /* What matched, what was typed and what should have been: for a batch of one, few bytes. */

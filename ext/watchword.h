@@ -422,11 +422,9 @@ typedef struct { uint32_t issued, sent_s[WW_SENT_MAX], answers; } ww_sent;
 /* Security questions: how many were answered, and how many in a row wrongly. */
 typedef struct { uint32_t count, wrong; } ww_answered;
 
-/* Eight decoys that share a place: their hashes are one cache line, so that a name that does not
- * exist costs two cold lines, like a streak of one that does. */
+/* What eight decoys that share a place have besides their names' hashes, which are one cache line
+ * (decoy_names), and their streaks (decoy_streaks): those are looked at for whoever comes alone. */
 typedef struct {
-    uint64_t hash[WW_DECOY_WAYS];
-    ww_streak streak[WW_DECOY_WAYS];
     ww_open open[WW_DECOY_WAYS][WW_PLATFORMS];  /* what they were asked, as if they had a device */
     ww_sent sent[WW_DECOY_WAYS];                /* and were sent                                 */
     ww_answered answered[WW_DECOY_WAYS];        /* and answered                                  */
@@ -499,6 +497,8 @@ typedef struct {
     uint8_t *cold;               /* arena: keys, serials, long names; references count 8 bytes   */
     uint64_t cold_used, cold_cap, cold_dead;
     ww_decoys *decoys;           /* WW_DECOYS / WW_DECOY_WAYS                                    */
+    uint64_t *decoy_names;       /* WW_DECOYS keyed hashes, by decoys' places; 0: free           */
+    ww_streak *decoy_streaks;    /* in the same order                                            */
     ww_source *sources;          /* WW_SOURCES                                                   */
     uint8_t *dirty;              /* per page: WW_DIRTY bits                                      */
     uint64_t name_key[2];        /* of the keyed hash                                            */
@@ -594,6 +594,7 @@ typedef struct {
     uint32_t units;              /* out                                                          */
     uint32_t given_count;        /* of the attempts so many brought a request id                 */
     struct ww_given *given;      /* in their order                                               */
+    uint8_t part;                /* 1: other threads take other parts of its turn                */
     uint32_t lanes, idle_lanes;  /* out: of the vectors that were run, filled and not            */
 } ww_batch;
 
@@ -674,6 +675,8 @@ void ww_slot_unindex(ww_tables *t, uint32_t slot);
 void ww_slots_rebuild(ww_tables *t);                    /* free chain and count, after a replay */
 void ww_index_move(const uint64_t *from, uint32_t from_mask, uint64_t *to, uint32_t to_mask);
 ww_streak *ww_decoy_find(ww_tables *t, uint64_t hash, int create, uint32_t **deep);
+/* The same for one that is kept, without a jump; else *kept is 0. */
+ww_streak *ww_decoy_kept(const ww_tables *t, uint64_t hash, uint32_t *kept);
 const void *ww_decoy_line(const ww_tables *t, uint64_t hash);   /* what to prefetch for it */
 ww_open *ww_decoy_open(ww_tables *t, uint64_t hash);            /* one for each platform */
 ww_sent *ww_decoy_sent(ww_tables *t, uint64_t hash);
@@ -1012,11 +1015,13 @@ typedef struct {
     uint8_t inactive;            /* what was named cannot answer: the reason, or 0                */
     uint8_t passed_over;         /* an active device had no challenge and was not tried           */
     uint8_t limited;             /* what may refuse what is right: WW_LIMITED and on (internal.h) */
+    uint8_t stranger;            /* 1: there is no such name; user is NULL or stands in (alone.c) */
 } ww_event_in;
 
-/* decide reads, apply writes. decide returns the units it wrote to out (records and tails). */
+/* decide reads, apply writes. decide returns the units it wrote to out (records and tails). alone:
+ * what tells a locked user or a stranger from others is masks there, and no jump (alone.c). */
 uint32_t ww_decide(const ww_tables *t, const ww_policy *p, ww_attempt *a, const ww_event_in *in,
-                   int64_t now_ms, ww_record *out);
+                   int64_t now_ms, int alone, ww_record *out);
 /* Applies one record with its tail. now_ms is the row's time. streak and deep are the decoy's for
  * a name that does not exist, NULL when replaying a journal (decoys are not durable). Returns 0,
  * or -1 when the record does not fit the tables (a damaged or foreign journal). May consume one
@@ -1141,9 +1146,10 @@ static inline int ww_record_tells(const ww_record *r, uint64_t events, uint64_t 
 {
     if (events >> (r->event & 63) & 1)
         return 1;
-    int locks = (r->effects & effects & WW_EFFECT_LOCK) && r->verdict != WW_LOCKED;
-    return ww_is_attempt(r) && ((reasons >> (r->reason & 63) & 1) || locks ||
-                                (r->effects & effects & WW_EFFECT_SUSPEND));
+    uint32_t told = r->effects & effects;
+    uint32_t locks = (told & WW_EFFECT_LOCK) & (0u - (uint32_t)(r->verdict != WW_LOCKED));
+    uint32_t tells = (reasons >> (r->reason & 63) & 1) | locks | (told & WW_EFFECT_SUSPEND);
+    return ww_is_attempt(r) & (tells != 0);
 }
 
 /* ---- wire.c: RESP frames in and out of a byte range ---- */

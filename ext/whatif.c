@@ -310,7 +310,7 @@ static void decide_told(ww_tables *t, const ww_policy *p, const told *f, ww_user
     note_suspended(t, f, u);
     const ww_device *waited = resync && n && s->tries[0].device->resync ? s->tries[0].device : NULL;
     ww_record out[WW_RECORD_UNITS_PER_ATTEMPT_MAX];
-    uint32_t units = ww_decide(t, p, &a, &in, now_ms, out);
+    uint32_t units = ww_decide(t, p, &a, &in, now_ms, 0, out);
     for (uint32_t at = 0; at < units; at += 1u + out[at].tail)
         (void)ww_apply(t, &out[at], now_ms, &u->streak, deep);
     if (a.has_address && units && ww_charges_source(&a))

@@ -17,6 +17,8 @@ enum { ADDRESSES = 4 };
 
 static world lived, replayed, spare;
 static ww_decoys *decoys;
+static uint64_t *decoy_names;
+static ww_streak *decoy_streaks;
 static ww_source *sources, *charged[ADDRESSES]; /* where failures of an address are counted */
 static _Alignas(64) uint8_t arena[ARENA + 64];
 static _Alignas(64) ww_record records[UNITS + 8];
@@ -78,6 +80,8 @@ static void stand(world *w, int deep)
     ww_passcode_key(&w->t, (const uint8_t *)"passcodes", 9);
     ww_kept_key(&w->t, (const uint8_t *)"pins", 4);
     w->t.decoys = decoys;
+    w->t.decoy_names = decoy_names;
+    w->t.decoy_streaks = decoy_streaks;
     w->t.sources = sources;
     (void)world_room(w, USERS, 0, 0); /* from here on nothing grows */
 }
@@ -226,7 +230,8 @@ static void lay(source *s, ww_attempt *a, int64_t now_ms, uint32_t *used)
 /* Decoys and sources are large: what an input may have touched is emptied, and no more. */
 static void forget_decoy(const ww_attempt *a)
 {
-    memset((void *)(uintptr_t)ww_decoy_line(&lived.t, a->name_hash), 0, sizeof *decoys);
+    memset((void *)(uintptr_t)ww_decoy_line(&lived.t, a->name_hash), 0,
+           WW_DECOY_WAYS * sizeof *decoy_names);
 }
 
 static void find_charged(void)
@@ -245,8 +250,10 @@ static void begin(int deep)
 {
     if (!decoys) {
         decoys = calloc(WW_DECOYS / WW_DECOY_WAYS, sizeof *decoys);
+        decoy_names = calloc(WW_DECOYS, sizeof *decoy_names);
+        decoy_streaks = calloc(WW_DECOYS, sizeof *decoy_streaks);
         sources = calloc(WW_SOURCES, sizeof *sources);
-        HOLDS(decoys && sources);
+        HOLDS(decoys && decoy_names && decoy_streaks && sources);
         world_shut(&lived);
         world_shut(&replayed);
         world_shut(&spare);

@@ -7,12 +7,13 @@
  * comes again and again; the time goes on slowly, so that whoever is locked stays locked and nobody
  * else ever has ten failures within the window: after warming up no state drifts. What is one
  * user's alone (its place, its key, a neighbour in the index) must not pass for its class: every
- * name is found where it is first looked for, and after each epoch all users are others. verify.c
- * and match.c are included for the halves of a turn: `match` is what happens before decide, `turn`
- * is all of it.
+ * name is found where it is first looked for, and after each epoch all users are others. alone.c,
+ * match.c and verify.c are included for the halves of a turn: `match` is what happens before
+ * decide, `turn` is all of it.
  */
 #include <time.h>
 
+#include "alone.c"
 #include "match.c"
 #include "verify.c"
 #include "world.h"
@@ -245,12 +246,13 @@ static void attempts_run(size_t i)
         return;
     }
     ww_scratch s;
-    uint32_t tries;
-    s.lanes_used = s.tries_used = s.shared_count = s.period_s = s.named = s.found = 0;
-    s.shared_from = 0;
-    look_ahead(&w.t, &b, 0, &s);
-    lay_group(&w.t, &w.p, &b, 0, &s, &tries, now_ms[i]);
-    ww_match_group(&w.t, ww_kernel_in_use(), &b, 0, &s, tries);
+    ww_alone who;
+    scratch_begin(&s);
+    if (!ww_alone_meet(&w.t, &w.p, &b, &who)) {
+        fputs("an attempt took the other road\n", stderr);
+        exit(3);
+    }
+    ww_alone_match(&w.t, &b, &who, &s, now_ms[i]);
     sink = (uint32_t)s.tries[0].mask.lo;
 }
 

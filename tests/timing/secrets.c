@@ -18,9 +18,9 @@
 enum { NOW_S = 1700000010, KEY = 20, DIGITS = 6, CROWD = 40 };
 
 uint32_t __real_ww_decide(const ww_tables *t, const ww_policy *p, ww_attempt *a,
-                          const ww_event_in *in, int64_t now_ms, ww_record *out);
+                          const ww_event_in *in, int64_t now_ms, int alone, ww_record *out);
 uint32_t __wrap_ww_decide(const ww_tables *t, const ww_policy *p, ww_attempt *a,
-                          const ww_event_in *in, int64_t now_ms, ww_record *out);
+                          const ww_event_in *in, int64_t now_ms, int alone, ww_record *out);
 
 static void mark_devices(const ww_tables *t, ww_user *u, int secret)
 {
@@ -38,7 +38,7 @@ static void mark_devices(const ww_tables *t, ww_user *u, int secret)
  * key, to use it up on them too. That is a fact of enrolment, no guess can move it, and the records
  * show it: so for that user, and until decide returns, which midstates are equal is public. */
 uint32_t __wrap_ww_decide(const ww_tables *t, const ww_policy *p, ww_attempt *a,
-                          const ww_event_in *in, int64_t now_ms, ww_record *out)
+                          const ww_event_in *in, int64_t now_ms, int alone, ww_record *out)
 {
     int right = 0;
     for (uint32_t i = 0; i < in->tries_count; i++) {
@@ -49,7 +49,7 @@ uint32_t __wrap_ww_decide(const ww_tables *t, const ww_policy *p, ww_attempt *a,
     int twins = right && in->user && in->user->devices > 1;
     if (twins)
         mark_devices(t, in->user, 0);
-    uint32_t units = __real_ww_decide(t, p, a, in, now_ms, out);
+    uint32_t units = __real_ww_decide(t, p, a, in, now_ms, alone, out);
     if (twins)
         mark_devices(t, in->user, 1);
     return units;

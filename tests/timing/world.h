@@ -47,6 +47,8 @@ static inline void world_open(world *w, uint32_t users)
     w->t.cold = room(w->t.cold_cap, 1);
     w->t.cold_used = 8;
     w->t.decoys = room(WW_DECOYS / WW_DECOY_WAYS, sizeof(ww_decoys));
+    w->t.decoy_names = room(WW_DECOYS, sizeof(uint64_t));
+    w->t.decoy_streaks = room(WW_DECOYS, sizeof(ww_streak));
     w->t.sources = room(WW_SOURCES, sizeof(ww_source));
     w->t.dirty = room(w->t.users_cap / WW_PAGE_USERS, 1);
     w->t.device_next = 1;
