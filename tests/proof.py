@@ -185,8 +185,8 @@ def long(rigs: Iterable[Rig]) -> int:
 def extra(rig: Rig) -> str:
     """The figure that matters beside the count."""
     if rig.rig == "timing":
-        t = [float(v) for row in rows(rig) for name, v in row.items() if name.endswith(" t")]
-        return f"largest |t| {max(t):.2f}" if t else ""
+        t = [float(v) for row in rows(rig)[-1:] for name, v in row.items() if name.endswith(" t")]
+        return f"largest |t| {max(t):.2f} in the last run" if t else ""
     if rig.rig == "timing daemon":
         apart = [abs(float(row["apart_ns"])) for row in rows(rig)]
         return f"medians {max(apart):,.0f} ns apart" if apart else ""
