@@ -45,9 +45,15 @@ def test_every_reason_has_a_sentence() -> None:
 def test_every_sentence_of_the_core_is_one_of_ours() -> None:
     """Each reason stands beside the verdict that state.c gives it, read from its source."""
     text = (Path(__file__).parents[1] / "ext" / "state.c").read_text()
-    pairs = re.findall(r"verdict = WW_(\w+);\s+reason = WW_REASON_(\w+);", text)
-    assert len(pairs) >= 4
-    for verdict, reason in pairs:
+    pairs = re.findall(
+        r"verdict = WW_(\w+);\s+(?:a->reason = out->)?reason = WW_REASON_(\w+);", text
+    )
+    assert len(pairs) >= 5
+    locked = re.findall(
+        r"locked, WW_REASON_(\w+), reason\);\s+verdict = .*locked, WW_(\w+), ", text
+    )
+    assert len(locked) == 1
+    for verdict, reason in [*pairs, locked[0][::-1]]:
         assert (Code[verdict], Reason[reason]) in SENTENCES
 
 
