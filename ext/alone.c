@@ -3,9 +3,10 @@
  * Who asks for one name at a time could put a clock to the answer. So a user who is known, one who
  * is locked and a name that does not exist take the same road here: the same instructions over as
  * many lines. Whoever is asked for is copied, a name that does not exist with its decoy's device
- * and its own streak; the copy is what is matched, decided and applied to, and what became of it is
- * written where it belongs. What differs between them is masks and pointers, never a jump. In a
- * turn of many nobody can tell whose time it was, and there none of this is done.
+ * and its own streak; the copy is what is matched, decided and applied to, and every line that
+ * could be written is, with what became of it or with what it was. What differs between them is
+ * masks and pointers, never a jump. In a turn of many nobody can tell whose time it was, and there
+ * none of this is done.
  *
  * Rule: whoever has more than one plain HOTP or TOTP device takes the turn's other road (verify.c),
  * and so does a name whose decoy does: what a user has may tell.
@@ -74,17 +75,26 @@ static void choose_streak(ww_streak *to, uint32_t known, const ww_streak *user, 
     memcpy(to, a, sizeof a);
 }
 
-/* What ww_slot_likely finds, by one jump whether there is something or not. */
+/* What ww_slot_likely finds. Names that exist are found sooner than others are missed, so a cache
+ * line's worth of entries is looked at whichever of them ends the search. */
 static uint32_t likely(const ww_tables *t, uint64_t hash)
 {
-    uint32_t tag = (uint32_t)(hash >> 32), at = tag & t->index_mask;
-    uint64_t entry = t->index[at];
-    while (ww_nonzero_u32((uint32_t)entry) & ww_nonzero_u32((uint32_t)(entry >> 32) ^ tag)) {
-        at = (at + 1) & t->index_mask;
-        entry = t->index[at];
-    }
+    enum { LOOKS = 8 };
     static_assert(WW_SLOT_NONE == (uint32_t)0 - 1, "an empty entry is nobody's");
-    return (uint32_t)entry - 1;
+    uint32_t tag = (uint32_t)(hash >> 32);
+    for (uint32_t at = tag;; at += LOOKS) {
+        uint64_t found = 0;
+        uint32_t ends = 0;
+        for (uint32_t n = LOOKS; n-- > 0;) {
+            uint64_t entry = t->index[(at + n) & t->index_mask];
+            uint32_t goes_on = ww_nonzero_u32((uint32_t)entry) &
+                               ww_nonzero_u32((uint32_t)(entry >> 32) ^ tag);
+            found = ww_select_u64(goes_on, found, entry);
+            ends |= goes_on ^ 1u;
+        }
+        if (ends)
+            return (uint32_t)found - 1;
+    }
 }
 
 /* Who is asked for, or 0 where another road is to be taken. */
@@ -133,11 +143,23 @@ void ww_alone_match(const ww_tables *t, const ww_batch *b, ww_alone *who, ww_scr
     s->tries[0].mask.hi &= 0u - (uint64_t)who->known;
 }
 
+/* Writes a line, or with bit 0 what stands there: who was written to is found sooner next time. */
+static void write_if(uint32_t bit, void *to, const void *line)
+{
+    static_assert(sizeof(ww_device) == 64 && sizeof(ww_streak) == 64, "a line each");
+    uint64_t yes = ww_opaque_u64(0u - (uint64_t)bit);
+    for (size_t at = 0; at < 64; at += 8) { /* by words: nothing of a key is left on the stack */
+        uint64_t is = ww_load_le64((uint8_t *)to + at);
+        uint64_t new = ww_load_le64((const uint8_t *)line + at);
+        ww_store_le64((uint8_t *)to + at, is ^ ((is ^ new) & yes));
+    }
+}
+
 static void decide(ww_tables *t, const ww_policy *p, ww_batch *b, ww_alone *who,
                    const ww_scratch *s, int64_t now_ms)
 {
     ww_attempt *a = b->attempts;
-    ww_user *u = &who->user, *nowhere = &who->nowhere;
+    ww_user *u = &who->user;
     ww_event_in in = {
         .user = u, .streak = &u->streak, .tries = s->tries, .answers = s->answers, .tries_count = 1,
         .legal = 1, .stranger = (uint8_t)(who->known ^ 1u),
@@ -152,10 +174,9 @@ static void decide(ww_tables *t, const ww_policy *p, ww_batch *b, ww_alone *who,
         uint32_t *deep;
         who->decoy = ww_decoy_find(t, a->name_hash, 1, &deep);
     }
-    ww_user *home = (ww_user *)(uintptr_t)either(who->known, who->home, nowhere);
-    ww_streak *streak = (ww_streak *)(uintptr_t)either(who->known, &home->streak, who->decoy);
-    memcpy(&home->device, &u->device, sizeof u->device);
-    memcpy(streak, &u->streak, sizeof u->streak);
+    write_if(who->known, &who->home->device, &u->device);
+    write_if(who->known, &who->home->streak, &u->streak);
+    write_if(who->known ^ 1u, who->decoy, &u->streak);
     ww_mark_dirty(t, (uint32_t)(who->home - t->users), WW_DIRTY_STATE & (0u - who->known));
     if (a->has_address && ww_charges_source(a))
         ww_source_charge(t, a->address, now_ms);
@@ -169,6 +190,5 @@ int ww_turn_alone(ww_tables *t, const ww_policy *p, ww_batch *b, ww_scratch *s, 
     ww_alone_match(t, b, &who, s, now_ms);
     decide(t, p, b, &who, s, now_ms);
     ww_wipe(&who.user.device, sizeof who.user.device); /* midstates */
-    ww_wipe(&who.nowhere.device, sizeof who.nowhere.device);
     return 1;
 }

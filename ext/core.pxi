@@ -51,7 +51,9 @@ cdef class Core:
         self.t.decoys = <ww_decoys *>self.decoys_region.at
         self.t.decoy_names = <uint64_t *>self.decoy_names_region.at
         self.t.decoy_streaks = <ww_streak *>self.decoy_streaks_region.at
-        memset(self.t.decoy_names, 0, WW_DECOYS * sizeof(uint64_t))  # resident: read for everybody
+        # Resident, since both are read for everybody: what was never written is one page for all.
+        memset(self.t.decoy_names, 0, WW_DECOYS * sizeof(uint64_t))
+        memset(self.t.decoy_streaks, 0, WW_DECOYS * sizeof(ww_streak))
         self.t.sources = <ww_source *>self.sources_region.at
         self.pushes_region = Region(sizeof(ww_pushes))  # resident as it is used
         self.t.pushes = <ww_pushes *>self.pushes_region.at

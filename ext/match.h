@@ -108,7 +108,6 @@ void ww_lay_plain(ww_scratch *s, ww_device *d, int64_t now_ms);
 /* Whoever a turn of one login asks for: a copy, and where it belongs. */
 typedef struct {
     ww_user user;                /* or who stands in for a name that does not exist              */
-    ww_user nowhere;             /* and where his device is put                                  */
     ww_user *home;               /* the user, or the decoy                                       */
     ww_streak *decoy;            /* the name's, if one is kept                                   */
     uint32_t known, kept;        /* 1 or 0: there is such a user; a streak is kept               */

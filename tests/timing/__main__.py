@@ -1,13 +1,14 @@
 """`python -m tests.timing`: measures, or runs one of the other instruments.
 
-Measuring ends with 1 when a difference shows that should not, or when a planted one does not. What
-stands in ALLOWED_NS is known, and bounded in nanoseconds instead.
+Measuring ends with 1 when a difference shows that should not, twice, or when a planted one does
+not. What stands in ALLOWED_NS is known, and bounded in nanoseconds instead.
 """
 
 import os
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -21,6 +22,7 @@ from tests.timing.welch import CONTROL, GOAL, Weighed
 
 SEED = click.option("--seed", default=None, type=int, help="Draws the same inputs again.")
 KEEP = click.option("--keep", is_flag=True, help="Adds the figures to tests/totals.jsonl.")
+A_PROCESS, PROCESSES_MAX = 50_000, 200
 
 
 def pin() -> None:
@@ -42,10 +44,12 @@ def folder() -> "tempfile.TemporaryDirectory[str]":
               help="Only these; all, and the controls, unless any is named.")
 @SEED
 @KEEP
+@click.option("--processes", type=click.IntRange(1), help="Each measures its part; 1 for every "
+              f"{A_PROCESS:,} measurements, {PROCESSES_MAX} at most, unless said.")
 @click.option("--until", default=0, help="Goes on until that many stand in the totals.")
 @click.pass_context
 def main(context: click.Context, measurements: int, targets: tuple[str, ...], seed: int | None,
-         keep: bool, until: int) -> None:
+         keep: bool, processes: int | None, until: int) -> None:
     """Welch's t between classes of attempts; each class is held against `wrong`."""
     if context.invoked_subcommand is None:
         again = True
@@ -53,43 +57,61 @@ def main(context: click.Context, measurements: int, targets: tuple[str, ...], se
             if until and totals.so_far("timing", "measurements") >= until:
                 return
             names = targets or (*CONTROLS, *TARGETS)
-            if not measure_all(measurements, names, drawn(seed), keep):
+            spread = processes or min(max(measurements // A_PROCESS, 1), PROCESSES_MAX)
+            if not measure_all(measurements, names, drawn(seed), keep, spread):
                 sys.exit(1)
             again = until > 0 and keep
 
 
-def measure_all(count: int, names: tuple[str, ...], seed: int, keep: bool) -> bool:
+def measure_all(
+    count: int, names: tuple[str, ...], seed: int, keep: bool, processes: int
+) -> bool:
     pin()
     sound, figures = True, dict[str, float]()
-    click.echo(f"{count:,} measurements of each pair, seed {seed}")
+    click.echo(f"{count:,} measurements of each pair, in {processes} processes each, seed {seed}")
     with folder() as where:
         tree = Tree(Path(where), "gcc")
         for name in names:
-            began, shown = time.monotonic(), [0, time.monotonic()]
-
-            def told(done: int, name: str = name, shown: list[float] = shown) -> None:
-                shown[0] += done
-                if time.monotonic() - shown[1] > 10:
-                    shown[1] = time.monotonic()
-                    click.echo(f"{name}: {int(shown[0]):,} so far", err=True)
-
-            found = measure(name, tree, count, seed, told)
-            click.echo(f"\n{name} ({time.monotonic() - began:.0f} s)")
+            found = timed(name, tree, count, seed, processes)
             if name in CONTROLS:
                 seen = max(abs(pair.t) for pair in found)
                 sound &= seen > CONTROL
                 click.echo(f"  planted early exit: |t| {seen:.1f}"
                            + ("" if seen > CONTROL else f", not above {CONTROL}: NOT SEEN"))
                 continue
+            if not told_of(name, found):
+                # One of so many pairs comes above GOAL now and then; what is there is seen again.
+                found = timed(name, tree, 4 * count, seed + 1, 4 * processes)
+                sound &= told_of(name, found)
             for pair in found:
-                fine, said = judged(name, pair)
-                sound &= fine
-                click.echo(f"  {pair.said()}{said}")
                 figures[f"{name} {pair.name} t"] = round(abs(pair.t), 2)
                 figures[f"{name} {pair.name} ns"] = round(pair.apart_ns, 2)
     if keep:
         totals.add("timing", measurements=count, seed=str(seed), **figures)
     return sound
+
+
+def timed(name: str, tree: Tree, count: int, seed: int, processes: int) -> list[Weighed]:
+    began = time.monotonic()
+    shown = [0, began]
+
+    def told(done: int) -> None:
+        shown[0] += done
+        if time.monotonic() - shown[1] > 10:
+            shown[1] = time.monotonic()
+            click.echo(f"{name}: {int(shown[0]):,} so far", err=True)
+
+    found = measure(name, tree, count, seed, told, processes)
+    click.echo(f"\n{name} ({time.monotonic() - began:.0f} s)")
+    return found
+
+
+def told_of(name: str, found: Sequence[Weighed]) -> bool:
+    """Whether every pair is as it should be; what each is, said."""
+    verdicts = [judged(name, pair) for pair in found]
+    for pair, (_, said) in zip(found, verdicts, strict=True):
+        click.echo(f"  {pair.said()}{said}")
+    return all(fine for fine, _ in verdicts)
 
 
 def judged(name: str, pair: Weighed) -> tuple[bool, str]:

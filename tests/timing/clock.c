@@ -24,16 +24,17 @@ enum {
     PIECES = 8,   /* pieces in one measurement: one alone is shorter than reading the clock */
     TEXT = 32,
     PERIOD_S = 3600,
-    PER_MS = 8 /* measurements in a millisecond of the users' time */
+    PER_MS = 4 /* measurements in a millisecond of the users' time */
 };
 
 /* Of a turn. */
 enum { WRONG, USED, UNKNOWN, LOCKED, LENGTH, CLASSES };
 enum {
-    USERS = 16,     /* of each class */
+    USERS = 8,      /* of each class */
+    PEOPLE = 4096,  /* with those who are never asked for */
     WINDOW_MS = 30, /* between one visit of a user, after some 10 ms, and ten */
-    TURN_EPOCH = 1 << 16,
-    TURN_WARM = 200 * USERS * CLASSES / CHUNK * CHUNK, /* until every streak is as long as can be */
+    TURN_EPOCH = 1 << 15,
+    TURN_WARM = 2 * CHUNK, /* 200 visits: until every streak is as long as can be */
     MATCH_EPOCH = 1 << 14,
     MATCH_WARM = CHUNK
 };
@@ -149,17 +150,40 @@ static world w;
 static ww_attempt attempts[CHUNK];
 static ww_record records[WW_RECORD_UNITS_PER_ATTEMPT_MAX];
 static uint8_t texts[CHUNK][32];
-static struct { char name[16]; uint8_t right[8], wrong[8]; } people[USERS * CLASSES];
+typedef struct { char name[16]; uint8_t right[8], wrong[8]; } person;
+static person people[PEOPLE];
 static int64_t now_ms[CHUNK];
-static uint64_t visits[USERS * CLASSES]; /* by a pool's first */
 static int with_decide;
 
-/* Classes that differ in what is typed share their people, who then differ in nothing else. */
-static void pool_of(uint32_t class, uint32_t *first, uint32_t *count)
+/* Everybody is asked for once in a round, in any order: who comes again, comes again as soon
+ * whatever his class is. */
+static uint32_t next_person(void)
 {
-    uint32_t open = USERS * (with_decide ? 3 : 4);
-    *first = class == UNKNOWN ? USERS * 4 : class == LOCKED && with_decide ? open : 0;
-    *count = *first ? USERS : open;
+    static uint32_t round[USERS * CLASSES], left;
+    if (!round[0] && !round[1])
+        for (uint32_t who = 0; who < USERS * CLASSES; who++)
+            round[who] = who;
+    left = left ? left - 1 : USERS * CLASSES - 1;
+    uint32_t other = (uint32_t)(draw() % (left + 1)), who = round[other];
+    round[other] = round[left];
+    round[left] = who;
+    return who;
+}
+
+static int is_in(uint32_t who, uint32_t class)
+{
+    return who / USERS == (class == UNKNOWN ? 4 : 3);
+}
+
+/* Classes that differ in what is typed share their people, who then differ in nothing else. */
+static uint32_t class_for(uint32_t who)
+{
+    static const uint8_t typed[] = {WRONG, USED, LENGTH, LOCKED};
+    if (is_in(who, UNKNOWN))
+        return UNKNOWN;
+    if (is_in(who, LOCKED) && with_decide)
+        return LOCKED;
+    return typed[draw() % (with_decide ? 3 : 4)];
 }
 
 /* Of eleven letters, and at home in the index: nothing stands where it is looked for, nor next. */
@@ -185,34 +209,39 @@ static void world_empty(void)
     w.ids = 0;
 }
 
+/* Whoever is asked for stands among many others, as in life: the names that do not exist borrow the
+ * devices of those, and no line is read for two of them. */
 static void world_fill(void)
 {
     static const ww_spec spec = {.kind = WW_KIND_TOTP, .hash = WW_SHA1, .digits = 6, .back = 1,
                                  .forward = 1, .period_s = PERIOD_S};
+    static uint32_t order[PEOPLE];
     world_empty();
-    uint32_t order[USERS * CLASSES];
-    for (uint32_t nth = 0; nth < USERS * CLASSES; nth++) {
+    for (uint32_t nth = 0; nth < PEOPLE; nth++) {
         uint32_t other = (uint32_t)(draw() % (nth + 1));
         order[nth] = order[other];
         order[other] = nth;
     }
-    for (uint32_t nth = 0; nth < USERS * CLASSES; nth++) {
-        uint32_t who = order[nth];
+    for (uint32_t nth = 0; nth < PEOPLE; nth++) {
+        person *who = &people[order[nth]];
         uint8_t key[20];
         for (size_t k = 0; k < sizeof key; k++)
             key[k] = (uint8_t)draw();
         uint32_t code = code_of(WW_SHA1, key, sizeof key, STEP, 6);
-        code_text(code, 6, people[who].right);
-        code_text((code + 1) % 1000000, 6, people[who].wrong);
-        name_make(people[who].name);
-        if (who >= USERS * 4)
+        code_text(code, 6, who->right);
+        code_text((code + 1) % 1000000, 6, who->wrong);
+        if (is_in(order[nth], UNKNOWN))
             continue;
-        uint32_t slot = world_user(&w, people[who].name, WW_OPEN);
+        name_make(who->name);
+        uint32_t slot = world_user(&w, who->name, WW_OPEN);
         world_device(&w, slot, spec, key, sizeof key);
         w.t.users[slot].device.moving = STEP + 1;
-        if (who >= USERS * 3 && with_decide)
+        if (is_in(order[nth], LOCKED) && with_decide)
             w.t.users[slot].streak.lock_until_ms = INT64_MAX / 2;
     }
+    for (uint32_t who = 0; who < PEOPLE; who++)
+        if (is_in(who, UNKNOWN)) /* last, so that nobody comes to stand where they would */
+            name_make(people[who].name);
 }
 
 static void attempts_lay(uint64_t at)
@@ -221,10 +250,7 @@ static void attempts_lay(uint64_t at)
     if (at == 0)
         world_fill();
     for (size_t i = 0; i < CHUNK; i++) {
-        uint32_t class = class_of[i] = (uint32_t)(draw() % CLASSES);
-        uint32_t first, count;
-        pool_of(class, &first, &count);
-        uint64_t who = first + visits[first]++ % count;
+        uint32_t who = next_person(), class = class_of[i] = class_for(who);
         ww_attempt *a = &attempts[i];
         memset(a, 0, sizeof *a);
         a->event = WW_EVENT_ATTEMPT;
@@ -258,7 +284,7 @@ static void attempts_run(size_t i)
 
 static void attempts_expect(uint64_t at)
 {
-    for (size_t i = 0; of->warm == TURN_WARM && at % of->epoch >= of->warm && i < CHUNK; i++)
+    for (size_t i = 0; with_decide && at % of->epoch >= of->warm && i < CHUNK; i++)
         if (attempts[i].reason != reasons[class_of[i]]) {
             fprintf(stderr, "class %u was refused for reason %d\n", class_of[i],
                     attempts[i].reason);
@@ -293,7 +319,7 @@ int main(int argc, char **argv)
     uint64_t count = strtoull(argv[2], NULL, 10), written = 0;
     seed = strtoull(argv[3], NULL, 10);
     with_decide = !strcmp(of->name, "turn");
-    world_open(&w, USERS * CLASSES);
+    world_open(&w, PEOPLE);
     w.p.lockout_window_ms = WINDOW_MS;
     double began_s = seconds();
     uint64_t began = ticks();

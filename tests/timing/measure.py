@@ -1,20 +1,23 @@
 """Measuring: which targets there are, the classes of each, and the control that must be caught.
 
 A target comes from clock.c, or is the engine's own `verify`. Every class is held against the first;
-the count asked for is of each such pair.
+the count asked for is of each such pair. It is measured in parts, each in a process of its own:
+where in memory things come to lie favours one class or another for as long as a process lives, by
+up to some nanoseconds, and another in the next.
 """
 
+import random
 import subprocess
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from tests.timing.built import CORE, HERE, Plant, Tree
 from tests.timing.kinds import KINDS
-from tests.timing.verify import CLASSES, Users, Verify, classes_of, measured
+from tests.timing.verify import CLASSES, PLANTED, classes_of
 from tests.timing.welch import Column, Weighed, weighed
-from watchword import Verdict
 
 __all__ = ["ALLOWED_NS", "CONTROLS", "TARGETS", "measure"]
 
@@ -30,12 +33,12 @@ TARGETS: dict[str, tuple[str, ...]] = {
 }
 # What must come above welch.CONTROL: an early exit, in each of the ways there are to measure.
 CONTROLS = {
-    "control": BYTES, "match with a plant": CLASSES, "verify with a plant": CLASSES,
-    "verify passcode with a plant": CLASSES,
+    "control": BYTES, "match" + PLANTED: CLASSES, "verify" + PLANTED: CLASSES,
+    "verify passcode" + PLANTED: CLASSES,
 }
 # Differences that are there and are known: of which classes, and how many nanoseconds from `wrong`
-# their medians may be. Of plain devices they are the places in memory of what is read, which a
-# measurement of so many finds (ext/alone.c). Of other kinds they are branches on what no code and
+# their medians may be. Of plain devices (ext/alone.c) they are the places in memory of what is
+# read, of as few processes as a short run has. Of other kinds they are branches on what no code and
 # no key has a part in, which the processor foretells wrongly for the rarer class: whether the name
 # is found (a decoy is looked up in another table), whether the user is locked (the wait grows in
 # place of the streak), and how long a text is that somebody typed, where it is read letter by
@@ -66,60 +69,32 @@ def clock_program(tree: Tree) -> Path:
 
 
 def measure(name: str, tree: Tree, count: int, seed: int,
-            told: Callable[[int], None] = lambda done: None) -> list[Weighed]:
+            told: Callable[[int], None] = lambda done: None, processes: int = 1) -> list[Weighed]:
     """`count` measurements of each pair of classes. told: how many more are done, now and then."""
     classes = (TARGETS | CONTROLS)[name]
-    total = count // 2 * len(classes)
-    if name.startswith("verify"):
-        kind = next((kind for kind in KINDS if name.startswith(f"verify {kind}")), "totp")
-        plant = leaky if kind == "totp" else compares_first
-        source = measured(total, seed, plant if name in CONTROLS else None, kind)
-    elif name.startswith("match with"):
-        source = _clocked(clock_program(tree.planted(PLANT)), "match", total, seed)
-    else:
-        source = _clocked(clock_program(tree), name, total, seed)
+    each = count // 2 * len(classes) // processes + 1
+    command, rng = _command(name, tree), random.Random(seed)
     times, groups = [], []
-    for ns, numbers in source:
+    for _ in range(processes):
+        ns, numbers = _clocked([*command, str(each), str(rng.getrandbits(32))])
         times.append(ns.astype(np.float32))
         groups.append(numbers.astype(np.uint8))
         told(len(ns))
     return weighed(np.concatenate(times).astype(np.float64), np.concatenate(groups), classes)
 
 
-def _clocked(program: Path, target: str, count: int, seed: int) -> Iterator[tuple[Column, Column]]:
-    command = [str(program), target, str(count), str(seed)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as clock:
-        assert clock.stdout is not None
-        assert clock.stderr is not None
-        blocks = []
-        while block := clock.stdout.read(BLOCK):
-            blocks.append(np.frombuffer(block, np.uint32).reshape(-1, 2))
-        said = clock.stderr.read().decode()
-    assert clock.returncode == 0, f"clock {target}: {said}"
-    ns_per_tick = float(said)
-    for block_of in blocks:
-        yield block_of[:, 0] * ns_per_tick, block_of[:, 1]
+def _command(name: str, tree: Tree) -> list[str]:
+    """What measures a target; without the count and the seed."""
+    if name.startswith("verify"):
+        return [sys.executable, "-m", "tests.timing.verify", name]
+    if name.endswith(PLANTED):
+        return [str(clock_program(tree.planted(PLANT))), "match"]
+    return [str(clock_program(tree)), name]
 
 
-def leaky(users: Users) -> Verify:
-    """A door that refuses whom it does not know without asking the engine."""
-    verify = users.engine.verify
-    refused = verify(*users.asks["wrong"][0])
-    known = {user for name in ("wrong", "locked") for user, _ in users.asks[name]}
-
-    def looks_first(user: str, typed: str) -> Verdict:
-        return verify(user, typed) if user in known else refused
-
-    return looks_first
-
-
-def compares_first(users: Users) -> Verify:
-    """A door that looks at the first character, and asks the engine where that is right."""
-    verify = users.engine.verify
-    refused = verify(*users.asks["wrong"][0])
-    first = {user: text[0] for name in ("wrong", "locked") for user, text in users.asks[name]}
-
-    def looks_first(user: str, typed: str) -> Verdict:
-        return verify(user, typed) if first.get(user, typed[0]) == typed[0] else refused
-
-    return looks_first
+def _clocked(command: Sequence[str]) -> tuple[Column, Column]:
+    done = subprocess.run(command, capture_output=True, check=False)
+    said = done.stderr.decode()
+    assert done.returncode == 0, f"{' '.join(command)}: {said}"
+    found = np.frombuffer(done.stdout, np.uint32).reshape(-1, 2)
+    return found[:, 0] * float(said), found[:, 1]
