@@ -67,6 +67,7 @@ store = open_store(sys.argv[1], bytes(range(1, 33)), segment_bytes=60_000)
 def keep():
     while True:
         store.tick()
+        store.write_ahead(0.1)
         turn = store.head
         store.write_pages([Page("state", turn % 3, turn, b"%d" % turn)])
         os.write(1, b"page %d %d\\n" % (turn % 3, turn))

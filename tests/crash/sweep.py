@@ -74,10 +74,12 @@ class StoreLife:
         self._append(3)
         self._write()
         store.tick()
+        store.write_ahead(9.0)
         store.rotate()
         for _ in range(6):
             self._append(1)
         store.tick()
+        store.write_ahead(9.0)
         self._write()
         store.drop_before(6)
         self.kept_after = store.counters()["dropped_through"]

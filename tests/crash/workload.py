@@ -231,6 +231,7 @@ class Work:
         assert engine._keeper is not None
         with engine._keeper.resting():
             engine._store.tick()
+            engine._store.write_ahead(0.02)
 
     def rotate(self, engine: Engine) -> None:
         engine.rotate_key()
