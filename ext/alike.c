@@ -42,25 +42,27 @@ static void ran(const ww_kernel *k, ww_scratch *s, uint32_t lanes, uint32_t time
 static void run_windows(const ww_kernel *k, ww_scratch *s, const ww_suite *suite,
                         const uint16_t *at, uint32_t steps)
 {
-    uint32_t hit[WW_SIDE_BY_SIDE];
+    uint32_t hit[WW_SIDE_BY_SIDE], mask[WW_SIDE_BY_SIDE] = {0};
     for (uint32_t i = 0; i < WW_SIDE_BY_SIDE; i++) {
-        uint64_t base = s->tries[at[i]].base;
         put_lane(s, suite, at[i], i);
-        ww_suite_own(suite, base, question_of(s, at[i]), &s->own[0][i], WW_OWN_CHUNK);
-        ww_suite_further(suite, &s->common, base, &s->own[0][i], WW_OWN_CHUNK, WW_SIDE_BY_SIDE,
-                         steps);
-        s->laid[at[i]] = 1;
+        ww_suite_own(suite, s->tries[at[i]].base, question_of(s, at[i]), &s->own[0][i],
+                     WW_TEXTS_CHUNK);
     }
-    k->ocra(s->mids, s->own[0], WW_OWN_CHUNK, suite->own_at, &s->common, steps, s->out,
+    k->ocra(s->mids, s->own[0], WW_TEXTS_CHUNK, suite->own_at, &s->common, steps, s->out,
             WW_SIDE_BY_SIDE);
     ran(k, s, WW_SIDE_BY_SIDE, steps);
     for (uint32_t j = 0; j < steps; j++) {
         ww_match_many(s->out + j * WW_SIDE_BY_SIDE, s->want, s->misfit, suite->digits, hit,
                       WW_SIDE_BY_SIDE);
         for (uint32_t i = 0; i < WW_SIDE_BY_SIDE; i++)
-            s->tries[at[i]].mask.lo |= (uint64_t)hit[i] << j;
+            mask[i] |= hit[i] << j;
+    }
+    for (uint32_t i = 0; i < WW_SIDE_BY_SIDE; i++) {
+        s->tries[at[i]].mask.lo = mask[i];
+        s->laid[at[i]] = 1;
     }
     ww_wipe(hit, sizeof hit);
+    ww_wipe(mask, sizeof mask);
 }
 
 static void match_windows(const ww_kernel *k, ww_scratch *s, uint32_t first, uint32_t tries)
@@ -68,7 +70,7 @@ static void match_windows(const ww_kernel *k, ww_scratch *s, uint32_t first, uin
     const ww_suite *suite = s->answers[first].suite;
     uint32_t steps = s->tries[first].count, n = 0;
     uint16_t at[WW_SIDE_BY_SIDE];
-    if (steps < 2 || steps > WW_OWN_CHUNK / WW_SIDE_BY_SIDE)
+    if (steps < 2 || steps > WW_COUNTERS_MAX)
         return;
     for (uint32_t i = first; i < tries; i++) {
         if (!is_alike(s, i) || s->answers[i].suite != suite || s->tries[i].count != steps)
@@ -85,7 +87,7 @@ static void match_windows(const ww_kernel *k, ww_scratch *s, uint32_t first, uin
 static void run_alike(const ww_kernel *k, ww_scratch *s, const ww_suite *suite, uint32_t lanes)
 {
     uint32_t hit[WW_TEXTS_CHUNK];
-    k->ocra(s->mids, s->own[0], WW_OWN_CHUNK, suite->own_at, &s->common, 1, s->out, lanes);
+    k->ocra(s->mids, s->own[0], WW_TEXTS_CHUNK, suite->own_at, &s->common, 1, s->out, lanes);
     ran(k, s, lanes, 1);
     ww_match_many(s->out, s->want, s->misfit, suite->digits, hit, lanes);
     for (uint32_t lane = 0; lane < lanes; lane++)
@@ -98,7 +100,7 @@ static void match_suite(const ww_kernel *k, ww_scratch *s, uint32_t first, uint3
     const ww_suite *suite = s->answers[first].suite;
     uint32_t lanes = 0;
     if (s->common_of != suite)
-        ww_suite_common(suite, &s->common, s->own[0], WW_OWN_CHUNK);
+        ww_suite_common(suite, &s->common, s->own[0], WW_TEXTS_CHUNK);
     s->common_of = suite;
     match_windows(k, s, first, tries);
     for (uint32_t n = first; n < tries; n++) {
@@ -110,7 +112,7 @@ static void match_suite(const ww_kernel *k, ww_scratch *s, uint32_t first, uint3
                 run_alike(k, s, suite, lanes);
                 lanes = 0;
             }
-            ww_suite_own(suite, y->base + j, question_of(s, n), &s->own[0][lanes], WW_OWN_CHUNK);
+            ww_suite_own(suite, y->base + j, question_of(s, n), &s->own[0][lanes], WW_TEXTS_CHUNK);
             put_lane(s, suite, n, lanes);
             s->text_try[lanes] = (uint16_t)n;
             s->text_bit[lanes++] = (uint8_t)j;

@@ -66,9 +66,8 @@ static_assert(WW_SUITES_MAX <= UINT8_MAX + 1, "the index of a suite is a byte");
 static_assert(WW_LABELS <= 16 && WW_KINDS <= 16, "kind and label are four bits each");
 static_assert(WW_LANES_CHUNK % 2 == 0, "a card's answer is two lanes");
 static_assert(WW_LANES_CHUNK >= WW_POSITIONS_MAX, "one window fits one call of the kernel");
-static_assert(WW_OWN_CHUNK >= WW_TEXTS_CHUNK && WW_OWN_CHUNK <= WW_LANES_CHUNK,
-              "windows side by side, and lanes one after the other, fit one call of the kernel");
-static_assert(WW_OWN_CHUNK / WW_SIDE_BY_SIDE <= 64, "their masks have no upper half");
+static_assert(WW_SIDE_BY_SIDE * WW_COUNTERS_MAX <= WW_LANES_CHUNK && WW_COUNTERS_MAX <= 32,
+              "windows side by side fit one call of the kernel, and their masks a word each");
 static_assert(WW_RECORD_UNITS_PER_ATTEMPT_MAX >= 4 + 2 * WW_DEVICES_PER_USER_MAX + WW_SHARERS_MAX,
               "what came due, a record, its tails, two a device and one for whoever shares it fit");
 static_assert((WW_IDS_MAX & (WW_IDS_MAX - 1)) == 0 && WW_IDS_MAX <= 1 << 20,

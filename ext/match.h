@@ -42,7 +42,7 @@ typedef struct {
                                                  * counter or step, and WITH_PIN: a bit each     */
     uint32_t pushes;                            /* attempts of the group that name a push        */
     uint64_t texts[WW_TEXTS_CHUNK * (WW_TEXT_BYTES_MAX / 8)];
-    uint32_t own[WW_OWN_WORDS][WW_OWN_CHUNK];   /* or the words that differ, of one suite        */
+    uint32_t own[WW_OWN_WORDS][WW_TEXTS_CHUNK]; /* or the words that differ, of one suite        */
     const ww_suite *common_of;                  /* the last suite of such, or NULL               */
     ww_common common;
     uint16_t text_try[WW_TEXTS_CHUNK];

@@ -116,7 +116,10 @@ void ww_suite_common(const ww_suite *s, ww_common *common, uint32_t *own, size_t
 {
     const uint8_t *words = (const uint8_t *)s->words;
     memcpy(common->words, words, sizeof common->words);
+    uint32_t behind = s->counter_at % 4u * 8; /* bits of the counter in its third word */
     common->counter = s->counter_at ? s->counter_at / 4u - s->own_at : 0;
+    common->one[0] = behind ? 0 : 1;
+    common->one[1] = behind ? 1u << (32 - behind) : 0;
     for (size_t b = 0; b < WW_SHARED_BLOCKS; b++) {
         uint32_t block[16];
         memcpy(block, words + (b + 1) * sizeof block, sizeof block);
@@ -141,21 +144,6 @@ void ww_suite_own(const ww_suite *s, uint64_t counter,
     const uint8_t *alike = (const uint8_t *)s->words + 4u * s->own_at;
     for (size_t k = 0; k < s->own_words; k++)
         own[k * stride] = ww_load_be32(bytes + 4 * k) | ww_load_le32(alike + 4 * k);
-}
-
-void ww_suite_further(const ww_suite *s, const ww_common *common, uint64_t counter, uint32_t *own,
-                      size_t stride, size_t apart, size_t n)
-{
-    uint32_t bits = s->counter_at % 4u * 8;
-    own += common->counter * stride;
-    const uint32_t first[WW_COUNTER_WORDS] = {own[0], own[stride], own[2 * stride]};
-    for (size_t i = 1; i < n; i++) {
-        uint64_t change = counter ^ (counter + i);
-        own += apart;
-        own[0] = first[0] ^ (uint32_t)(change >> 32 >> bits);
-        own[stride] = first[1] ^ (uint32_t)(change >> bits);
-        own[2 * stride] = first[2] ^ (uint32_t)(change << 32 >> bits);
-    }
 }
 
 int ww_suite_read(const uint8_t *text, size_t len, ww_suite *s)

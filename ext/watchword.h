@@ -84,7 +84,7 @@ enum {
     WW_OWN_WORDS = 6,                   /* there: a counter and a question of 12 bytes            */
     WW_COUNTER_WORDS = 3,               /* of them a counter stands in: it may begin within one   */
     WW_SIDE_BY_SIDE = 16,               /* windows of one suite: whole vectors in every row       */
-    WW_OWN_CHUNK = 256,                 /* lanes of one suite handed to the kernel at once        */
+    WW_COUNTERS_MAX = 32,               /* counters of such a window                              */
     WW_LOCKOUT_FAILURES_MAX = 100,
     WW_RING_INLINE = 11,                /* gaps in a user's own line: lockout_failures <= 12 */
     WW_RING_DEEP = 88,                  /* further deltas when the policy asks for more           */
@@ -619,12 +619,13 @@ typedef void ww_text_many(const void *const *mids, const void *const *texts, siz
 
 /* SHA-1 for n answers to challenges of one suite, each at `steps` counters, whose messages differ
  * in a few words of the first block alone: what is behind it is everybody's, and so is its message
- * schedule. own[k * stride + j * n + i] is word own_at + k of answer i at counter j: of
- * WW_OWN_WORDS at the first, of those from `counter` on at others. out[j * n + i] receives its
- * truncation. More steps than one: n is a multiple of WW_SIDE_BY_SIDE. */
+ * schedule. own[k * stride + i] is word own_at + k of answer i, of WW_OWN_WORDS; out[j * n + i]
+ * receives the truncation at the counter that is j further. More steps than one, and at most
+ * WW_COUNTERS_MAX: n is a multiple of WW_SIDE_BY_SIDE. */
 typedef struct {
     uint32_t words[16];          /* the first block, zeros where a lane has its own              */
-    size_t counter;              /* which of these is the first of WW_COUNTER_WORDS              */
+    size_t counter;              /* which of a lane's own is the first of WW_COUNTER_WORDS       */
+    uint32_t one[2];             /* what the next counter adds to the second and the third       */
     uint32_t shared[WW_SHARED_BLOCKS][80];
 } ww_common;
 typedef void ww_ocra_many(const void *const *mids, const uint32_t *own, size_t stride,
@@ -786,14 +787,11 @@ void ww_ids_replay(const ww_tables *t, ww_ids *ids, const ww_record *r, int64_t 
 int ww_suite_read(const uint8_t *text, size_t len, ww_suite *s);   /* -1: no suite               */
 int ww_suite_find(const ww_tables *t, const uint8_t *text, size_t len);    /* index, or -1       */
 int ww_suite_add(ww_tables *t, const uint8_t *text, size_t len); /* -1: none, or no room for it  */
-/* What messages of a suite with own_words have in common, rows of own that are alike included; the
- * words of one of them; and then a counter's words at the n - 1 that follow, `apart` lanes from
- * each other. question: as it is kept, or NULL. */
+/* What messages of a suite with own_words have in common, rows of own that are alike included, and
+ * the words of one of them. question: as it is kept, or NULL. */
 void ww_suite_common(const ww_suite *s, ww_common *common, uint32_t *own, size_t stride);
 void ww_suite_own(const ww_suite *s, uint64_t counter,
                   const uint8_t question[WW_QUESTION_INLINE_BYTES], uint32_t *own, size_t stride);
-void ww_suite_further(const ww_suite *s, const ww_common *common, uint64_t counter, uint32_t *own,
-                      size_t stride, size_t apart, size_t n);
 /* A question's text as hashed (section 5.1), zeros on its right cut off: bytes written, no more
  * than there are characters. */
 size_t ww_question_pack(const ww_suite *s, const uint8_t *text, size_t len, uint8_t *packed);

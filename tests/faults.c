@@ -3,7 +3,7 @@
  *
  * Armed and read through its functions by the process under test itself (ctypes). faults_arm lets
  * the n-th call go wrong, so that one process can try every n; a failing write first writes half
- * of its bytes, as a full disk does. record_start keeps what the calls did, in the order in which
+ * of its bytes, as a full disk does, but never a part of a sector that is there. record_start keeps what the calls did, in the order in which
  * they did it, and record_mark puts a number between them: what a crash at any moment leaves can
  * be made from that (tests/crash/disk.py). Seen are open, read (faults alone), write, sync,
  * truncate, unlink, rename, link and mkdir; one call at a time while recording.
@@ -215,12 +215,23 @@ OPEN(open64)
 READ(pread, off_t)
 READ(pread64, off64_t)
 
+/* What a failing write gets done. The head of a -wal is written over in its place, 32 bytes at
+ * once: half of them would be neither the old nor the new, and no disk leaves that. */
+static size_t half_of(int fd, size_t size, int64_t at)
+{
+    enum { SECTOR = 512 };
+    struct stat s;
+    int64_t end = at + (int64_t)size;
+    int is_there = !fstat(fd, &s) && end <= s.st_size && at / SECTOR == (end - 1) / SECTOR;
+    return is_there ? 0 : size / 2;
+}
+
 #define PWRITE(name, offset_t) \
     ssize_t name(int fd, const void *from, size_t size, offset_t at) \
     { \
         REAL(name); \
         if (fails_fd(fd)) { \
-            if (real(fd, from, size / 2, at) < 0) \
+            if (real(fd, from, half_of(fd, size, at), at) < 0) \
                 return -1; \
             FAIL; \
         } \

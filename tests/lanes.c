@@ -122,7 +122,7 @@ static int sweep_ocra(const ww_kernel *row, const void *const *mids)
         uint32_t block[BLOCKS][16], texts[MOST][BLOCKS][16], right[MOST];
         const void *laid[MOST];
         ww_common common;
-        uint32_t *own = malloc(steps * n * words * sizeof *own + 1);
+        uint32_t *own = malloc(n * words * sizeof *own + 1);
         uint32_t *out = malloc(steps * n * sizeof *out + 1);
         for (size_t i = 0; i < BLOCKS * 16; i++)
             block[i / 16][i % 16] = random_word();
@@ -130,16 +130,28 @@ static int sweep_ocra(const ww_kernel *row, const void *const *mids)
         for (size_t b = 0; b < WW_SHARED_BLOCKS; b++)
             ww_sha1_schedule(block[1 + b], common.shared[b]);
         common.counter = n % (words - WW_COUNTER_WORDS + 1);
-        for (size_t i = 0; i < steps * n * words; i++)
+        uint32_t *counters = own + common.counter * n, behind = n / 2 % 4 * 8;
+        common.one[0] = !behind;
+        common.one[1] = behind ? 1u << (32 - behind) : 0;
+        for (size_t i = 0; i < n * words; i++)
             own[i] = random_word();
-        row->ocra(mids, own, steps * n, at, &common, steps, out, n);
+        for (size_t i = 0; i < n; i++) { /* no counter passes 2^64, and some pass whole words */
+            counters[i] &= 0x7fffffffu;
+            counters[n + i] |= i % 2 ? 0xffffffffu : 0;
+            counters[2 * n + i] |= i % 3 ? 0xffffff00u : 0;
+        }
+        row->ocra(mids, own, n, at, &common, steps, out, n);
         for (size_t j = 0; j < steps; j++) {
             for (size_t i = 0; i < n; i++) {
                 memcpy(texts[i], block, sizeof block);
-                for (size_t k = 0; k < words; k++) {
-                    int moves = k - common.counter < WW_COUNTER_WORDS;
-                    texts[i][0][at + k] = own[(k * steps + (moves ? j : 0)) * n + i];
-                }
+                for (size_t k = 0; k < words; k++)
+                    texts[i][0][at + k] = own[k * n + i];
+                uint64_t sum = counters[2 * n + i] + (uint64_t)j * common.one[1];
+                uint32_t *counter = &texts[i][0][at + common.counter];
+                counter[2] = (uint32_t)sum;
+                sum = counters[n + i] + (sum >> 32) + j * common.one[0];
+                counter[1] = (uint32_t)sum;
+                counter[0] += (uint32_t)(sum >> 32);
                 laid[i] = texts[i];
             }
             row->text[WW_SHA1](mids, laid, BLOCKS, right, n);

@@ -259,3 +259,44 @@ def test_a_floor_that_sharing_forgets_lets_one_in_twice(monkeypatch: pytest.Monk
     monkeypatch.setattr(Engine, "_alike", lambda *_: [])
     monkeypatch.setattr(Engine, "_expect_one_moving", lambda *_: None)
     assert any(Orders(seed).go(60) for seed in range(60))
+
+
+@pytest.mark.parametrize("how", ["goes on", "crash", "close"])
+@pytest.mark.parametrize("reports", ["alice", "bob"])
+@pytest.mark.parametrize("state", ["lost", "returned"])
+@pytest.mark.parametrize("replaced", [True, False])
+def test_what_is_lost_opens_no_account(
+    tmp_path: Path, how: str, reports: str, state: str, replaced: bool
+) -> None:
+    """One thing, whoever reports it; and who finds it says so for each of its users."""
+    engine = on_disk(tmp_path / "store")
+    persons(engine)
+    engine.add_device("alice", Device.hotp(KEY), serial="lent")
+    mine = {"alice": "lent"}
+    for name in ("bob", "carol"):
+        mine[name] = engine.share_device(
+            name, "alice", "lent", hotp(KEY, len(mine) - 1)
+        ).serial
+    engine.set_device("carol", mine["carol"], state="expired")
+    if replaced:
+        engine.replace_device(reports, mine[reports], Device.hotp(KEY[::-1]), state=state)
+    else:
+        engine.set_device(reports, mine[reports], state=state, by="desk 4")
+    engine = again(engine, tmp_path / "store", how)
+    states = {name: engine.user(name).devices[0].state for name in mine}
+    assert states == {"alice": state, "bob": state, "carol": "expired"}
+    for name in mine:
+        assert not engine.verify(name, hotp(KEY, 5))
+    if state == "lost":
+        engine.set_device("bob", mine["bob"], state="active")
+        assert not engine.verify("alice", hotp(KEY, 6)) and engine.verify("bob", hotp(KEY, 6))
+    engine.close()
+
+
+def test_what_is_not_at_hand_is_each_users_own(engine: Engine) -> None:
+    engine.add_device("alice", Device.hotp(KEY), serial="lent")
+    assert engine.share_device("bob", "alice", "lent", hotp(KEY, 0))
+    for state in ("suspended", "expired"):
+        engine.set_device("alice", "lent", state=state)
+        assert engine.user("bob").devices[0].state == "active"
+    assert engine.verify("bob", hotp(KEY, 1)) and not engine.verify("alice", hotp(KEY, 2))

@@ -112,6 +112,18 @@ void ROW(ww_text_sha1_many)(const void *const *mids, const void *const *texts, s
 
 _Static_assert(WW_SIDE_BY_SIDE % LANES == 0, "windows side by side leave no ragged end");
 
+/* The next of counters that stand in three words: what is added to the third, or else the second,
+ * is carried on, and never beyond the first. A sum is small: it overflows when the top bit goes. */
+V_INLINE void sha1_next_counters(v_t word[WW_COUNTER_WORDS], const uint32_t one[2])
+{
+    v_t third = v_add(word[2], v_set1(one[1]));
+    v_t carried = v_add(v_set1(one[0]), v_shr(v_andnot(third, word[2]), 31));
+    v_t second = v_add(word[1], carried);
+    word[0] = v_add(word[0], v_shr(v_andnot(second, word[1]), 31));
+    word[1] = second;
+    word[2] = third;
+}
+
 /* One vector of answers to one suite's challenges, at each of `steps` counters: a block with words
  * of their own, then blocks that are everybody's. */
 static void sha1_ocra(const void *const *mids, const uint32_t *own, size_t stride, size_t own_at,
@@ -123,14 +135,10 @@ static void sha1_ocra(const void *const *mids, const uint32_t *own, size_t strid
         block[i] = v_set1(common->words[i]);
     for (size_t k = 0; k < WW_OWN_WORDS; k++)
         memcpy(&block[own_at + k], own + k * stride, sizeof block[0]);
-    const uint32_t *moves = own + common->counter * stride;
-    v_t *counter = &block[own_at + common->counter];
     for (size_t j = 0; j < steps; j++) {
         v_t mid[10], w[16];
         for (int i = 0; i < 10; i++)
             mid[i] = mids_of[i];
-        for (size_t k = 0; k < WW_COUNTER_WORDS; k++)
-            memcpy(&counter[k], moves + k * stride + j * apart, sizeof *counter);
         for (int i = 0; i < 16; i++) /* words that are indexed by numbers alone stay in registers */
             w[i] = block[i];
         sha1_compress(mid, w);
@@ -138,6 +146,7 @@ static void sha1_ocra(const void *const *mids, const uint32_t *own, size_t strid
         sha1_compress_shared(mid, common->shared[0]);
         sha1_compress_shared(mid, common->shared[1]);
         v_store_low32(out + j * apart, sha1_outer(mid, mid + 5));
+        sha1_next_counters(&block[own_at + common->counter], common->one);
     }
 }
 

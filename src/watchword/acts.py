@@ -223,7 +223,8 @@ class Acts(Parts):
         self, name: str, serial: str, *, state: str, by: str | None = None
     ) -> None:
         """Moves a device to a state that may follow its own (watchword.life.TRANSITIONS). A
-        permanent one that becomes active ends the user's temporary passcode and online card.
+        permanent one that becomes active ends the user's temporary passcode and online card; a
+        shared one that is lost or was returned is so for all of its users.
         Errors: InvalidArgument names both states, NotFound."""
         who = said_by(by)
         one_of("state", state, DEVICE_STATES)
@@ -234,6 +235,7 @@ class Acts(Parts):
             was = next(view.state for view in user.devices if view.serial == serial)
             expect_transition(was, state)
             act = lifecycle.device_set(number, device, state, who, was=was)
+            act += self._gone_for_all(number & 0xFFFFFFFF, device, state, who, now_ms)
             turn = self._act(self._due(number, now_ms) + act, now_ms)
         self._wait(turn)
 

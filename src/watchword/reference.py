@@ -1594,7 +1594,17 @@ class Reference:
 
     def set_device(self, name: str, serial: str, state: str, now_ms: int) -> None:
         user, due = self.users[name], self._due(self.users[name], now_ms)
-        self._turn([*due, self._state_of(user, self._device(user, serial), state, now_ms)], now_ms)
+        device = self._device(user, serial)
+        act = self._state_of(user, device, state, now_ms)
+        self._turn([*due, act, *self._gone_for_all(device, state, now_ms)], now_ms)
+
+    def _gone_for_all(self, d: Device, state: str, now_ms: int) -> list[Record]:
+        """A shared device is one thing: lost by one user, or returned, it is so for all."""
+        records = []
+        for user, other in self.sharers(d) if state in ("lost", "returned") else []:
+            if state in life.NEXT[life.stands(user, other, max(now_ms, self.latest_ms))]:
+                records += [*self._due(user, now_ms), self._state_of(user, other, state, now_ms)]
+        return records
 
     def _state_of(self, user: User, d: Device, state: str, now_ms: int) -> Record:
         again = life.stands(user, d, max(now_ms, self.latest_ms)) != "active"
@@ -1640,6 +1650,7 @@ class Reference:
         replaced, records = self._device(user, old), self._due(user, now_ms)
         if life.stands(user, replaced, max(now_ms, self.latest_ms)) != state:
             records.append(self._state_of(user, replaced, state, now_ms))
+            records += self._gone_for_all(replaced, state, now_ms)
         if until_ms:
             records.append(self._dated(user, replaced, expires_ms=until_ms))
         number = replaced.number

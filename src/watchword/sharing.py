@@ -2,7 +2,8 @@
 
 Rule: sharing is an attempt of the owner like any other, and what it is refused for is told after a
 right answer alone. From then on both users' devices have one moving factor: a code that one of them
-used is used. Failures, locks and states stay each user's own. Nobody lends what was lent. Each of
+used is used. Failures, locks and states stay each user's own, but what is lost or was returned is
+so for all of them. Nobody lends what was lent. Each of
 its users has the key in that one device, and none whose next codes were used on one that is gone:
 what somebody used up is told to the lines of the device, and to nothing else.
 """
@@ -33,8 +34,9 @@ from watchword.acts import said_by
 from watchword.changes import Changes
 from watchword.devices.device import Device
 from watchword.errors import Error, Exists, InvalidArgument, NotFound
-from watchword.life import Dates
+from watchword.life import TRANSITIONS, Dates
 from watchword.passwords import busy
+from watchword.views import user_of
 
 __all__ = ["REFUSALS", "Shared", "Sharing"]
 
@@ -45,6 +47,7 @@ REFUSALS: Final = {
     Reason.LESS_SECURE: "less secure device",
 }
 TEMPORARY: Final = ("temporary-passcode", "online-code-card")
+GONE_FOR_ALL: Final = ("lost", "returned")
 NOT_PHYSICAL: Final = ("ib-key", "sms", *TEMPORARY)
 NUMBER, SERIAL, KIND, STATE, LABEL, MOVING, DRIFT, UNTIL = 0, 1, 2, 3, 16, 13, 14, 22
 
@@ -217,6 +220,22 @@ class Sharing(Changes):
                 serial = next(one[SERIAL] for one in found[-1] if one[NUMBER] == device)
                 acts += self._bury(found[0], serial)
                 acts += lifecycle.device_remove(found[0], device, by)
+        return acts
+
+    def _gone_for_all(self, slot: int, number: int, state: str, by: str, now_ms: int) -> bytes:
+        """The records that a device that is lost, or was returned, is so for whoever shares it: it
+        is one thing. Where that may not follow, nothing changes; who finds it says so for each."""
+        acts = b""
+        sharers = sharers_of(self._core, slot, number)[1] if state in GONE_FOR_ALL else ()
+        for other, device, _ in sharers:
+            found = self._core.user(other, now_ms)
+            if found is None:
+                continue
+            views = zip(found[-1], user_of(found).devices, strict=True)
+            was = next(view.state for one, view in views if one[NUMBER] == device)
+            if state in TRANSITIONS[was]:
+                acts += self._due(found[0], now_ms)
+                acts += lifecycle.device_set(found[0], device, state, by)
         return acts
 
     def _devices_of(self, slot: int) -> list[tuple[Any, ...]]:
