@@ -51,6 +51,13 @@ def append(store: Store, count: int, rng: random.Random, size: int = 100) -> dic
     return done
 
 
+def keep_house(store: Store) -> None:
+    """A tick, and all that is to be written ahead."""
+    store.tick()
+    while store.write_ahead(1.0):
+        pass
+
+
 def write(store: Store, pages: Pages) -> None:
     store.write_pages([Page(*place, *page) for place, page in pages.items()])
 

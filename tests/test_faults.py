@@ -34,7 +34,7 @@ def sweep(
         return preloaded(library, "sweep", place, *words, every, quiet=True)
 
 
-@pytest.mark.parametrize("kind", ["birth", "life", "engine"])
+@pytest.mark.parametrize("kind", ["birth", "life", "engine", "copy"])
 @pytest.mark.parametrize("how", ["once", "on"])
 @pytest.mark.parametrize("code", ["EIO", "ENOSPC"])
 def test_whatever_call_fails_no_acknowledged_row_is_lost(
@@ -46,13 +46,16 @@ def test_whatever_call_fails_no_acknowledged_row_is_lost(
 
 
 @pytest.mark.parametrize(
-    ("kind", "how", "said"), [("hasty", "on", "is lost"), ("forgiving", "once", "lives on")]
+    ("kind", "how", "said"),
+    [("hasty", "on", "is lost"), ("forgiving", "once", "lives on"),
+     ("touchy", "once", "has ended the store")],
 )
 def test_a_store_that_breaks_its_word_would_be_found_out(
     library: Path, rng: Seeded, kind: str, how: str, said: str
 ) -> None:
-    """A life that counts a row before it is written; a store that goes on after a failure. Every
-    call fails, for by chance none of each ninth may be one that matters."""
+    """A life that counts a row before it is written; a store that goes on after a failure, and one
+    that does not after a backup's. Every call fails, for by chance none of each ninth may be one
+    that matters."""
     done = sweep(library, "EIO", how, kind, rng.text, every=1)
     assert done.returncode == 1
     assert said in done.stderr
@@ -67,6 +70,7 @@ store = open_store(sys.argv[1], bytes(range(1, 33)), segment_bytes=60_000)
 def keep():
     while True:
         store.tick()
+        store.write_ahead(0.1)
         turn = store.head
         store.write_pages([Page("state", turn % 3, turn, b"%d" % turn)])
         os.write(1, b"page %d %d\\n" % (turn % 3, turn))

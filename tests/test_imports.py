@@ -25,7 +25,7 @@ EXT = ROOT / "ext"
 LAYERS = [
     ["errors"],
     ["_engine"],
-    ["store", "keys", "policy"],
+    ["store", "keys", "policy", "gentle"],
     ["figures"],
     ["life", "lifecycle", "devices", "formats", "ranges"],
     ["tombs", "clock", "views", "delivery", "costs", "hashing", "push_texts", "audit",

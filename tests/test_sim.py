@@ -39,7 +39,7 @@ FOUND_BY = {
     "sync_skipped": 0,
     "segment_name_not_synced": 0,
     "tail_not_settled": 35,
-    "commit_tried_again": 91,
+    "commit_tried_again": 8,
     "page_beyond_the_head": 0,
     "lost_ring_entry": 0,
     "lock_forgotten_at_reopen": 0,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from conftest import Seeded
-from faults import KEY, append, contents, copy, quick, read, row, write
+from faults import KEY, append, contents, copy, keep_house, quick, read, row, write
 
 from watchword.errors import (
     InvalidArgument,
@@ -115,12 +115,12 @@ def test_a_journal_of_many_segments_is_one_journal(path: Path, rng: Seeded, tick
 def test_a_busy_journal_writes_its_next_files_ahead(path: Path, rng: Seeded) -> None:
     store = open_store(path, KEY, segment_bytes=SMALL)
     rows = append(store, 1, rng, size=10)
-    store.tick()  # a row is far more than a sixty-fourth of so small a segment
+    keep_house(store)  # a row is far more than a sixty-fourth of so small a segment
     first, *ahead = sorted(path.glob("journal/*-wal"))
     assert first.stat().st_size < SMALL
     assert [file.stat().st_size for file in ahead] == [SMALL] * 2
     rows |= append(store, 2, rng, size=10)  # into what was written ahead
-    store.tick()
+    keep_house(store)
     rows |= append(store, 1, rng, size=10)  # and it stays there
     assert store.counters()["segments"] == 2
     assert [file.stat().st_size for file in ahead] == [SMALL] * 2
@@ -142,7 +142,7 @@ def test_a_journal_that_is_not_busy_takes_no_room_ahead(path: Path, rng: Seeded)
     store = open_store(path, KEY)
     for _ in range(3):
         append(store, 3, rng)
-        store.tick()
+        keep_house(store)
     assert sum(file.stat().st_size for file in path.glob("journal/*")) < 1 << 20
     store.close()
 

@@ -336,3 +336,13 @@ def test_frames_that_were_folded_are_not_taken_for_commits_that_were_lost(path: 
     (path / "pages.db-wal").write_bytes(new[:32] + old[32:])
     with contextlib.closing(open_store(path, KEY)) as store:
         assert store.head == 0
+
+
+def test_a_file_that_cannot_be_opened_is_let_go_of(tmp_path: Path) -> None:
+    """However long its error is kept: whoever tries again would find it locked."""
+    (tmp_path / "x.db").write_bytes(b"no database" * 1000)
+    with pytest.raises(apsw.NotADBError) as kept:
+        disk.connect(str(tmp_path / "x.db"), keep_wal=True)
+    fds = "/proc/self/fd/"
+    held = [os.readlink(fds + fd) for fd in os.listdir(fds) if os.path.islink(fds + fd)]
+    assert not [name for name in held if name.endswith("x.db")], kept

@@ -11,11 +11,13 @@ import struct
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
 from watchword._engine import Core, ids_behind, ids_from
 from watchword.errors import StoreFailed
+from watchword.gentle import Gentle
 from watchword.store import Page, Store
 from watchword.store.commits import said
 from watchword.store.disk import room
@@ -40,7 +42,8 @@ TOMBS_PER_WRITE_MAX = 8
 PAGES_PER_WRITE = 2         # users' pages a transaction: whoever shares its core waits for it
 PAGES_PER_WRITE_MAX = 8     # and where there is no time for rests
 COVERED = struct.Struct("<qqq")  # see covered_by
-PACE = 3.0                  # rests after a transaction, in times of what it took
+AHEAD_SECONDS_MAX = 0.05    # at a time, of making room; whoever ends a rest waits for it
+PACE = 9.0                  # rests after a transaction, in times of what it took
 
 
 def covered_by(image: bytes | bytearray | memoryview) -> tuple[int, int, int]:
@@ -77,6 +80,7 @@ class Keeper:
         # and an interrupt in one leaves its lock taken.
         self._end: SimpleQueue[None] = SimpleQueue()
         self._hurry: SimpleQueue[None] = SimpleQueue()
+        self._gentle = Gentle("watchword-gentle")
         self._thread = threading.Thread(target=self._run, name="watchword-keeper", daemon=True)
 
     def start(self) -> None:
@@ -86,10 +90,10 @@ class Keeper:
     def _run(self) -> None:
         self._ticks = self.pass_ticks  # what was replayed has no pages yet
         while not self._closing:
-            self._rest(self._end, self.pass_seconds)
-            if self._closing:
-                return
             try:
+                self._rest(self._end, self.pass_seconds)
+                if self._closing:
+                    return
                 with self._writing:
                     self._keep_house()
                 self._ticks += 1
@@ -101,8 +105,14 @@ class Keeper:
                 return
 
     def _rest(self, ends: "SimpleQueue[None]", seconds: float) -> None:
+        """So long, or until told. Meanwhile a journal that grows fast gets room to grow into."""
+        store, until = self._engine._store, time.monotonic() + seconds
+        more = store.grows_fast
+        while more and ends.empty() and (left := until - time.monotonic()) > 0:
+            write = partial(store.write_ahead, min(left, AHEAD_SECONDS_MAX))
+            more = write() if store.lags else self._gentle.do(write)
         with contextlib.suppress(Empty):
-            ends.get(timeout=seconds)
+            ends.get(timeout=max(0.0, until - time.monotonic()))
 
     def _keep_house(self) -> None:
         """What has to be done about once in `pass_seconds`, also in the midst of a long pass."""
@@ -122,7 +132,11 @@ class Keeper:
                 for pages in self._copies(pace):
                     at = time.monotonic()
                     engine._commits.wait(max(page.turn for page in pages))
-                    engine._store.write_pages(pages)
+                    write = partial(engine._store.write_pages, pages)
+                    if self._ease(pace):
+                        self._gentle.do(write)
+                    else:
+                        write()
                     if pace and time.monotonic() - self._house_kept >= self.pass_seconds:
                         self._keep_house()
                     if ease := self._ease(pace):
@@ -196,3 +210,4 @@ class Keeper:
         self._hurry.put(None)
         if self._thread.is_alive():
             self._thread.join()
+        self._gentle.close()

@@ -3,8 +3,9 @@
 EIO and ENOSPC, once or from then on. Whatever went wrong, the store must have ended with
 StoreFailed, must be dead from then on, and must open again with everything that was acknowledged.
 The kinds of life: `birth` (a store is made), `life` (everything a store can do), `engine` (the load
-of the other rigs), and two that must be found out: `hasty` promises a row before it is written,
-`forgiving` goes on after a failure. Runs in a process with tests/faults.c preloaded.
+of the other rigs), `copy` (a backup, whose failure must end nothing: the life goes on), and those
+that must be found out: `hasty` promises a row before it is written, `forgiving` goes on after a
+failure, `touchy` ends over a backup's. Runs in a process with tests/faults.c preloaded.
 """
 
 import contextlib
@@ -15,14 +16,16 @@ import random
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from tests.faults import KEY, Contents, Pages, append, contents, copy, read, row, write
 from watchword import Engine
 from watchword.errors import Error, StoreDamaged, StoreFailed
 from watchword.store import Store, open_store
+from watchword.store.backup import Backup, copy_store
 from watchword.store.sqlite import SqliteStore
 
+from .copies import AGAIN, BACKUP
 from .plants import broken
 from .witness import Witness, answered, standing
 from .workload import Work, abandon, reopen
@@ -31,7 +34,8 @@ __all__ = ["CODES", "HOWS", "KINDS", "sweep"]
 
 CODES: Final = {"EIO": errno.EIO, "ENOSPC": errno.ENOSPC}
 HOWS: Final = ("once", "on")
-KINDS: Final = ("birth", "life", "engine")
+KINDS: Final = ("birth", "life", "engine", "copy")
+LIVED: Final = ("engine", "copy", "touchy")  # by an engine
 SMALL: Final = 30_000
 STEPS: Final = 10
 KEEPER_SECONDS_MAX: Final = 10.0
@@ -74,10 +78,12 @@ class StoreLife:
         self._append(3)
         self._write()
         store.tick()
+        store.write_ahead(9.0)
         store.rotate()
         for _ in range(6):
             self._append(1)
         store.tick()
+        store.write_ahead(9.0)
         self._write()
         store.drop_before(6)
         self.kept_after = store.counters()["dropped_through"]
@@ -141,7 +147,9 @@ class StoreLife:
 class EngineLife:
     """An engine under the load of every rig."""
 
-    def __init__(self, before: Witness, seed: str) -> None:
+    def __init__(self, before: Witness, seed: str, code: int, on: bool) -> None:
+        self._on = on
+        self._errors = (StoreFailed, StoreDamaged) if code == errno.EIO else (StoreFailed,)
         self._witness = Witness()
         self._witness.states, self._witness.keys = dict(before.states), dict(before.keys)
         self._promised = before.promises[-1].turn
@@ -155,7 +163,10 @@ class EngineLife:
 
     def live(self, path: Path) -> None:
         work = self._work = Work(random.Random(self._seed + " life"), str(path), self._witness)
-        work.serials = 500
+        work.serials, work.copy_errors = 500, self._errors
+        self._live(work)
+
+    def _live(self, work: Work) -> None:
         work.live(STEPS)
 
     def close(self) -> None:
@@ -193,6 +204,24 @@ class EngineLife:
             abandon(engine)
 
 
+class CopyLife(EngineLife):
+    """A backup in the midst of it, of several segments."""
+
+    def _live(self, work: Work) -> None:
+        engine = work.open(kept=0.0)
+        for _ in range(15):
+            work.attempts(engine)
+        try:
+            work.copy(engine)
+        except StoreFailed:  # from a commit: that of the note that there is a copy, or a later one
+            made = os.path.exists(os.path.join(os.path.dirname(work.path), BACKUP))
+            assert made or self._on, "a backup's failure has ended the store"
+            raise
+        for _ in range(3):
+            work.attempts(engine)
+        work.end(engine)
+
+
 @contextlib.contextmanager
 def must_fail(how: type[Error] = StoreFailed) -> Iterator[None]:
     try:
@@ -211,6 +240,12 @@ def forgiving(store: SqliteStore, what: str) -> Iterator[None]:
         raise StoreFailed(str(error)) from error
     except Exception as error:
         raise StoreFailed(f"{what}: {error}") from error
+
+
+def touchy(store: SqliteStore, *words: Any) -> Backup:
+    """In the place of SqliteStore.backup: what goes wrong there ends the store."""
+    with store._or_fail("be copied"):
+        return copy_store(store._catalog, store._journal, *words[:2], store._alive)
 
 
 class Sweep:
@@ -242,7 +277,7 @@ class Sweep:
     def _template(self) -> None:
         """A store with a past: ended segments, and one that a crash left open."""
         past, template = self._path / "past", self._path / "template"
-        if self._kind == "engine":
+        if self._kind in LIVED:
             work = Work(self._rng, str(past), self._witness)
             work.live(STEPS)
             engine = work.open()
@@ -261,8 +296,9 @@ class Sweep:
             self._contents = contents(copy(template, self._path / "look"))
 
     def _life(self) -> Life:
-        if self._kind == "engine":
-            return EngineLife(self._witness, self._seed)
+        if self._kind in LIVED:
+            kind = EngineLife if self._kind == "engine" else CopyLife
+            return kind(self._witness, self._seed, self._code, self._on)
         return StoreLife(self._contents, self._rng, hasty=self._kind == "hasty")
 
     def _one(self, n: int, what: str) -> bool:
@@ -272,6 +308,8 @@ class Sweep:
             clear(work)
         else:
             copy(self._path / "template", work)
+        for name in (BACKUP, AGAIN):  # of the life before
+            clear(self._path / name)
         life = self._life()
         self._library.faults_arm(str(work).encode(), n, self._code, int(self._on))
         failed = False
@@ -314,6 +352,6 @@ def clear(path: Path) -> None:
 
 def sweep(path: Path, code: str, how: str, kind: str, seed: str, step: int) -> int:
     """See Sweep; by the names that a command line has."""
-    changes = [(SqliteStore, "_or_fail", forgiving)] if kind == "forgiving" else []
-    with broken(*changes):
+    changes = {"forgiving": ("_or_fail", forgiving), "touchy": ("backup", touchy)}
+    with broken(*[(SqliteStore, *changes[kind])] if kind in changes else []):
         return Sweep(path, CODES[code], how, kind, seed, step).run()

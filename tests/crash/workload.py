@@ -10,7 +10,7 @@ import random
 import threading
 from collections.abc import Callable
 
-from watchword import Device, Engine, Policy, bulk, hotp, restore
+from watchword import Device, Engine, Error, Policy, bulk, hotp, restore
 from watchword.life import TRANSITIONS
 from watchword.store import open_store, recovery
 from watchword.store.sqlite import SqliteStore
@@ -62,19 +62,21 @@ class Work:
         self.path = path
         self.now_ms = BEGIN_MS
         self.serials = self._lives = 0
+        self.copy_errors: tuple[type[Error], ...] = ()  # with which a backup alone may end
         self._rng = rng
         self._gone: list[bytes] = []  # keys of devices that were removed
         self.engine: Engine | None = None
 
     # ---- lives ----
 
-    def open(self) -> Engine:
+    def open(self, kept: float = 0.25) -> Engine:
+        """kept: how likely a keeper works beside it."""
         engine = self.engine = reopen(self.path, lambda: self.now_ms)
         self.witness.watch(engine)
         there = {self.witness.keys.get(device[DEVICE_NUMBER])
                  for user in standing(engine).users if user for device in user[-1]}
         self._gone = [key for key in self._gone if key not in there]  # a removal that was lost
-        if self._rng.random() < 0.25:
+        if self._rng.random() < kept:
             assert engine._keeper is not None
             engine._keeper.pass_seconds, engine._keeper.pass_ticks = 0.002, 1
             engine._keeper.start()
@@ -231,6 +233,7 @@ class Work:
         assert engine._keeper is not None
         with engine._keeper.resting():
             engine._store.tick()
+            engine._store.write_ahead(0.02)
 
     def rotate(self, engine: Engine) -> None:
         engine.rotate_key()
@@ -251,7 +254,12 @@ class Work:
         left = {name.removesuffix(".part") for name in os.listdir(place)}
         if self.witness.copies or len(self.witness.promises) < 15 or left & {BACKUP, AGAIN}:
             return  # none yet; or a crash left the beginnings of one
-        engine.backup(os.path.join(place, BACKUP), pace=0.0)
+        try:
+            engine.backup(os.path.join(place, BACKUP), pace=0.0)
+        except self.copy_errors:
+            self.attempts(engine)  # not made, and nothing has ended: else this says so
+            assert not os.path.exists(os.path.join(place, BACKUP)), "half a backup is there"
+            return
         self.witness.copied(BACKUP)
         self.witness.promise()
         for _ in range(3):

@@ -33,6 +33,7 @@ __all__ = ["SEGMENT_BYTES", "Machine"]
 SEGMENT_BYTES = (48 << 10, 128 << 10, 1 << 20)  # a dozen rows and up: segments end in most stories
 VERIFY_BYTES = (32 << 10, 32 << 10, 1 << 30)  # a journal longer than what is read at every opening
 SPLIT_ATTEMPTS_MIN = 3  # so that threads share the work of batches as small as a story's
+ZEROS_BYTES = 32 << 10  # written ahead with one call
 RESERVE_BYTES = watchword.keeper.RESERVE_BYTES
 
 
@@ -98,6 +99,13 @@ class Machine:
     def pwrite(self, file: int, piece: bytes, at: int) -> int:
         self.disk.write(self._files[file], at, bytes(piece))
         return len(piece)
+
+    def write_zeros(
+        self, file: int, at: int, size: int, _per_s: int, _seconds: float, _stop: bytearray
+    ) -> int:
+        for begin in range(0, size, ZEROS_BYTES):
+            self.pwrite(file, bytes(min(size - begin, ZEROS_BYTES)), at + begin)
+        return size
 
     def ftruncate(self, file: int, length: int) -> None:
         self.disk.truncate(self._files[file], length)
@@ -172,7 +180,7 @@ class Machine:
             for module in (catalog, pages, sealing, segment):
                 put(module, secrets=self)
             put(disk, open=self.opened, apsw=sqlite)
-            put(wal, open=self.opened)
+            put(wal, open=self.opened, write_zeros=self.write_zeros)
             put(owner, fcntl=locks)
             put(watchword.passwords, RENEWAL_SECONDS_MAX=0.0)
             put(watchword.logins, SPLIT_ATTEMPTS_MIN=SPLIT_ATTEMPTS_MIN)

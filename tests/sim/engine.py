@@ -136,6 +136,8 @@ class SimEngine(Engine):
         ends = iter((False, True))
 
         def rest(_ends: object, _seconds: float) -> None:
+            while self._store.write_ahead(1.0):
+                pass
             keeper._closing = next(ends)
 
         keeper._rest = rest  # type: ignore[method-assign]

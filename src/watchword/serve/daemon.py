@@ -19,7 +19,7 @@ from importlib import metadata
 
 import uvloop
 
-from watchword._engine import Clients, Gather
+from watchword._engine import Clients, Gather, take_short_slices
 from watchword.engine import Engine
 from watchword.errors import Error, StoreFailed
 from watchword.lifecycle import names_packed
@@ -202,6 +202,7 @@ class Daemon:
     def run(self, ready: Callable[[str, int], None] | None) -> BaseException | None:
         """Serves until told to stop. What ended the engine, if something did."""
         sys.setswitchinterval(SWITCH_SECONDS)
+        take_short_slices()
         with asyncio.Runner(loop_factory=LOOPS[self._config.loop]) as runner:
             runner.run(self._serve(ready))
         self._worker.shutdown()

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from queue import SimpleQueue
 
-from watchword._engine import Times
+from watchword._engine import Times, take_short_slices
 from watchword.errors import Error, StoreFailed
 from watchword.store import Store
 
@@ -97,6 +97,7 @@ class Commits:
         self._waiters.put((turn, tell))
 
     def _journal(self) -> None:
+        take_short_slices()
         while (waiter := self._waiters.get()) is not None:
             turn, tell = waiter
             try:

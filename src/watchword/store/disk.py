@@ -96,15 +96,19 @@ def connect(path: str, *, keep_wal: bool) -> apsw.Connection:
     connection = apsw.Connection(
         f"file:{quoted}?psow=1", flags=apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_URI
     )
-    connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, int(keep_wal))
-    connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
-    connection.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
-    # Exclusive before anything is read: then the WAL's index is private memory, not a shared file.
-    connection.pragma("locking_mode", "exclusive")
-    connection.pragma("cell_size_check", 1)
-    connection.pragma("synchronous", "full")
-    connection.pragma("wal_autocheckpoint", 0)
-    connection.pragma("cache_spill", 0)
+    try:
+        connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, int(keep_wal))
+        connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
+        connection.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
+        # Exclusive before anything is read: then the WAL's index is private memory, no shared file.
+        connection.pragma("locking_mode", "exclusive")
+        connection.pragma("cell_size_check", 1)
+        connection.pragma("synchronous", "full")
+        connection.pragma("wal_autocheckpoint", 0)
+        connection.pragma("cache_spill", 0)
+    except BaseException:
+        connection.close()  # or it keeps its lock for as long as somebody keeps the error
+        raise
     return connection
 
 

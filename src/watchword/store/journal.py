@@ -25,9 +25,11 @@ from watchword.store.segment import Reader, Row, Segment, segment_name
 __all__ = ["Journal"]
 
 SPARES: Final = 2  # segments made ahead: a second of the fastest stream measured fills two
-BUSY_PART: Final = 64  # of a segment, filled between two ticks: the next ones are written ahead
+BUSY_PART: Final = 64  # of a segment, filled between two looks: the next ones are written ahead
+LOOK_SECONDS: Final = 0.9  # between two that find less
 ROOM_SEGMENTS: Final = 8  # that the disk must have left for it
-AHEAD_SECONDS_MAX: Final = 0.5  # of a tick; pages wait for it, and whoever closes the store
+AHEAD_FACTOR: Final = 2  # faster than it grows
+FIRST_SECONDS: Final = 0.5  # for the first file of all, while commits take twice as long without it
 
 
 class Journal:
@@ -46,7 +48,9 @@ class Journal:
         self.ended: deque[Segment] = deque()  # to be closed and noted
         self._dropped: deque[int] = deque()  # to be unlinked
         self._left: Segment | None = None  # not written ahead, and the next one is
-        self._seen = 0, 0  # where rows went at the last tick: the segment's number, its size
+        # Where rows went at the last look: the segment's number, its size, and when that was.
+        self._seen = 0, 0, time.monotonic()
+        self.ahead_per_s = 0  # bytes
         self._noted = catalog.head()[0]
         self.anchor = catalog.anchor()
         self.links, self.tip, highest = recover(path, catalog)  # links: ended segments, in order
@@ -94,8 +98,31 @@ class Journal:
         while self.current.header is not None and len(self._spares) < SPARES:
             with self._making:
                 self._spares.append(self._make())
-        self._write_ahead()
+        self._look_ahead()
         self._unlink_dropped()
+
+    @property
+    def lags(self) -> bool:
+        """It grows fast, and where nothing was written ahead."""
+        return self.ahead_per_s > 0 and self.current.ahead < self._segment_bytes
+
+    def write_ahead(self, seconds: float) -> bool:
+        """The room of what comes next, for a journal that grows fast: a sync takes half the time
+        over blocks that are there, and waits for no worker of the file system's that notes where
+        they are. Evenly, for so long at most: all at once it takes the processor and the disk from
+        commits. Only files without a row are filled, or commits would wait for it; so the journal
+        goes over to the first that is full. Whether there is more to do."""
+        size, pace, more = self._segment_bytes, self.ahead_per_s, False
+        if self.lags:
+            pace = max(pace, int(size / FIRST_SECONDS))
+        for segment in tuple(self._spares):
+            if pace and not more and not self._broken:
+                more = segment.write_ahead(size, pace, seconds)
+        with self._making:  # or a commit takes the spare meanwhile
+            old = self.current
+            if old.ahead < size and self._spares and self._spares[0].ahead >= size:
+                self._left = old
+        return more
 
     def drop_before(self, turn: int) -> int:
         """Drops the oldest segments as long as all their rows are before `turn`."""
@@ -198,24 +225,19 @@ class Journal:
             segment.close()
             self.ended.popleft()
 
-    def _write_ahead(self) -> None:
-        """The room of what comes next, for a journal that grows fast: a sync takes half the time
-        over blocks that are there, and waits for no worker of the file system's that notes where
-        they are. One that grows slowly takes no room for it. Only files without a row are filled,
-        or commits would wait for it; so the journal goes over to the first that is full."""
-        (number, before), ahead = self._seen, self._segment_bytes
-        self._seen = self.current.number, self.current.size
+    def _look_ahead(self) -> None:
+        """How fast what comes next has to be written ahead: not at all where the journal grows
+        slowly, which would only take room, nor where there is little room."""
+        (number, before, at), now = self._seen, time.monotonic()
         grown = self.current.size - (before if number == self.current.number else 0)
-        if grown < ahead // BUSY_PART or room(self.path)[0] < ROOM_SEGMENTS * ahead:
-            return
-        until = time.monotonic() + AHEAD_SECONDS_MAX
-        for segment in tuple(self._spares):
-            while time.monotonic() < until and not self._broken and segment.write_ahead(ahead):
-                pass
-        with self._making:  # or a commit takes the spare meanwhile
-            old = self.current
-            if old.ahead < ahead and self._spares and self._spares[0].ahead >= ahead:
-                self._left = old
+        busy = grown >= self._segment_bytes // BUSY_PART
+        if not busy and now - at < LOOK_SECONDS:
+            return  # ticks may follow each other closely
+        self._seen = self.current.number, self.current.size, now
+        if busy and room(self.path)[0] >= ROOM_SEGMENTS * self._segment_bytes:
+            self.ahead_per_s = int(AHEAD_FACTOR * grown / max(now - at, 1e-6))
+        else:
+            self.ahead_per_s = 0
 
     def _unlink_dropped(self) -> None:
         while self._dropped:

@@ -59,6 +59,12 @@ class MemoryStore:
     def tick(self) -> None:
         """Nothing to keep."""
 
+    grows_fast = lags = False
+
+    def write_ahead(self, seconds: float) -> bool:
+        """Nor to make room for."""
+        return False
+
     def rotate(self) -> int:
         self._key_id += 1
         self._seals = 0

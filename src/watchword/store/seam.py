@@ -86,6 +86,18 @@ class Store(Protocol):
     def tick(self) -> None:
         """Housekeeping off the commit path; about once a second."""
 
+    @property
+    def grows_fast(self) -> bool:
+        """As of the last tick: `write_ahead` has something to do."""
+
+    @property
+    def lags(self) -> bool:
+        """And its commits take longer until that is done."""
+
+    def write_ahead(self, seconds: float) -> bool:
+        """Makes room for rows to come, where they come fast, for so long at most; whether there is
+        more to do. Called between two ticks."""
+
     def rotate(self) -> int:
         """A new data key, which seals whatever is written from now on; its id."""
 

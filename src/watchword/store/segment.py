@@ -43,7 +43,6 @@ __all__ = [
 FORMAT: Final = 1  # of a segment file
 PAGE_BYTES: Final = 4096
 SALT_BYTES: Final = 32
-AHEAD_BYTES: Final = 512 << 10  # written ahead with one sync, which commits have beside theirs
 _MAGIC: Final = b"WWSG"
 _HEADER: Final = struct.Struct(">4sH16sQQQ16sI32s")
 _TABLES: Final = """
@@ -108,7 +107,9 @@ class Segment:
         self.header: Header | None = None
         self.last = 0
         self.sealed_bytes = 0  # of rows, seals included
-        self.ahead = 0  # bytes of the -wal that were written ahead
+        self.ahead = 0  # bytes of the -wal that were written ahead: none, or all that it may take
+        self._filled = 0  # on the way to that
+        self._stop = bytearray(1)  # not 0: its first row has come
         self._frames = 0
         create_private(self.path)
         self.connection = connect(self.path, keep_wal=True)
@@ -140,6 +141,7 @@ class Segment:
             sealed.append((turn, blob))
             self.sealed_bytes += len(blob)
         execute = self._cursor.execute
+        self._stop[0] = 1
         with self.lock:
             if len(sealed) == 1 and not fresh:
                 execute(_INSERT, sealed[0])
@@ -152,17 +154,22 @@ class Segment:
             self.last = turn
         return Tip(turn, before, row_time_ms(row))
 
-    def write_ahead(self, size: int) -> bool:
-        """One step of filling the -wal of a segment that has no row yet with zeros, up to `size`
-        bytes. Whether there is more to do."""
-        with self.lock:  # its first commit waits for a step, no other does
+    def write_ahead(self, size: int, bytes_per_s: int, seconds: float) -> bool:
+        """Goes on filling the -wal of a segment that has no row yet with zeros, up to `size` bytes,
+        for so long at most. Whether there is more to do."""
+        with self.lock:  # its first commit waits for a piece, no other does
             if self.closed or self.header is not None or self.ahead >= size:
                 return False
-            at = max(self.ahead, self.size)
-            step = max(0, min(AHEAD_BYTES, size - at))
-            wal.write_ahead(self.path + "-wal", at, step)
-            self.ahead = at + step
-            return self.ahead < size
+            at = self._filled = max(self._filled, self.size)
+            if at < size:
+                self._filled += wal.write_ahead(
+                    self.path + "-wal", at, size - at, bytes_per_s, seconds, self._stop
+                )
+            if self._filled < size:
+                return True
+        wal.settle_ahead(self.path + "-wal")
+        self.ahead = size
+        return False
 
     def close(self) -> None:
         with self.lock:

@@ -105,6 +105,18 @@ class SqliteStore:
             self._journal.note_head()
             self._catalog.checkpoint_if_due()
 
+    @property
+    def grows_fast(self) -> bool:
+        return self._journal.ahead_per_s > 0
+
+    @property
+    def lags(self) -> bool:
+        return self._journal.lags
+
+    def write_ahead(self, seconds: float) -> bool:
+        with self._or_fail("write ahead"):
+            return self._journal.write_ahead(seconds)
+
     def rotate(self) -> int:
         with self._or_fail("rotate its key"):
             with self._catalog.change():

@@ -12,11 +12,13 @@ The format: https://www.sqlite.org/fileformat2.html section 4.
 
 import os
 import struct
-import time
 from typing import Final
 
+from watchword._engine import write_zeros
+
 __all__ = [
-    "HEADER_BYTES", "SETTLE_BYTES", "cut", "lost_commit", "settle", "wal_bytes", "write_ahead",
+    "HEADER_BYTES", "SETTLE_BYTES", "cut", "lost_commit", "settle", "settle_ahead", "wal_bytes",
+    "write_ahead",
 ]  # fmt: skip
 
 _HEADER: Final = struct.Struct(">8I")  # magic, format, page size, count, salts, checksums
@@ -25,7 +27,6 @@ _FORMAT: Final = 3007000
 _MAGIC: Final = 0x377F0682  # the lowest bit says: checksums over big-endian words
 HEADER_BYTES: Final = _HEADER.size
 SETTLE_BYTES: Final = 4 << 20
-AT_ONCE_BYTES: Final = 32 << 10  # of zeros; then a rest as long, for whoever shares the processor
 
 
 def lost_commit(path: str, frames: int) -> bool:
@@ -68,22 +69,28 @@ def wal_bytes(path: str, frames: int) -> int:
     return _HEADER.size + frames * (_FRAME.size + int(_HEADER.unpack(head)[2]))
 
 
-def write_ahead(path: str, at: int, size: int) -> None:
-    """Zeros, durably, where nothing was written yet: no frame, to SQLite and to `lost_commit`.
+def write_ahead(
+    path: str, at: int, size: int, bytes_per_s: int, seconds: float, stop: bytearray
+) -> int:
+    """Zeros where nothing was written yet: no frame, to SQLite and to `lost_commit`. How many.
 
     A commit that then comes there changes neither the file's length nor where its blocks lie, so
-    that its sync carries data alone. They have to be written: room that a file system has only
-    promised it notes down with the first write.
+    that its sync carries data alone, once all of it is durable (`settle_ahead`). They have to be
+    written: room that a file system has only promised it notes down with the first write.
     """
     file = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
     try:
-        if os.fstat(file).st_size <= at:
-            zeros, done = bytes(AT_ONCE_BYTES), 0
-            while done < size:
-                began = time.monotonic()
-                done += os.pwrite(file, zeros[: size - done], at + done)
-                time.sleep(time.monotonic() - began)
-            os.fdatasync(file)
+        return write_zeros(file, at, size, bytes_per_s, seconds, stop)
+    finally:
+        os.close(file)
+
+
+def settle_ahead(path: str) -> None:
+    """Has the file's length and the places of its blocks noted down, once for all of them: a sync
+    for every few would be as many of the file system's own, and commits wait for those."""
+    file = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.fdatasync(file)
     finally:
         os.close(file)
 
