@@ -19,6 +19,7 @@ RAW = serialization.Encoding.Raw, serialization.PublicFormat.Raw
 DER = serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
 SHORT = serialization.Encoding.X962, serialization.PublicFormat.CompressedPoint
 LONG = serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint
+PIN = "4.?1~!"  # no text of a key holds it
 ED = ed25519.Ed25519PrivateKey.from_private_bytes(bytes(32))
 EC = ec.derive_private_key(7, ec.SECP256R1())
 
@@ -128,7 +129,7 @@ def test_the_reference_phone(tmp_path: Path, kind: str) -> None:
     with watchword.Engine.open(clock=lambda: now[0]) as engine:
         engine.add_user("alice")
         key = bytes(range(32))
-        device = watchword.Device.ib_key(key, "4711", held.public)
+        device = watchword.Device.ib_key(key, PIN, held.public)
         serial = engine.add_device("alice", device)
         held.enrolled(
             "alice",
@@ -136,7 +137,7 @@ def test_the_reference_phone(tmp_path: Path, kind: str) -> None:
         )
         held = Phone.load(path)
         assert stat.S_IMODE(os.stat(path).st_mode) == 0o600 and held.users == ("alice",)
-        assert "4711" not in path.read_text()
+        assert PIN not in path.read_text()
         push = engine.push("alice", purpose="wire 100", text="to bob")
         signature = held.list_signature("alice", now[0])
         (shown,) = engine.pushes("alice", serial, time_ms=now[0], signature=signature)
@@ -149,7 +150,7 @@ def test_the_reference_phone(tmp_path: Path, kind: str) -> None:
         assert said == "approved"
         assert engine.verify("alice", "", challenge=push.id).session_ms == 30 * 3_600_000
         asked = engine.challenge("alice")
-        assert engine.verify("alice", held.response("alice", asked.prompt, "4711"))
+        assert engine.verify("alice", held.response("alice", asked.prompt, PIN))
     with pytest.raises(watchword.NotFound, match="does not serve 'bob'"):
         held.serial("bob")
 
