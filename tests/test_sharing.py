@@ -293,6 +293,23 @@ def test_what_is_lost_opens_no_account(
     engine.close()
 
 
+@pytest.mark.parametrize("how", ["goes on", "crash", "close"])
+def test_what_is_replaced_as_lost_is_lost_for_all_once_more(tmp_path: Path, how: str) -> None:
+    """Its owner had said so before, and whom it was lent to had found it since."""
+    engine = on_disk(tmp_path / "store")
+    persons(engine)
+    engine.add_device("alice", Device.hotp(KEY), serial="lent")
+    lent = engine.share_device("bob", "alice", "lent", hotp(KEY, 0)).serial
+    engine.set_device("alice", "lent", state="lost")
+    engine.set_device("bob", lent, state="active")
+    assert engine.verify("bob", hotp(KEY, 1))
+    engine.replace_device("alice", "lent", Device.hotp(KEY[::-1]), state="lost")
+    engine = again(engine, tmp_path / "store", how)
+    assert engine.user("bob").devices[0].state == "lost"
+    assert not engine.verify("bob", hotp(KEY, 2))
+    engine.close()
+
+
 def test_what_is_not_at_hand_is_each_users_own(engine: Engine) -> None:
     engine.add_device("alice", Device.hotp(KEY), serial="lent")
     assert engine.share_device("bob", "alice", "lent", hotp(KEY, 0))

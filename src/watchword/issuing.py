@@ -83,7 +83,8 @@ class Issuing(Activation):
             acts = self._due(number, now_ms)
             if view.state != state:
                 acts += lifecycle.device_set(number, replaced, state, who)
-                acts += self._gone_for_all(number & 0xFFFFFFFF, replaced, state, who, now_ms)
+            # Whoever shares it may have found it since this user lost it: it is gone once more.
+            acts += self._gone_for_all(number & 0xFFFFFFFF, replaced, state, who, now_ms)
             if until_ms:
                 ends = dates_of(self, number, replaced)._replace(
                     expires_ms=_ends(now_ms, until_ms, "until_ms")

@@ -1650,7 +1650,7 @@ class Reference:
         replaced, records = self._device(user, old), self._due(user, now_ms)
         if life.stands(user, replaced, max(now_ms, self.latest_ms)) != state:
             records.append(self._state_of(user, replaced, state, now_ms))
-            records += self._gone_for_all(replaced, state, now_ms)
+        records += self._gone_for_all(replaced, state, now_ms)
         if until_ms:
             records.append(self._dated(user, replaced, expires_ms=until_ms))
         number = replaced.number
