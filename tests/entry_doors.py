@@ -58,6 +58,9 @@ class TwinDoor(secret_doors.TwinDoor):
     def remove_device(self, name: str, serial: str) -> None:
         self.twin.remove_device(name, serial, self.now_s * 1000)
 
+    def replace_device(self, name: str, old: str, new: str, state: str) -> None:
+        self.twin.replace_device(name, old, self.made(new), self.now_s * 1000, state=state)
+
     def restrict(self, name: str, ranges: list[str]) -> str:
         held = reference_shares.set_addresses(self.twin, name, tuple(ranges), self.now_s * 1000)
         return "done" if held else "refused"
@@ -111,6 +114,9 @@ class EngineDoor(secret_doors.EngineDoor):
 
     def remove_device(self, name: str, serial: str) -> None:
         self.engine.remove_device(name, serial)
+
+    def replace_device(self, name: str, old: str, new: str, state: str) -> None:
+        self.engine.replace_device(name, old, device_of(new, self.title), new, state=state)
 
     def restrict(self, name: str, ranges: list[str]) -> str:
         return done(lambda: self.engine.set_addresses(name, ranges))
@@ -176,6 +182,10 @@ class DaemonDoor(secret_doors.DaemonDoor):
 
     def remove_device(self, name: str, serial: str) -> None:
         self._acts.ask("DEVICE", "REMOVE", self._prefix + name, serial)
+
+    def replace_device(self, name: str, old: str, new: str, state: str) -> None:
+        words = [DEVICES[new], "SERIAL", new, "KEY", key_of(new, self.title).hex()]
+        self._acts.ask("DEVICE", "REPLACE", self._prefix + name, old, *words, "STATE", state)
 
     def _done(self, *words: str) -> str:
         try:

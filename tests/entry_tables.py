@@ -10,6 +10,7 @@ A row: a time; then one of
   FROM USER ranges|-, OUT USER, UNSHARE USER SERIAL -> done or refused
   IDENTITY USER text|-                PASSWORD USER text|-        ENROL USER SERIAL
   GONE USER SERIAL                    a device is removed
+  REPLACE USER OLD NEW STATE          another is shipped for it, and it is in that state
   CAPITALS ...                        another act of administration
 A time is seconds, or days as 2d, or both as 2d+1; the first day is a Thursday. TYPED: SERIAL:N,
 that device's code N; SERIAL for a code of now; wrong, or - for nothing. OPTIONS: - or several of
@@ -182,6 +183,25 @@ TABLES: dict[str, tuple[list[str], list[str], dict[str, Any], str]] = {
         5   ENROL alice plain
         6   say alice plain:1 trading -                          REJECTED WRONG 1 1
         7   say alice plain:2 trading -                          ACCEPTED NONE 0 1
+        """),
+    "what one of its users lost, or had replaced so, is lost for all": (["plain"], [], {}, """
+        0   IDENTITY alice ann
+        0   IDENTITY bob ann
+        1   share bob alice plain plain:0 -   ACCEPTED shared 0 0
+        2   DEVICE bob plain lost
+        3   say alice plain:1 trading -                          REJECTED NO_DEVICE 1 0
+        4   DEVICE bob plain active
+        5   say bob plain:1 trading -                            ACCEPTED NONE 1 0
+        6   say alice plain:2 trading -                          REJECTED NO_DEVICE 2 0
+        7   DEVICE alice plain active
+        8   say alice plain:2 trading -                          ACCEPTED NONE 0 0
+        9   DEVICE alice plain lost
+        10  DEVICE bob plain active
+        11  REPLACE alice plain new lost
+        12  say bob plain:3 trading -                            REJECTED NO_DEVICE 0 1
+        13  DEVICE bob plain active
+        14  REPLACE bob plain gold returned
+        15  say bob plain:3 trading -                            REJECTED NO_DEVICE 0 2
         """),
     "a code that was used here, in a device of this key that is gone, is not used again": (
         ["plain"], ["plain"], {}, """

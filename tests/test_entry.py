@@ -103,6 +103,9 @@ class Told:
     def gone(self, user: str, serial: str) -> None:
         self.door.remove_device(user, serial)
 
+    def replace(self, user: str, old: str, new: str, state: str) -> None:
+        self.door.replace_device(user, old, new, state)
+
 
 setattr(Told, "from", lambda self, user, ranges, said: restricted(self.door, user, ranges, said))
 

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from served import Client, ReplyError, serving
 
+from watchword import hotp
+
 MISUSE = [
     (("USER", "ADDRESSES", "alice"), "ERR wrong number of arguments"),
     (("USER", "ADDRESSES", "alice", "BY", "x"), "ERR syntax error, SET and what is set, or CLEAR"),
@@ -71,3 +73,32 @@ def entries(acts: Client) -> list[dict[str, Any]]:
     acts.ask("HELLO", 3)
     found: list[dict[str, Any]] = acts.ask("AUDIT", "READ")["entries"]
     return found
+
+
+def test_who_reports_a_shared_device_lost_is_told_of_each_of_its_users(tmp_path: Path) -> None:
+    """One act: the trail names each user, and so does why each is refused since."""
+    key = bytes(range(20))
+    with serving(tmp_path) as d, d.client() as gateway, d.acts() as acts:
+        for name in ("alice", "bob", "carol"):
+            acts.ask("USER", "ADD", name)
+            acts.ask("USER", "IDENTITY", name, "SET", "Ann")
+        acts.ask("DEVICE", "ADD", "alice", "hotp", "KEY", key.hex(), "SERIAL", "lent")
+        acts.ask("USER", "PASSWORD", "alice", "SET", "horse-battery")
+        for n, name in enumerate(("bob", "carol")):
+            said = "PASSWORD", "horse-battery"
+            shared = gateway.ask("SHARE", name, "alice", "lent", hotp(key, n), *said)
+            assert shared[1] == "ACCEPTED", shared
+        assert acts.ask("DEVICE", "LOST", "bob", "lent", "BY", "desk 4") == "OK"
+        for name in ("alice", "bob", "carol"):
+            password = ("PASSWORD", "horse-battery") * (name == "alice")
+            assert gateway.ask("VERIFY", name, hotp(key, 2), *password) == "REJECTED"
+        found = [one for one in entries(acts) if one["event"] == "device set"]
+        assert len({one["turn"] for one in found}) == 1, "one act"
+        assert sorted((one["user"], one["device"], one["text"], one["by"]) for one in found) == [
+            (name, "lent", "lost", "desk 4") for name in ("alice", "bob", "carol")
+        ]
+        for name in ("alice", "bob", "carol"):
+            told = acts.ask("AUDIT", "EXPLAIN", name)
+            assert any(line.startswith("device lent (hotp): lost") for line in told["standing"])
+            assert "no device of this user could answer" in told["attempts"][-1]["why"]
+            assert told["remedies"] == ["make device lent active, or add one"]

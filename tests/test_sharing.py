@@ -91,6 +91,62 @@ def test_a_key_whose_counter_nobody_knows_is_not_lent(engine: Engine) -> None:
         engine.share_device("bob", "alice", "of-alice", hotp(KEY, 2))
 
 
+@pytest.mark.parametrize("taken", ["from bob", "from all", "bob goes"])
+@pytest.mark.parametrize("seen", ["bob", "alice", "nobody"])
+@pytest.mark.parametrize("how", ["goes on", "crash", "close"])
+def test_what_was_lent_before_a_restore_is_lent_again(
+    tmp_path: Path, taken: str, seen: str, how: str
+) -> None:
+    """Where two codes of the lent line were seen before it went. Else nobody knows what bob had
+    used in the time that was lost: lent or enrolled again, he could use that once more."""
+    engine = on_disk(tmp_path / "store")
+    persons(engine)
+    engine.add_device("alice", Device.hotp(KEY), serial="lent")
+    mine = {"alice": "lent"}
+    mine["bob"] = engine.share_device("bob", "alice", "lent", hotp(KEY, 0)).serial
+    engine.raise_floors(by="desk 4")
+    if seen in mine:
+        assert engine.resync(seen, hotp(KEY, 4), hotp(KEY, 5), device=mine[seen])
+    if taken == "bob goes":
+        engine.remove_user("bob")
+        engine.add_user("bob")
+        engine.set_identity("bob", "Ann")
+    else:
+        name = "bob" if taken == "from bob" else "alice"
+        engine.unshare_device(name, mine[name])
+    engine = again(engine, tmp_path / "store", how)
+    assert not engine.share_device("bob", "alice", "lent", hotp(KEY, 5))
+    assert engine.resync("alice", hotp(KEY, 6), hotp(KEY, 7), device="lent")
+    if seen == "bob":
+        assert engine.share_device("bob", "alice", "lent", hotp(KEY, 8))
+        assert not engine.verify("bob", hotp(KEY, 7)) and engine.verify("bob", hotp(KEY, 9))
+    else:
+        with pytest.raises(InvalidArgument, match="counter nobody knows since the store was"):
+            engine.share_device("bob", "alice", "lent", hotp(KEY, 8))
+        with pytest.raises(InvalidArgument, match="counter nobody knows since the store was"):
+            engine.add_device("bob", Device.hotp(KEY))
+    assert engine.verify("alice", hotp(KEY, 10)), "its owner's it is all the same"
+    engine.close()
+
+
+@pytest.mark.parametrize("how", ["goes on", "crash", "close"])
+def test_what_went_with_all_it_was_lent_to_is_not_enrolled_again(
+    tmp_path: Path, how: str
+) -> None:
+    """Nobody is left who could tell how far it is."""
+    engine = on_disk(tmp_path / "store")
+    persons(engine)
+    engine.add_device("alice", Device.hotp(KEY), serial="lent")
+    assert engine.share_device("bob", "alice", "lent", hotp(KEY, 0))
+    engine.raise_floors(by="desk 4")
+    engine.remove_device("alice", "lent")
+    engine = again(engine, tmp_path / "store", how)
+    for name in ("alice", "bob", "carol"):
+        with pytest.raises(InvalidArgument, match="counter nobody knows since the store was"):
+            engine.add_device(name, Device.hotp(KEY))
+    engine.close()
+
+
 @pytest.mark.parametrize("mine", [True, False])
 def test_what_is_shared_has_no_twin(engine: Engine, mine: bool) -> None:
     """A code that another sharer used would be new to it."""

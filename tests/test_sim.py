@@ -88,6 +88,8 @@ FOUND_BY = {
     "claimed_push_is_open": 3,
     "lent_to_whoever_vouches": 24,
     "taken_back_from_one": 73,
+    "lost_for_one_alone": 8,
+    "lost_again_for_one_alone": 73,
     "pin_left_out_beside_a_password": 0,
     "pin_left_out_of_a_change": 0,
 }
@@ -161,6 +163,7 @@ MET = {
     *(f"a gateway's claim: {said}" for said in ("ACCEPTED", "CHALLENGE", "EXPIRED", "REJECTED")),
     "a gateway's share: ACCEPTED", "a gateway's share: REJECTED", "a gateway's share: unfit",
     "a gateway's share: different identification information", "taken back by a door",
+    "shared, and lost by a door", "shared, and returned by a door", "shared, and active by a door",
     "a PIN apart",
     *(f"a crash: {policy}" for policy in (*POLICIES, "killed")),
 }  # fmt: skip

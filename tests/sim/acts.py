@@ -29,6 +29,7 @@ class Acts:
         serial: Callable[[str, Any], str | None]
         shown: dict[str, str]
         met: Any
+        expect_becomes: Callable[[str, str, str], str]
         expect_unshare: Callable[[str, str], str]
         pin_of: Callable[[bytes], str]
         _refused: Callable[[Callable[[], Any]], None]
@@ -55,6 +56,8 @@ class Acts:
             self.checker.acting = lambda now_ms: twin.remove_user(who, now_ms)
         elif verb == "unshare":
             return self.expect_unshare(who, words[0])
+        elif verb == "becomes":
+            return self.expect_becomes(who, *words)
         elif verb == "unlock":
             self.checker.acting = lambda now_ms: twin.unlock(who, now_ms, by="client services")
         return ""

@@ -20,6 +20,7 @@ from watchword.serve.admin import Admin
 from watchword.serve.commands import Commands
 from watchword.serve.knowing import VERBS as KNOWN
 from watchword.serve.knowing import Knowing
+from watchword.serve.life import LIFE
 from watchword.serve.phones import Phones
 
 __all__ = ["Doors"]
@@ -104,7 +105,7 @@ class Doors:
         found: Gateway | None = self.gateways.get(number)
         if found is None or not found.open or found.ended:
             if number == ADMIN:
-                door: Any = OpenAdmin(self.engine, self.loop, 1, dict)
+                door: Any = OpenAdmin(self.engine, self.loop, 1, dict, more=LIFE)
             else:
                 ask, send = self.engine.achallenge, self.engine.asend_code
                 door = Commands(0, reasons, dict, ask, send, self.knowing, self.phones)

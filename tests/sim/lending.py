@@ -1,8 +1,10 @@
-"""Devices that two users share, at a daemon's doors: asked for by a gateway (SHARE), taken back by
-the administration socket (DEVICE UNSHARE), in a world and in a story.
+"""Devices that two users share, at a daemon's doors: asked for by a gateway (SHARE), taken back,
+lost and found by the administration socket (DEVICE UNSHARE, LOST, RETURN, ACTIVE), in a world and
+in a story.
 
-Rule: the owner's attempt, why it was not shared, and what is lent are one row; and a code that one
-of them used is used, whoever of them comes next and whatever crashed in between.
+Rule: the owner's attempt, why it was not shared, and what is lent are one row; a code that one of
+them used is used, whoever of them comes next and whatever crashed in between; and what one of them
+lost is lost for all.
 """
 
 import random
@@ -20,6 +22,8 @@ from watchword.reference_shares import UNFIT, Said
 __all__ = ["Lending", "episode"]
 
 Step = tuple[Any, ...]
+VERBS = {"lost": "LOST", "returned": "RETURN", "active": "ACTIVE"}
+LAST = -1           # the device that came last
 OF_LENDERS = 4      # the first key that is one lender's alone
 
 
@@ -85,10 +89,29 @@ class Lending:
 
     def on_unshare_by(self, who: str) -> None:
         """Of the device that came last and is shared; where none is, that is said."""
+        serial = self._shared(who)
+        self.tell("unshare", who, (serial,), "DEVICE", "UNSHARE", who, serial)
+
+    def on_becomes_by(self, who: str, state: str) -> None:
+        """The same device is lost, was returned, or is found again."""
+        serial, verb = self._shared(who), VERBS[state]
+        self.tell("becomes", who, (serial, state), "DEVICE", verb, who, serial)
+
+    def _shared(self, who: str) -> str:
         devices = self.devices(who)
         shared = [d.serial for d in devices if d.lent or self.checker.twin.ends_sharing(d)]
-        serial = shared[-1] if shared else devices[-1].serial if devices else "none"
-        self.tell("unshare", who, (serial,), "DEVICE", "UNSHARE", who, serial)
+        return shared[-1] if shared else devices[-1].serial if devices else "none"
+
+    def expect_becomes(self, who: str, serial: str, state: str) -> str:
+        """Prepares the twin's act, or says how its refusal begins."""
+        twin = self.checker.twin
+        if all(d.serial != serial for d in self.devices(who)):
+            return "-NOTFOUND"
+        if not twin.may_become(who, serial, state, self.checker.now_ms()):
+            return "-INVALID"
+        self.met[f"shared, and {state} by a door"] += 1
+        self.checker.acting = lambda now_ms: twin.set_device(who, serial, state, now_ms)
+        return ""
 
     def expect_unshare(self, who: str, serial: str) -> str:
         """Prepares the twin's act, or says how its refusal begins."""
@@ -133,9 +156,30 @@ def episode(rng: random.Random, users: Sequence[str]) -> list[Step]:
     steps += [("lends", owner, lent)] + [("password", owner, 0)] * (rng.random() < 0.3)
     for who in others:
         steps += asked(who)
+    steps += lost(random.Random(repr(rng.getstate())), (owner, *others))
     for _ in range(rng.choice([1, 2])):
         steps += [("both", *rng.choice([(owner, others[0]), (others[0], owner)]))]
         steps += [("unshare_by", rng.choice([owner, owner, *others])), *after(), ("settle",)]
         steps += [("both", owner, rng.choice(others)), *after()]
         steps += asked(rng.choice(others)) * rng.choice([0, 1])
     return [*steps, ("both", others[-1], owner), ("password", owner, None)]
+
+
+def lost(dice: random.Random, sharers: Sequence[str]) -> list[Step]:
+    """One of them reports it, another finds it, and it may be replaced; its codes are tried by both
+    after each. Dice of its own, so that what a seed does besides stays what it was."""
+    if dice.random() < 0.4:
+        return []
+    who, finds = dice.sample(sharers, 2)
+    state = dice.choice(["lost", "lost", "lost", "returned"])
+    tried: list[Step] = [("settle",), ("both", *dice.choice([(who, finds), (finds, who)]))]
+    steps = [("becomes_by", who, state), *tried]
+    if dice.random() < 0.7:
+        steps += [("becomes_by", finds, "active"), *tried]
+    if dice.random() < 0.5:
+        new = {"kind": "hotp", "key": dice.randrange(4), "algorithm": "sha256", "look_ahead": 3}
+        steps += [("replace", who, LAST, new, state, 0), *tried]
+    if dice.random() < 0.3:
+        steps += [("crash", dice.choice(POLICIES), dice.randrange(2**16), ()), *tried]
+    back = [("settle",)] if dice.random() < 0.8 else []
+    return [*steps, *(("becomes_by", name, "active") for name in (who, finds)), *back]

@@ -108,6 +108,25 @@ def taken_back_from_one(put: Put) -> None:
 
 
 @plant
+def lost_for_one_alone(put: Put) -> None:
+    """A shared device that one of its users reports is lost for that one."""
+    put(sharing.Sharing, "_gone_for_all", lambda self, *words: b"")
+
+
+@plant
+def lost_again_for_one_alone(put: Put) -> None:
+    """What its user had reported before is not lost for who found it since."""
+    real = sharing.Sharing._gone_for_all
+
+    def gone_for_all(self: Any, slot: int, number: int, state: str, *more: Any) -> bytes:
+        own = next(one for one in self._devices_of(slot) if one[sharing.NUMBER] == number)
+        is_so = sharing.DEVICE_STATES[own[sharing.STATE]] == state
+        return b"" if is_so else real(self, slot, number, state, *more)
+
+    put(sharing.Sharing, "_gone_for_all", gone_for_all)
+
+
+@plant
 def pin_left_out_beside_a_password(put: Put) -> None:
     """A PIN that comes apart is not looked at where a password is hashed first."""
     real = Knowing._verify
