@@ -85,6 +85,8 @@ FOUND_BY = {
     "push_told_before_its_turn": 1,
     "phone_told_before_its_turn": 5,
     "nobody_is_woken": 29,
+    "awaited_push_told_before_its_turn": 1,
+    "awaited_push_hears_its_time_alone": 18,
     "claimed_push_is_open": 3,
     "lent_to_whoever_vouches": 24,
     "taken_back_from_one": 73,
@@ -164,7 +166,7 @@ MET = {
     "a gateway's share: ACCEPTED", "a gateway's share: REJECTED", "a gateway's share: unfit",
     "a gateway's share: different identification information", "taken back by a door",
     "shared, and lost by a door", "shared, and returned by a door", "shared, and active by a door",
-    "a PIN apart",
+    "a PIN apart", "a push awaited", "a push was no longer pending", "a push was still pending",
     *(f"a crash: {policy}" for policy in (*POLICIES, "killed")),
 }  # fmt: skip
 

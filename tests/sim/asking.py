@@ -113,27 +113,38 @@ class Asking:
         if client.ended:
             return
 
-        def hear(reply: Any) -> None:
-            if isinstance(reply, str):
-                if reply.startswith("-BUSY") and self.refusals > 0:
-                    self.refusals -= 1
-                elif self.engine._ended is None or not reply.startswith("-ERR"):
-                    self.checker.fail(f"{' '.join(words)} was answered {reply!r}")
-                return
-            said = dict(zip(reply[::2], reply[1::2], strict=True))
-            turn, shown = self.made.get(said["id"], (0, []))
-            texts = tuple(said[name] for name in said)
-            if not any(texts == one[: len(texts)] for one in shown):
-                self.checker.fail(f"{' '.join(words)} was answered {said}, made were {shown}")
+        def is_it(said: dict[str, Any], shown: list[tuple[Any, ...]]) -> bool:
             if words[0] == "QUESTION":
                 self.questions[who] = said["id"], said["question"]
             else:
                 self.shown[who] = said["id"]
             self.met[f"a gateway asked: {said.get('kind') or 'question'}"] += 1
+            texts = tuple(said.values())
+            return any(texts == one[: len(texts)] for one in shown)
+
+        client.say(frame(*words), self.hears(" ".join(words), is_it))
+        client.deliver(10_000)
+
+    def hears(
+        self, words: str, is_it: Callable[[dict[str, Any], list[tuple[Any, ...]]], bool]
+    ) -> Callable[[Any], None]:
+        """Holds the reply to an ask against what was made. is_it: whether what it shows, by name,
+        is among that."""
+
+        def hear(reply: Any) -> None:
+            if isinstance(reply, str):
+                if reply.startswith("-BUSY") and self.refusals > 0:
+                    self.refusals -= 1
+                elif self.engine._ended is None or not reply.startswith("-ERR"):
+                    self.checker.fail(f"{words} was answered {reply!r}")
+                return
+            said = dict(zip(reply[::2], reply[1::2], strict=True))
+            turn, shown = self.made.get(said["id"], (0, []))
+            if not is_it(said, shown):
+                self.checker.fail(f"{words} was answered {said}, made were {shown}")
             self.checker.acknowledge(turn)
 
-        client.say(frame(*words), hear)
-        client.deliver(10_000)
+        return hear
 
     def on_answer_by(self, number: int, who: str, said: str) -> None:
         client = self.gateway(number)

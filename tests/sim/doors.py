@@ -97,7 +97,7 @@ class Doors:
         self.phones = Heard(self.engine)
         self.phones.hears = self.phone_speaks
         self.changing, self.made, self.refusals = {}, {}, 0
-        self.speaking, self.holding = {}, []
+        self.speaking, self.holding, self.watched = {}, [], []
         self.engine.asks = self
 
     def gateway(self: Any, number: int, reasons: bool = True) -> Gateway:
@@ -296,6 +296,7 @@ class Doors:
             return
         self.loop.run_pass(self.excused)
         self._hear_awaited()
+        self.hear_watched()
         for client in list(self.gateways.values()):
             client.deliver(10_000)
             if not client.slow:

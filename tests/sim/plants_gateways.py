@@ -60,6 +60,29 @@ def nobody_is_woken(put: Put) -> None:
 
 
 @plant
+def awaited_push_told_before_its_turn(put: Put) -> None:
+    """A program that waits for a push is told how it stands while what it saw is on its way."""
+    real = SimEngine._is_pending
+
+    def is_pending(self: Any, id: str) -> bool:
+        with waiting_for_nothing(self):
+            return real(self, id)
+
+    put(SimEngine, "_is_pending", is_pending)
+
+
+@plant
+def awaited_push_hears_its_time_alone(put: Put) -> None:
+    """Whoever awaits a push in a program hears of it when the time is up."""
+    real = SimEngine._watch
+
+    def watch(self: Any, id: str, wake: Any) -> Any:
+        return real(self, id, lambda: None if "await_push" in wake.__qualname__ else wake())
+
+    put(SimEngine, "_watch", watch)
+
+
+@plant
 def claimed_push_is_open(put: Put) -> None:
     """A claim by id that was accepted is told so again, whatever its id."""
     real = SimEngine.verify

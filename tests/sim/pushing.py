@@ -1,5 +1,6 @@
 """Pushes at gateways, in a world and in a story: asked for over the wire, answered by phones that
-speak through the daemon, listed, and claimed by id, at once or when they are decided.
+speak through the daemon, listed, and claimed by id, at once or when they are decided; and an
+embedding program that waits for them.
 
 What is open lives in memory alone. Rule: nobody hears of a push, or of what became of it, before
 what it could have seen is durable; whoever waits for one hears when it is decided; and one approval
@@ -18,7 +19,7 @@ from tests.sim.phones import KEYS, PHONES
 from tests.sim.tears import POLICIES
 from watchword.delivery import wake_id
 from watchword.devices.phone import answer_message, list_message
-from watchword.errors import InvalidArgument, NotFound
+from watchword.errors import InvalidArgument, NotFound, StoreFailed
 from watchword.reference import Attempt
 from watchword.reference_push import DECIDED
 
@@ -41,6 +42,7 @@ class Pushing:
         address: Callable[[], str]
         devices: Callable[[str], list[Any]]
         gateway: Callable[..., Gateway]
+        hears: Callable[..., Callable[[Any], None]]
         identified: Callable[..., Asked]
         own_password: Callable[[str], str | None]
         told_for: Callable[..., None]
@@ -53,6 +55,8 @@ class Pushing:
         holding: list[tuple[Asked, Gateway]]            # who said that it waits
         claimed_last: tuple[Asked, str, int] | None     # with its id, and in which life
         signed: dict[str, int]                          # by signature: whose it is
+        asked: Callable[..., Any]
+        watched: list[tuple[str, Any, Any, Callable[[], bool]]]     # whom a program waits for
 
     # ---- what the engine tells
 
@@ -141,25 +145,15 @@ class Pushing:
         if client.ended:
             return
 
-        def hear(reply: Any) -> None:
-            if isinstance(reply, str):
-                if reply.startswith("-BUSY") and self.refusals > 0:
-                    self.refusals -= 1
-                elif self.engine._ended is None or not reply.startswith("-ERR"):
-                    self.checker.fail(f"a push for {who} was answered {reply!r}")
-                return
-            said = dict(zip(reply[::2], reply[1::2], strict=True))
-            turn, shown = self.made.get(said["id"], (0, []))
-            if not said["number"]:      # as one is shown a challenge
-                shown = [(id, 0, prompt, expires_ms) for id, _, prompt, expires_ms, _ in shown]
-            if tuple(said.values()) not in shown:
-                self.checker.fail(f"a push for {who} was answered {said}, made were {shown}")
-            self.met["a push by a gateway" if said["number"] else "too many by a gateway"] += 1
+        def is_it(said: dict[str, Any], shown: list[tuple[Any, ...]]) -> bool:
             if said["number"]:
                 self.pushed.setdefault(who, []).insert(0, (said["id"], said["number"]))
-            self.checker.acknowledge(turn)
+            else:       # as one is shown a challenge
+                shown = [(id, 0, prompt, expires_ms) for id, _, prompt, expires_ms, _ in shown]
+            self.met["a push by a gateway" if said["number"] else "too many by a gateway"] += 1
+            return tuple(said.values()) in shown
 
-        client.say(frame("PUSH", who, "PLATFORM", platform), hear)
+        client.say(frame("PUSH", who, "PLATFORM", platform), self.hears(f"a push for {who}", is_it))
         client.deliver(10_000)
 
     def on_decide_by(
@@ -280,8 +274,60 @@ class Pushing:
         self.met["a claim again by its id"] += 1
         self.told_for(self.identified(a, id, GATEWAY), id, GATEWAY)
 
+    # ---- an embedding program
+
+    def on_poll_push(self, who: str, back: int) -> None:
+        """wait_push, which has no time."""
+        id = self._id_of(who, back)
+        said = self.asked(lambda: self.engine.wait_push(id, 0))
+        if said is not None:
+            self._told_of(id, said, lambda: True)
+
+    def on_await_push(self, who: str, back: int, wait_ms: int) -> None:
+        """await_push, for so long or as long as it lives."""
+        id = self._id_of(who, back)
+        patience = self._patience(Attempt(who, "", challenge=id), wait_ms or SKEW_MS)
+        call = self.engine.await_push(id, wait_ms / 1000 if wait_ms else None)
+        self._goes_on(id, call, patience)
+
+    def _id_of(self, who: str, back: int) -> str:
+        pushed = self.pushed.get(who, [])
+        return pushed[back][0] if back < len(pushed) else NONE_OPEN
+
+    def _goes_on(self, id: str, call: Any, patience: Callable[[], bool]) -> None:
+        try:
+            self.watched.append((id, call, call.send(None), patience))
+        except StopIteration as said:
+            self.met["a push awaited"] += 1
+            if not self.machine.disk.off:
+                self._told_of(id, said.value, patience)
+        except StoreFailed:
+            if self.engine._ended is None:
+                self.checker.fail("an engine that goes on said that it ended")
+
+    def hear_watched(self) -> None:
+        for one in [one for one in self.watched if one[2].done()]:
+            self.watched.remove(one)
+            id, call, _, patience = one
+            self._goes_on(id, call, patience)
+
+    def _told_of(self, id: str, decided: bool, patience: Callable[[], bool]) -> None:
+        """That it is no longer pending, or that it is and the time is up; and that is durable."""
+        push = self.checker.twin.pushes.of(id)
+        pending = push is not None and push.stands(self.checker.now_ms()) == "pending"
+        if decided == pending:
+            self.checker.fail(f"who waits is told {decided} of a push that its twin has as {push}")
+        if not decided and not patience():
+            self.checker.fail(f"who waits is told too soon that {push} is pending")
+        self.met[f"a push was {'no longer' if decided else 'still'} pending"] += 1
+        self.checker.acknowledge(self.engine._turn)
+
     def expect_let_go(self) -> None:
         """Nothing is under way: whoever waits for a push waits for one that is pending."""
+        for id, *_ in self.watched:
+            push = self.checker.twin.pushes.of(id)
+            if push is None or push.state in (*DECIDED, "cancelled"):
+                self.checker.fail(f"a program waits for a push that its twin has as {push}")
         waits = []
         for asked, client in self.holding:
             if asked.answer is None and client.open and client is self.gateway(client.number):
@@ -302,6 +348,7 @@ class Pushing:
 def episode(rng: random.Random, users: Sequence[str]) -> list[Step]:
     """Pushes for a user, what the phone says, and who claims; a crash, or another act, about that
     time."""
+    dice = random.Random(repr(rng.getstate()))     # of its own: a seed does what it did, and this
     who, platform = rng.choice(users), rng.choice(["trading", "portal"])
     tear = rng.choice((*POLICIES, "dropped", "killed")), rng.randrange(2**16)
     asks, phones, claims = rng.sample(range(3), 3)
@@ -342,7 +389,7 @@ def episode(rng: random.Random, users: Sequence[str]) -> list[Step]:
         steps += [("settle",), *on_its_way(), push, ("pass",), ("pass",), crash]
     steps += [push] * rng.choice([1, 1, 1, 1, 2, 6])
     steps += [("pass",)] * rng.choice([0, 1, 2])
-    steps += [*landed, *meanwhile()]
+    steps += [*landed, *awaited(dice, who), *meanwhile()]
     steps += [("list_by", phones, who, rng.choice([0, 0, 0, SKEW_MS, -SKEW_MS - 1]),
                rng.random() < 0.2)] * rng.choice([0, 1])  # fmt: skip
     steps += [claim(rng.choice([0, 0, 1, 30_000, 60_000])) for _ in range(rng.choice([0, 1, 1, 2]))]
@@ -355,8 +402,21 @@ def episode(rng: random.Random, users: Sequence[str]) -> list[Step]:
         steps += [("settle",), *on_its_way(), said, ("work",), ("pass",), ("crash", *tear, ())]
     else:
         steps += [said] * rng.choice([1, 1, 1, 2]) + rng.choice([[("work",)], [("settle",)]])
-    steps += meanwhile() + [soon] * (rng.random() < 0.15)
+    steps += meanwhile() + [("poll_push", who, 0)] * (dice.random() < 0.3)
+    steps += [soon] * (rng.random() < 0.15)
     steps += [claim(rng.choice([0, 0, 60_000])) for _ in range(rng.choice([1, 1, 2, 3]))]
     steps += [("settle",)] * (rng.random() < 0.8) + meanwhile()
     steps += [("claim_again", rng.random() < 0.2)] * rng.choice([0, 1, 2])
     return [*steps, ("settle",)] if rng.random() < 0.7 else steps
+
+
+def awaited(dice: random.Random, who: str) -> list[Step]:
+    """A program that embeds the engine waits for a push of this user, or asks how one stands."""
+    if dice.random() < 0.4:
+        return []
+    poll: Step = "poll_push", who, 0
+    if dice.random() < 0.2:     # a record that is on its way when it is told, and a crash
+        behind: list[Step] = [("settle",), ("await", who, "wrong", {}), ("pass",)]
+        return [*behind, poll, ("crash", "dropped", 0, ())]
+    waits: Step = "await_push", who, dice.choice([0] * 5 + [1]), dice.choice([0, 0, 1, 30_000])
+    return [waits] * dice.choice([1, 1, 2]) + [poll] * (dice.random() < 0.3)
