@@ -114,7 +114,9 @@ def test_a_webhook_names_what_is_wrong(given: dict[str, Any], said: str) -> None
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ('webhook = "ftp://x/"', "url is https"),
+        ('webhook = "ftp://x/"', "webhook is https"),
+        ("webhook = 7", "webhook is https"),
+        ('webhook = "https://a:b@x/"', "webhook holds no name"),
         ("attempts = 2", "takes webhook"),
         ('webhook = "https://x/"\npassword = "x"', "takes webhook"),
         ('webhook = "https://x/"\nsecret_file = ""', "secret_file must be a path"),

@@ -179,8 +179,14 @@ def test_a_commit_that_fails_ends_the_engine(path, monkeypatch):
 def test_a_closed_engine_says_so(engine):
     engine.close()
     engine.close()
-    with pytest.raises(watchword.Error, match="closed"):
-        engine.verify("alice", "1")
+    for call in (
+        lambda: engine.verify("alice", "1"),
+        lambda: engine.verify_many(["alice"], ["1"]),
+        lambda: engine.verify_many([], []),
+        engine.stats,
+    ):
+        with pytest.raises(watchword.Error, match="closed"):
+            call()
 
 
 def test_an_almost_full_disk_makes_logins_busy_and_lets_administration_go_on(path, monkeypatch):

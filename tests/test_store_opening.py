@@ -37,6 +37,15 @@ def names(path: Path) -> set[str]:
     return {str(name.relative_to(path)) for name in path.rglob("*")}
 
 
+def test_a_path_that_is_not_utf8_is_refused_and_nothing_is_made(path: Path) -> None:
+    """SQLite would take no file there, and say that what is new was damaged."""
+    path.parent.mkdir(exist_ok=True)
+    before = os.listdir(path.parent)
+    with pytest.raises(InvalidArgument, match=r"path '.*\\udcff' is not UTF-8"):
+        open_store(path.with_name(os.fsdecode(b"\xff")))
+    assert os.listdir(path.parent) == before
+
+
 # ---- what the files show --------------------------------------------------------------------
 
 

@@ -23,7 +23,7 @@ from typing import Final
 
 from watchword.errors import Error, InvalidArgument
 
-__all__ = ["Courier", "Delivery", "Webhook", "wake_id"]
+__all__ = ["Courier", "Delivery", "Webhook", "wake_id", "web_address"]
 
 WAITING_MAX: Final = 1_000          # codes not yet handed over; beyond: asking for one is busy
 COURIERS: Final = 4                 # threads, so that one slow delivery holds up few
@@ -127,7 +127,7 @@ class Webhook:
     def __init__(
         self, url: str, *, secret: bytes | None = None, timeout_ms: int = 5_000, attempts: int = 3
     ) -> None:
-        self._url = _web_address(url)
+        self._url = web_address(url)
         if secret is not None and not (
             isinstance(secret, bytes) and SECRET_BYTES_MIN <= len(secret) <= SECRET_BYTES_MAX
         ):
@@ -171,7 +171,7 @@ class Webhook:
 
     def _post(self, body: bytes, headers: dict[str, str]) -> int | str:
         """Nothing when it was taken; else the status, or why there was none."""
-        asked = urllib.request.Request(  # noqa: S310 (_web_address held it to two schemes)
+        asked = urllib.request.Request(  # noqa: S310 (web_address held it to two schemes)
             self._url, body, headers, method="POST"
         )
         try:
@@ -186,8 +186,9 @@ class Webhook:
             return "did not answer"
 
 
-def _web_address(url: object) -> str:
-    sort = "url is https://..., or http://... on this machine"
+def web_address(url: object, called: str = "url") -> str:
+    """Errors: InvalidArgument, which names it as it was called."""
+    sort = f"{called} is https://..., or http://... on this machine"
     if not isinstance(url, str) or not url.isascii() or any(c.isspace() for c in url):
         raise InvalidArgument(sort)
     try:
@@ -198,7 +199,9 @@ def _web_address(url: object) -> str:
     if parts.scheme not in ("https", "http") or not host or parts.fragment:
         raise InvalidArgument(sort)
     if parts.username is not None or parts.password is not None:
-        raise InvalidArgument("url holds no name and no password", hint="give a secret instead")
+        raise InvalidArgument(
+            f"{called} holds no name and no password", hint="give a secret instead"
+        )
     if parts.scheme == "http" and not _is_here(host):
         raise InvalidArgument(sort, hint="plain HTTP shows codes to the network")
     return url

@@ -153,6 +153,9 @@ class Logins(Parts):
         parts = _parts(threads, count, addresses) if facts is None else 1
         codes = np.zeros(count, np.uint8)
         turn = 0
+        if not count:   # no turn will say that the engine has ended
+            with self._lock:
+                self._alive()
         for start in range(0, count, BATCH_ATTEMPTS_MAX):
             stop = min(count, start + BATCH_ATTEMPTS_MAX)
             with self._lock:

@@ -27,6 +27,7 @@ __all__ = ["Parts"]
 
 
 class _Parts(Protocol):
+    _closed: bool
     _lock: Gate
     _core: Core
     _batch: Batch

@@ -38,6 +38,9 @@ class Stats(Parts):
         has. turn_sizes: turns of 1 attempt, 2, 3 to 4, 5 to 8, ... lanes, idle_lanes: of the
         kernel's vectors, filled and not. commits: how long the disk took (times_of).
         """
+        with self._lock:
+            if self._closed:    # one whose disk failed still tells how it stood
+                self._alive()
         done = tally(self._core)
         verdicts: dict[str, dict[str, int]] = {}
         for (verdict, reason), count in done["verdicts"].items():

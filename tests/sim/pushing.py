@@ -1,6 +1,5 @@
 """Pushes at gateways, in a world and in a story: asked for over the wire, answered by phones that
-speak through the daemon, listed, and claimed by id, at once or when they are decided; and an
-embedding program that waits for them.
+speak through the daemon, listed, and claimed by id, at once or when they are decided.
 
 What is open lives in memory alone. Rule: nobody hears of a push, or of what became of it, before
 what it could have seen is durable; whoever waits for one hears when it is decided; and one approval
@@ -12,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from tests.sim.awaiting import NONE_OPEN, awaited
 from tests.sim.checker import Asked
 from tests.sim.doors import VOUCHES
 from tests.sim.network import Gateway, frame, options_of
@@ -19,7 +19,7 @@ from tests.sim.phones import KEYS, PHONES
 from tests.sim.tears import POLICIES
 from watchword.delivery import wake_id
 from watchword.devices.phone import answer_message, list_message
-from watchword.errors import InvalidArgument, NotFound, StoreFailed
+from watchword.errors import InvalidArgument, NotFound
 from watchword.reference import Attempt
 from watchword.reference_push import DECIDED
 
@@ -27,7 +27,6 @@ __all__ = ["Pushing", "episode"]
 
 Step = tuple[Any, ...]
 GATEWAY = "tcp"         # that of every gateway of a story
-NONE_OPEN = "0" * 32
 SKEW_MS = 300_000       # that a phone's clock may differ
 
 
@@ -55,8 +54,7 @@ class Pushing:
         holding: list[tuple[Asked, Gateway]]            # who said that it waits
         claimed_last: tuple[Asked, str, int] | None     # with its id, and in which life
         signed: dict[str, int]                          # by signature: whose it is
-        asked: Callable[..., Any]
-        watched: list[tuple[str, Any, Any, Callable[[], bool]]]     # whom a program waits for
+        expect_told: Callable[[], None]
 
     # ---- what the engine tells
 
@@ -274,60 +272,9 @@ class Pushing:
         self.met["a claim again by its id"] += 1
         self.told_for(self.identified(a, id, GATEWAY), id, GATEWAY)
 
-    # ---- an embedding program
-
-    def on_poll_push(self, who: str, back: int) -> None:
-        """wait_push, which has no time."""
-        id = self._id_of(who, back)
-        said = self.asked(lambda: self.engine.wait_push(id, 0))
-        if said is not None:
-            self._told_of(id, said, lambda: True)
-
-    def on_await_push(self, who: str, back: int, wait_ms: int) -> None:
-        """await_push, for so long or as long as it lives."""
-        id = self._id_of(who, back)
-        patience = self._patience(Attempt(who, "", challenge=id), wait_ms or SKEW_MS)
-        call = self.engine.await_push(id, wait_ms / 1000 if wait_ms else None)
-        self._goes_on(id, call, patience)
-
-    def _id_of(self, who: str, back: int) -> str:
-        pushed = self.pushed.get(who, [])
-        return pushed[back][0] if back < len(pushed) else NONE_OPEN
-
-    def _goes_on(self, id: str, call: Any, patience: Callable[[], bool]) -> None:
-        try:
-            self.watched.append((id, call, call.send(None), patience))
-        except StopIteration as said:
-            self.met["a push awaited"] += 1
-            if not self.machine.disk.off:
-                self._told_of(id, said.value, patience)
-        except StoreFailed:
-            if self.engine._ended is None:
-                self.checker.fail("an engine that goes on said that it ended")
-
-    def hear_watched(self) -> None:
-        for one in [one for one in self.watched if one[2].done()]:
-            self.watched.remove(one)
-            id, call, _, patience = one
-            self._goes_on(id, call, patience)
-
-    def _told_of(self, id: str, decided: bool, patience: Callable[[], bool]) -> None:
-        """That it is no longer pending, or that it is and the time is up; and that is durable."""
-        push = self.checker.twin.pushes.of(id)
-        pending = push is not None and push.stands(self.checker.now_ms()) == "pending"
-        if decided == pending:
-            self.checker.fail(f"who waits is told {decided} of a push that its twin has as {push}")
-        if not decided and not patience():
-            self.checker.fail(f"who waits is told too soon that {push} is pending")
-        self.met[f"a push was {'no longer' if decided else 'still'} pending"] += 1
-        self.checker.acknowledge(self.engine._turn)
-
     def expect_let_go(self) -> None:
         """Nothing is under way: whoever waits for a push waits for one that is pending."""
-        for id, *_ in self.watched:
-            push = self.checker.twin.pushes.of(id)
-            if push is None or push.state in (*DECIDED, "cancelled"):
-                self.checker.fail(f"a program waits for a push that its twin has as {push}")
+        self.expect_told()
         waits = []
         for asked, client in self.holding:
             if asked.answer is None and client.open and client is self.gateway(client.number):
@@ -408,15 +355,3 @@ def episode(rng: random.Random, users: Sequence[str]) -> list[Step]:
     steps += [("settle",)] * (rng.random() < 0.8) + meanwhile()
     steps += [("claim_again", rng.random() < 0.2)] * rng.choice([0, 1, 2])
     return [*steps, ("settle",)] if rng.random() < 0.7 else steps
-
-
-def awaited(dice: random.Random, who: str) -> list[Step]:
-    """A program that embeds the engine waits for a push of this user, or asks how one stands."""
-    if dice.random() < 0.4:
-        return []
-    poll: Step = "poll_push", who, 0
-    if dice.random() < 0.2:     # a record that is on its way when it is told, and a crash
-        behind: list[Step] = [("settle",), ("await", who, "wrong", {}), ("pass",)]
-        return [*behind, poll, ("crash", "dropped", 0, ())]
-    waits: Step = "await_push", who, dice.choice([0] * 5 + [1]), dice.choice([0, 0, 1, 30_000])
-    return [waits] * dice.choice([1, 1, 2]) + [poll] * (dice.random() < 0.3)

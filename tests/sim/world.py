@@ -14,6 +14,7 @@ from typing import Any
 from tests.sim.acts import Acts
 from tests.sim.asking import Asking
 from tests.sim.attempts import Attempts
+from tests.sim.awaiting import Awaiting
 from tests.sim.calls import Machine
 from tests.sim.changing import Changing
 from tests.sim.checker import Asked, Checker
@@ -47,8 +48,8 @@ Step = tuple[Any, ...]
 
 
 class World(
-    Acts, Asking, Attempts, Changing, Entering, Files, Given, Knowing, Lending, Living, Passwords,
-    Phones, Pushing, Repins, Doors,
+    Acts, Asking, Attempts, Awaiting, Changing, Entering, Files, Given, Knowing, Lending, Living,
+    Passwords, Phones, Pushing, Repins, Doors,
 ):
     """`play` runs steps; BrokenError says what was broken."""
 

@@ -11,7 +11,7 @@ import tomllib
 from dataclasses import dataclass, field, fields
 from typing import Any, Final, Self
 
-from watchword.delivery import Webhook
+from watchword.delivery import Webhook, web_address
 from watchword.errors import InvalidArgument
 from watchword.keys import Credential, KeyFd, KeyFile, KeyProvider
 from watchword.policy import Policy
@@ -271,7 +271,7 @@ def webhook(table: dict[str, Any], folder: str) -> Webhook | None:
             raise InvalidArgument("secret_file must be a path")
         with open(os.path.join(folder, path), "rb") as file:
             secret = file.read(SECRET_FILE_BYTES_MAX).strip()
-    return Webhook(given.pop("webhook"), secret=secret, **given)
+    return Webhook(web_address(given.pop("webhook"), "webhook"), secret=secret, **given)
 
 
 def kept(table: dict[str, Any], folder: str) -> tuple[str | None, Retention]:

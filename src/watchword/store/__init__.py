@@ -38,4 +38,10 @@ def open_store(
     if path == ":memory:":
         return MemoryStore()
     place = os.path.abspath(path)  # for good, wherever the process goes later
+    try:
+        place.encode()
+    except UnicodeEncodeError:
+        raise InvalidArgument(
+            f"path {place!r} is not UTF-8, and a store's is", hint="give it another name"
+        ) from None
     return SqliteStore(place, provider(key, place), segment_bytes or SEGMENT_BYTES)
