@@ -59,7 +59,6 @@ PLANT = Plant(
     "if (y->mask.lo) { lane += y->count - 1 - j; break; }\n            if (resync)\n"
     "                ww_mask_set(",
 )  # fmt: skip
-BLOCK = 1 << 22
 
 
 def clock_program(tree: Tree) -> Path:
